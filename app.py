@@ -1,0 +1,31 @@
+"""The front door: navigation, theme, and the start of the one Lab. Imports nothing heavier than streamlit."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui.plotly_script import write_script
+from ui.server import lab
+
+st.set_page_config(page_title="FewLab", page_icon=":material/science:", layout="wide")
+
+
+@st.cache_resource(show_spinner=False)
+def start() -> None:
+    write_script()
+    lab()
+
+
+start()
+navigation = st.navigation(
+    {
+        "Lab": [
+            st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
+            st.Page("pages/train.py", title="Train", icon=":material/play_circle:"),
+            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
+            st.Page("pages/runs.py", title="Runs", icon=":material/list:"),
+        ],
+        "Use": [st.Page("pages/predict.py", title="Predict", icon=":material/image_search:")],
+    }
+)
+navigation.run()

@@ -1,0 +1,27 @@
+"""FewLab's engine: learning with few labels, without a screen.
+
+    from engine import RunConfig, train, load_run, Predictor
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig as RunConfig
+    from engine.lab.inline import load_run as load_run
+    from engine.lab.inline import resume as resume
+    from engine.lab.inline import train as train
+    from engine.predict import Predictor as Predictor
+
+__version__ = "0.1.0"
+_HOMES = {"RunConfig": "engine.config", "train": "engine.lab.inline", "resume": "engine.lab.inline", "load_run": "engine.lab.inline", "Predictor": "engine.predict"}
+__all__ = ["Predictor", "RunConfig", "load_run", "resume", "train"]  # noqa: F822  # found by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up late: most of these import torch, which the app's server must never do.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'engine' has no attribute {name!r}")

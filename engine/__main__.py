@@ -1,0 +1,273 @@
+"""The command line: `python -m engine methods | datasets | backbones | presets | train | resume | show | test | predict`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.errors import ConfigError, FewLabError, PictureError, RunError, UnknownName
+from engine.runs.folder import Status
+from engine.runs.store import Run, Store
+
+app = typer.Typer(help="FewLab: learning with few labels.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Checkpoints = Annotated[Path, typer.Option(help="Folder of the runs.")]
+DEFAULT = Path("checkpoints")
+
+
+@app.command()
+def methods(as_json: Json = False) -> None:
+    """List the methods."""
+    from engine import registry
+    from engine.catalog import catalog, describe
+
+    _list(catalog()["methods"] if as_json else describe(registry.methods), as_json)
+
+
+@app.command()
+def datasets(as_json: Json = False) -> None:
+    """List the data sets."""
+    from engine import registry
+    from engine.catalog import catalog, describe
+
+    _list(catalog()["datasets"] if as_json else describe(registry.datasets), as_json)
+
+
+@app.command()
+def backbones(as_json: Json = False) -> None:
+    """List the backbones."""
+    from engine import registry
+    from engine.catalog import catalog, describe
+
+    _list(catalog()["backbones"] if as_json else describe(registry.backbones), as_json)
+
+
+@app.command()
+def presets(as_json: Json = False) -> None:
+    """List the presets."""
+    from engine.catalog import catalog
+    from engine.presets import PRESETS
+
+    _list(catalog()["presets"] if as_json else [{"name": name, "title": p.title, "summary": p.summary} for name, p in PRESETS.items()], as_json)
+
+
+@app.command()
+def train(
+    preset: Annotated[str | None, typer.Option(help="Start from a preset (see: presets).")] = None,
+    config: Annotated[Path | None, typer.Option(help="Start from a JSON file.")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: method.threshold=0.9. May be repeated.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The run's seed; it also draws the labels unless data.split_seed is set.")] = None,
+    checkpoints: Checkpoints = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Train a run to its end."""
+    plain = _plain_config(preset, config)
+    wanted = dict(_assignment(text) for text in changes or [])
+    if seed is not None:
+        wanted["seed"] = seed
+    with _sentences():
+        from engine.config import RunConfig, apply_changes
+
+        parsed = RunConfig.parse(apply_changes(plain, wanted))
+        from engine.lab.inline import train as train_inline
+
+        with _interruptible() as control, _Bar() as bar:
+            run = train_inline(parsed, checkpoints, bar.show, control)
+    _report(run, as_json)
+
+
+@app.command()
+def resume(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
+    """Go on with a stopped, interrupted or killed run."""
+    with _sentences():
+        from engine.lab.inline import resume as resume_inline
+
+        with _interruptible() as control, _Bar() as bar:
+            ended = resume_inline(run, checkpoints, bar.show, control)
+    _report(ended, as_json)
+
+
+@app.command()
+def show(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
+    """Show a run: its state, settings and last metrics."""
+    with _sentences():
+        found = Store(checkpoints).run(run)
+        summary = {**_summary(found), "reason": found.status.reason, "config": found.config, "evaluations": found.folder.snapshot_steps()}
+    _print(summary, as_json)
+
+
+@app.command()
+def test(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
+    """Measure a run's saved model on the validation and test pictures again."""
+    with _sentences():
+        from engine.training.retest import retest
+
+        folder = Store(checkpoints).open(run)
+        result = {"run": run, "metrics": retest(folder)}
+    _print(result, as_json)
+
+
+@app.command()
+def predict(run: str, pictures: list[Path], checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
+    """Classify pictures with a run's model."""
+    with _sentences():
+        from engine.predict import Predictor
+
+        predictor = Predictor(Store(checkpoints).open(run))
+    answers: list[dict[str, Any]] = [_classify(predictor, path) for path in pictures]
+    if as_json:
+        print(json.dumps({"pictures": answers}, ensure_ascii=False))
+    else:
+        for answer in answers:
+            if answer["error"] is None:
+                print(answer["path"] + ": " + ", ".join(f"{top['class']} {top['probability']:.1%}" for top in answer["top"]))
+    refused = [answer["error"] for answer in answers if answer["error"]]
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
+    raise typer.Exit(2 if refused else 0)
+
+
+def _classify(predictor: Any, path: Path) -> dict[str, Any]:
+    from engine.pictures import LARGEST_FILE, read_picture
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)  # one byte more than allowed is enough to be refused
+        prediction = predictor.predict([read_picture(data, path.name)])[0]
+    except OSError as error:
+        return {"path": str(path), "top": [], "error": f"{path.name} cannot be read: {error.strerror or type(error).__name__}."}
+    except PictureError as error:
+        return {"path": str(path), "top": [], "error": str(error)}
+    return {"path": str(path), "top": predictor.top(prediction), "error": None}
+
+
+def _plain_config(preset: str | None, config: Path | None) -> dict[str, Any]:
+    with _sentences():
+        if preset and config:
+            raise ConfigError("Give a preset or a config file, not both: put the preset's changes into --set.")
+        if preset:
+            from engine.presets import PRESETS
+
+            if preset not in PRESETS:
+                raise UnknownName("preset", preset, PRESETS)
+            return dict(PRESETS[preset].config)
+        if config is None:
+            return {}
+        try:
+            value = json.loads(config.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{config} cannot be read: {error.strerror or type(error).__name__}.") from None
+        except ValueError as error:
+            raise ConfigError(f"{config} is not JSON: {error}.") from None
+        if not isinstance(value, dict):
+            raise ConfigError(f"{config} must hold one JSON object, as `python -m engine presets --json` shows them.")
+        return value
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        with _sentences():
+            raise ConfigError(f"--set needs key=value, such as method.threshold=0.9, but got {text!r}.")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """One sentence on stderr instead of a traceback; exit status 2 for a wrong request, 1 for a run that failed."""
+    try:
+        yield
+    except (ConfigError, UnknownName, RunError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    except FewLabError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[Any]:
+    """Ctrl-C asks the run to write a checkpoint and end; a second Ctrl-C ends at once."""
+    from engine.training.control import Command, Control
+
+    control = Control()
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, before)
+        control.send(Command("interrupt"))
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield control
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Bar:
+    """A progress bar on stderr."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("step {task.completed:.0f} of {task.total:.0f}"), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task("starting", total=1, speed="")
+        return self
+
+    def show(self, status: Status) -> None:
+        speed = f"{status.images_per_second:,.0f} img/s" if status.images_per_second else ""
+        self._bar.update(self._task, description=status.state, completed=status.step, total=status.steps, speed=speed)
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    s = run.status
+    return {"run": run.id, "state": s.state, "step": s.step, "seconds": round(s.seconds, 3), "images_per_second": round(s.images_per_second, 1), "metrics": s.metrics}
+
+
+def _report(run: Run, as_json: bool) -> None:
+    _print(_summary(run), as_json)
+    if run.status.state not in ("finished", "stopped", "interrupted"):
+        print(run.status.reason, file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _print(value: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False))
+        return
+    for key, entry in value.items():
+        if isinstance(entry, dict):
+            print(f"{key}:")
+            for name, item in entry.items():
+                print(f"  {name}: {item:.4f}" if isinstance(item, float) else f"  {name}: {json.dumps(item, ensure_ascii=False)}")
+        else:
+            print(f"{key}: {entry}")
+
+
+def _list(rows: Any, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        print(f"{row['name']:{width}}  {row['title']}: {row['summary']}")
+
+
+if __name__ == "__main__":
+    app()

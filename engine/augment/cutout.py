@@ -1,0 +1,43 @@
+"""Cutout: a grey square over every picture (DeVries & Taylor 2017, arXiv:1708.04552)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from engine.augment.plan import Floats, Ints
+from engine.augment.rows import on_device
+
+GREY = 127
+"""The middle of 0..255, rounded down as in FixMatch's code."""
+
+
+class Hole(NamedTuple):
+    """Top left corner of each sample's square, on the CPU; it may lie outside the picture. top, left: int64 [B]. side: pixels."""
+
+    top: Ints
+    left: Ints
+    side: int
+
+
+def hole_of(chance: Floats, height: int, width: int, share: float) -> Hole:
+    """Squares from uniform numbers in [0, 1): chance [2, B]. share: the square's side by the picture's shorter one.
+
+    The centre is uniform over all pixels, so near a border part of the square is lost.
+    """
+    side = round(share * min(height, width))
+    top, left = (np.floor(part * length).astype(np.int64) - side // 2 for part, length in zip(chance, (height, width), strict=True))
+    return Hole(top, left, side)
+
+
+def cut_out(images: Tensor, hole: Hole, grey: float = GREY) -> Tensor:
+    """images: [B, C, H, W], not changed. Returns them with the part of each square inside the picture set to `grey` in all channels."""
+    height, width = images.shape[2:]
+    rows = np.arange(height) - hole.top[:, None]  # [B, H]
+    columns = np.arange(width) - hole.left[:, None]  # [B, W]
+    in_rows, in_columns = (on_device((0 <= place) & (place < hole.side), images) for place in (rows, columns))
+    inside = in_rows[:, None, :, None] & in_columns[:, None, None, :]  # [B, 1, H, W]
+    # Multiply and add are vectorized, masked_fill is not.
+    return (images * ~inside).add_(inside.to(images.dtype) * grey)

@@ -1,0 +1,65 @@
+"""RandAugment's operations, and the plan that names those of every sample: drawn here, applied elsewhere."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+# Pictures of one batch are worked on in this order, so that neighbours can share a step.
+BLENDS = ("brightness", "contrast", "color", "sharpness")
+COLORS = (*BLENDS, "posterize", "solarize", "auto_contrast", "equalize")
+GEOMETRY = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
+OPERATIONS = (*COLORS, *GEOMETRY, "identity")
+"""The 14 operations of FixMatch's appendix; a plan refers to them by their place in this tuple."""
+
+CODE = {name: code for code, name in enumerate(OPERATIONS)}
+
+
+class Ranges(NamedTuple):
+    """How far the geometric operations go at magnitude 10. rotate: degrees. shear: slope. shift: share of the side."""
+
+    rotate: float = 30.0
+    shear: float = 0.3
+    shift: float = 0.3
+
+
+class Plan(NamedTuple):
+    """n operations for each sample, in the order of application, on the CPU. operations: int64 [B, n], places in OPERATIONS. amounts: float64 [B, n].
+
+    What an amount means depends on its operation: brightness, contrast, color, sharpness: the factor, 1 leaves the picture alone;
+    posterize: bits kept, 0..8; solarize: the value from which pixels are inverted; rotate: degrees, counterclockwise; shear_x, shear_y: the
+    slope; translate_x, translate_y: pixels, to the right and down; auto_contrast, equalize, identity: nothing.
+    """
+
+    operations: Ints
+    amounts: Floats
+
+    def rows(self, names: tuple[str, ...]) -> Ints:
+        """Samples that have at least one of these operations: [r], ascending."""
+        first, last = CODE[names[0]], CODE[names[-1]]
+        return np.flatnonzero(((self.operations >= first) & (self.operations <= last)).any(1))
+
+
+def plan_of(chance: Floats, choices: Ints, magnitude: float, ranges: Ranges, height: int, width: int) -> Plan:
+    """A plan from uniform numbers in [0, 1): chance [2, n, B]. choices: the operations to draw from, with replacement.
+
+    Amounts are uniform over FixMatch's ranges, shrunk towards "no change" by magnitude / 10: at 10, factors in [0.05, 0.95], 4 to 7 bits,
+    solarize from any value, and `ranges` in both directions. auto_contrast and equalize have no amount, so magnitude leaves them as they are.
+    """
+    share = magnitude / 10
+    none, most = np.zeros(len(OPERATIONS)), np.zeros(len(OPERATIONS))
+    for name in BLENDS:
+        none[CODE[name]], most[CODE[name]] = 1 - 0.05 * share, 1 - 0.95 * share
+    none[CODE["posterize"]], most[CODE["posterize"]] = 8, 8 - 4 * share
+    none[CODE["solarize"]], most[CODE["solarize"]] = 256, 256 * (1 - share)
+    reach = (ranges.rotate, ranges.shear, ranges.shear, ranges.shift * width, ranges.shift * height)
+    for name, furthest in zip(GEOMETRY, reach, strict=True):
+        none[CODE[name]], most[CODE[name]] = -furthest * share, furthest * share
+    operations = choices[(chance[0].T * len(choices)).astype(np.int64)]  # [B, n]
+    amounts = none[operations] + (most - none)[operations] * chance[1].T
+    return Plan(operations, np.where(operations == CODE["posterize"], np.floor(amounts), amounts))

@@ -1,0 +1,50 @@
+"""What a backbone is: normalization first, then features; the classification head belongs to the method."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import BackboneParams
+from engine.errors import ConfigError
+
+
+class Backbone(nn.Module):
+    """Images float [B, C, H, W] in [0, 1] to features [B, D].
+
+    Normalization by the training pictures' mean and std per channel is the first operation and lives in buffers, so that whoever loads the
+    weights cannot forget it. Raises ConfigError for pictures smaller than `smallest` pixels.
+    """
+
+    Params: ClassVar[type[BackboneParams]]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    smallest: ClassVar[int] = 4
+    feature_size: int
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, params: BackboneParams, channels: int, size: int) -> None:
+        super().__init__()
+        if size < self.smallest:
+            raise ConfigError(f"{params.name} needs pictures of at least {self.smallest} pixels, but these have {size}: choose another backbone or enlarge the pictures.")
+        self.params, self.channels, self.size = params, channels, size
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.features(self.normalize(images))
+
+    def normalize(self, images: Tensor) -> Tensor:
+        return (images - self.mean[:, None, None]) / self.std[:, None, None]
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """Normalized images [B, C, H, W] to features [B, D]."""
+
+    @abstractmethod
+    def stages(self) -> list[nn.Module]:
+        """The network's parts from bottom to top, for layer-wise learning rates and unfreezing."""

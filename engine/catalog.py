@@ -1,0 +1,65 @@
+"""The catalog: what can be chosen, as plain data for forms, `--json` and the docs. Made where torch is, read anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from engine.config import AdamWParams, AllLabels, Budget, FewLabels, Hardware, RunConfig, SGDParams
+from engine.errors import ConfigError
+from engine.presets import PRESETS
+from engine.registry import Registry, backbones, datasets, methods, recipes
+
+
+def catalog() -> dict[str, Any]:
+    """Methods, data sets, backbones, view recipes, optimizers and presets, with JSON schemas and the defaults of every pair of method and data set."""
+    return {
+        "methods": {name: _method(methods[name]) for name in methods},
+        "datasets": {name: _described(datasets[name]) for name in datasets},
+        "backbones": {name: _described(backbones[name]) for name in backbones},
+        "recipes": {name: {"schema": recipes[name].Params.model_json_schema()} for name in recipes},
+        "optimizers": {"sgd": {"schema": SGDParams.model_json_schema()}, "adamw": {"schema": AdamWParams.model_json_schema()}},
+        "labels": {"few": {"schema": FewLabels.model_json_schema()}, "all": {"schema": AllLabels.model_json_schema()}},
+        "budget": {"schema": Budget.model_json_schema()},
+        "hardware": {"schema": Hardware.model_json_schema()},
+        "presets": {
+            name: {"title": p.title, "summary": p.summary, "on_start": p.on_start, "config": RunConfig.parse(p.config).model_dump(mode="json")} for name, p in PRESETS.items()
+        },
+        "defaults": {f"{method}/{data}": defaults for method in methods for data in datasets if (defaults := _defaults(method, data)) is not None},
+    }
+
+
+def sources_hash() -> str:
+    """Hash of the engine's sources: a catalog made by other sources is made anew."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _described(cls: Any) -> dict[str, Any]:
+    return {"title": cls.title, "summary": cls.summary, "schema": cls.Params.model_json_schema()}
+
+
+def _method(cls: Any) -> dict[str, Any]:
+    texts = {key: getattr(cls, key) for key in ("idea", "formula", "paper", "recommended")}
+    return {
+        **_described(cls),
+        **texts,
+        "supervision": sorted(cls.supervision),
+        "backbones": sorted(cls.backbones) if cls.backbones is not None else None,
+        "recipes": list(cls.recipes),
+    }
+
+
+def _defaults(method: str, data: str) -> dict[str, Any] | None:
+    try:
+        return RunConfig.parse({"method": {"name": method}, "data": {"name": data}}).model_dump(mode="json")
+    except ConfigError:  # a method that cannot learn from this set's labels is not offered for it
+        return None
+
+
+def describe(registry: Registry) -> list[dict[str, str]]:
+    """name, title and summary of everything in a registry, for tables."""
+    return [{"name": name, "title": registry[name].title, "summary": registry[name].summary} for name in registry]

@@ -1,0 +1,37 @@
+"""scikit-learn's handwritten digits: 1,797 real pictures of 8x8 grey pixels, shipped with the package."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from engine.config import DataParams
+from engine.data.image_set import DataSource, ImageSet, stratified_test
+from engine.registry import datasets
+
+
+@datasets.register
+class Digits(DataSource):
+    """Optical digits (Alpaydin & Kaynak 1998), as distributed by scikit-learn: values 0..16 scaled to 0..255, 20 % of each class held out."""
+
+    class Params(DataParams):
+        name: Literal["digits"] = "digits"
+
+    title = "Handwritten digits"
+    summary = "1,797 real handwritten digits, 8x8 grey pixels, ten classes."
+    # A glyph fills 8 of 8 rows: the paper's ranges would push strokes out of the picture, and a solarized black background erases them.
+    recommended: ClassVar[dict[str, Any]] = {
+        "augment": {
+            "weak": {"translate": 0.125, "flip": "off"},
+            "strong": {"translate": 0.125, "flip": "off", "rotate": 15.0, "shear": 0.2, "shift": 0.125, "cutout": 0.25, "without": ["equalize", "solarize", "posterize"]},
+        }
+    }
+
+    def load(self) -> ImageSet:
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        images = np.round(digits.images * (255 / 16)).astype(np.uint8)[:, None]
+        labels = digits.target.astype(np.int64)
+        return ImageSet("digits", images, labels, np.arange(len(labels), dtype=np.int64), stratified_test(labels, 0.2), tuple("0123456789"))

@@ -1,0 +1,56 @@
+"""Split: which pictures are labeled, unlabeled, validation and test, from a seed and a label budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import DataParams, FewLabels
+from engine.data.image_set import ImageSet
+from engine.errors import ConfigError
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sample ids of each part, in the order that `rows` of the parts refer to.
+
+    pool is every training picture, the labeled ones included: what the unlabeled stream draws from (FixMatch's authors do the same).
+    """
+
+    labeled: Ids
+    pool: Ids
+    validation: Ids
+    test: Ids
+
+    @property
+    def unlabeled(self) -> Ids:
+        """The ids of `pool` whose labels are hidden."""
+        return self.pool[~np.isin(self.pool, self.labeled)]
+
+
+def make_split(images: ImageSet, params: DataParams) -> Split:
+    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`.
+
+    The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a class has too few pictures.
+    """
+    rng = np.random.default_rng(params.split_seed)
+    labels, ids = images.labels, images.ids
+    train = np.flatnonzero(~images.is_test)
+    by_class = [rng.permutation(train[labels[train] == k]) for k in range(images.classes)]
+    held = [rows[: round(params.validation * len(rows))] for rows in by_class]
+    rest = [rows[len(part) :] for rows, part in zip(by_class, held, strict=True)]
+    unknown = train[labels[train] < 0]
+    if isinstance(params.labels, FewLabels):
+        wanted = params.labels.per_class
+        for name, rows in zip(images.class_names, rest, strict=True):
+            if len(rows) < wanted:
+                raise ConfigError(f"{wanted} labels per class are asked for, but class {name!r} has {len(rows)} training pictures: ask for at most {min(map(len, rest))}.")
+        labeled = np.concatenate([rows[:wanted] for rows in rest])
+    else:
+        labeled = np.concatenate(rest)
+    pool = np.sort(np.concatenate([*rest, unknown]))
+    return Split(ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held))], ids[images.is_test])

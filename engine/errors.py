@@ -1,0 +1,49 @@
+"""The mistakes a person can make, one class each, all under FewLabError: pages and the command line print exactly their sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FewLabError(Exception):
+    """Something a person can mend. The message is one sentence: what was wrong, what is allowed, what to do."""
+
+
+class ConfigError(FewLabError):
+    """A run was described in a way that cannot be run."""
+
+
+class UnknownName(ConfigError):
+    """A data set, backbone, method, recipe, preset or run that does not exist."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names) or 'none yet'}."
+        super().__init__(f"There is no {kind} named {str(name)[:80]!r}: {hint}")
+
+
+class ShapeError(FewLabError, ValueError):
+    """Tensors that must agree in a dimension do not."""
+
+
+class PictureError(FewLabError):
+    """A file that cannot be read as one picture."""
+
+
+class RunError(FewLabError):
+    """A run folder that cannot be read, resumed or changed as asked."""
+
+
+class LabError(FewLabError):
+    """The training process or the queue could not do what was asked."""
+
+
+class NonFiniteLoss(FewLabError):
+    """The loss stopped being a number."""
+
+    def __init__(self, step: int, lr: float) -> None:
+        super().__init__(
+            f"The loss is not a finite number at step {step} (learning rate {lr:.3g}): lower the learning rate or the loss weights and start again."
+        )

@@ -1,0 +1,117 @@
+"""What the engine's process answers to the server: the questions that need torch."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import catalog as catalogs
+from engine.config import RunConfig
+from engine.data.split import make_split
+from engine.errors import PictureError
+from engine.pictures import read_picture
+from engine.predict import Prediction, Predictor
+from engine.runs.folder import RunFolder
+from engine.runs.pictures import save_pictures
+from engine.runs.store import Store
+from engine.training import build
+from engine.training.build import load_images
+from engine.training.loop import Trainer
+
+
+def warm_up() -> None:
+    """Train a few throwaway steps, so that the first real one does not pay for loading libraries and preparing convolutions."""
+    measure(RunConfig.parse({"method": {"name": "fixmatch"}, "data": {"name": "digits"}}).model_dump(mode="json"), seconds=0.0)
+
+
+def catalog() -> dict[str, Any]:
+    return catalogs.catalog()
+
+
+def check(config: dict[str, Any]) -> dict[str, Any]:
+    """The config resolved; a label budget that the data cannot fill is refused too. Raises ConfigError."""
+    resolved = RunConfig.parse(config)
+    build.check(resolved)
+    return resolved.model_dump(mode="json")
+
+
+def preview(config: dict[str, Any], checkpoints: str) -> dict[str, Any]:
+    """What a run of this config would learn from: counts, the labeled ids and where their pictures are kept."""
+    resolved = RunConfig.parse(config)
+    images = load_images(resolved)
+    split = make_split(images, resolved.data)
+    save_pictures(Path(checkpoints), images.content_hash, images.images, images.labels, images.ids, images.class_names)
+    return {
+        "pictures": images.content_hash,
+        "class_names": list(images.class_names),
+        "labeled": split.labeled.tolist()[:1000],
+        "counts": {"labeled": len(split.labeled), "unlabeled": len(split.unlabeled), "validation": len(split.validation), "test": len(split.test)},
+    }
+
+
+def measure(config: dict[str, Any], seconds: float = 0.7) -> dict[str, float]:
+    """Seconds for set-up, one step and one evaluation, from really doing them in a throwaway folder."""
+    with tempfile.TemporaryDirectory(prefix="fewlab-") as root:
+        return Trainer(Store(root).create(RunConfig.parse(config).model_dump(mode="json"))).measure(seconds)
+
+
+def predict(run: str, pictures: list[dict[str, str]]) -> dict[str, Any]:
+    """pictures: [{"name": file name, "data": base64}]. Each gets its top five and what the model saw, or the sentence why not."""
+    predictor = _predictor(run, RunFolder(Path(run)).model_file.stat().st_mtime_ns if RunFolder(Path(run)).model_file.exists() else 0)
+    answers: list[dict[str, Any]] = []
+    for picture in pictures:
+        try:
+            decoded = read_picture(base64.b64decode(picture["data"]), picture["name"])
+        except PictureError as error:
+            answers.append({"name": picture["name"], "error": str(error)})
+            continue
+        answers.append({"name": picture["name"], "error": None, **_plain(predictor, predictor.predict([decoded])[0])})
+    return {"class_names": predictor.class_names, "metrics": predictor.metrics, "pictures": answers}
+
+
+def predict_samples(run: str, pictures: str, count: int, seed: int) -> dict[str, Any]:
+    """Predictions for random test pictures of the run's own data set, with their true labels."""
+    from engine.runs.pictures import load_pictures
+
+    folder = RunFolder(Path(run))
+    predictor = _predictor(run, folder.model_file.stat().st_mtime_ns if folder.model_file.exists() else 0)
+    kept = load_pictures(folder.path.parent, pictures)
+    ids = np.random.default_rng(seed).permutation(folder.split()["test"])[:count]
+    rows = kept.rows(ids)
+    images = np.asarray(kept.images[rows])
+    answers = []
+    for sample, image, label, p in zip(ids, images, kept.labels[rows], predictor.probabilities(images), strict=True):
+        truth = kept.class_names[label] if label >= 0 else None
+        answers.append({"name": f"test picture {sample}", "error": None, "truth": truth, **_plain(predictor, Prediction(p, image, False))})
+    return {"class_names": predictor.class_names, "metrics": predictor.metrics, "pictures": answers}
+
+
+@lru_cache(maxsize=4)
+def _predictor(run: str, written: int) -> Predictor:
+    # `written` is part of the key: a resumed run writes its model anew.
+    return Predictor(RunFolder(Path(run)))
+
+
+def _plain(predictor: Predictor, prediction: Prediction) -> dict[str, Any]:
+    return {"top": predictor.top(prediction), "seen": _pixels(prediction.seen), "inverted": prediction.inverted, "probabilities": prediction.probabilities.tolist()}
+
+
+def _pixels(image: NDArray[np.uint8]) -> dict[str, Any]:
+    return {"shape": list(image.shape), "data": base64.b64encode(image.tobytes()).decode()}
+
+
+QUESTIONS: dict[str, Callable[..., Any]] = {
+    "catalog": catalog,
+    "check": check,
+    "preview": preview,
+    "measure": measure,
+    "predict": predict,
+    "predict_samples": predict_samples,
+}

@@ -1,0 +1,79 @@
+"""Training in this process, for the command line, Python and tests; behind the same lock and queue as the app."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+
+from engine.config import RunConfig
+from engine.errors import FewLabError, RunError
+from engine.runs.folder import RunFolder, Status
+from engine.runs.store import Run, Store
+from engine.training.build import check
+from engine.training.control import Control
+from engine.training.loop import Trainer
+
+Progress = Callable[[Status], None]
+
+
+def train(config: RunConfig | dict[str, Any], checkpoints: Path | str = "checkpoints", progress: Progress | None = None, control: Control | None = None) -> Run:
+    """Train a run to its end and return it. If another FewLab trains in this folder, the run waits in its queue and is followed.
+
+    progress: called about once a second with the run's Status. control: takes commands from other threads. Raises FewLabError.
+    """
+    parsed = config if isinstance(config, RunConfig) else RunConfig.parse(config)
+    check(parsed)
+    store = Store(checkpoints)
+    return _train(store, store.create(parsed.model_dump(mode="json")), progress, control)
+
+
+def resume(run_id: str, checkpoints: Path | str = "checkpoints", progress: Progress | None = None, control: Control | None = None) -> Run:
+    """Go on with a stopped or interrupted run, or one whose process was killed. Raises RunError if it is finished, failed or trains elsewhere."""
+    store = Store(checkpoints)
+    folder = store.open(run_id)
+    lock = store.lock()
+    try:
+        with lock.acquire(timeout=0):
+            state = folder.status().state
+            if state in ("running", "paused"):  # nobody holds the lock, so whoever trained it is gone
+                folder.update_status(state="interrupted", reason="Its process ended while it trained.")
+            if state != "queued":
+                store.requeue(run_id)
+    except Timeout:
+        if folder.status().active:
+            raise RunError(f"Run {run_id} is {folder.status().state} in another FewLab: pause, resume or stop it there.") from None
+        store.requeue(run_id)
+    return _train(store, folder, progress, control)
+
+
+def load_run(run_id: str, checkpoints: Path | str = "checkpoints") -> Run:
+    """A run's config, status and folder (`run.folder.metrics()`, `.snapshot(step)`, ...). Raises UnknownName or RunError."""
+    return Store(checkpoints).run(run_id)
+
+
+def _train(store: Store, folder: RunFolder, progress: Progress | None, control: Control | None) -> Run:
+    lock = store.lock()
+    while folder.status().state == "queued":
+        try:
+            with lock.acquire(timeout=0):
+                Trainer(folder, control, progress).run()
+        except Timeout:
+            _follow(folder, progress)
+    return store.run(folder.id)
+
+
+def _follow(folder: RunFolder, progress: Progress | None) -> None:
+    """Watch a run that another process has in its queue, for a while: that process may end and leave it to this one."""
+    for _ in range(4):
+        status = folder.status()
+        if progress:
+            progress(status)
+        if not status.active:
+            break
+        time.sleep(0.5)
+    if status.state == "failed":
+        raise FewLabError(status.reason)

@@ -1,0 +1,201 @@
+"""Lab: the queue and the worker thread of a server. It imports no torch; processes of its own do what needs it."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import Timeout
+
+from engine.errors import FewLabError, LabError, RunError
+from engine.lab.link import Link, Message
+from engine.runs.folder import RunFolder
+from engine.runs.store import Run, Store
+
+log = logging.getLogger("fewlab.lab")
+Action = Literal["pause", "resume", "stop"]
+
+
+class Lab:
+    """Trains queued runs one after another, in a warm process, while it holds the lock on the checkpoints folder.
+
+    Without the lock, because another FewLab trains there, it only adds to the queue and watches, and takes over when the lock is free.
+    `trainer` trains; `assistant` answers what needs torch (catalog, checks, predictions) while training goes on.
+    """
+
+    def __init__(self, checkpoints: Path | str) -> None:
+        self.store = Store(Path(checkpoints).resolve())
+        log_file = self.store.root / ".lab.log"
+        self.trainer = Link(log_file, self._on_trainer)
+        self.assistant = Link(log_file)
+        self._lock = self.store.lock()
+        self._wake = threading.Event()
+        self._ended = threading.Event()
+        self._closing = False
+        self._lived = False
+        self._current: RunFolder | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True, name="fewlab-lab")
+
+    def start(self) -> Lab:
+        """Start both processes and the worker thread; returns at once."""
+        self.assistant.start()
+        self.trainer.start()
+        self._thread.start()
+        atexit.register(self.close)
+        return self
+
+    def close(self) -> None:
+        """End the processes: a run that trains writes a checkpoint and is interrupted."""
+        if self._closing:
+            return
+        self._closing = True
+        self.trainer.close()
+        self.assistant.close()
+        self._wake.set()
+        self._ended.set()
+        self._thread.join(timeout=10)
+        self._lock.release(force=True)
+
+    @property
+    def trains(self) -> bool:
+        """Whether this Lab holds the lock; if not, another FewLab trains in this folder and this one only watches."""
+        return self._lock.is_locked
+
+    @property
+    def current(self) -> str | None:
+        """Id of the run that is training or paused in this Lab."""
+        folder = self._current
+        return folder.id if folder else None
+
+    # what pages ask for
+
+    def check(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The config resolved and validated. Raises LabError with the sentence of what is wrong."""
+        resolved: dict[str, Any] = self.assistant.ask("check", config=config)
+        return resolved
+
+    def submit(self, config: dict[str, Any]) -> RunFolder:
+        """Check a config, queue a run of it and wake the worker. Raises LabError with the sentence of what is wrong."""
+        folder = self.store.create(self.check(config))
+        self._wake.set()
+        return folder
+
+    def resume(self, run_id: str, reason: str = "") -> None:
+        """Go on with a paused, stopped or interrupted run. Raises RunError for any other."""
+        if run_id == self.current:
+            self.command(run_id, "resume")
+            return
+        self.store.requeue(run_id, reason)
+        self._wake.set()
+
+    def command(self, run_id: str, action: Action) -> None:
+        """Pause, resume or stop the run that trains; a queued one can be stopped too. Raises LabError if it does not train here."""
+        if run_id == self.current:
+            self.trainer.send({"do": action, "run": str(self.store.open(run_id).path)})
+            return
+        folder = self.store.open(run_id)
+        if action == "stop" and folder.status().state == "queued":
+            folder.update_status(state="stopped", reason="taken out of the queue")
+            return
+        raise LabError(f"Run {run_id} is not training here, so it cannot be told to {action}: its state is {folder.status().state}.")
+
+    def change(self, run_id: str, key: str, value: Any) -> None:
+        """Change a live setting of the run that trains. Raises LabError if it does not train here."""
+        if run_id != self.current:
+            raise LabError(f"Run {run_id} is not training here, so {key} cannot be changed: start it again with the new value.")
+        self.trainer.send({"do": "set", "run": str(self.store.open(run_id).path), "key": key, "value": value})
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run from disk. Raises RunError while it trains."""
+        if run_id == self.current:
+            raise RunError(f"Run {run_id} is training: stop it before deleting it.")
+        self.store.delete(run_id)
+
+    def move(self, run_id: str, places: int) -> None:
+        """Move a queued run up (negative) or down the queue."""
+        queue = self.store.queue()
+        index = next((i for i, run in enumerate(queue) if run.id == run_id), None)
+        if index is None:
+            raise RunError(f"Run {run_id} does not wait in the queue any more.")
+        other = max(0, min(len(queue) - 1, index + places))
+        queue.insert(other, queue.pop(index))
+        for place, order in enumerate(sorted(run.status.order for run in queue)):
+            queue[place].folder.update_status(order=order)
+
+    # the worker thread
+
+    def _work(self) -> None:
+        while not self._closing:
+            if not self._lock.is_locked and not self._take_lock():
+                self._wake.wait(2.0)
+                self._wake.clear()
+                continue
+            queue = self.store.queue()
+            if not queue:
+                # Other processes may add to the queue without being able to wake this thread.
+                self._wake.wait(1.0)
+                self._wake.clear()
+                continue
+            self._train(queue[0])
+
+    def _take_lock(self) -> bool:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        self._recover()
+        return True
+
+    def _recover(self) -> None:
+        """With the lock held nobody trains: runs that still say so were cut off. What was training goes on; what was paused waits."""
+        for run in self.store.runs():
+            if run.status.state not in ("running", "paused"):
+                continue
+            was_paused = run.status.state == "paused"
+            run.folder.add_event("interrupted", run.status.step, reason="the app ended while it trained")
+            run.folder.update_status(state="interrupted", reason="FewLab ended while this run " + ("was paused." if was_paused else "trained."))
+            if not was_paused:
+                self.store.requeue(run.id, "FewLab was restarted and goes on with this run.")
+
+    def _train(self, run: Run) -> None:
+        self._ended.clear()
+        self._current = run.folder
+        try:
+            self.trainer.send({"do": "run", "run": str(run.folder.path)})
+            self._ended.wait()
+            self._settle(run.folder)
+        except LabError as error:
+            self._write_off(run.folder, str(error))
+        finally:
+            self._current = None
+
+    def _settle(self, folder: RunFolder) -> None:
+        try:
+            state = folder.status().state
+        except RunError:  # deleted or damaged meanwhile: nothing to write
+            return
+        if state in ("queued", "running", "paused") and not self._closing:
+            self._write_off(folder, "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its last checkpoint.")
+
+    def _write_off(self, folder: RunFolder, reason: str) -> None:
+        try:
+            folder.add_event("interrupted", folder.status().step, reason=reason)
+            folder.update_status(state="interrupted", reason=reason)
+        except (FewLabError, OSError):
+            log.exception("the end of run %s could not be written", folder.id)
+
+    def _on_trainer(self, message: Message) -> None:
+        current = self._current
+        ended = message.get("event") == "ended" and current is not None and message.get("run") == str(current.path)
+        if ended or message.get("event") == "died":
+            self._ended.set()
+        if message.get("event") == "ready":
+            self._lived = True
+        if message.get("event") == "died" and not self._closing:
+            log.warning("the training process ended with status %s", message.get("status"))
+            if self._lived:  # one that cannot even start is not started again and again
+                self._lived = False
+                self.trainer.start()

@@ -1,0 +1,112 @@
+"""The child process: `python -m engine.lab.process`, JSON lines on standard input and output, torch imported once and kept warm.
+
+Commands: run, pause, resume, stop, set, ask. A run's results go only through its run folder. End-of-file on the input ends the process,
+with a checkpoint if it was training.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from engine.training.control import Command, Control
+
+log = logging.getLogger("fewlab.process")
+
+
+class Process:
+    """One job at a time; commands to the running job are passed on at once by the reading thread."""
+
+    def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
+        self._commands, self._answers = commands, answers
+        self._write_lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._controls: dict[str, Control] = {}
+
+    def serve(self) -> None:
+        threading.Thread(target=self._read, daemon=True, name="commands").start()
+        from engine.lab import answers
+
+        answers.warm_up()
+        self._say({"event": "ready", "pid": os.getpid()})
+        while (job := self._jobs.get()) is not None:
+            if job["do"] == "run":
+                self._run(Path(job["run"]), self._controls[job["run"]])
+                self._controls.pop(job["run"], None)
+            else:
+                self._answer(job, answers)
+
+    def _read(self) -> None:
+        for line in self._commands:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                log.warning("not JSON: %r", line[:200])
+                continue
+            if message["do"] == "run":
+                self._controls[message["run"]] = Control()  # here, so that a command sent right behind it is not lost
+            if message["do"] in ("run", "ask"):
+                self._jobs.put(message)
+            elif (control := self._controls.get(message.get("run"))) is not None:
+                control.send(Command(message["do"], message.get("key", ""), message.get("value")))
+        for control in list(self._controls.values()):
+            control.send(Command("interrupt"))
+        self._jobs.put(None)
+
+    def _run(self, path: Path, control: Control) -> None:
+        from engine.errors import FewLabError
+        from engine.runs.folder import RunFolder
+        from engine.training.loop import Trainer
+
+        folder = RunFolder(path)
+        handler = logging.FileHandler(folder.log_file, encoding="utf-8")
+        logging.getLogger().addHandler(handler)
+        try:
+            Trainer(folder, control).run()
+        except FewLabError as error:
+            log.warning("%s: %s", folder.id, error)
+        except Exception:
+            log.exception("run %s failed", folder.id)
+        finally:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+            self._say({"event": "ended", "run": str(path)})
+
+    def _answer(self, job: dict[str, Any], answers: Any) -> None:
+        from engine.errors import FewLabError
+
+        try:
+            value = answers.QUESTIONS[job["what"]](**job["arguments"])
+            self._say({"answer": job["id"], "value": value})
+        except FewLabError as error:
+            self._say({"answer": job["id"], "error": str(error)})
+        except Exception as error:
+            log.exception("the question %r failed", job.get("what"))
+            self._say({"answer": job["id"], "error": f"The engine could not answer ({type(error).__name__}); its log in the checkpoints folder has the details."})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        with self._write_lock:
+            try:
+                self._answers.write((json.dumps(message) + "\n").encode())
+                self._answers.flush()
+            except OSError:  # the server is gone; end-of-file will end this process too
+                log.warning("nobody listens any more")
+
+
+def main() -> None:
+    # Descriptor 1 carries the protocol alone: whatever a library prints goes to the log instead of between the lines.
+    protocol = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    Process(sys.stdin.buffer, protocol).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""fixmatch: confident guesses on easy views teach the hard views."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+from torch.nn import functional as F
+
+from engine.backbones.backbone import Backbone
+from engine.config import MethodParams, param
+from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
+from engine.methods.losses import masked_cross_entropy
+from engine.registry import methods
+
+
+@methods.register
+class FixMatch(GradientMethod):
+    """FixMatch: confident weak-view predictions label the strong view (Sohn et al. 2020, arXiv:2001.07685, eq. 3 and 4).
+
+    Labels come from the trained network in train mode (not its average), detached, at or above the threshold. All three views go through
+    one forward pass, so batch norm sees them together and moves its running statistics once, as in the authors' code. The unlabeled
+    stream covers all training pictures, the labeled ones included. The paper's μ is 7; the default of 4 suits a CPU.
+    """
+
+    class Params(MethodParams):
+        name: Literal["fixmatch"] = "fixmatch"
+        threshold: float = param(0.95, ge=0, le=1, symbol="τ", live=True, help="Keep a pseudo-label only at or above this confidence.")
+        unlabeled_weight: float = param(1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one.")
+        unlabeled_ratio: int = param(4, ge=1, le=64, symbol="μ", help="Unlabeled pictures in a step for each labeled one.")
+
+    title = "FixMatch"
+    summary = "Confident guesses on easy views teach the hard views."
+    idea = "Guess from a slightly shifted picture; if the guess is confident, demand the same answer for a strongly distorted version of it."
+    formula = r"L = L_s + \lambda \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid A(u_b)))"
+    paper = "Sohn et al. 2020, arXiv:2001.07685"
+    recipes = ("weak", "strong")
+
+    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+        super().__init__(params, backbone, problem)
+        self.classifier = Classifier(backbone, problem.classes)
+
+    def served(self) -> nn.Module:
+        return self.classifier
+
+    def streams(self) -> dict[str, Stream]:
+        size = self.problem.batch_size
+        return {
+            "labeled": Stream("labeled", size, {"weak": View("weak")}),
+            "unlabeled": Stream("unlabeled", size * self.params.unlabeled_ratio, {"weak": View("weak"), "strong": View("strong")}),
+        }
+
+    def step(self, batch: Batch, now: Now) -> StepResult:
+        labeled, unlabeled = batch["labeled"], batch["unlabeled"]
+        logits_x, logits_w, logits_s = self.classifier.logits(labeled.weak, unlabeled.weak, unlabeled.strong)
+        confidence, labels = logits_w.detach().softmax(1).max(1)  # [U], [U]
+        used = confidence >= self.params.threshold
+        loss_x = F.cross_entropy(logits_x, labeled.labels)  # eq. 3
+        loss_u = masked_cross_entropy(logits_s, labels, used)  # eq. 4
+        scalars = {"loss/labeled": loss_x.detach(), "loss/unlabeled": loss_u.detach(), "mask_rate": used.float().mean()}
+        threshold = confidence.new_full(confidence.shape, self.params.threshold)
+        return StepResult(loss_x + self.params.unlabeled_weight * loss_u, scalars, PseudoLabels(unlabeled.ids, labels, confidence, used.float(), threshold))

@@ -1,0 +1,43 @@
+"""supervised: the labeled pictures alone, the baseline beside every other method."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+from torch.nn import functional as F
+
+from engine.backbones.backbone import Backbone
+from engine.config import MethodParams
+from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
+from engine.registry import methods
+
+
+@methods.register
+class Supervised(GradientMethod):
+    """Cross-entropy on weakly augmented labeled pictures; the unlabeled ones are not looked at. Batch norm's statistics come from that batch."""
+
+    class Params(MethodParams):
+        name: Literal["supervised"] = "supervised"
+
+    title = "Supervised"
+    summary = "Learns from the labeled pictures only: the baseline to beat."
+    idea = "Show the network each labeled picture, slightly shifted, and pull its answer toward the label."
+    formula = r"L = \frac{1}{B}\sum_b H(y_b,\; p(y \mid \alpha(x_b)))"
+    paper = "the usual baseline"
+    recipes = ("weak",)
+
+    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+        super().__init__(params, backbone, problem)
+        self.classifier = Classifier(backbone, problem.classes)
+
+    def served(self) -> nn.Module:
+        return self.classifier
+
+    def streams(self) -> dict[str, Stream]:
+        return {"labeled": Stream("labeled", self.problem.batch_size, {"weak": View("weak")})}
+
+    def step(self, batch: Batch, now: Now) -> StepResult:
+        (logits,) = self.classifier.logits(batch["labeled"].weak)
+        loss = F.cross_entropy(logits, batch["labeled"].labels)
+        return StepResult(loss, {"loss/labeled": loss.detach()})

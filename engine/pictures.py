@@ -1,0 +1,225 @@
+"""A person's picture file -> pixels a model can be asked about. The file is hostile until shown otherwise: every refusal is a PictureError.
+
+Pillow and numpy only. Dimension letters: H W pixels of the file, C channels (1 grey, 3 color).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import threading
+import warnings
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+from engine.errors import PictureError
+
+Pixels = npt.NDArray[np.uint8]
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+LARGEST_FILE = 20_000_000  # bytes
+MOST_PIXELS = 50_000_000
+
+_ALLOWED = "PNG, JPEG, GIF, BMP, WEBP or TIFF"
+_TURNS = {  # EXIF orientation -> what brings the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# catch_warnings changes the filters of the whole process: two threads inside it at once could leave them changed for good.
+_warnings_lock = threading.Lock()
+
+
+class Fitted(NamedTuple):
+    """pixels: uint8 [C, size, size]. inverted: whether dark and light were swapped."""
+
+    pixels: Pixels
+    inverted: bool
+
+
+def read_picture(data: bytes, name: str = "picture") -> Pixels:
+    """The picture in `data` as a person would see it: uint8 [H, W, 1] if it is stored as grey (or in a palette of greys only), else [H, W, 3] (RGB).
+
+    The format is decided by the content, never by `name`, which only appears (shortened) in error sentences. Applied: EXIF orientation, alpha and
+    transparent colors on white, palettes, 16-bit and floating-point grey scaled to 8 bits, CMYK, YCbCr and LAB to RGB, the first frame of an
+    animation. Not applied: embedded color profiles, because the pictures of data sets are read without them too.
+    Raises PictureError, and nothing else, if the bytes are not one picture of an allowed format within LARGEST_FILE and MOST_PIXELS; the pixel limit
+    is checked on the header, before anything is decoded.
+    """
+    shown = short_name(name)
+    if not data:
+        raise PictureError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} picture.")
+    if len(data) > LARGEST_FILE:
+        raise PictureError(
+            f"{shown} has {math.ceil(len(data) / 1e5) / 10:.1f} MB, but pictures may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try again."
+        )
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns about odd metadata; what matters here becomes a PictureError
+        return _decode(data, shown)
+
+
+def fit_picture(
+    picture: Pixels,
+    size: int,
+    channels: int,
+    fit: Literal["pad", "crop", "squash"] = "pad",
+    *,
+    invert: Literal["auto", "yes", "no"] = "auto",
+    background: float | None = None,
+) -> Fitted:
+    """`picture` (uint8 [H, W, 1 or 3]) in the size and channels (1 or 3) of a data set.
+
+    fit: "pad" keeps the whole picture and fills the rest with the color of its own border, "crop" keeps the middle square, "squash" ignores the
+    aspect ratio.
+    invert: "yes" turns dark into light; "auto" does so if the picture's border and the data set's border lie more than half the range apart.
+    background: the mean brightness, 0 (black) to 1 (white), of the borders of the data set's pictures: near 0 for white digits on black, about
+    0.5 for photographs, which therefore never invert. None: "auto" leaves the picture as it is.
+
+    Resized with an antialiased bilinear filter: it never leaves the range of its input, so a hard pen stroke gets no bright halo (Lanczos draws
+    one, and on 8 x 8 pixels the halo is as wide as the stroke), and it is what data sets are usually prepared with.
+    """
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3) or 0 in picture.shape or picture.dtype != np.uint8:
+        raise ValueError(f"picture must be uint8 [H, W, 1 or 3], but is {picture.dtype} {list(picture.shape)}")
+    if size < 1 or channels not in (1, 3):
+        raise ValueError(f"size must be at least 1 and channels 1 or 3, but they are {size} and {channels}")
+    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).convert("L" if channels == 1 else "RGB")
+    if fit == "crop":
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    border = _border(np.asarray(image))
+    scale = size / max(image.size)
+    width, height = (max(1, round(image.width * scale)), max(1, round(image.height * scale))) if fit == "pad" else (size, size)
+    small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
+
+    fitted = np.empty((size, size, channels), np.uint8)
+    fitted[:] = border
+    top, left = (size - height) // 2, (size - width) // 2
+    fitted[top : top + height, left : left + width] = small
+    inverted = invert == "yes" or (invert == "auto" and background is not None and abs(float(border.mean()) / 255 - background) > 0.5)
+    if inverted:
+        fitted = 255 - fitted
+    return Fitted(np.ascontiguousarray(fitted.transpose(2, 0, 1)), inverted)
+
+
+def short_name(name: str, limit: int = 40) -> str:
+    """A file name fit for a sentence, in quotes: no folders, no line breaks or other invisible characters, the middle left out beyond `limit`."""
+    last = re.split(r"[/\\]", name.strip().rstrip("/\\"))[-1]
+    clean = " ".join("".join(c if c.isprintable() else " " for c in last).split()) or "picture"
+    if len(clean) > limit:
+        clean = clean[: limit - 11] + "…" + clean[-10:]
+    return f"'{clean}'"
+
+
+def _decode(data: bytes, shown: str) -> Pixels:
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:  # Pillow's own, higher limit; its sentence has the number of pixels
+        found = re.search(r"(\d+) pixels", str(error))
+        raise _too_many_pixels(shown, f"{int(found[1]) / 1e6:,.0f}" if found else "far more than 50") from None
+    except Exception:  # noqa: BLE001  a decoder may raise anything on a prepared file, and no picture is worth a traceback
+        raise PictureError(_not_a_picture(data, shown)) from None
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_many_pixels(shown, f"{image.width * image.height / 1e6:,.0f}")
+    try:
+        image.load()
+        return _upright_pixels(image)
+    except Exception:  # noqa: BLE001  as above; MemoryError included
+        kind = "JPEG" if image.format == "MPO" else image.format
+        raise PictureError(
+            f"{shown} is a damaged or cut-off {kind} file ({len(data):,} bytes) whose pixels cannot be decoded: save or download it again."
+        ) from None
+
+
+def _too_many_pixels(shown: str, millions: str) -> PictureError:
+    return PictureError(
+        f"{shown} claims {millions} million pixels, but pictures may have at most {MOST_PIXELS / 1e6:.0f} million: make it smaller and try again."
+    )
+
+
+def _not_a_picture(data: bytes, shown: str) -> str:
+    """What the bytes look like instead, because "not a picture" alone leaves a person with an SVG or a phone's HEIC puzzled."""
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    brand = data[4:12]
+    if head.startswith(b"%pdf"):
+        kind = "a PDF document"
+    elif head.startswith(b"pk\x03\x04"):
+        kind = "a zip archive"
+    elif b"<svg" in head:
+        kind = "an SVG drawing"
+    elif brand in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftypavif"):
+        kind = "a HEIC or AVIF photo"
+    elif data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")) or data[8:12] == b"WEBP":
+        return f"{shown} begins like a picture but its header is damaged or cut off ({len(data):,} bytes): save or download it again."
+    elif all(byte >= 32 or byte in b"\t\r\n\f" for byte in head):
+        kind = "text"
+    else:
+        kind = "something else"
+    return f"{shown} is not a picture this app reads (it looks like {kind}): save it as {_ALLOWED} and try again."
+
+
+def _upright_pixels(image: Image.Image) -> Pixels:
+    turn = _TURNS.get(_orientation(image))
+    has_palette = image.mode in ("P", "PA")
+    if image.mode != "LAB" and image.mode.startswith(("1", "L", "I", "F")):
+        image = Image.fromarray(_grey(image))
+    elif image.mode == "LAB":
+        transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+        image = ImageCms.applyTransform(image, transform) or image
+    elif image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), rgba).convert("RGB")
+    else:
+        image = image.convert("RGB")
+    if turn is not None:
+        image = image.transpose(turn)
+    pixels = np.array(image)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    if has_palette and (pixels == pixels[..., :1]).all():  # a GIF cannot store grey any other way
+        return pixels[..., :1].copy()
+    return pixels
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # noqa: BLE001  a picture with broken metadata is still a picture
+        return 1
+
+
+def _grey(image: Image.Image) -> Pixels:
+    """Modes 1, L, LA, I;16 (and its byte orders), I and F -> uint8 [H, W], transparency on white."""
+    if image.mode in ("1", "L", "LA", "La"):
+        if not image.has_transparency_data:
+            return np.array(image.convert("L"))
+        grey_alpha = np.asarray(image.convert("RGBA")).astype(np.uint32)
+        grey, alpha = grey_alpha[..., 0], grey_alpha[..., 3]
+        return ((grey * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    values = np.asarray(image).astype(np.float64)
+    values = np.nan_to_num(values, posinf=values[np.isfinite(values)].max(initial=0.0), neginf=values[np.isfinite(values)].min(initial=0.0))
+    low, high = float(values.min()), float(values.max())
+    if image.mode.startswith("I") and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0
+    elif image.mode == "F" and low >= 0 and high <= 255:
+        low, high = 0.0, 1.0 if high <= 1 else 255.0
+    scaled = np.rint((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)  # 32-bit values have no agreed white: use their own range
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        scaled[values == transparent] = 255
+    return scaled
+
+
+def _border(pixels: Pixels) -> Pixels:
+    """The median color, [C], of the outermost pixels: what lies around the thing in the picture. One pixel wide: a frame drawn by hand is rare."""
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    median: Pixels = np.median(edge, axis=0).astype(np.uint8)
+    return median

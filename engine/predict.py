@@ -1,0 +1,54 @@
+"""Predictor: a stranger's picture to probabilities, with a trained run's model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.pictures import fit_picture
+from engine.runs.folder import RunFolder
+from engine.training.model_file import load_model
+
+
+class Prediction(NamedTuple):
+    """probabilities: float [K], by class. seen: uint8 [C, H, W], what the network was given. inverted: whether black and white were swapped."""
+
+    probabilities: NDArray[np.float32]
+    seen: NDArray[np.uint8]
+    inverted: bool
+
+
+class Predictor:
+    """The served network of a run. Raises RunError if the run has no model, or a damaged or newer one."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._served, about = load_model(folder)
+        self.class_names: list[str] = about["class_names"]
+        self.channels: int = about["problem"]["channels"]
+        self.size: int = about["problem"]["size"]
+        self.background: float = about["background"]
+        self.metrics: dict[str, float] = about["metrics"]
+
+    def predict(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """pictures: decoded, uint8 [H, W, C] of any size, C 1 or 3. Fitted to the data set's size and colors first."""
+        fitted = [fit_picture(picture, self.size, self.channels, background=self.background) for picture in pictures]
+        if not fitted:
+            return []
+        probabilities = self.probabilities(np.stack([f.pixels for f in fitted]))
+        return [Prediction(p, f.pixels, f.inverted) for p, f in zip(probabilities, fitted, strict=True)]
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [N, C, H, W] of the data set's own size to float [N, K]."""
+        with torch.inference_mode():
+            _, logits = self._served(torch.as_tensor(images).float() / 255)
+            result: NDArray[np.float32] = logits.float().softmax(1).numpy()
+        return result
+
+    def top(self, prediction: Prediction, count: int = 5) -> list[dict[str, Any]]:
+        """The most probable classes, best first: [{"class": name, "probability": p}, ...]."""
+        best = np.argsort(-prediction.probabilities, kind="stable")[:count]
+        return [{"class": self.class_names[k], "probability": float(prediction.probabilities[k])} for k in best]

@@ -1,0 +1,167 @@
+"""RunFolder: everything about one run, on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import RunError
+from engine.runs import journal
+from engine.runs.atomic_write import write_bytes, write_json
+
+FORMAT = 1
+State = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
+ACTIVE = ("queued", "running", "paused")
+RESUMABLE = ("stopped", "interrupted", "paused")
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run is. seconds: training time so far, pauses left out. order: place in the queue, lower first. heartbeat: seconds since 1970."""
+
+    state: State
+    step: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+    reason: str = ""
+    pid: int = 0
+    heartbeat: float = 0.0
+    order: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    version: int = FORMAT
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+
+class RunFolder:
+    """Paths and formats of one run. Reading never changes anything."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name
+        self.metrics_file = path / "metrics.jsonl"
+        self.events_file = path / "events.jsonl"
+        self.log_file = path / "log.txt"
+        self.model_file = path / "model.safetensors"
+        self.checkpoint_file = path / "checkpoint.pt"
+        self.snapshots = path / "snapshots"
+
+    # config and status
+
+    def config(self) -> dict[str, Any]:
+        """The RunConfig as started, as a plain object. Raises RunError if it cannot be read."""
+        return self._read_json("config.json")
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        write_json(self.path / "config.json", config)
+
+    def status(self) -> Status:
+        """Raises RunError if status.json is unreadable or from a newer format."""
+        plain = self._read_json("status.json")
+        version = plain.get("version", FORMAT)
+        if not isinstance(version, int) or version > FORMAT:
+            raise RunError(f"Run {self.id} was written in format {version} and this FewLab reads up to {FORMAT}: update FewLab to open it.")
+        try:
+            return Status(**{f.name: plain[f.name] for f in fields(Status) if f.name in plain})
+        except TypeError:
+            raise RunError(f"The status of run {self.id} is not readable: delete the run or restore its status.json.") from None
+
+    def write_status(self, status: Status) -> None:
+        write_json(self.path / "status.json", asdict(status))
+
+    def update_status(self, **changes: Any) -> Status:
+        status = replace(self.status(), **changes)
+        self.write_status(status)
+        return status
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            value = json.loads((self.path / name).read_bytes())
+        except FileNotFoundError:
+            raise RunError(f"Run {self.id} has no {name}: it was not made by FewLab or is being deleted.") from None
+        except (ValueError, OSError) as error:
+            raise RunError(f"{name} of run {self.id} cannot be read ({type(error).__name__}): delete the run or restore the file.") from None
+        if not isinstance(value, dict):
+            raise RunError(f"{name} of run {self.id} is not an object: delete the run or restore the file.")
+        return value
+
+    # journals
+
+    def add_event(self, kind: str, step: int, **more: Any) -> None:
+        """Record a start, pause, live change, resume or stop; flushed to disk, because a resumed run replays it."""
+        journal.append(self.events_file, {"event": kind, "step": step, "time": time.time(), **more})
+        with open(self.events_file, "rb+") as file:
+            os.fsync(file.fileno())
+
+    def events(self) -> list[journal.Row]:
+        return journal.read(self.events_file)
+
+    def add_metrics(self, row: journal.Row) -> None:
+        journal.append(self.metrics_file, row)
+
+    def metrics(self) -> list[journal.Row]:
+        return journal.read_steps(self.metrics_file)
+
+    # split
+
+    def write_split(self, **ids: NDArray[np.int64]) -> None:
+        """Sample ids of labeled, pool, validation and test, in the order that rows refer to."""
+        np.savez(self.path / "split.npz", **ids)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
+
+    def split(self) -> dict[str, NDArray[np.int64]]:
+        with np.load(self.path / "split.npz", allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    # checkpoints: the bytes are torch's, the generations are ours
+
+    def write_checkpoint(self, data: bytes) -> None:
+        """Keep the previous generation as checkpoint.previous.pt: a kill between the two renames still leaves one whole file."""
+        if self.checkpoint_file.exists():
+            os.replace(self.checkpoint_file, self.previous_checkpoint_file)
+        write_bytes(self.checkpoint_file, data)
+
+    @property
+    def previous_checkpoint_file(self) -> Path:
+        return self.path / "checkpoint.previous.pt"
+
+    # snapshots
+
+    def write_snapshot(self, step: int, arrays: dict[str, NDArray[Any]]) -> Path:
+        """One evaluation's arrays as snapshots/<step>.npz, renamed into place so that a page never opens half a file."""
+        self.snapshots.mkdir(exist_ok=True)
+        path = self.snapshots / f"{step:08d}.npz"
+        temporary = path.with_suffix(".tmp.npz")
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
+        os.replace(temporary, path)
+        return path
+
+    def snapshot_steps(self) -> list[int]:
+        return sorted(int(path.stem) for path in self.snapshots.glob("*.npz") if path.stem.isdigit())
+
+    def snapshot(self, step: int) -> dict[str, NDArray[Any]]:
+        """The arrays of one evaluation. Raises RunError if they are missing or damaged."""
+        try:
+            with np.load(self.snapshots / f"{step:08d}.npz", allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__}).") from None
+
+    def size_on_disk(self) -> int:
+        """Bytes of all files of the run."""
+        total = 0
+        for path in self.path.rglob("*"):
+            try:
+                total += path.stat().st_size if path.is_file() else 0
+            except OSError:  # a temporary file that was renamed meanwhile
+                continue
+        return total

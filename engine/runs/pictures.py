@@ -1,0 +1,63 @@
+"""The pictures of a data set, decoded once and memory-mapped: what galleries show and what a large set trains from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import RunError
+from engine.runs.atomic_write import write_json
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """images: uint8 [N, C, H, W], memory-mapped. labels: int64 [N], -1 unknown. ids: int64 [N], rising."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+    def rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the samples with these ids stand."""
+        return np.searchsorted(self.ids, ids)
+
+
+def save_pictures(root: Path, content_hash: str, images: NDArray[np.uint8], labels: NDArray[np.int64], ids: NDArray[np.int64], class_names: tuple[str, ...]) -> Path:
+    """Keep a set under its content's hash, once. The folder is renamed into place whole."""
+    folder = _folder(root, content_hash)
+    if (folder / "about.json").exists():
+        return folder
+    temporary = folder.with_name(f".{folder.name}-{os.getpid()}-{time.monotonic_ns()}")
+    temporary.mkdir(parents=True)
+    order = np.argsort(ids, kind="stable")
+    for name, array in (("images", images), ("labels", labels), ("ids", ids)):
+        np.save(temporary / f"{name}.npy", array[order])
+    write_json(temporary / "about.json", {"version": 1, "class_names": list(class_names)})
+    try:
+        temporary.rename(folder)
+    except OSError:  # another process was quicker; the content is the same
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def load_pictures(root: Path, content_hash: str) -> Pictures:
+    """Raises RunError if the set is not there."""
+    folder = _folder(root, content_hash)
+    try:
+        images, labels, ids = (np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "labels", "ids"))
+        names = tuple(json.loads((folder / "about.json").read_bytes())["class_names"])
+    except (OSError, ValueError, KeyError):
+        raise RunError("The pictures of this run are no longer in the cache: start a run on the same data set to bring them back.") from None
+    return Pictures(images, labels, ids, names)
+
+
+def _folder(root: Path, content_hash: str) -> Path:
+    return Path(root) / ".pictures" / content_hash

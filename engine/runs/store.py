@@ -1,0 +1,141 @@
+"""Store: the list of runs in a checkpoints folder. The queue is the set of queued folders, so any process can add to it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from engine.errors import RunError, UnknownName
+from engine.runs.folder import RESUMABLE, RunFolder, Status
+
+ID = re.compile(r"\d{8}-\d{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One line of the list of runs."""
+
+    folder: RunFolder
+    config: dict[str, Any]
+    status: Status
+
+    @property
+    def id(self) -> str:
+        return self.folder.id
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("name") or self.id)
+
+    @property
+    def created(self) -> datetime:
+        return datetime.strptime(self.id[:15], "%Y%m%d-%H%M%S")
+
+
+class Store:
+    """Runs under one folder. Ids sort by time and say what they are; nothing that a person typed ever becomes a path."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def lock(self) -> FileLock:
+        """Whoever holds this lock trains; everyone else only adds to the queue and watches."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.root / ".lock", thread_local=False)
+
+    def create(self, config: dict[str, Any]) -> RunFolder:
+        """A new queued run of a validated, resolved config."""
+        words = [re.sub(r"[^a-z0-9_]", "", str(config[part]["name"]).lower()) or "x" for part in ("method", "data")]
+        self.root.mkdir(parents=True, exist_ok=True)
+        while True:
+            run_id = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *words, secrets.token_hex(2)])
+            folder = RunFolder(self.root / run_id)
+            try:
+                folder.path.mkdir()
+                break
+            except FileExistsError:
+                continue
+        folder.write_config(config)
+        folder.write_status(Status("queued", steps=config["budget"]["steps"], order=time.time()))
+        return folder
+
+    def open(self, run_id: str) -> RunFolder:
+        """Raises UnknownName unless `run_id` is a run here; a path or anything else that is no id is refused."""
+        if not ID.fullmatch(run_id) or not (self.root / run_id).is_dir():
+            raise UnknownName("run", run_id, (run.id for run in self.runs()))
+        return RunFolder(self.root / run_id)
+
+    def run(self, run_id: str) -> Run:
+        folder = self.open(run_id)
+        return Run(folder, folder.config(), folder.status())
+
+    def runs(self) -> list[Run]:
+        """All readable runs, newest first."""
+        found = []
+        for folder in self._folders():
+            try:
+                found.append(Run(folder, folder.config(), folder.status()))
+            except RunError:
+                continue
+        return sorted(found, key=lambda run: run.id, reverse=True)
+
+    def unreadable(self) -> list[tuple[RunFolder, str]]:
+        """Runs that cannot be opened, each with its sentence."""
+        broken = []
+        for folder in self._folders():
+            try:
+                folder.config(), folder.status()
+            except RunError as error:
+                broken.append((folder, str(error)))
+        return broken
+
+    def queue(self) -> list[Run]:
+        """Queued runs, next first."""
+        return sorted((run for run in self.runs() if run.status.state == "queued"), key=lambda run: (run.status.order, run.id))
+
+    def requeue(self, run_id: str, reason: str = "") -> RunFolder:
+        """Queue a stopped, interrupted or paused run again. Raises RunError for any other."""
+        folder = self.open(run_id)
+        status = folder.status()
+        if status.state not in RESUMABLE:
+            words = {"failed": f"it failed: {status.reason}", "finished": "it is finished"}.get(status.state, f"it is {status.state}")
+            raise RunError(f"Run {run_id} cannot be resumed because {words}")
+        folder.add_event("resume", status.step, reason=reason)
+        folder.update_status(state="queued", order=time.time(), reason=reason)
+        return folder
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Change what the run is called; its id stays. Raises RunError for a name over 200 characters."""
+        if len(name) > 200:
+            raise RunError(f"A name may have at most 200 characters, but this one has {len(name)}.")
+        folder = self.open(run_id)
+        folder.write_config({**folder.config(), "name": name})
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run and everything in it. Raises RunError while it trains."""
+        folder = self.open(run_id)
+        try:
+            state = folder.status().state
+        except RunError:
+            state = "failed"
+        if state in ("running", "paused"):
+            raise RunError(f"Run {run_id} is {state}: stop it before deleting it.")
+        # Renamed first: the list of runs never shows a folder that is half gone.
+        doomed = folder.path.with_name(f".deleted-{folder.id}")
+        folder.path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def _folders(self) -> Iterator[RunFolder]:
+        if self.root.is_dir():
+            for path in self.root.iterdir():
+                if ID.fullmatch(path.name) and path.is_dir():
+                    yield RunFolder(path)

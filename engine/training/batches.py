@@ -1,0 +1,58 @@
+"""Ids to batches: seeded samplers pick rows, pictures are gathered as uint8 on the device, and views are made there."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from engine.augment.recipe import Recipe
+from engine.config import RunConfig
+from engine.data.image_set import ImageSet
+from engine.data.split import Split
+from engine.data.streams import RowSampler
+from engine.methods.contract import Batch, GradientMethod, Now, Part
+from engine.registry import recipes
+from engine.training.hardware import Machine
+
+
+class Batches:
+    """The streams of one run. `batch(now)` follows from (seed, step) alone, so nothing of it needs saving."""
+
+    def __init__(self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine) -> None:
+        order = torch.as_tensor(images.ids).argsort()
+        sorted_ids = torch.as_tensor(images.ids)[order]
+        pools = {"labeled": split.labeled, "unlabeled": split.pool, "all": split.pool}
+        self._images = torch.as_tensor(images.images).to(machine.device)
+        self._labels = torch.as_tensor(images.labels)
+        self._format = machine.memory_format
+        self._device = machine.device
+        self._streams = method.streams()
+        self._ids = {name: torch.as_tensor(pools[stream.pool]) for name, stream in self._streams.items()}
+        self._places = {name: order[torch.searchsorted(sorted_ids, ids)] for name, ids in self._ids.items()}
+        self._samplers = {name: RowSampler(len(self._ids[name]), stream.batch, config.seed, name) for name, stream in self._streams.items()}
+        self._recipes: dict[str, Recipe] = {name: recipes[name](params, images.symmetries, images.channels) for name, params in config.augment.items()}
+
+    @property
+    def pictures_per_step(self) -> int:
+        """Pictures that go into one step, every view counted."""
+        return sum(stream.batch * sum(view.count or 1 for view in stream.views.values()) for stream in self._streams.values())
+
+    def batch(self, now: Now) -> Batch:
+        return {name: self._part(name, now) for name in self._streams}
+
+    def _part(self, name: str, now: Now) -> Part:
+        stream = self._streams[name]
+        rows = self._samplers[name].rows(now.step)
+        places = self._places[name][rows]
+        # Labels leave the data only through the labeled stream: no method ever sees a hidden one.
+        labels = self._labels[places].to(self._device) if stream.pool == "labeled" else None
+        images = self._images[places.to(self._device)]
+        part = Part(self._ids[name][rows].to(self._device), rows.to(self._device), labels)
+        for view_name, view in stream.views.items():
+            recipe = self._recipes[view.recipe]
+            views = [self._view(recipe, images, now, f"view/{name}/{view_name}/{i}") for i in range(view.count or 1)]
+            part.views[view_name] = views[0] if view.count is None else torch.stack(views)
+        return part
+
+    def _view(self, recipe: Recipe, images: Tensor, now: Now, name: str) -> Tensor:
+        return recipe(images, now.rng(name)).contiguous(memory_format=self._format)

@@ -1,0 +1,61 @@
+"""A config to its parts: pictures, split, method. Prediction uses the same function as training, so both build the same network."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from engine.backbones.backbone import Backbone
+from engine.config import RunConfig
+from engine.data.chance import derive
+from engine.data.image_set import ImageSet
+from engine.data.split import Split, make_split
+from engine.methods.contract import Method, Problem
+from engine.registry import backbones, datasets, methods
+
+
+def load_images(config: RunConfig) -> ImageSet:
+    images: ImageSet = datasets[config.data.name](config.data).load()
+    return images
+
+
+def check(config: RunConfig) -> None:
+    """Refuse, before anything is written, what only the data can refuse: a label budget it cannot fill, pictures too small for the network.
+
+    Raises ConfigError.
+    """
+    images = load_images(config)
+    make_method(config, make_problem(config, images, make_split(images, config.data)))
+
+
+def make_problem(config: RunConfig, images: ImageSet, split: Split) -> Problem:
+    counts = {"labeled": len(split.labeled), "unlabeled": len(split.pool), "all": len(split.pool)}
+    return Problem(images.classes, images.channels, images.size, counts, config.budget.batch_size)
+
+
+def make_method(config: RunConfig, problem: Problem) -> Method:
+    """The method with first weights drawn from the run's seed; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(config.seed, "weights"))
+        backbone: Backbone = backbones[config.backbone.name](config.backbone, problem.channels, problem.size)
+        method: Method = methods[config.method.name](config.method, backbone, problem)
+    return method
+
+
+def set_normalization(backbone: Backbone, images: ImageSet) -> None:
+    """Mean and standard deviation per channel over all training pictures, labeled or not; test pictures are not looked at."""
+    train = images.images[~images.is_test]
+    for c in range(images.channels):
+        histogram = np.bincount(train[:, c].reshape(-1), minlength=256)
+        levels = np.arange(256) / 255
+        mean = (histogram * levels).sum() / histogram.sum()
+        spread = ((histogram * (levels - mean) ** 2).sum() / histogram.sum()) ** 0.5
+        backbone.mean[c] = float(mean)
+        backbone.std[c] = max(float(spread), 1e-3)
+
+
+def border_brightness(images: ImageSet) -> float:
+    """Mean brightness, 0 to 1, of the outermost pixels: tells white on black from black on white when a stranger's picture comes."""
+    sample = images.images[:1000]
+    edge = np.concatenate([sample[:, :, [0, -1], :].ravel(), sample[:, :, :, [0, -1]].ravel()])
+    return float(edge.mean() / 255)

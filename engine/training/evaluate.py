@@ -1,0 +1,71 @@
+"""Evaluation: metrics of the served, averaged network, and the snapshot that the pages look into later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.analysis.metrics import headline, summary
+from engine.data.chance import derive
+from engine.data.image_set import ImageSet
+from engine.data.split import Split
+from engine.training.hardware import Machine
+
+SAMPLE = 2_000  # pictures of one part that a live evaluation looks at; the final one takes all validation and test pictures
+PARTS = ("labeled", "unlabeled", "validation", "test")
+
+
+class Evaluator:
+    """Runs the served network over fixed samples of each part; which ones depends on the data alone, so evaluations can be compared."""
+
+    def __init__(self, images: ImageSet, split: Split, machine: Machine) -> None:
+        order = np.argsort(images.ids, kind="stable")
+        self._images, self._labels, self._machine = images, images.labels, machine
+        self._places = {part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS}
+        rng = np.random.default_rng(derive(0, "snapshot"))
+        self._sample = {part: places if len(places) <= SAMPLE else np.sort(rng.permutation(places)[:SAMPLE]) for part, places in self._places.items()}
+
+    def evaluate(self, served: nn.Module, final: bool = False) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
+        """Metrics by name (`test/accuracy`, `validation/accuracy` ...) and the snapshot's arrays.
+
+        The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings float16 [n, D] of the
+        fixed samples. A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC.
+        """
+        metrics: dict[str, float] = {}
+        arrays: dict[str, list[NDArray[Any]]] = {"ids": [], "part": [], "probabilities": [], "embeddings": []}
+        for number, part in enumerate(PARTS):
+            sample = self._sample[part]
+            if len(sample) == 0:
+                continue
+            features, probabilities = self.predict(served, sample)
+            known = self._labels[sample] >= 0
+            arrays["ids"].append(self._images.ids[sample])
+            arrays["part"].append(np.full(len(sample), number, np.uint8))
+            arrays["probabilities"].append(probabilities.astype(np.float16))
+            arrays["embeddings"].append(features.astype(np.float16))
+            if part in ("validation", "test"):
+                if final and len(sample) < len(self._places[part]):
+                    sample = self._places[part]
+                    _, probabilities = self.predict(served, sample)
+                    known = self._labels[sample] >= 0
+                if known.any():
+                    figures = (summary if final else headline)(probabilities[known], self._labels[sample][known])
+                    metrics |= {f"{part}/{name}": value for name, value in figures.items()}
+        return metrics, {name: np.concatenate(values) for name, values in arrays.items()}
+
+    def predict(self, served: nn.Module, places: NDArray[np.int64], batch: int = 512) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Features [n, D] and probabilities [n, K] of the pictures at these places, in eval mode and without augmentation."""
+        served.eval()
+        features: list[Tensor] = []
+        probabilities: list[Tensor] = []
+        with torch.inference_mode(), self._machine.autocast():
+            for start in range(0, len(places), batch):
+                pixels = torch.as_tensor(self._images.images[places[start : start + batch]]).to(self._machine.device)
+                feature, logits = served((pixels.float() / 255).contiguous(memory_format=self._machine.memory_format))
+                features.append(feature.float())
+                probabilities.append(logits.float().softmax(1))
+        return torch.cat(features).cpu().numpy(), torch.cat(probabilities).cpu().numpy()

@@ -1,0 +1,308 @@
+"""The training loop: one run from its first step, or from its checkpoint, to its end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from engine.config import RunConfig, live_settings
+from engine.data.split import make_split
+from engine.errors import ConfigError, FewLabError, NonFiniteLoss
+from engine.methods.contract import Batch, GradientMethod, Now
+from engine.runs.folder import RunFolder, State, Status
+from engine.runs.pictures import save_pictures
+from engine.training import checkpoint
+from engine.training.batches import Batches
+from engine.training.build import border_brightness, load_images, make_method, make_problem, set_normalization
+from engine.training.control import Command, Control
+from engine.training.evaluate import Evaluator
+from engine.training.hardware import Machine, resolve
+from engine.training.model_file import save_model
+from engine.training.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
+from engine.training.watch import Watch
+
+CHECKPOINT_SECONDS = 10.0
+STATUS_SECONDS = 1.0
+Progress = Callable[[Status], None]
+
+
+class Trainer:
+    """Trains the run in `folder`. Everything a person sees of it goes through the folder; commands come through `control`.
+
+    Raises FewLabError if the run cannot be set up or its checkpoint is damaged; the folder's status then says why.
+    """
+
+    def __init__(self, folder: RunFolder, control: Control | None = None, progress: Progress | None = None, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
+        self.folder = folder
+        self.control = control or Control()
+        self._progress = progress
+        self._checkpoint_seconds = checkpoint_seconds
+
+    def run(self) -> Status:
+        """Train to the end or until told to stop. Returns the final status; an error is written into the folder and raised."""
+        try:
+            self._set_up()
+            return self._loop()
+        except FewLabError as error:
+            self._fail(str(error))
+            raise
+        except (MemoryError, torch.OutOfMemoryError):
+            message = "There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller."
+            self._fail(message)
+            raise FewLabError(message) from None
+        except OSError as error:
+            message = f"The run folder could not be written ({error.strerror or type(error).__name__}): free some disk space, then resume the run."
+            self._fail(message, state="interrupted")
+            raise FewLabError(message) from error
+        except Exception as error:
+            self._fail(f"The run failed with an unexpected {type(error).__name__}; log.txt of the run has the details.")
+            raise
+
+    def measure(self, seconds: float = 0.7) -> dict[str, float]:
+        """Seconds that setting up, one step and one evaluation take on this machine. The folder must be a throwaway: it is left half-trained."""
+        began = time.perf_counter()
+        self._set_up()
+        self._train_step()  # the first step also prepares the convolutions
+        ready = time.perf_counter()
+        times = []
+        while len(times) < 3 or (time.perf_counter() - ready < seconds and len(times) < 40):
+            start = time.perf_counter()
+            self._train_step()
+            times.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        self.evaluator.evaluate(self.average.module)
+        return {"set_up": ready - began, "step": sorted(times)[len(times) // 2], "evaluation": time.perf_counter() - start}
+
+    # setting up
+
+    def _set_up(self) -> None:
+        self.config = RunConfig.parse(self.folder.config())
+        self.status = self.folder.status()
+        saved = checkpoint.load(self.folder)
+        events = self.folder.events()
+        self.machine = self._machine(events)
+        self.machine.apply()
+        images = load_images(self.config)
+        self._fingerprint = self.config.fingerprint(images.content_hash)
+        split = make_split(images, self.config.data)
+        self._class_names = images.class_names
+        self._background = border_brightness(images)
+        self._problem = make_problem(self.config, images, split)
+        method = make_method(self.config, self._problem)
+        if not isinstance(method, GradientMethod):
+            raise ConfigError(f"{self.config.method.name} is not trained in steps.")
+        set_normalization(method.backbone, images)
+        self.method = method.to(self.machine.device, memory_format=self.machine.memory_format)
+        self.optimizer = make_optimizer(self.method, self.config.optimizer)
+        self.average = WeightAverage(self.method.served(), self.config.optimizer.ema_decay)
+        self.batches = Batches(self.method, self.config, images, split, self.machine)
+        self.evaluator = Evaluator(images, split, self.machine)
+        self.watch = Watch(images, self.machine.device)
+        self.step, self.seconds = 0, 0.0
+        self._batch: Batch | None = None
+        self._changes = [(e["step"], e["key"], e["value"]) for e in events if e.get("event") == "change"]
+        if saved is None:
+            save_pictures(self.folder.path.parent, images.content_hash, images.images, images.labels, images.ids, images.class_names)
+            self.folder.write_split(labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test)
+        else:
+            self._restore(saved)
+        kind = "start" if saved is None else "continue"
+        self.folder.add_event(kind, self.step, machine=self.machine.plain(), fingerprint=self._fingerprint, pictures=images.content_hash, pid=os.getpid())
+
+    def _machine(self, events: list[dict[str, Any]]) -> Machine:
+        for event in events:
+            if event.get("event") == "start" and isinstance(event.get("machine"), dict):
+                machine = Machine(**event["machine"])
+                if machine.device == "cuda" and not torch.cuda.is_available():
+                    raise ConfigError("This run was trained on a GPU, and there is none here: start it again with the same settings instead of resuming it.")
+                return machine
+        return resolve(self.config.hardware)
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        if saved["fingerprint"] != self._fingerprint:
+            raise ConfigError("The settings or the data of this run have changed since its checkpoint was written: start a new run instead of resuming it.")
+        self.step, self.seconds = saved["step"], saved["seconds"]
+        self.method.load_state_dict(saved["method"])
+        self.average.module.load_state_dict(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.watch.load_state(saved["watch"])
+
+    # the loop
+
+    def _loop(self) -> Status:
+        steps, every = self.config.budget.steps, self.config.budget.evaluate_every
+        log_every = max(5, steps // 1000)
+        self._clock = self._saved_at = self._told_at = time.perf_counter()
+        self._speed = (self.step, self.seconds)
+        self._tell("running")
+        while self.step < steps:
+            end = self._obey()
+            if end is not None:
+                return self._end(end)
+            self._replay()
+            self._train_step()
+            if self.step % log_every == 0 or self.step in (1, steps):
+                self._log()
+            if self.step % every == 0 and self.step < steps:
+                self._evaluate()
+            now = time.perf_counter()
+            if now - self._saved_at >= self._checkpoint_seconds:
+                self._save()
+            if now - self._told_at >= STATUS_SECONDS:
+                self._tell("running")
+        return self._end("finished")
+
+    def _train_step(self) -> None:
+        now = Now(self.config.seed, self.step, self.config.budget.steps)
+        batch = self.batches.batch(now)
+        set_learning_rate(self.optimizer, learning_rate(self.config.optimizer, self.step, self.config.budget.steps))
+        self.method.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        # Dropout takes no generator: the global one is set from (seed, step) for the step and given back afterwards.
+        state = torch.default_generator.get_state()
+        torch.default_generator.manual_seed(now.derive("global"))
+        if self.machine.device == "cuda":
+            torch.cuda.manual_seed(now.derive("global"))
+        with self.machine.autocast():
+            result = self.method.step(batch, now)
+        torch.default_generator.set_state(state)
+        result.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.method.before_update(now)
+        self.optimizer.step()
+        self.average.update(self.step)
+        self.method.after_update(batch, now)
+        self.watch.add(result)
+        self._loss, self._batch = result.loss.detach(), batch
+        self.step += 1
+
+    def _log(self) -> None:
+        scalars = self.watch.read()
+        if not bool(torch.isfinite(self._loss)):
+            raise NonFiniteLoss(self.step, learning_rate(self.config.optimizer, self.step - 1, self.config.budget.steps))
+        self._tick()
+        self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
+
+    def _evaluate(self, final: bool = False) -> dict[str, float]:
+        metrics, arrays = self.evaluator.evaluate(self.average.module, final)
+        arrays |= self.watch.pseudo_labels()
+        if self._batch is not None:
+            for name, view in self.method.show(self._batch).items():
+                arrays[f"view_{name}"] = (view[:12] * 255).round().byte().cpu().numpy()
+            part = self._batch.get("unlabeled") or self._batch["labeled"]
+            arrays["view_ids"] = part.ids[:12].cpu().numpy()
+        self.folder.write_snapshot(self.step, arrays)
+        self.folder.add_metrics({"step": self.step, **metrics})
+        return metrics
+
+    # commands
+
+    def _obey(self) -> State | None:
+        """Act on waiting commands. Returns the state to end in, or None to go on."""
+        command = self.control.poll()
+        while command is not None:
+            if command.kind == "set":
+                self._change(command)
+            elif command.kind == "pause":
+                command = self._pause()
+                continue
+            elif command.kind in ("stop", "interrupt"):
+                return "stopped" if command.kind == "stop" else "interrupted"
+            command = self.control.poll()
+        return None
+
+    def _pause(self) -> Command | None:
+        self._tick()
+        self._save()
+        self.folder.add_event("pause", self.step)
+        self._tell("paused")
+        while True:
+            command = self.control.wait(STATUS_SECONDS)
+            if command is None:
+                self._tell("paused")
+            elif command.kind == "set":
+                self._change(command)
+            elif command.kind == "resume":
+                self.folder.add_event("resume", self.step)
+                break
+            elif command.kind in ("stop", "interrupt"):
+                break
+        self._clock = self._told_at = self._saved_at = time.perf_counter()
+        self._tell("running")
+        return command if command.kind in ("stop", "interrupt") else self.control.poll()
+
+    def _change(self, command: Command) -> None:
+        """A live change: checked, recorded with its step, and only then in force, so that a resumed run replays it."""
+        if command.key not in live_settings(self.config):
+            self.folder.add_event("refused", self.step, key=command.key, reason=f"{command.key} cannot be changed while training.")
+            return
+        try:
+            self.config.with_changes({command.key: command.value})
+        except ConfigError as error:
+            self.folder.add_event("refused", self.step, key=command.key, reason=str(error))
+            return
+        self.folder.add_event("change", self.step, key=command.key, value=command.value)
+        self._changes.append((self.step, command.key, command.value))
+
+    def _replay(self) -> None:
+        due = [change for change in self._changes if change[0] <= self.step]
+        for change in due:
+            self._changes.remove(change)
+            self.config = self.config.with_changes({change[1]: change[2]})
+            self.method.params = self.config.method
+
+    # writing
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.seconds += now - self._clock
+        self._clock = now
+
+    def _save(self) -> None:
+        checkpoint.save(
+            self.folder,
+            {
+                "step": self.step,
+                "seconds": self.seconds,
+                "fingerprint": self._fingerprint,
+                "method": self.method.state_dict(),
+                "average": self.average.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "watch": self.watch.state(),
+            },
+        )
+        self._saved_at = time.perf_counter()
+
+    def _tell(self, state: State, **more: Any) -> None:
+        if state == "running":
+            self._tick()
+        step, seconds = self._speed
+        rate = (self.step - step) * self.batches.pictures_per_step / max(self.seconds - seconds, 1e-9) if self.step > step else self.status.images_per_second
+        if self.seconds - seconds > 5:
+            self._speed = (self.step, self.seconds)
+        facts: dict[str, Any] = {"step": self.step, "steps": self.config.budget.steps, "seconds": self.seconds, "images_per_second": rate}
+        self.status = self.folder.update_status(state=state, pid=os.getpid(), heartbeat=time.time(), **{"reason": "", **facts, **more})
+        self._told_at = time.perf_counter()
+        if self._progress:
+            self._progress(self.status)
+
+    def _end(self, state: State) -> Status:
+        self._tick()
+        metrics: dict[str, float] = {}
+        self._save()
+        if state in ("finished", "stopped") and self.step > 0:
+            metrics = self._evaluate(final=True)
+            save_model(self.folder, self.config, self._problem, self.average.module, self._class_names, self._background, metrics)
+        self._tick()
+        self.folder.add_event(state, self.step)
+        self._tell(state, **({"metrics": metrics} if metrics else {}))
+        return self.status
+
+    def _fail(self, reason: str, state: State = "failed") -> None:
+        try:
+            self.folder.update_status(state=state, reason=reason, heartbeat=time.time())
+        except (OSError, FewLabError):  # the disk itself is the trouble: the caller still gets the sentence
+            return

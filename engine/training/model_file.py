@@ -1,0 +1,52 @@
+"""model.safetensors: the averaged weights, with all that predicting needs in the metadata. No pickle."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import nn
+
+from engine.config import RunConfig
+from engine.errors import FewLabError, RunError
+from engine.methods.contract import Problem
+from engine.runs.atomic_write import write_bytes
+from engine.runs.folder import RunFolder
+from engine.training.build import make_method
+
+VERSION = 1
+
+
+def save_model(folder: RunFolder, config: RunConfig, problem: Problem, served: nn.Module, class_names: tuple[str, ...], background: float, metrics: dict[str, float]) -> None:
+    """Write the served network of a run. background: mean brightness of the pictures' borders, 0 to 1."""
+    about = {"version": VERSION, "config": config.model_dump(mode="json"), "class_names": list(class_names), "background": background, "metrics": metrics}
+    about["problem"] = {"classes": problem.classes, "channels": problem.channels, "size": problem.size}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in served.state_dict().items()}
+    write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": json.dumps(about)}))
+
+
+def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
+    """The served network in eval mode on the CPU, and what the file says about it (`config`, `class_names`, `problem` ...).
+
+    Raises RunError with one sentence if there is no model yet, or the file is damaged, foreign or newer.
+    """
+    try:
+        data = folder.model_file.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"Run {folder.id} has no model yet: let it finish, or stop it to keep what it has learned.") from None
+    try:
+        with safetensors.safe_open(folder.model_file, "pt") as file:
+            about = json.loads((file.metadata() or {})["fewlab"])
+        if about["version"] > VERSION:
+            raise RunError(f"The model of run {folder.id} was written in format {about['version']} and this FewLab reads up to {VERSION}: update FewLab to open it.")
+        config = RunConfig.parse(about["config"])
+        problem = Problem(**about["problem"], counts={}, batch_size=config.budget.batch_size)
+        served = make_method(config, problem).served()
+        served.load_state_dict(safetensors.torch.load(data))
+    except FewLabError:
+        raise
+    except Exception as error:  # a damaged file can fail in any way; all of them mean the same to a person
+        raise RunError(f"The model file of run {folder.id} is damaged or not FewLab's ({type(error).__name__}): resume or repeat the run to write it again.") from None
+    return served.eval(), about

@@ -1,0 +1,62 @@
+"""The optimizer, its schedule and the weight average."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from engine.config import AdamWParams, OptimizerParams, SGDParams
+from engine.methods.contract import GradientMethod, decayed
+
+
+def learning_rate(params: OptimizerParams, step: int, steps: int) -> float:
+    """The rate of the 0-based `step` of `steps`: linear warm-up times lr·cos(7πk/16K) (Sohn et al. 2020, section 2.4), or constant."""
+    warmup = min(1.0, (step + 1) / params.warmup_steps) if params.warmup_steps else 1.0
+    decay = math.cos(7 * math.pi * step / (16 * steps)) if params.schedule == "cosine" else 1.0
+    return params.lr * warmup * decay
+
+
+def make_optimizer(method: GradientMethod, params: OptimizerParams) -> torch.optim.Optimizer:
+    """One group of kernels, which decay, and one of biases and normalization, which do not, for each of the method's groups."""
+    groups = []
+    for group in method.groups():
+        kernels, others = decayed(group.modules)
+        for parameters, decay in ((kernels, params.weight_decay if group.weight_decay else 0.0), (others, 0.0)):
+            if parameters:
+                groups.append({"params": parameters, "weight_decay": decay, "lr_scale": group.lr_scale})
+    if isinstance(params, AdamWParams):
+        return torch.optim.AdamW(groups, lr=params.lr, betas=(params.beta1, params.beta2))
+    assert isinstance(params, SGDParams)
+    return torch.optim.SGD(groups, lr=params.lr, momentum=params.momentum, nesterov=params.nesterov)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_scale"]
+
+
+class WeightAverage:
+    """Exponential moving average of a module: floating parameters and buffers are averaged, the rest copied.
+
+    The decay is min(d, (1 + t) / (10 + t)) after t updates, so that a short run does not keep its random start.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        # Paired once: the tensors are updated in place for the whole run.
+        pairs = list(zip(self.module.state_dict(keep_vars=True).values(), module.state_dict(keep_vars=True).values(), strict=True))
+        floating = [(a.data, b.data) for a, b in pairs if a.is_floating_point()]
+        self._averaged, self._current = [a for a, _ in floating], [b for _, b in floating]
+        self._copied = [(a.data, b.data) for a, b in pairs if not a.is_floating_point()]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after the 0-based `step`."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._averaged, self._current, 1 - decay)
+        for target, source in self._copied:
+            target.copy_(source)

@@ -1,0 +1,22 @@
+"""Measure a saved model again, from the files alone."""
+
+from __future__ import annotations
+
+from engine.config import RunConfig
+from engine.data.split import Split
+from engine.runs.folder import RunFolder
+from engine.training.build import load_images
+from engine.training.evaluate import Evaluator
+from engine.training.hardware import resolve
+from engine.training.model_file import load_model
+
+
+def retest(folder: RunFolder) -> dict[str, float]:
+    """Metrics of model.safetensors on every validation and test picture of the run's own split. Raises RunError if there is no model."""
+    served, _ = load_model(folder)
+    config = RunConfig.parse(folder.config())
+    machine = resolve(config.hardware)
+    machine.apply()
+    served.to(machine.device, memory_format=machine.memory_format)
+    metrics, _ = Evaluator(load_images(config), Split(**folder.split()), machine).evaluate(served, final=True)
+    return metrics

@@ -1,0 +1,78 @@
+"""What is gathered between two readings: scalars and pseudo-labels, kept on the device so that no step waits for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.data.image_set import ImageSet
+from engine.methods.contract import StepResult
+
+KEPT = 4_096  # the most recent pseudo-labels that a snapshot holds
+
+
+class Watch:
+    """Sums a step's scalars until `read`, and keeps its pseudo-labels until `pseudo_labels`. Its state travels in the checkpoint."""
+
+    def __init__(self, images: ImageSet, device: str) -> None:
+        order = np.argsort(images.ids, kind="stable")
+        self._sorted_ids = torch.as_tensor(images.ids[order]).to(device)
+        self._truth = torch.as_tensor(images.labels[order]).to(device)
+        self._device = device
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+        self._kept: list[dict[str, Tensor]] = []
+
+    def add(self, result: StepResult) -> None:
+        """Take in one step. Reads nothing off the device."""
+        for name, value in result.scalars.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value.double()
+        self._steps += 1
+        believed = result.pseudo_labels
+        if believed is None:
+            return
+        truth = self._truth[torch.searchsorted(self._sorted_ids, believed.ids)]
+        counted = believed.weight * (truth >= 0)
+        for name, value in (("used", counted.sum()), ("right", (counted * (believed.labels == truth)).sum())):
+            self._sums[f"pseudo_label/{name}"] = self._sums.get(f"pseudo_label/{name}", 0.0) + value.double()
+        kept = {"ids": believed.ids, "labels": believed.labels, "confidence": believed.confidence.float(), "weight": believed.weight.float()}
+        if believed.threshold is not None:
+            kept["threshold"] = believed.threshold.float()
+        self._kept.append(kept)
+        while sum(len(part["ids"]) for part in self._kept[1:]) >= KEPT:
+            self._kept.pop(0)
+
+    def read(self) -> dict[str, float]:
+        """Means since the last reading; `pseudo_label/accuracy` only where pseudo-labels were used and their truth is known."""
+        if self._steps == 0:
+            return {}
+        names = list(self._sums)
+        values = torch.stack([self._sums[name] for name in names]).tolist() if names else []
+        sums = dict(zip(names, values, strict=True))
+        used, right = sums.pop("pseudo_label/used", 0.0), sums.pop("pseudo_label/right", 0.0)
+        means = {name: value / self._steps for name, value in sums.items()}
+        if used > 0:
+            means["pseudo_label/accuracy"] = right / used
+        self._sums, self._steps = {}, 0
+        return means
+
+    def pseudo_labels(self) -> dict[str, NDArray[Any]]:
+        """The pseudo-labels since the last call, at most the KEPT newest, oldest first: arrays by name, empty dict if there were none."""
+        if not self._kept:
+            return {}
+        joined = {name: torch.cat([part[name] for part in self._kept])[-KEPT:].cpu().numpy() for name in self._kept[0]}
+        self._kept = []
+        types: dict[str, Any] = {"ids": np.int64, "labels": np.int32, "confidence": np.float32, "weight": np.float16, "threshold": np.float32}
+        return {f"pseudo_{name}": values.astype(types[name]) for name, values in joined.items()}
+
+    def state(self) -> dict[str, Any]:
+        return {"sums": dict(self._sums), "steps": self._steps, "kept": [dict(part) for part in self._kept]}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self._sums = {name: value.to(self._device) for name, value in state["sums"].items()}
+        self._steps = state["steps"]
+        self._kept = [{name: value.to(self._device) for name, value in part.items()} for part in state["kept"]]

@@ -1,0 +1,1 @@
+"""One screen per file: read the state, ask the engine, draw."""

@@ -1,0 +1,128 @@
+"""Predict: your own pictures, the camera's, or samples of the test set, read by a trained run."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from engine.runs.store import Run
+from ui import figures, theme
+from ui.current_run import pick_run
+from ui.gallery import GalleryItem, gallery, picture_uri
+from ui.live_figure import live_figure
+from ui.page import header, how_it_works, mistakes, plain
+from ui.server import lab
+
+header("Predict", "Show a trained model a picture and see what it takes it for.")
+_SURE = 0.5  # below this the page says "not sure"
+_SINGLE = 6  # up to so many pictures each get bars of their own; more become a table
+Answer = dict[str, Any]
+
+
+def pixels(seen: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.frombuffer(base64.b64decode(seen["data"]), np.uint8).reshape(seen["shape"])
+
+
+def verdict(answer: Answer) -> str:
+    best = answer["top"][0]
+    words = f"**{plain(best['class'])}** · {theme.percent(best['probability'])}"
+    words = words if best["probability"] >= _SURE else f"Not sure: perhaps {words}"
+    truth = answer.get("truth")
+    if truth is None:
+        return words
+    return words + ("  \n✓ right" if truth == best["class"] else f"  \n✗ it is {plain(truth)}")
+
+
+def show(answer: Answer, number: int, original: bytes | None) -> None:
+    with st.container(border=True):
+        if answer["error"]:
+            st.error(plain(answer["error"]), icon=":material/broken_image:")
+            return
+        left, right = st.columns([1, 2])
+        with left:
+            if original is not None:
+                st.image(original, width=112, caption=plain(answer["name"][:60]))
+            seen = pixels(answer["seen"])
+            gallery([GalleryItem(0, picture_uri(seen), ("what the model sees", f"{seen.shape[2]}x{seen.shape[1]} px" + (", inverted" if answer["inverted"] else "")))], key=f"predict_seen_{number}", thumb=112)
+        with right:
+            st.markdown(verdict(answer))
+            names, values = [top["class"] for top in answer["top"]], [top["probability"] for top in answer["top"]]
+            live_figure(figures.probability_bars(names, values, sure_from=_SURE), key=f"predict_bars_{number}", revision=answer["name"], height=230)
+
+
+def as_csv(answers: list[Answer], class_names: list[str]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["picture", "prediction", "probability", "error", *class_names])
+    for answer in answers:
+        if answer["error"]:
+            writer.writerow([answer["name"], "", "", answer["error"], *[""] * len(class_names)])
+        else:
+            best = answer["top"][0]
+            writer.writerow([answer["name"], best["class"], best["probability"], "", *answer["probabilities"]])
+    return out.getvalue()
+
+
+def results(reply: dict[str, Any], originals: list[bytes | None]) -> None:
+    answers = reply["pictures"]
+    if len(answers) <= _SINGLE:
+        for number, (answer, original) in enumerate(zip(answers, originals, strict=True)):
+            show(answer, number, original)
+    else:
+        rows = [
+            {"picture": a["name"], "prediction": a["top"][0]["class"], "probability": theme.percent(a["top"][0]["probability"]), "note": "" if a["top"][0]["probability"] >= _SURE else "not sure"}
+            if not a["error"]
+            else {"picture": a["name"], "prediction": "", "probability": "", "note": a["error"]}
+            for a in answers
+        ]
+        st.dataframe(rows, hide_index=True, width="stretch")
+    st.download_button("Download as CSV", as_csv(answers, reply["class_names"]), "fewlab-predictions.csv", "text/csv", key="predict_csv", icon=":material/download:")
+
+
+def uploaded(run: Run, files: list[Any]) -> None:
+    contents = [file.getvalue() for file in files]
+    pictures = [{"name": file.name, "data": base64.b64encode(content).decode()} for file, content in zip(files, contents, strict=True)]
+    with st.spinner("Looking …"):
+        reply = lab().assistant.ask("predict", run=str(run.folder.path), pictures=pictures, timeout=120)
+    results(reply, [content if not answer["error"] else None for content, answer in zip(contents, reply["pictures"], strict=True)])
+
+
+def samples(run: Run) -> None:
+    if st.button("Other pictures", key="predict_more", icon=":material/shuffle:"):
+        st.session_state["predict_draw"] = st.session_state.get("predict_draw", 0) + 1
+    kept = next((event["pictures"] for event in run.folder.events() if event.get("pictures")), "")
+    reply = lab().assistant.ask("predict_samples", run=str(run.folder.path), pictures=kept, count=_SINGLE, seed=st.session_state.get("predict_draw", 0))
+    results(reply, [None] * len(reply["pictures"]))
+
+
+usable = [run for run in lab().store.runs() if run.folder.model_file.exists()]
+if not usable:
+    st.info("No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures here.", icon=":material/image_search:")
+    st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
+else:
+    run = pick_run(usable, "Model")
+    assert run is not None
+    accuracy = run.status.metrics.get("test/accuracy")
+    st.caption(f"Right on {theme.percent(accuracy)} of its test pictures, trained {theme.date(run.created)}. It knows only its own classes and will find one of them in anything.")
+    source = st.segmented_control("Pictures from", ["my files", "camera", "the test set"], default="my files", key="predict_source") or "my files"
+    with mistakes():
+        if source == "my files":
+            files = st.file_uploader("Pictures (PNG, JPEG, GIF, BMP, WebP, TIFF)", accept_multiple_files=True, key="predict_files")
+            if files:
+                uploaded(run, files)
+        elif source == "camera":
+            photo = st.camera_input("A photo", key="predict_camera")
+            if photo is not None:
+                uploaded(run, [photo])
+        else:
+            samples(run)
+
+how_it_works(
+    "Your picture is turned upright, fitted to the size and colors the network was trained on, and given to the averaged network of the run.",
+    "For pictures of light strokes on dark ground, such as the digits, a dark drawing on white paper is inverted first; the page says so.",
+)

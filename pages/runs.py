@@ -1,0 +1,111 @@
+"""Runs: everything that was trained here; open, resume, rename, delete."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.runs.folder import RESUMABLE
+from engine.runs.store import Run
+from ui import theme
+from ui.current_run import forget_run, open_page
+from ui.page import header, mistakes, plain
+from ui.server import catalog, lab
+from ui.train_form import prefill
+
+header("Runs", "Everything that was trained here, newest first.")
+store = lab().store
+runs = store.runs()
+
+
+@st.dialog("Delete this run?")
+def confirm_delete(run: Run) -> None:
+    st.markdown(f"**{plain(run.name)}** and its {theme.size(run.folder.size_on_disk())} of curves, snapshots and weights will be gone for good.")
+    yes, no = st.columns(2)
+    if yes.button("Delete it", type="primary", key="runs_delete_yes", width="stretch"):
+        with mistakes():
+            lab().delete(run.id)
+            if st.session_state.get("current_run") == run.id:
+                forget_run()
+            st.rerun()
+    if no.button("Keep it", key="runs_delete_no", width="stretch"):
+        st.rerun()
+
+
+@st.dialog("Rename this run")
+def rename(run: Run) -> None:
+    name = st.text_input("Name", run.config.get("name", ""), max_chars=200, key="runs_new_name")
+    if st.button("Rename", type="primary", key="runs_rename_yes"):
+        with mistakes():
+            store.rename(run.id, name.strip())
+            st.rerun()
+
+
+def settings_line(run: Run) -> str:
+    shelf = catalog()
+    titles = [shelf[kind].get(run.config[part]["name"], {}).get("title", run.config[part]["name"]) for kind, part in (("methods", "method"), ("datasets", "data"))]
+    labels = run.config["data"]["labels"]
+    amount = f"{labels['per_class']} labels per class" if labels["kind"] == "few" else "all labels"
+    return f"{titles[0]} on {titles[1]} · {amount} · seed {run.config['seed']}"
+
+
+def line(run: Run) -> None:
+    status = run.status
+    with st.container(border=True):
+        about, figures, actions = st.columns([5, 3, 4], vertical_alignment="center")
+        about.markdown(f"**{plain(run.name)}**  \n{plain(settings_line(run))}")
+        accuracy = theme.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
+        figures.markdown(f"{accuracy} · {status.state}  \n{theme.duration(status.seconds)} · {theme.date(run.created)}")
+        if status.reason and status.state in ("failed", "interrupted"):
+            about.caption(plain(status.reason))
+        with actions, st.container(horizontal=True):
+            if st.button("Open", key=f"runs_open_{run.id}"):
+                open_page("pages/train.py", run.id)
+            if status.state in RESUMABLE and run.id != lab().current and st.button("Resume", key=f"runs_resume_{run.id}"):
+                with mistakes():
+                    lab().resume(run.id)
+                    open_page("pages/train.py", run.id)
+            if status.state == "queued":
+                if st.button("Up", key=f"runs_up_{run.id}", icon=":material/arrow_upward:"):
+                    with mistakes():
+                        lab().move(run.id, -1)
+                        st.rerun()
+                if st.button("Cancel", key=f"runs_cancel_{run.id}"):
+                    with mistakes():
+                        lab().command(run.id, "stop")
+                        st.rerun()
+            if st.button("Retrain", key=f"runs_retrain_{run.id}"):
+                prefill(run.config)
+                st.session_state["train_ghost"] = run.id
+                open_page("pages/train.py", run.id)
+            if st.button("Rename", key=f"runs_rename_{run.id}"):
+                rename(run)
+            if st.button("Delete", key=f"runs_delete_{run.id}", disabled=status.state in ("running", "paused")):
+                confirm_delete(run)
+
+
+if not runs:
+    st.info("No run yet. Start one, and it stays here until you delete it.", icon=":material/list:")
+    st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
+else:
+    search, method, order = st.columns([4, 2, 2])
+    words = search.text_input("Search", key="runs_search", placeholder="name, method or data set").lower().split()
+    wanted = method.selectbox("State", ["all", "finished", "running", "queued", "paused", "stopped", "interrupted", "failed"], key="runs_state")
+    by = order.selectbox("Sort by", ["newest", "test accuracy", "duration"], key="runs_sort")
+    shown = [run for run in runs if wanted in ("all", run.status.state) and all(word in f"{run.name} {run.id}".lower() for word in words)]
+    keys = {"newest": lambda r: r.id, "test accuracy": lambda r: r.status.metrics.get("test/accuracy", -1), "duration": lambda r: r.status.seconds}
+    shown.sort(key=keys[by], reverse=True)
+    shown.sort(key=lambda run: run.status.state != "interrupted")  # what was cut off stands on top
+    for found in shown[:50]:
+        line(found)
+    if len(shown) > 50:
+        st.caption(f"{theme.count(len(shown) - 50)} more: search to narrow them down.")
+    if not shown:
+        st.caption("No run matches.")
+
+for folder, sentence in store.unreadable():
+    left, right = st.columns([8, 2], vertical_alignment="center")
+    left.warning(plain(sentence))
+    if right.button("Delete", key=f"runs_delete_{folder.id}"):
+        with mistakes():
+            lab().delete(folder.id)
+            st.rerun()

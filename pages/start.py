@@ -1,0 +1,57 @@
+"""Start: what this is, three presets of one click each, and the last runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.presets import PRESETS
+from engine.runs.store import Run
+from ui import idea_pictures, theme
+from ui.current_run import open_page
+from ui.page import header, mistakes, plain
+from ui.server import lab
+from ui.sparkline import sparkline
+
+header("FewLab", "Thousands of pictures, a handful of labels: see what can be done.")
+store = lab().store
+
+
+def try_it(name: str) -> None:
+    with st.spinner("Starting …"), mistakes():
+        folder = lab().submit(PRESETS[name].config)
+        open_page("pages/train.py", folder.id)
+
+
+cards = [(name, preset) for name, preset in PRESETS.items() if preset.on_start]
+for number, (column, (name, preset)) in enumerate(zip(st.columns(len(cards)), cards, strict=True)):
+    with column, st.container(border=True, height="stretch"):
+        st.html(idea_pictures.PICTURES.get(name, ""))
+        st.subheader(preset.title, anchor=False)
+        st.markdown(preset.summary)
+        if st.button("Try it: about 15 s", key=f"start_{name}", type="primary" if number == 0 else "secondary", width="stretch"):
+            try_it(name)
+
+
+def row(run: Run) -> None:
+    with st.container(border=True):
+        name, curve, accuracy, action = st.columns([4, 3, 2, 2], vertical_alignment="center")
+        name.markdown(f"**{plain(run.name)}**  \n{theme.date(run.created)}")
+        curve.html(sparkline([r["test/accuracy"] for r in run.folder.metrics() if r.get("test/accuracy") is not None]))
+        final = run.status.metrics.get("test/accuracy")
+        accuracy.markdown(theme.percent(final) if final is not None else run.status.state)
+        with action:
+            if run.status.state in ("stopped", "interrupted"):
+                if st.button("Resume", key=f"start_resume_{run.id}", width="stretch"):
+                    with mistakes():
+                        lab().resume(run.id)
+                        open_page("pages/train.py", run.id)
+            elif st.button("Open", key=f"start_open_{run.id}", width="stretch"):
+                open_page("pages/train.py", run.id)
+
+
+latest = store.runs()[:3]
+if latest:
+    st.subheader("Continue", anchor=False)
+    for run in latest:
+        row(run)
+st.page_link("pages/train.py", label="Choose a method and settings of your own", icon=":material/tune:")

@@ -1,0 +1,96 @@
+"""A real browser and real Streamlit servers. Tests are skipped where no Chromium is found, unless FEWLAB_REQUIRE_BROWSER=1 makes that a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the session: $FEWLAB_CHROMIUM, else the first installed one, else the one playwright brought."""
+    with sync_playwright() as playwright:
+        found = os.environ.get("FEWLAB_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+        found = found or (playwright.chromium.executable_path if Path(playwright.chromium.executable_path).exists() else None)
+        if found is None:
+            reason = "no Chromium found: install one, or name it in FEWLAB_CHROMIUM"
+            if os.environ.get("FEWLAB_REQUIRE_BROWSER") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        launched = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh tab, 1280 x 800. The test fails if a script on the page threw, or if anything was asked of another machine."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    tab = context.new_page()
+    thrown: list[str] = []
+    elsewhere: list[str] = []
+    tab.on("pageerror", lambda error: thrown.append(str(error)))
+    tab.on("request", lambda request: elsewhere.append(request.url) if urlsplit(request.url).hostname not in ("127.0.0.1", None, "") else None)
+    yield tab
+    context.close()
+    assert thrown == []
+    assert elsewhere == []
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """serve(app, cwd=None, env=None) starts `streamlit run app` in `cwd` (default: the app's folder) and returns its URL once it answers.
+
+    The app can import what the repository holds. All servers end with the test module.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(app: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        options = {"server.port": port, "server.address": "127.0.0.1", "server.headless": "true", "browser.gatherUsageStats": "false"}
+        command = [sys.executable, "-m", "streamlit", "run", str(app), *(f"--{name}={value}" for name, value in options.items())]
+        paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+        log = tmp_path_factory.mktemp("server") / "log"
+        with log.open("wb") as output:
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(env or {})}
+            server = subprocess.Popen(command, cwd=cwd or app.parent, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        running.append(server)
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and server.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):
+                    return url
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        pytest.fail(f"the server did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+    yield start
+    for server in running:
+        server.terminate()
+    for server in running:
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()

@@ -1,0 +1,260 @@
+"""The live figure and the gallery in a real browser: what stays while data arrives, what a click tells Python, what a theme changes."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FloatRect, Page, expect
+
+APP = """
+from pathlib import Path
+import numpy as np
+import streamlit as st
+from ui import figures, theme
+from ui.gallery import GalleryItem, gallery, picture_uri
+from ui.live_figure import live_figure
+from ui.plotly_script import write_script
+
+write_script(Path(__file__).parent / "static")
+
+
+def live():
+    @st.fragment(run_every=0.5)
+    def curves():
+        n = st.session_state["n"] = st.session_state.get("n", 20) + 1
+        x = np.arange(n)
+        series = [figures.Series("falling", x, 100 / (x + 1), theme.RIGHT), figures.Series("rising", x, x * 1.0, theme.WRONG, "dash")]
+        live_figure(figures.curves("Values over time", "value", series, x_max=200), key="live", revision="run-1")
+        st.text(f"points {n}")
+    curves()
+
+
+def still():
+    counts = [[5, 1], [0, 4]]
+    clicked = live_figure(figures.confusion_matrix(counts, ["<b>bold</b>", "b"]), key="matrix", revision="r", height=400, clickable=True)
+    st.text(f"cell {clicked['customdata'][:2] if clicked else None}")
+    live_figure(figures.probability_bars(["a", "b"], [0.9, 0.1]), key="bars", revision="r", height=200)
+    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+    st.text(f"runs {st.session_state['runs']}")
+    st.button("Run it again")
+
+
+def pictures():
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), np.uint8)
+    items = [GalleryItem(100 + i, picture_uri(pixels[i]), ("<img src=x onerror=alert(1)>", f"line {i}"), "rgb(1, 2, 3)", "dashed") for i in range(60)]
+    st.text(f"clicked {gallery(items, key='pictures', selected=103)}")
+
+
+pages = [st.Page(live, title="Live", url_path="live", default=True), st.Page(still, title="Still", url_path="still")]
+st.navigation([*pages, st.Page(pictures, title="Pictures", url_path="pictures")]).run()
+"""
+
+FIGURE = ".fewlab-figure"
+POINTS = f"document.querySelector('{FIGURE}').data.at(-1).x.length"
+
+
+@pytest.fixture(scope="module")
+def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder: Path = tmp_path_factory.mktemp("app")
+    (folder / "app.py").write_text(textwrap.dedent(APP), encoding="utf-8")
+    return serve(folder / "app.py", env={"STREAMLIT_SERVER_ENABLE_STATIC_SERVING": "true", "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"})
+
+
+def opened(page: Page, address: str) -> Page:
+    page.goto(address)
+    page.wait_for_selector(f"{FIGURE} .main-svg", timeout=30_000)
+    return page
+
+
+def x_range(page: Page) -> list[float]:
+    values: list[float] = page.evaluate(f"document.querySelector('{FIGURE}').layout.xaxis.range.map(Number)")
+    return values
+
+
+def wait_for_more_points(page: Page, more: int = 2) -> None:
+    page.wait_for_function(f"{POINTS} >= {page.evaluate(POINTS) + more}", timeout=20_000)
+
+
+def plot_area(page: Page) -> FloatRect:
+    box = page.locator(f"{FIGURE} .nsewdrag").first.bounding_box()
+    assert box is not None
+    return box
+
+
+def drag(page: Page, start: float, end: float, pause: Callable[[], None] | None = None) -> None:
+    """A zoom drawn by mouse over the shares `start` to `end` of the plot's width."""
+    area = plot_area(page)
+    middle = area["y"] + area["height"] / 2
+    page.mouse.move(area["x"] + start * area["width"], middle)
+    page.mouse.down()
+    page.mouse.move(area["x"] + (start + end) / 2 * area["width"], middle, steps=4)
+    if pause:
+        pause()
+    page.mouse.move(area["x"] + end * area["width"], middle, steps=4)
+    page.mouse.up()
+
+
+def zoomed(page: Page, low: float, high: float) -> None:
+    page.wait_for_function(
+        f"(() => {{ const [a, b] = document.querySelector('{FIGURE}').layout.xaxis.range; return Math.abs(a - {low}) < 3 && Math.abs(b - {high}) < 3 }})()"
+    )
+
+
+def test_points_arrive_while_element_zoom_and_hidden_curve_stay(page: Page, url: str) -> None:
+    opened(page, url)
+    page.evaluate(f"document.querySelector('{FIGURE}').taggedByTest = true")
+    drag(page, 0.1, 0.4)
+    zoomed(page, 20, 80)
+    before = x_range(page)
+    page.locator(f"{FIGURE} .legendtoggle").first.click()
+    page.wait_for_function(f"document.querySelector('{FIGURE}').data[0].visible === 'legendonly'", timeout=5_000)
+
+    wait_for_more_points(page, 4)
+
+    assert x_range(page) == before
+    assert page.evaluate(f"document.querySelector('{FIGURE}')._fullData.map((trace) => trace.visible)") == ["legendonly", True]
+    assert page.evaluate(f"document.querySelector('{FIGURE}').taggedByTest")
+    assert page.locator("script[src*='app/static/plotly-']").count() == 1
+
+
+def test_a_zoom_being_drawn_is_not_cut_off_by_a_refresh(page: Page, url: str) -> None:
+    opened(page, url)
+    points = page.evaluate(POINTS)
+    drag(page, 0.2, 0.6, pause=lambda: page.wait_for_timeout(1500))
+    zoomed(page, 40, 120)
+    page.wait_for_function(f"{POINTS} >= {points + 3}")  # what arrived under the drag is drawn after it
+    zoomed(page, 40, 120)
+
+
+def test_a_double_click_shows_everything_again_and_new_data_does_not_bring_the_zoom_back(page: Page, url: str) -> None:
+    opened(page, url)
+    drag(page, 0.1, 0.4)
+    zoomed(page, 20, 80)
+    area = plot_area(page)
+    page.mouse.dblclick(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+    zoomed(page, 0, 200)
+    wait_for_more_points(page)
+    zoomed(page, 0, 200)
+
+
+def test_a_zoom_survives_leaving_the_page_and_coming_back(page: Page, url: str) -> None:
+    opened(page, url)
+    drag(page, 0.1, 0.4)
+    zoomed(page, 20, 80)
+    before = x_range(page)
+    page.get_by_role("link", name="Still").click()
+    page.get_by_text("cell None").wait_for()
+    page.get_by_role("link", name="Live").click()
+    page.get_by_text("points ").wait_for()
+    page.wait_for_selector(f"{FIGURE} .main-svg")
+    zoomed(page, 20, 80)
+    wait_for_more_points(page)
+    assert x_range(page) == before
+    area = plot_area(page)
+    page.mouse.dblclick(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+    zoomed(page, 0, 200)
+
+
+def test_an_unchanged_figure_is_not_drawn_again(page: Page, url: str) -> None:
+    opened(page, f"{url}/still")
+    page.wait_for_function(f"[...document.querySelectorAll('{FIGURE}')].every((figure) => figure.data)")
+    page.evaluate(f"window.draws = 0; document.querySelectorAll('{FIGURE}').forEach((f) => f.on('plotly_afterplot', () => {{ window.draws += 1 }}))")
+    page.get_by_role("button", name="Run it again").click()
+    page.get_by_text("runs 2").wait_for()
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.draws") == 0
+
+
+def test_the_theme_recolors_a_figure_that_is_already_drawn(page: Page, url: str) -> None:
+    page.emulate_media(color_scheme="light")
+    opened(page, f"{url}/still")
+    colors = f"(() => {{ const l = document.querySelector('{FIGURE}')._fullLayout; return [l.font.color, l.yaxis.linecolor, l.hoverlabel.bgcolor] }})()"
+    light = page.evaluate(colors)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"JSON.stringify({colors}) !== {json.dumps(json.dumps(light, separators=(',', ':')))}")
+    page.wait_for_timeout(300)
+    dark = page.evaluate(colors)
+    assert all(one != other for one, other in zip(light, dark, strict=True))
+    title = page.locator(f"{FIGURE} .gtitle").first.evaluate("(title) => getComputedStyle(title).fill")
+    assert sum(map(int, title.removeprefix("rgb(").removesuffix(")").split(","))) > 3 * 200  # light letters on a dark page
+
+
+def test_a_click_on_a_cell_reaches_python_once_and_class_names_stay_text(page: Page, url: str) -> None:
+    opened(page, f"{url}/still")
+    expect(page.locator(FIGURE).first.locator(".ytick text").last).to_have_text("<b>bold</b>")
+    area = plot_area(page)
+    page.mouse.move(area["x"] + area["width"] * 0.7, area["y"] + area["height"] * 0.2)
+    page.mouse.click(area["x"] + area["width"] * 0.75, area["y"] + area["height"] * 0.25)
+    page.get_by_text("cell [0, 1]").wait_for()
+    page.get_by_role("button", name="Run it again").click()
+    page.get_by_text("cell None").wait_for()
+
+
+@pytest.mark.parametrize(("title", "suffix", "begins"), [("Download as PNG", "png", b"\x89PNG"), ("Download as SVG", "svg", b"<svg")])
+def test_the_bar_of_a_figure_downloads_it(page: Page, url: str, title: str, suffix: str, begins: bytes) -> None:
+    opened(page, f"{url}/still")
+    page.locator(FIGURE).first.hover()
+    with page.expect_download() as download:
+        page.locator(f"{FIGURE} [data-title='{title}']").first.click()
+    assert download.value.suggested_filename == f"what-is-taken-for-what-mistakes-lie-off-the-diagonal.{suffix}"
+    assert Path(download.value.path()).read_bytes().startswith(begins)
+
+
+def test_figures_fit_a_phone_and_follow_the_width_of_the_window(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, f"{url}/still")
+    width = f"document.querySelector('{FIGURE} .main-svg').clientWidth"
+    assert 250 < page.evaluate(width) <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 800, "height": 844})
+    page.wait_for_function(f"{width} > 500")
+
+
+def test_one_sentence_stands_where_a_figure_would_be_if_its_script_does_not_load(page: Page, url: str) -> None:
+    page.route("**/app/static/plotly-*", lambda route: route.abort())
+    page.goto(f"{url}/still")
+    sentence = "This figure cannot be drawn because its script did not load: reload the page, and if that does not help, restart the app."
+    expect(page.locator(FIGURE).first).to_have_text(sentence)
+    expect(page.locator(FIGURE).last).to_have_text(sentence)
+
+
+def test_a_click_in_the_gallery_and_the_enter_key_reach_python(page: Page, url: str) -> None:
+    page.goto(f"{url}/pictures")
+    buttons = page.locator(".fewlab-gallery button")
+    expect(buttons).to_have_count(60)
+    page.get_by_text("clicked None").wait_for()
+    buttons.nth(7).click()
+    page.get_by_text("clicked 107").wait_for()
+    buttons.nth(7).click()
+    page.wait_for_timeout(300)
+    expect(page.get_by_text("clicked 107")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("clicked 108").wait_for()
+    assert page.evaluate("document.activeElement.dataset.id") == "108"
+
+
+def test_captions_of_the_gallery_stay_text_and_tiny_pictures_show_their_pixels(page: Page, url: str) -> None:
+    page.goto(f"{url}/pictures")
+    first = page.locator(".fewlab-gallery button").first
+    expect(first.locator("span").first).to_have_text("<img src=x onerror=alert(1)>")
+    assert page.locator(".fewlab-gallery img").count() == 60
+    picture = first.locator("img")
+    expect(picture).to_have_css("image-rendering", "pixelated")
+    expect(picture).to_have_css("border-top-color", "rgb(1, 2, 3)")
+    expect(picture).to_have_css("border-top-style", "dashed")
+    expect(page.locator(".fewlab-gallery [aria-pressed=true]")).to_have_attribute("data-id", "103")
+
+
+def test_the_gallery_wraps_on_a_phone(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{url}/pictures")
+    buttons = page.locator(".fewlab-gallery button")
+    expect(buttons).to_have_count(60)
+    rows = {buttons.nth(index).evaluate("(button) => button.offsetTop") for index in range(10)}
+    assert len(rows) >= 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,239 @@
+"""The suite that every registered method passes, without anyone writing a test for it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.config import RunConfig, live_settings
+from engine.data.image_set import ImageSet
+from engine.data.split import make_split
+from engine.lab.inline import train
+from engine.methods.contract import GradientMethod, Now, bn_stats_frozen
+from engine.registry import backbones, datasets, methods
+from engine.runs.journal import Row
+from engine.runs.store import Run, Store
+from engine.training import checkpoint
+from engine.training.batches import Batches
+from engine.training.build import load_images, make_method, make_problem
+from engine.training.control import Command, Control
+from engine.training.hardware import resolve
+from engine.training.loop import Trainer
+from tests.contract.toy import Toy
+
+METHODS = list(methods)
+STEPS = 12
+
+
+@pytest.fixture(autouse=True)
+def _toy() -> Iterator[None]:
+    datasets.register(Toy)
+    yield
+    datasets.remove("toy")
+
+
+def config(method: str, seed: int = 0, steps: int = STEPS, batch: int = 6, **data: Any) -> RunConfig:
+    cls = methods[method]
+    kind = {"kind": "few", "per_class": data.pop("labels", 2)} if "few" in cls.supervision else {"kind": sorted(cls.supervision)[0]}
+    plain = {"seed": seed, "method": {"name": method}, "data": {"name": "toy", "labels": kind, **data}, "hardware": {"device": "cpu", "threads": 1}}
+    backbone = "small_cnn" if cls.backbones is None else sorted(cls.backbones)[0]
+    return RunConfig.parse({**plain, "backbone": {"name": backbone}, "budget": {"steps": steps, "batch_size": batch, "evaluate_every": 5}})
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    saved = checkpoint.load(run.folder)
+    assert saved is not None
+    return {f"{part}.{name}": value for part in ("method", "average") for name, value in saved[part].items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def numbers(run: Run) -> list[Row]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in run.folder.metrics()]
+
+
+def stopped_at(store: Store, plain: RunConfig, step: int, commands: list[Command] | None = None) -> Run:
+    """Train a run and interrupt it before the 0-based `step`, sending `commands` on the way."""
+
+    class Scripted(Control):
+        steps = itertools.count()
+
+        def poll(self) -> Command | None:
+            if (waiting := super().poll()) is not None:
+                return waiting
+            now = next(self.steps)
+            return Command("interrupt") if now == step else None
+
+    control = Scripted()
+    for command in commands or []:
+        control.send(command)
+    folder = store.create(plain.model_dump(mode="json"))
+    Trainer(folder, control).run()
+    return store.run(folder.id)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_seed_determines_everything_and_another_seed_changes_it(method: str, tmp_path: Path) -> None:
+    first, again, other = (train(config(method, seed), tmp_path) for seed in (0, 0, 1))
+    assert same(weights(first), weights(again))
+    assert numbers(first) == numbers(again)
+    assert not same(weights(first), weights(other))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: Path) -> None:
+    from engine.lab.inline import resume
+
+    whole = train(config(method), tmp_path)
+    for step in (0, 1, 7):
+        cut = stopped_at(Store(tmp_path), config(method), step)
+        assert cut.status.state == "interrupted"
+        assert cut.status.step == step
+        resumed = resume(cut.id, tmp_path)
+        assert resumed.status.state == "finished"
+        assert same(weights(whole), weights(resumed)), step
+        assert numbers(whole) == numbers(resumed), step
+        for evaluated in whole.folder.snapshot_steps():
+            ours, theirs = whole.folder.snapshot(evaluated), resumed.folder.snapshot(evaluated)
+            assert all(np.array_equal(ours[name], theirs[name]) for name in ours), (step, evaluated)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path) -> None:
+    from engine.lab.inline import resume
+
+    keys = [key for key in live_settings(config(method))]
+    assert keys, "the learning rate can always be changed"
+    key = keys[0]
+    value = live_settings(config(method))[key] * 0.5
+    whole = stopped_at(Store(tmp_path), config(method), STEPS, [Command("set", key, value)])
+    cut = stopped_at(Store(tmp_path), config(method), 5, [Command("set", key, value)])
+    resumed = resume(cut.id, tmp_path)
+    assert same(weights(whole), weights(resumed))
+    assert not same(weights(resumed), weights(train(config(method), tmp_path)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_hidden_labels_change_nothing(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = config(method)
+    if plain.data.labels.kind == "all":
+        pytest.skip("learns from all labels: none is hidden")
+    honest = train(plain, tmp_path)
+    images = load_images(plain)
+    split = make_split(images, plain.data)
+    hidden = np.isin(images.ids, split.unlabeled)
+    shuffled = images.labels.copy()
+    shuffled[hidden] = (shuffled[hidden] + 1) % images.classes
+    changed = ImageSet(images.name, images.images, shuffled, images.ids, images.is_test, images.class_names, images.symmetries)
+    monkeypatch.setattr("engine.training.loop.load_images", lambda config: changed)
+    monkeypatch.setattr("engine.training.loop.make_split", lambda images, params: split)
+    monkeypatch.setattr("engine.lab.inline.check", lambda config: None)
+    fooled = train(plain, tmp_path)
+    assert same(weights(honest), weights(fooled))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("channels", "classes", "labels", "batch"), [(1, 2, 1, 2), (3, 26, 1, 5), (3, 2, 2, 64), (1, 26, 2, 16)])
+def test_any_channels_classes_labels_and_batch(method: str, channels: int, classes: int, labels: int, batch: int, tmp_path: Path) -> None:
+    run = train(config(method, channels=channels, classes=classes, labels=labels, batch=batch, steps=4), tmp_path)
+    assert run.status.state == "finished"
+    assert 0 <= run.status.metrics["test/accuracy"] <= 1
+    assert run.folder.snapshot(4)["probabilities"].shape[1] == classes
+    losses = [row["loss/labeled"] for row in run.folder.metrics() if "loss/labeled" in row]
+    assert losses
+    assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_backbone_it_names_works(method: str, tmp_path: Path) -> None:
+    for name in backbones:
+        if methods[method].backbones is None or name in methods[method].backbones:
+            plain = json.loads(config(method, steps=3).model_dump_json())
+            run = train(RunConfig.parse({**plain, "backbone": {"name": name}}), tmp_path)
+            assert run.status.state == "finished"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pseudo_labels_are_shares_and_name_pictures_of_the_pool(method: str, tmp_path: Path) -> None:
+    run = train(config(method), tmp_path)
+    arrays = run.folder.snapshot(STEPS)
+    if "pseudo_ids" not in arrays:
+        pytest.skip(f"{method} reports no pseudo-labels")
+    assert np.isin(arrays["pseudo_ids"], run.folder.split()["pool"]).all()
+    for name in ("confidence", "weight", "threshold"):
+        assert ((arrays[f"pseudo_{name}"] >= 0) & (arrays[f"pseudo_{name}"] <= 1)).all()
+    assert ((arrays["pseudo_labels"] >= 0) & (arrays["pseudo_labels"] < 3)).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_showing_what_it_sees_changes_nothing(method: str) -> None:
+    built, batch, now = _one_step(method)
+    before = {name: value.clone() for name, value in built.state_dict().items()}
+    shown = built.show(batch)
+    assert shown
+    assert all(view.shape[1:] == (1, 8, 8) for view in shown.values())
+    assert same(before, built.state_dict())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_forward_pass_of_each_network_moves_its_batch_norm_once(method: str) -> None:
+    built, batch, now = _one_step(method)
+    norms = [m for m in built.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    before = [int(m.num_batches_tracked) for m in norms]
+    built.step(batch, now)
+    assert [int(m.num_batches_tracked) - n for m, n in zip(norms, before, strict=True)] == [1] * len(norms)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_optimizer_weight_decay_reaches_biases_or_normalization(method: str) -> None:
+    from engine.training.optimizer import make_optimizer
+
+    built, _, _ = _one_step(method)
+    optimizer = make_optimizer(built, config(method).optimizer)
+    decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] > 0 for p in group["params"]}
+    every = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    assert {id(p) for p in built.parameters() if p.requires_grad} == every
+    assert decayed == {id(p) for p in built.parameters() if p.requires_grad and p.ndim > 1}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_people_are_told_what_it_is(method: str) -> None:
+    cls = methods[method]
+    for text in (cls.title, cls.summary, cls.idea, cls.paper, cls.formula):
+        assert text.strip()
+    for field in cls.Params.model_fields.values():
+        assert field.description or field.default == method
+
+
+def test_bn_stats_frozen_still_normalizes_with_the_batch() -> None:
+    norm = torch.nn.BatchNorm2d(2).train()
+    images = torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    expected = norm(images)
+    mean = norm.running_mean.clone()
+    with bn_stats_frozen(norm):
+        assert torch.equal(norm(images * 5), norm(images * 5))
+        assert torch.allclose(norm(images), expected)
+    assert torch.equal(norm.running_mean, mean)
+    norm(images)
+    assert not torch.equal(norm.running_mean, mean)
+
+
+def _one_step(method: str) -> tuple[GradientMethod, Any, Now]:
+    plain = config(method)
+    images = load_images(plain)
+    split = make_split(images, plain.data)
+    machine = resolve(plain.hardware)
+    built = make_method(plain, make_problem(plain, images, split))
+    assert isinstance(built, GradientMethod)
+    built.train()
+    now = Now(0, 0, STEPS)
+    return built, Batches(built, plain, images, split, machine).batch(now), now

@@ -1,0 +1,168 @@
+"""Figures are plain JSON whose numbers are the ones put in, with names that stay text and nothing said by color alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ui import figures, theme
+from ui.figures import Mark, Series
+
+
+def sent(figure: figures.Figure) -> Any:
+    """What the browser gets. NaN, numpy numbers and arrays are none of it."""
+    return json.loads(json.dumps(figure, allow_nan=False))
+
+
+def two_curves(**arguments: Any) -> Any:
+    x = np.arange(3) * 10
+    series = [Series("labeled", x, [3.0, 2.0, 1.0], "#0087C3"), Series("unlabeled", x, np.array([1.0, np.nan, 2.0]), "#E06000", "dash")]
+    return sent(figures.curves("Loss should fall", "loss (nats)", series, **arguments))
+
+
+def test_a_curve_holds_its_numbers_and_a_missing_one_is_a_gap() -> None:
+    figure = two_curves()
+    assert [trace["x"] for trace in figure["data"]] == [[0, 10, 20], [0, 10, 20]]
+    assert [trace["y"] for trace in figure["data"]] == [[3, 2, 1], [1, None, 2]]
+    assert figure["layout"]["title"]["text"] == "Loss should fall"
+    assert figure["layout"]["xaxis"]["title"]["text"] == "step"
+    assert figure["layout"]["yaxis"]["title"]["text"] == "loss (nats)"
+
+
+def test_curves_differ_by_more_than_color() -> None:
+    labeled, unlabeled = two_curves()["data"]
+    assert labeled["line"]["dash"] != unlabeled["line"]["dash"]
+    assert labeled["marker"]["symbol"] != unlabeled["marker"]["symbol"]
+
+
+def test_shares_have_a_fixed_axis_and_the_end_of_the_run_is_known() -> None:
+    layout = two_curves(percent=True, x_max=500)["layout"]
+    assert layout["yaxis"]["range"] == [0, 1.02]  # the line at 100 % is not cut in half
+    assert layout["xaxis"]["range"] == [0, 500]
+    assert two_curves()["layout"]["yaxis"]["rangemode"] == "tozero"
+    assert "range" not in two_curves()["layout"]["xaxis"]
+
+
+def test_ghosts_lie_behind_pale_and_share_one_legend_entry() -> None:
+    ghosts = [Series("labeled", [0, 1], [2, 2], "#0087C3"), Series("unlabeled", [0, 1], [3, 3], "#E06000")]
+    first, second, *front = two_curves(ghosts=ghosts)["data"]
+    assert (first["opacity"], first["line"]["dash"], first["showlegend"], first["name"]) == (0.55, "dot", True, "previous run")
+    assert second["showlegend"] is False
+    assert first["legendgroup"] == second["legendgroup"]
+    assert [trace["name"] for trace in front] == ["labeled", "unlabeled"]
+    assert "opacity" not in front[0]
+
+
+def test_a_curve_keeps_its_identity_when_ghosts_join() -> None:
+    before = [trace["uid"] for trace in two_curves()["data"]]
+    after = [trace["uid"] for trace in two_curves(ghosts=[Series("labeled", [0], [1], "#000000")])["data"]]
+    assert after[1:] == before
+    assert len(set(after)) == 3
+
+
+def test_a_mark_is_a_line_at_its_step_with_its_label() -> None:
+    layout = two_curves(marks=[Mark(120, "threshold 0.90"), Mark(125, "threshold 0.85")])["layout"]
+    assert [shape["x0"] for shape in layout["shapes"]] == [shape["x1"] for shape in layout["shapes"]] == [120, 125]
+    assert [label["text"] for label in layout["annotations"]] == ["threshold 0.90", "threshold 0.85"]
+    assert layout["annotations"][0]["yshift"] != layout["annotations"][1]["yshift"]  # near marks do not write over each other
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_jump() -> None:
+    y = np.zeros(100_000)
+    y[77_777] = 5
+    trace = sent(figures.curves("t", "y", [Series("a", np.arange(100_000), y, "#000000")]))["data"][0]
+    assert len(trace["x"]) <= 2000
+    assert max(trace["y"]) == 5
+    assert trace["mode"] == "lines"
+
+
+def test_three_curves_of_2000_points_stay_under_100_kilobytes() -> None:
+    y = np.random.default_rng(0).random((3, 2000))
+    figure = figures.curves("t", "y", [Series(str(i), np.arange(2000), y[i], "#000000") for i in range(3)])
+    assert len(json.dumps(figure, separators=(",", ":"))) < 100_000
+
+
+def test_no_points_yet_is_a_figure_too() -> None:
+    assert sent(figures.curves("t", "y", [Series("a", [], [], "#000000")]))["data"][0]["x"] == []
+    assert sent(figures.curves("t", "y", []))["data"] == []
+
+
+def test_the_confidence_histogram_stacks_right_wrong_and_hidden_and_draws_the_threshold() -> None:
+    figure = sent(figures.confidence_histogram([1, 5], [2, 0], np.array([3, 1]), [0.0, 0.5, 1.0], 0.95))
+    assert [(trace["name"], trace["x"], trace["y"]) for trace in figure["data"]] == [
+        ("right", [0.25, 0.75], [1, 5]),
+        ("wrong", [0.25, 0.75], [2, 0]),
+        ("truth hidden", [0.25, 0.75], [3, 1]),
+    ]
+    assert figure["data"][0]["customdata"] == ["0.00–0.50", "0.50–1.00"]
+    assert figure["layout"]["barmode"] == "stack"
+    assert figure["layout"]["xaxis"]["range"] == [0, 1]
+    assert figure["layout"]["shapes"][0]["x0"] == 0.95
+    assert figure["layout"]["annotations"][0]["text"] == "τ = 0.95"
+    assert len({trace["marker"]["pattern"]["shape"] for trace in figure["data"]}) == 3
+
+
+def test_without_threshold_or_hidden_truth_the_histogram_shows_neither() -> None:
+    for unknown in (None, [0, 0]):
+        figure = sent(figures.confidence_histogram([1, 5], [2, 0], unknown, [0, 0.5, 1], None))
+        assert [trace["name"] for trace in figure["data"]] == ["right", "wrong"]
+        assert "shapes" not in figure["layout"]
+
+
+def test_counts_that_do_not_fit_the_edges_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"counts of 'wrong' must have 2 entries, one fewer than edges, but have the shape \[3\]"):
+        figures.confidence_histogram([1, 2], [1, 2, 3], None, [0, 0.5, 1], None)
+
+
+def test_probability_bars_show_the_five_largest_in_their_class_colors() -> None:
+    figure = sent(figures.probability_bars(list("abcdefg"), [0.05, 0.5, 0.01, 0.2, 0.1, 0.04, 0.1], sure_from=0.8))
+    bars = figure["data"][0]
+    assert bars["x"] == [0.5, 0.2, 0.1, 0.1, 0.05]
+    assert figure["layout"]["yaxis"]["ticktext"] == ["b", "d", "e", "g", "a"]  # equal ones in the order of the classes
+    assert bars["marker"]["color"] == [theme.class_color(index) for index in (1, 3, 4, 6, 0)]
+    assert bars["text"] == ["50.0 %", "20.0 %", "10.0 %", "10.0 %", "5.0 %"]
+    assert figure["layout"]["yaxis"]["autorange"] == "reversed"
+    assert figure["layout"]["annotations"][0]["text"] == "sure from 80.0 %"
+
+
+def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
+    figure = sent(figures.confusion_matrix([[8, 2], [0, 0]], ["cat", "dog"]))
+    right, mistaken = figure["data"]
+    assert right["z"] == [[0.8, None], [None, 0]]
+    assert mistaken["z"] == [[None, 0.2], [None, None]]
+    assert mistaken["customdata"][0][1] == [0, 1, 2, "20.0 %"]
+    assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [("cat", "cat", "8"), ("dog", "cat", "2")]
+    assert figure["layout"]["xaxis"]["title"]["text"] == "predicted class"
+    assert figure["layout"]["yaxis"]["title"]["text"] == "true class"
+
+
+def test_a_hundred_classes_give_no_numbers_in_cells_and_equal_names_stay_apart() -> None:
+    names = [f"class {i}" for i in range(98)] + ["a very long class name, one", "a very long class name, two"]
+    figure = sent(figures.confusion_matrix(np.eye(100, dtype=int), names))
+    assert "annotations" not in figure["layout"]
+    assert len(set(figure["data"][0]["x"])) == 100
+    assert figure["data"][0]["x"][-2:] == ["a very long class…", "a very long class… (99)"]
+
+
+def test_a_matrix_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"counts must be 3 x 3, one row and column per class, but have the shape \[2, 2\]"):
+        figures.confusion_matrix([[1, 0], [0, 1]], ["a", "b", "c"])
+
+
+def test_names_stay_text_everywhere() -> None:
+    name = "<a href='x'>%{y}</a>\n&"
+    everything = [
+        figures.curves(name, name, [Series(name, [0], [0], "#000000")], [Series(name, [0], [0], "#000000")], [Mark(0, name)], ghost_name=name),
+        figures.probability_bars([name, "b"], [0.5, 0.5], title=name),
+        figures.confusion_matrix([[1]], [name], title=name),
+        figures.confidence_histogram([1], [1], None, [0, 1], None, title=name),
+    ]
+    for figure in everything:
+        drawn = json.dumps({**figure, "data": [{k: v for k, v in trace.items() if k != "hovertemplate"} for trace in figure["data"]]})
+        assert "<a" not in drawn
+        assert "\\n" not in drawn
+        assert "&lt;a" in drawn
+        assert all("%{y}" not in trace["hovertemplate"].replace("true: %{y}", "") for trace in figure["data"])

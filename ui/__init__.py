@@ -1,0 +1,1 @@
+"""What pages share: figures, the live figure, forms, galleries, colors, downloads."""

@@ -1,0 +1,67 @@
+"""Which run a page looks at: the URL first, else what this tab looked at last, else nothing; written back to the URL."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.errors import FewLabError
+from engine.runs.store import Run
+from ui.server import lab
+
+_KEY = "current_run"
+
+
+def current_run() -> Run | None:
+    """The run of this page, also after a refresh, in a second tab or from a shared link. A run that is gone is said so in one sentence."""
+    wanted = st.query_params.get("run") or st.session_state.get(_KEY)
+    if wanted is None:
+        return None
+    try:
+        run = lab().store.run(wanted)
+    except FewLabError as error:
+        forget_run()
+        st.warning(str(error), icon=":material/link_off:")
+        return None
+    choose_run(run.id)
+    return run
+
+
+def choose_run(run_id: str) -> None:
+    """Make `run_id` the run of this tab and of its URL."""
+    st.session_state[_KEY] = run_id
+    if st.query_params.get("run") != run_id:
+        st.query_params["run"] = run_id
+
+
+def forget_run() -> None:
+    st.session_state.pop(_KEY, None)
+    st.query_params.pop("run", None)
+
+
+def open_page(page: str, run_id: str | None = None) -> None:
+    """Go to a page with a run; the sidebar's own links drop the URL's parameters, this one carries it."""
+    if run_id is not None:
+        st.session_state[_KEY] = run_id
+    st.switch_page(page, query_params={"run": run_id} if run_id else None)
+
+
+def pick_run(runs: list[Run], label: str = "Run") -> Run | None:
+    """A picker over `runs`, on the current one if it is among them, else on the first. None if there are none."""
+    if not runs:
+        return None
+    ids = [run.id for run in runs]
+    current = current_run()
+    index = ids.index(current.id) if current is not None and current.id in ids else 0
+    titles = {run.id: run_title(run) for run in runs}
+    chosen = st.selectbox(label, ids, index=index, format_func=lambda run_id: titles[run_id], key=f"pick_{label}_{ids[index]}")
+    choose_run(chosen)
+    return runs[ids.index(chosen)]
+
+
+def run_title(run: Run) -> str:
+    """Name, final accuracy if there is one, and when: how a run is called in every list."""
+    from ui import theme
+
+    accuracy = run.status.metrics.get("test/accuracy")
+    figure = theme.percent(accuracy) if accuracy is not None else run.status.state
+    return f"{run.name} · {figure} · {theme.date(run.created)}"

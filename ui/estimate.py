@@ -1,0 +1,71 @@
+"""How long a run will take, from a few real steps on this machine, done in the background before Start is pressed."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from engine.errors import FewLabError
+from ui import theme
+from ui.page import plain
+from ui.server import lab
+
+# What a step's cost does not depend on: changing these needs no new measurement.
+_FREE = ("name", "seed")
+
+
+@dataclass
+class _Measured:
+    future: Future[dict[str, float]]
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _measure(key: str, _config: dict[str, Any]) -> _Measured:
+    return _Measured(lab().assistant.ask_later("measure", config=_config))
+
+
+def _key(config: dict[str, Any]) -> str:
+    cost: dict[str, Any] = {part: value for part, value in config.items() if part not in (*_FREE, "budget", "optimizer")}
+    cost["batch_size"] = config["budget"]["batch_size"]
+    cost["method"] = {name: value for name, value in config["method"].items() if not isinstance(value, float)}
+    cost["optimizer"] = config["optimizer"]["name"]
+    return json.dumps(cost, sort_keys=True)
+
+
+def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
+    """One line: about how long the run takes. Measured once per set of settings, and not while a run trains, which both would slow."""
+    key = _key(config)
+    if lab().current is not None and key not in _asked():
+        st.caption("Time needed: measured when no run trains.")
+        return
+    _asked().add(key)
+    future = _measure(key, config).future
+    st.fragment(_line, run_every=None if future.done() else 0.5)(future, key, config, runs)
+
+
+def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], runs: int) -> None:
+    if not future.done():
+        st.session_state["estimate_open"] = key
+        st.caption("Measuring how long it will take …")
+        return
+    if st.session_state.pop("estimate_open", None) == key:
+        st.rerun()  # the whole page, so that the polling ends
+    try:
+        figures = future.result()
+    except FewLabError as error:
+        _asked().discard(key)
+        _measure.clear(key, config)
+        st.caption(plain(str(error)))
+        return
+    steps, every = config["budget"]["steps"], config["budget"]["evaluate_every"]
+    seconds = figures["set_up"] + steps * figures["step"] + (steps // every + 1) * figures["evaluation"]
+    st.caption(f"About **{theme.duration(seconds * runs)}** on this machine ({figures['step'] * 1000:.0f} ms a step, measured).")
+
+
+def _asked() -> set[str]:
+    asked: set[str] = st.session_state.setdefault("estimates_asked", set())
+    return asked

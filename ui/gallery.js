@@ -1,0 +1,44 @@
+// Pictures as buttons in rows that wrap. Loaded by ui/gallery.py. Captions may come from file names: they are set as text, never as HTML.
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const grid = parentElement.querySelector(".fewlab-gallery");
+  grid.style.setProperty("--thumb", `${data.thumb}px`);
+  const focused = grid.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+  const before = new Map([...grid.children].map((button) => [button.dataset.id, button]));
+  const buttons = data.items.map((item) => filled(before.get(String(item.id)) ?? made(), item, data));
+  grid.replaceChildren(...buttons);
+  for (const button of buttons) button.onclick = () => setTriggerValue("clicked", Number(button.dataset.id));
+  if (focused !== null) buttons.find((button) => button.dataset.id === focused)?.focus({ preventScroll: true });
+  return () => { if (!grid.isConnected) grid.replaceChildren(); };
+}
+
+function made() {
+  const button = document.createElement("button");
+  button.type = "button";
+  const picture = document.createElement("img");
+  picture.alt = ""; // the caption is the button's name
+  picture.decoding = "async";
+  button.append(picture);
+  return button;
+}
+
+function filled(button, item, { thumb, selected }) {
+  button.dataset.id = item.id;
+  button.setAttribute("aria-label", item.lines.join(", ") || `picture ${item.id}`);
+  if (selected === null) button.removeAttribute("aria-pressed");
+  else button.setAttribute("aria-pressed", item.id === selected);
+  const picture = button.firstChild;
+  if (picture.src !== item.picture) picture.src = item.picture.startsWith("data:image/") ? item.picture : "";
+  picture.onload = () => { picture.classList.toggle("tiny", picture.naturalWidth < thumb); };
+  if (picture.complete) picture.onload();
+  picture.style.borderColor = item.border ?? "transparent";
+  picture.style.borderStyle = item.border_style;
+  while (button.childNodes.length > 1) button.lastChild.remove();
+  for (const line of item.lines) {
+    const text = document.createElement("span");
+    text.textContent = line;
+    text.title = line;
+    button.append(text);
+  }
+  return button;
+}

@@ -1,0 +1,202 @@
+// A plotly figure that stays: one element, redrawn in place whenever Python sends other data. Loaded by ui/live_figure.py.
+//
+// Streamlit calls the default export once per change of data or theme, never calls an older cleanup before a newer call, and may call a
+// cleanup while the element still stands (when data changes faster than the call returns): hence the state on the element and the isConnected.
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const host = parentElement.querySelector(".fewlab-figure");
+  const state = (host.fewlab ??= start(host, parentElement));
+  state.figure = JSON.parse(data.figure);
+  state.revision = data.revision;
+  state.place = `${data.key} ${data.revision}`;
+  state.clicked = data.clickable ? (point) => setTriggerValue("clicked", point) : null;
+  host.style.height = `${data.height}px`;
+  host.style.cursor = data.clickable ? "pointer" : "";
+  host.setAttribute("role", "group");
+  host.setAttribute("aria-label", asText(state.figure.layout.title.text));
+  loadPlotly(data.script).then(
+    (Plotly) => { state.Plotly = Plotly; draw(host, state); },
+    () => fail(host),
+  );
+  return () => { if (!host.isConnected) stop(host, state); };
+}
+
+// What the person did to the axes, for as long as the tab lives: leaving the page removes the element, coming back finds the ranges here.
+const ranges = (window.fewlabRanges ??= new Map());
+
+function start(host, parentElement) {
+  const state = { held: false, waiting: false, stops: [] };
+  const listen = (target, type, action) => {
+    target.addEventListener(type, action);
+    state.stops.push(() => target.removeEventListener(type, action));
+  };
+  // A redraw under a drag would snap the plot back under the person's hand: it waits until the button is released.
+  listen(host, "pointerdown", () => { state.held = true; });
+  const release = () => setTimeout(() => {
+    state.held = false;
+    if (state.waiting) draw(host, state);
+  }, 50);
+  listen(window, "pointerup", release);
+  listen(window, "pointercancel", release);
+
+  let width = 0;
+  const sizes = new ResizeObserver(() => {
+    if (host.clientWidth !== width && state.Plotly) requestAnimationFrame(() => draw(host, state));
+    width = host.clientWidth;
+  });
+  sizes.observe(host);
+  // The theme's variables live in a class of an element around this one.
+  const themes = new MutationObserver(() => draw(host, state));
+  for (let node = parentElement; node && node !== document.body; node = node.parentElement) {
+    themes.observe(node, { attributes: true, attributeFilter: ["class", "style"] });
+    if (node.classList.contains("stBidiComponent")) break;
+  }
+  state.stops.push(() => sizes.disconnect(), () => themes.disconnect());
+  return state;
+}
+
+function stop(host, state) {
+  state.stops.forEach((action) => action());
+  state.Plotly?.purge(host);
+  delete host.fewlab;
+}
+
+function loadPlotly(url) {
+  window.fewlabPlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL(url, document.baseURI);
+    script.onload = () => (window.Plotly?.react ? resolve(window.Plotly) : reject(new Error("not plotly")));
+    script.onerror = () => reject(new Error("not loaded"));
+    document.head.append(script);
+  }).catch((error) => {
+    window.fewlabPlotly = undefined; // the next figure or refresh tries again
+    throw error;
+  });
+  return window.fewlabPlotly;
+}
+
+function fail(host) {
+  if (host.data) return;
+  host.style.height = "auto";
+  host.textContent = "This figure cannot be drawn because its script did not load: reload the page, and if that does not help, restart the app.";
+}
+
+function draw(host, state) {
+  if (!state.Plotly || !host.isConnected || host.clientWidth === 0) return;
+  state.waiting = state.held;
+  if (state.held) return;
+  if (!host.data) host.textContent = "";
+  const { data, layout } = themed(structuredClone(state.figure), host);
+  layout.uirevision = state.revision;
+  const kept = ranges.get(state.place) ?? {};
+  for (const [name, axis] of Object.entries(layout)) {
+    if (!/^[xy]axis\d*$/.test(name)) continue;
+    axis.uirevision = false; // ranges are kept here and not by plotly, which would forget them with the element
+    if (kept[name]) Object.assign(axis, { range: [...kept[name]], autorange: false });
+  }
+  const first = !host.data;
+  state.Plotly.react(host, data, layout, config(host, state));
+  if (first) watch(host, state);
+}
+
+function watch(host, state) {
+  host.on("plotly_relayout", (changes) => {
+    const kept = { ...ranges.get(state.place) };
+    for (const key of Object.keys(changes)) {
+      const [, axis, what] = key.match(/^([xy]axis\d*)\.(range|autorange)/) ?? [];
+      if (what === "range" && host.layout[axis].range) kept[axis] = [...host.layout[axis].range];
+    }
+    ranges.set(state.place, kept);
+  });
+  host.on("plotly_doubleclick", () => reset(host, state));
+  host.on("plotly_click", (event) => {
+    const { x, y, customdata } = event.points[0];
+    state.clicked?.({ x, y, customdata: customdata ?? null });
+  });
+}
+
+function reset(host, state) {
+  ranges.delete(state.place);
+  draw(host, state);
+}
+
+function config(host, state) {
+  const save = (format) => {
+    const colors = themeColors(host);
+    const layout = { ...host.layout, paper_bgcolor: colors.background, plot_bgcolor: colors.background };
+    const name = asText(state.figure.layout.title.text).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60);
+    const size = { width: host.clientWidth, height: host.clientHeight, scale: format === "png" ? 2 : 1 };
+    state.Plotly.downloadImage({ data: host.data, layout }, { format, filename: name || "figure", ...size });
+  };
+  const icons = state.Plotly.Icons;
+  return (state.config ??= {
+    displaylogo: false,
+    doubleClick: false,
+    displayModeBar: touch() ? true : "hover",
+    modeBarButtons: [
+      ["zoom2d", "pan2d", { name: "reset", title: "Show everything again (or double-click)", icon: icons.home, click: () => reset(host, state) }],
+      [
+        { name: "png", title: "Download as PNG", icon: icons.camera, click: () => save("png") },
+        { name: "svg", title: "Download as SVG", icon: icons.disk, click: () => save("svg") },
+      ],
+    ],
+  });
+}
+
+function themeColors(host) {
+  const style = getComputedStyle(host);
+  const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+  return {
+    text: read("--st-text-color", "#31333f"),
+    background: read("--st-background-color", "#ffffff"),
+    raised: read("--st-secondary-background-color", "#f0f2f6"),
+    border: read("--st-border-color", "rgba(128, 132, 149, 0.4)"),
+    grid: read("--st-border-color-light", "rgba(128, 132, 149, 0.2)"),
+    accent: read("--st-primary-color", "#0087c3"),
+    font: read("--st-font", "sans-serif"),
+  };
+}
+
+function themed(figure, host) {
+  const { layout } = figure;
+  const colors = themeColors(host);
+  const narrow = host.clientWidth < 480;
+  Object.assign(layout, { autosize: false, width: host.clientWidth, height: host.clientHeight, dragmode: host.layout?.dragmode ?? (touch() ? false : "zoom") });
+  layout.template = { data: {}, layout: {} };
+  layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+  layout.font = { family: colors.font, size: narrow ? 11 : 12, color: colors.text };
+  layout.modebar = { bgcolor: colors.background, color: colors.text, activecolor: colors.accent, ...layout.modebar };
+  layout.hoverlabel = { bgcolor: colors.raised, bordercolor: colors.border, font: { family: colors.font, color: colors.text }, align: "left" };
+  layout.legend = { orientation: "h", xref: "container", x: 0.01, yref: "container", y: 0, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)", ...layout.legend };
+
+  const fontSize = narrow ? 14 : 15;
+  const lines = wrapped(layout.title.text, host.clientWidth - (touch() ? 160 : 20), `600 ${fontSize}px ${colors.font}`);
+  layout.title = { // anchored "top" its first line would leave the picture as soon as there is a second; anchored "bottom" y is the first line's foot
+    text: lines.join("<br>"), x: 0, xref: "container", xanchor: "left", y: 1 - 22 / host.clientHeight, yref: "container", yanchor: "bottom",
+    pad: { l: 10 }, automargin: false, font: { size: fontSize, weight: 600, color: colors.text },
+  };
+  layout.margin = { ...layout.margin, t: 20 + 20 * lines.length };
+  for (const [name, axis] of Object.entries(layout)) {
+    if (!/^[xy]axis\d*$/.test(name)) continue;
+    Object.assign(axis, { gridcolor: colors.grid, linecolor: colors.border, tickcolor: colors.border, zeroline: false, showline: true });
+    axis.title = { standoff: 8, ...axis.title, font: { size: 12 } };
+  }
+  return figure;
+}
+
+// Plotly does not wrap titles, and a cut-off title does not say what to see.
+function wrapped(text, width, font) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = font;
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && pen.measureText(asText(longer)).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+// On a touch screen a finger on a figure scrolls the page until the person chooses zoom or pan in the bar, which is always there.
+const touch = () => window.matchMedia("(hover: none)").matches;
+const asText = (escaped) => escaped.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");

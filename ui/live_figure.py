@@ -1,0 +1,51 @@
+"""A plotly figure that survives refreshes: zoom, hidden legend entries and drags stay while new points arrive every second.
+
+st.plotly_chart mounts its figure anew at every change of data. Here one element stays and Plotly.react redraws it; see live_figure.js.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ui.plotly_script import script_url
+
+_component = st.components.v2.component(
+    "fewlab_live_figure",
+    html='<div class="fewlab-figure"></div>',
+    css=".fewlab-figure { width: 100%; min-width: 0; overflow: hidden; }",
+    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def live_figure(
+    figure: dict[str, Any],
+    *,
+    key: str,
+    revision: str,
+    height: int = 320,
+    clickable: bool = False,
+    on_click: Callable[[], None] | None = None,
+) -> dict[str, Any] | None:
+    """Draw `figure` (from ui.figures; JSON values only, no NaN), or bring the one already drawn under `key` up to date.
+
+    revision: what the figure is about, such as the run id. While it stays the same, so do the person's zoom and hidden legend entries; the zoom
+    also when the page is left and opened again in the same tab. An unchanged figure is not drawn again.
+    clickable: a click on a point or cell runs the script (or fragment) again and returns {"x", "y", "customdata"} of it, once.
+    Raises ValueError or TypeError if the figure has a value JSON does not know. Needs ui.plotly_script.write_script() at the start of the app.
+    """
+    # Written out here, because the component would turn a NaN into a broken figure and an array into its printed form, without a word.
+    written = json.dumps(figure, allow_nan=False, separators=(",", ":"))
+    data = {"figure": written, "key": key, "revision": revision, "height": height, "clickable": clickable, "script": script_url()}
+    result = _component(data=data, key=key, on_clicked_change=on_click or _nothing)
+    clicked: dict[str, Any] | None = result.clicked if clickable else None
+    return clicked
+
+
+def _nothing() -> None:
+    """The component reports a click only if somebody listens."""

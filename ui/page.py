@@ -1,0 +1,38 @@
+"""How every page begins, and how a mistake is shown: one heading, one plain sentence, never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from engine.errors import FewLabError
+
+
+def header(title: str, sentence: str) -> None:
+    st.title(title, anchor=False)
+    st.markdown(sentence)
+
+
+def how_it_works(*paragraphs: str) -> None:
+    """The page's one explanation, folded away: the idea, the formula, the paper."""
+    with st.expander("How this works", icon=":material/menu_book:"):
+        for paragraph in paragraphs:
+            st.markdown(paragraph)
+
+
+@contextmanager
+def mistakes() -> Iterator[None]:
+    """What a person can mend is shown as its one sentence."""
+    try:
+        yield
+    except FewLabError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """Text from files and people, safe inside markdown: nothing of it becomes a heading, a link or HTML."""
+    for character in "\\`*_{}[]<>()#+-.!|~$:":
+        text = text.replace(character, "\\" + character)
+    return text

@@ -1,0 +1,209 @@
+"""A run as it trains: progress, headline figures, live curves, confidence histogram and the pictures it labeled just now."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from engine.errors import FewLabError
+from engine.runs.folder import RunFolder, Status
+from engine.runs.journal import Row
+from engine.runs.pictures import Pictures, load_pictures
+from engine.runs.store import Run
+from ui import figures, theme
+from ui.figures import Mark, Series
+from ui.gallery import GalleryItem, gallery, picture_uri
+from ui.live_figure import live_figure
+from ui.page import plain
+
+_LOSSES = ("loss/labeled", "loss/unlabeled")
+_ACCURACIES = (("test/accuracy", "test accuracy"), ("validation/accuracy", "validation accuracy"), ("pseudo_label/accuracy", "pseudo-labels right"))
+_LATEST = 24  # pictures in the gallery of pseudo-labels
+_PAIRS = 6
+
+
+def polling_interval(run: Run) -> float | None:
+    """Seconds between two looks at a run: quick until its first point, then seldom, because every look costs the training some speed."""
+    status = run.status
+    if not status.active:
+        return None
+    if status.state == "queued" or status.step == 0:
+        return 0.5
+    return 1.0 if status.seconds < 30 else 2.0
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run's journal, read once per look."""
+
+    run: Run
+    metrics: list[Row]
+    events: list[Row]
+
+    @staticmethod
+    def read(run: Run) -> Story:
+        return Story(run, run.folder.metrics(), run.folder.events())
+
+    def column(self, name: str) -> tuple[list[int], list[float]]:
+        rows = [row for row in self.metrics if row.get(name) is not None]
+        return [row["step"] for row in rows], [row[name] for row in rows]
+
+    def latest(self, name: str, step: int | None = None) -> float | None:
+        """The last value at or before `step`."""
+        values = [row[name] for row in self.metrics if row.get(name) is not None and (step is None or row["step"] <= step)]
+        return values[-1] if values else None
+
+    @property
+    def marks(self) -> list[Mark]:
+        return [Mark(e["step"], f"{_short(e['key'])} {theme.decimal(float(e['value']))}") for e in self.events if e.get("event") == "change"]
+
+
+def _short(key: str) -> str:
+    return {"method.threshold": "τ", "method.unlabeled_weight": "λ", "optimizer.lr": "η"}.get(key, key.split(".")[-1].replace("_", " "))
+
+
+def progress(status: Status) -> None:
+    """Bar, steps, time left, speed; or the state and its reason."""
+    words = f"step {theme.count(status.step)} of {theme.count(status.steps)}"
+    if status.state in ("running", "paused"):
+        left = status.seconds / status.step * (status.steps - status.step) if status.step else None
+        more = [words, f"{theme.duration(left)} left" if left is not None else "starting", theme.speed(status.images_per_second) if status.images_per_second else ""]
+        lead = "Paused · " if status.state == "paused" else ""
+        st.progress(min(1.0, status.step / max(1, status.steps)), text=lead + " · ".join(part for part in more if part))
+        if status.state == "running" and time.time() - status.heartbeat > 30:
+            st.warning("Nothing was heard of this run for half a minute: its process may be gone. It goes on after FewLab is started again.")
+    elif status.state == "queued":
+        st.progress(0.0, text="Waiting for its turn …")
+    elif status.state == "finished":
+        st.progress(1.0, text=f"Finished: {words} in {theme.duration(status.seconds)} · {theme.speed(status.images_per_second)}")
+    elif status.state == "failed":
+        st.error(plain(status.reason), icon=":material/error:")
+    else:
+        st.progress(min(1.0, status.step / max(1, status.steps)), text=f"{status.state.capitalize()} at {words}. {status.reason}".strip())
+
+
+def tiles(story: Story, ghost: Story | None) -> None:
+    """Test accuracy, share of pseudo-labels used, share of them right; deltas against the ghost at the same step."""
+    figures_shown = [("Test accuracy", "test/accuracy"), ("Pseudo-labels used", "mask_rate"), ("Of them right", "pseudo_label/accuracy")]
+    for column, (title, name) in zip(st.columns(3), figures_shown, strict=True):
+        value = story.latest(name)
+        before = ghost.latest(name, story.run.status.step) if ghost is not None else None
+        delta = f"{theme.points(value - before)} points" if value is not None and before is not None else None
+        column.metric(title, theme.percent(value), delta, help=_HELP[name])
+
+
+_HELP = {
+    "test/accuracy": "Share of the test pictures that the averaged network gets right. Test pictures are never trained on; do not choose settings by them.",
+    "mask_rate": "Share of the unlabeled pictures of a step whose guess reached the threshold.",
+    "pseudo_label/accuracy": "Of the guesses that were used, the share that is right. The method itself never sees this.",
+}
+
+
+def curves(story: Story, ghost: Story | None, key: str) -> None:
+    """Loss, accuracy and mask rate, with the ghost behind and a mark at every live change."""
+    run = story.run
+    steps = max(run.status.steps, ghost.run.status.steps if ghost else 0)
+    losses = [Series(theme.metric_name(name), *story.column(name), theme.line_color(name), theme.line_dash(name)) for name in _LOSSES if story.latest(name) is not None]
+    accuracies = [Series(title, *story.column(name), color, dash) for (name, title), (color, dash) in zip(_ACCURACIES, _STYLES, strict=True) if story.latest(name) is not None]
+    masks = [Series("used", *story.column("mask_rate"), theme.line_color("mask_rate"))] if story.latest("mask_rate") is not None else []
+    old: dict[str, list[Series]] = {"loss": [], "accuracy": [], "mask": []}
+    if ghost is not None:
+        old["loss"] = [Series(theme.metric_name(n), *ghost.column(n), theme.line_color(n), theme.line_dash(n)) for n in _LOSSES if ghost.latest(n) is not None]
+        old["accuracy"] = [Series(t, *ghost.column(n), c, d) for (n, t), (c, d) in zip(_ACCURACIES, _STYLES, strict=True) if ghost.latest(n) is not None]
+        old["mask"] = [Series("used", *ghost.column("mask_rate"), theme.line_color("mask_rate"))] if ghost.latest("mask_rate") is not None else []
+    marks = story.marks
+    left, right = st.columns(2)
+    with left:
+        figure = figures.curves("Loss: what training lowers", "loss (nats)", losses, old["loss"], marks, x_max=steps)
+        live_figure(figure, key=f"{key}_loss", revision=run.id, height=280)
+    with right:
+        figure = figures.curves("Accuracy: what it is for", "share right", accuracies, old["accuracy"], marks, percent=True, x_max=steps)
+        live_figure(figure, key=f"{key}_accuracy", revision=run.id, height=280)
+    if masks or old["mask"]:
+        left, right = st.columns(2)
+        with left:
+            figure = figures.curves("Mask rate: guesses sure enough to be used", "share used", masks, old["mask"], marks, percent=True, x_max=steps)
+            live_figure(figure, key=f"{key}_mask", revision=run.id, height=260)
+        with right:
+            histogram(run, key)
+
+
+_STYLES = ((theme.RIGHT, "solid"), (theme.MUTED, "dot"), (theme.GREEN, "dash"))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _snapshot(run_id: str, step: int, size: int, _folder: RunFolder) -> dict[str, Any]:
+    return _folder.snapshot(step)
+
+
+def latest_snapshot(run: Run) -> tuple[int, dict[str, Any]] | None:
+    """Step and arrays of the newest evaluation, or None before the first."""
+    steps = run.folder.snapshot_steps()
+    if not steps:
+        return None
+    file = run.folder.snapshots / f"{steps[-1]:08d}.npz"
+    try:
+        return steps[-1], _snapshot(run.id, steps[-1], file.stat().st_mtime_ns, run.folder)
+    except (FewLabError, OSError):  # being written anew by a resumed run
+        return None
+
+
+def pictures_of(run: Run, events: list[Row]) -> Pictures | None:
+    """The run's pictures, or None if they are not cached here."""
+    found = next((event["pictures"] for event in events if event.get("pictures")), None)
+    if found is None:
+        return None
+    try:
+        return load_pictures(run.folder.path.parent, found)
+    except FewLabError:
+        return None
+
+
+def histogram(run: Run, key: str) -> None:
+    """How sure the recent guesses were, right and wrong stacked, with the threshold drawn in."""
+    found = latest_snapshot(run)
+    if found is None or "pseudo_confidence" not in found[1]:
+        st.caption("The confidence histogram appears after the first evaluation.")
+        return
+    _, arrays = found
+    pictures = pictures_of(run, run.folder.events())
+    confidence, labels = arrays["pseudo_confidence"].astype(float), arrays["pseudo_labels"]
+    truth = pictures.labels[pictures.rows(arrays["pseudo_ids"])] if pictures is not None else np.full(len(labels), -1)
+    edges = np.linspace(0, 1, 21)
+    right, wrong, unknown = (np.histogram(confidence[chosen], edges)[0] for chosen in ((truth == labels), (truth >= 0) & (truth != labels), truth < 0))
+    threshold = float(arrays["pseudo_threshold"][-1]) if "pseudo_threshold" in arrays else None
+    figure = figures.confidence_histogram(right, wrong, unknown if unknown.any() else None, edges, threshold)
+    live_figure(figure, key=f"{key}_histogram", revision=run.id, height=260)
+
+
+def pseudo_label_gallery(run: Run, key: str) -> None:
+    """The pictures it labeled just now, most confident first, and the pair of views it compared."""
+    found = latest_snapshot(run)
+    pictures = pictures_of(run, run.folder.events())
+    if found is None or pictures is None:
+        return
+    step, arrays = found
+    if "pseudo_ids" in arrays:
+        used = np.flatnonzero(arrays["pseudo_weight"] > 0)[-_LATEST:]
+        st.markdown(f"**Pictures it labeled just now** (step {theme.count(step)})" if len(used) else "**No guess was sure enough yet to be used**")
+        items = []
+        for i in used[np.argsort(-arrays["pseudo_confidence"][used], kind="stable")]:
+            row = int(pictures.rows(arrays["pseudo_ids"][i : i + 1])[0])
+            label, truth = int(arrays["pseudo_labels"][i]), int(pictures.labels[row])
+            verdict = "" if truth < 0 else ("✓ " if truth == label else f"✗ is {pictures.class_names[truth]}, not ")
+            border = theme.UNKNOWN if truth < 0 else theme.RIGHT if truth == label else theme.WRONG
+            lines = (verdict + pictures.class_names[label], theme.percent(float(arrays["pseudo_confidence"][i])))
+            items.append(GalleryItem(int(i), picture_uri(np.asarray(pictures.images[row])), lines, border, "solid" if truth in (-1, label) else "dashed"))
+        gallery(items, key=f"{key}_gallery", thumb=56)
+    views = [name for name in ("view_weak", "view_strong") if name in arrays]
+    if views:
+        what = "The pairs it compared: the weak view gives the label, the strong view must agree" if len(views) > 1 else "What the network was shown"
+        st.markdown(f"**{what}**")
+        items = [
+            GalleryItem(2 * i + j, picture_uri(arrays[name][i]), (name.removeprefix("view_"),), theme.MUTED) for i in range(min(_PAIRS, len(arrays[views[0]]))) for j, name in enumerate(views)
+        ]
+        gallery(items, key=f"{key}_views", thumb=56)

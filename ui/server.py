@@ -1,0 +1,38 @@
+"""The one Lab of this server, and the catalog of what can be chosen."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from engine.catalog import sources_hash
+from engine.lab.lab import Lab
+from engine.runs.atomic_write import write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@st.cache_resource(show_spinner=False)
+def lab() -> Lab:
+    """Started once per server. FEWLAB_CHECKPOINTS names another folder for the runs."""
+    return Lab(os.environ.get("FEWLAB_CHECKPOINTS") or ROOT / "checkpoints").start()
+
+
+@st.cache_resource(show_spinner="Starting the engine …")
+def catalog() -> dict[str, Any]:
+    """Methods, data sets, backbones and presets as plain data; kept beside the runs until the engine's sources change."""
+    file = lab().store.root / ".catalog.json"
+    version = sources_hash()
+    try:
+        kept = json.loads(file.read_bytes())
+        if kept.get("version") == version:
+            return dict(kept["catalog"])
+    except (OSError, ValueError, KeyError, AttributeError):
+        pass  # no catalog yet, or a damaged one: it is made anew
+    made: dict[str, Any] = lab().assistant.ask("catalog")
+    write_json(file, {"version": version, "catalog": made})
+    return made
