@@ -17,6 +17,13 @@ def start() -> None:
 
 
 start()
+# Streamlit leaves 6 rem above every page: with them, the curves of the Train page would begin below the first screen.
+STYLE = """<style>
+.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; }
+.stMainBlockContainer h1 { font-size: 2rem; padding-bottom: 0; }
+.stMainBlockContainer h3 { font-size: 1.3rem; }
+</style>"""
+st.html(STYLE)
 navigation = st.navigation(
     {
         "Lab": [

@@ -1,6 +1,6 @@
 """FewLab's engine: learning with few labels, without a screen.
 
-    from engine import RunConfig, train, load_run, Predictor
+from engine import RunConfig, train, load_run, Predictor
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _HOMES = {"RunConfig": "engine.config", "train": "engine.lab.inline", "resume": "engine.lab.inline", "load_run": "engine.lab.inline", "Predictor": "engine.predict"}
-__all__ = ["Predictor", "RunConfig", "load_run", "resume", "train"]  # noqa: F822  # found by __getattr__
+__all__ = ["Predictor", "RunConfig", "load_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

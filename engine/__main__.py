@@ -164,7 +164,7 @@ def _plain_config(preset: str | None, config: Path | None) -> dict[str, Any]:
             value = json.loads(config.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(f"{config} cannot be read: {error.strerror or type(error).__name__}.") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{config} is not JSON: {error}.") from None
         if not isinstance(value, dict):
             raise ConfigError(f"{config} must hold one JSON object, as `python -m engine presets --json` shows them.")
@@ -215,24 +215,34 @@ def _interruptible() -> Iterator[Any]:
 
 
 class _Bar:
-    """A progress bar on stderr."""
+    """A progress bar on stderr, from the run's first status on: a request that is refused leaves its one sentence alone there."""
 
     def __enter__(self) -> _Bar:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("step {task.completed:.0f} of {task.total:.0f}"), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+        )
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._bar.start()
         self._task = self._bar.add_task("starting", total=1, speed="")
+        self._shown = False
         return self
 
     def show(self, status: Status) -> None:
         speed = f"{status.images_per_second:,.0f} img/s" if status.images_per_second else ""
+        if not self._shown:
+            self._bar.start()
+            self._shown = True
         self._bar.update(self._task, description=status.state, completed=status.step, total=status.steps, speed=speed)
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        if self._shown:
+            self._bar.stop()
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError, field_validator, model_validator
 
 from engine.errors import ConfigError
 from engine.registry import Registry, backbones, datasets, methods, recipes
 
 CONFIG_VERSION = 1
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 def param(default: Any, *, help: str, symbol: str | None = None, live: bool = False, advanced: bool = False, unit: str | None = None, **limits: Any) -> Any:
@@ -74,7 +75,9 @@ class OptimizerParams(Settings):
     weight_decay: float = param(0.0005, ge=0, le=1, advanced=True, help="Decay of kernels only: biases and normalization are left alone.")
     schedule: Literal["cosine", "constant"] = param("cosine", advanced=True, help="cosine: lr · cos(7πk/16K), the schedule of FixMatch, which ends at 0.195 of the start.")
     warmup_steps: int = param(20, ge=0, le=1_000_000, advanced=True, help="Steps in which the learning rate rises linearly from 0.")
-    ema_decay: float = param(0.99, ge=0, lt=1, advanced=True, help="Decay of the averaged weights that are evaluated and kept; shortened to (1+t)/(10+t) early on. 0: no averaging.")
+    ema_decay: float = param(
+        0.99, ge=0, lt=1, advanced=True, help="Decay of the averaged weights that are evaluated and kept; shortened to (1+t)/(10+t) early on. 0: no averaging."
+    )
 
 
 class SGDParams(OptimizerParams):
@@ -123,9 +126,9 @@ def _choice(registry: Registry, where: str) -> Callable[[Any], Any]:
         if isinstance(value, Settings):
             return value
         if not isinstance(value, dict):
-            raise ConfigError(f"{where} is {str(value)[:80]!r} but must be an object with a name, such as {{\"name\": \"{next(iter(registry), '...')}\"}}.")
+            raise ConfigError(f'{where} is {_shown(value)!r} but must be an object with a name, such as {{"name": "{next(iter(registry), "...")}"}}.')
         try:
-            return registry[value.get("name")].Params.model_validate(value)
+            return registry[str(value.get("name"))].Params.model_validate(value)
         except ValidationError as error:
             raise ConfigError(sentence(error, where)) from None
 
@@ -135,9 +138,9 @@ def _choice(registry: Registry, where: str) -> Callable[[Any], Any]:
 class RunConfig(Settings):
     """One run, completely. Missing parts are filled from the method's and the data set's recommendations, then from the defaults."""
 
-    version: Literal[1] = CONFIG_VERSION
+    version: Literal[1] = 1
     name: str = param("", max_length=200, help="A name of your own; it never decides anything.")
-    seed: int = param(0, ge=0, le=2**31 - 1, help="Decides the first weights, the order of pictures and every random view.")
+    seed: Seed = param(0, help="Decides the first weights, the order of pictures and every random view.")
     data: SerializeAsAny[DataParams]
     backbone: SerializeAsAny[BackboneParams]
     augment: dict[str, SerializeAsAny[RecipeParams]]
@@ -154,7 +157,12 @@ class RunConfig(Settings):
     @classmethod
     def _augment(cls, value: Any) -> Any:
         if not isinstance(value, dict):
-            raise ConfigError("augment must be an object: one entry per view recipe, such as {\"weak\": {\"translate\": 0.125}}.")
+            raise ConfigError(_NO_RECIPES)
+        for name, part in value.items():
+            if not isinstance(part, (dict, Settings)):
+                raise ConfigError(f"augment.{name} is {_shown(part)!r} but must be an object of settings; {{}} takes the recommended ones.")
+            if isinstance(part, dict) and part.get("name", name) != name:
+                raise ConfigError(f"augment.{name}.name is {_shown(part['name'])!r} but must be {name!r}: a view is made by the recipe of its own name.")
         return {name: _choice(recipes, f"augment.{name}")({"name": name, **part} if isinstance(part, dict) else part) for name, part in value.items()}
 
     @model_validator(mode="before")
@@ -166,7 +174,9 @@ class RunConfig(Settings):
     def _makes_sense(self) -> RunConfig:
         cls = methods[self.method.name]
         if self.data.labels.kind not in cls.supervision:
-            raise ConfigError(f"{self.method.name} learns from {' or '.join(sorted(cls.supervision))} labels, but data.labels.kind is {self.data.labels.kind!r}: change one of the two.")
+            raise ConfigError(
+                f"{self.method.name} learns from {' or '.join(sorted(cls.supervision))} labels, but data.labels.kind is {self.data.labels.kind!r}: change one of the two."
+            )
         if cls.backbones is not None and self.backbone.name not in cls.backbones:
             raise ConfigError(f"{self.method.name} does not work with the backbone {self.backbone.name!r}: choose one of {', '.join(sorted(cls.backbones))}.")
         return self
@@ -186,6 +196,8 @@ class RunConfig(Settings):
             return RunConfig.model_validate(value)
         except ValidationError as error:
             raise ConfigError(sentence(error)) from None
+        except RecursionError:
+            raise ConfigError("The configuration is nested too deeply to be one of FewLab's: check its brackets.") from None
 
     def with_changes(self, changes: dict[str, Any]) -> RunConfig:
         """A copy with dotted keys replaced (`{"method.threshold": 0.9}`). Raises ConfigError."""
@@ -204,16 +216,16 @@ def live_settings(config: RunConfig) -> dict[str, Any]:
 
 
 def apply_changes(plain: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Set dotted keys in a copy of a plain config. Changing a `name` drops the settings of the old choice."""
+    """Set dotted keys in a copy of a plain config. Changing a `name` or `kind` drops the settings of the old choice."""
     result: dict[str, Any] = json.loads(json.dumps(plain))
-    for key, value in sorted(changes.items(), key=lambda item: not item[0].endswith(".name")):
+    for key, value in sorted(changes.items(), key=lambda item: not item[0].endswith((".name", ".kind"))):
         *path, last = key.split(".")
         place = result
         for part in path:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
                 raise ConfigError(f"There is no setting {key!r}: {part!r} has no parts.")
-        if last == "name" and path and place.get("name") not in (None, value):
+        if last in ("name", "kind") and path and place.get(last) not in (None, value):
             place.clear()
         place[last] = value
     return result
@@ -243,18 +255,23 @@ def _resolve(value: dict[str, Any]) -> dict[str, Any]:
     value = overlay(DEFAULTS, {key: {"name": part} if key in DEFAULTS and isinstance(part, str) else part for key, part in value.items()})
     for key in DEFAULTS:
         if not isinstance(value[key], dict):
-            raise ConfigError(f"{key} is {str(value[key])[:80]!r} but must be an object with a name, such as {{\"name\": \"{DEFAULTS[key]['name']}\"}}.")
+            raise ConfigError(f'{key} is {_shown(value[key])!r} but must be an object with a name, such as {{"name": "{DEFAULTS[key]["name"]}"}}.')
     method, data = methods[value["method"].get("name")], datasets[value["data"].get("name")]
     resolved = overlay(overlay(method.recommended, data.recommended), value)
     used = method.recipes
-    unused = sorted(set(value.get("augment") or {}) - set(used))
+    asked = resolved.get("augment") or {}
+    if not isinstance(asked, dict):
+        raise ConfigError(_NO_RECIPES)
+    unused = sorted(set(value.get("augment") or {}) - set(used), key=str)
     if unused:
         raise ConfigError(f"augment.{unused[0]} would do nothing: {value['method']['name']} uses the views {', '.join(used)}.")
-    asked = resolved.get("augment") or {}
     resolved["augment"] = {name: asked.get(name, {}) for name in used}
     data_part = resolved["data"] = dict(resolved["data"])
     if data_part.get("split_seed") is None:
-        data_part["split_seed"] = value.get("seed", 0)
+        try:  # checked here, or a wrong seed would be reported as a wrong data.split_seed
+            data_part["split_seed"] = TypeAdapter(Seed).validate_python(value.get("seed", 0))
+        except ValidationError as error:
+            raise ConfigError(sentence(error, "seed")) from None
     if isinstance(data_part.get("labels"), dict):
         data_part["labels"] = {"kind": "few", **data_part["labels"]}
     return resolved
@@ -263,14 +280,14 @@ def _resolve(value: dict[str, Any]) -> dict[str, Any]:
 def sentence(error: ValidationError, prefix: str = "") -> str:
     """pydantic's first complaint as one sentence: the setting, its value, what is allowed."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in (prefix, *first["loc"]) if part != "")
-    kind, context, shown = first["type"], first.get("ctx") or {}, str(first.get("input"))[:80]
+    where = ".".join(str(part) for part in (prefix, *first["loc"]) if part not in ("", *_TAGS))
+    kind, context, shown = first["type"], first.get("ctx") or {}, _shown(first.get("input"))
     if kind == "extra_forbidden":
         return f"There is no setting {where!r}: remove it, or check its spelling."
     if kind == "missing":
         return f"{where} is missing: give it a value."
     if kind == "union_tag_invalid":
-        return f"{where} has the {str(context['discriminator']).strip(chr(39))} {str(context['tag'])[:80]!r} but must have one of {context['expected_tags']}."
+        return f"{where} has the {str(context['discriminator']).strip(chr(39))} {_shown(context['tag'])!r} but must have one of {context['expected_tags']}."
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
         return f"{where} is {shown} but must be {words} {context[key]}."
@@ -279,6 +296,15 @@ def sentence(error: ValidationError, prefix: str = "") -> str:
     return f"{where or 'The configuration'} is {shown!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
 
 
+def _shown(value: Any) -> str:
+    try:
+        return str(value)[:80]
+    except (ValueError, RecursionError):  # a number of thousands of digits, nesting of thousands of levels
+        return f"a {type(value).__name__} beyond measure"
+
+
+_NO_RECIPES = 'augment must be an object: one entry per view recipe, such as {"weak": {"translate": 0.125}}.'
+_TAGS = ("few", "all", "sgd", "adamw")  # pydantic names the chosen part of a union on the way to a setting; no setting's key has it
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),

@@ -44,6 +44,4 @@ class NonFiniteLoss(FewLabError):
     """The loss stopped being a number."""
 
     def __init__(self, step: int, lr: float) -> None:
-        super().__init__(
-            f"The loss is not a finite number at step {step} (learning rate {lr:.3g}): lower the learning rate or the loss weights and start again."
-        )
+        super().__init__(f"The loss is not a finite number at step {step} (learning rate {lr:.3g}): lower the learning rate or the loss weights and start again.")

@@ -58,9 +58,7 @@ def read_picture(data: bytes, name: str = "picture") -> Pixels:
     if not data:
         raise PictureError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} picture.")
     if len(data) > LARGEST_FILE:
-        raise PictureError(
-            f"{shown} has {math.ceil(len(data) / 1e5) / 10:.1f} MB, but pictures may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try again."
-        )
+        raise PictureError(f"{shown} has {math.ceil(len(data) / 1e5) / 10:.1f} MB, but pictures may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try again.")
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata; what matters here becomes a PictureError
         return _decode(data, shown)
@@ -134,15 +132,11 @@ def _decode(data: bytes, shown: str) -> Pixels:
         return _upright_pixels(image)
     except Exception:  # noqa: BLE001  as above; MemoryError included
         kind = "JPEG" if image.format == "MPO" else image.format
-        raise PictureError(
-            f"{shown} is a damaged or cut-off {kind} file ({len(data):,} bytes) whose pixels cannot be decoded: save or download it again."
-        ) from None
+        raise PictureError(f"{shown} is a damaged or cut-off {kind} file ({len(data):,} bytes) whose pixels cannot be decoded: save or download it again.") from None
 
 
 def _too_many_pixels(shown: str, millions: str) -> PictureError:
-    return PictureError(
-        f"{shown} claims {millions} million pixels, but pictures may have at most {MOST_PIXELS / 1e6:.0f} million: make it smaller and try again."
-    )
+    return PictureError(f"{shown} claims {millions} million pixels, but pictures may have at most {MOST_PIXELS / 1e6:.0f} million: make it smaller and try again.")
 
 
 def _not_a_picture(data: bytes, shown: str) -> str:

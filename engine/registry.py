@@ -12,6 +12,7 @@ from engine.errors import UnknownName
 
 C = TypeVar("C", bound=type[Any])
 
+
 class Registry:
     """Classes of one kind by the default of their `Params.name`. The package is imported, module by module, at the first look-up."""
 
@@ -25,7 +26,7 @@ class Registry:
         """Class decorator. Two classes of one name are an error that names both files."""
         name = name_of(cls)
         other = self._classes.get(name)
-        if other is not None and other.__qualname__ != cls.__qualname__:
+        if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"Two {self.kind}s are named {name!r}: {inspect.getfile(other)} and {inspect.getfile(cls)}")
         self._classes[name] = cls
         return cls

@@ -20,7 +20,7 @@ from ui.server import lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
 runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exists()}
-_DASHES = ("solid", "dash", "dot", "dashdot")
+_DASHES: tuple[theme.Dash, ...] = ("solid", "dash", "dot", "dashdot")
 CURVES = {
     "test/accuracy": "Test accuracy",
     "validation/accuracy": "Validation accuracy",
@@ -39,7 +39,7 @@ def default_choice() -> list[str]:
 
 
 def draw_curves(chosen: list[Run]) -> None:
-    name = st.segmented_control("Curve", list(CURVES), default="test/accuracy", format_func=CURVES.get, key="compare_curve") or "test/accuracy"
+    name = st.segmented_control("Curve", list(CURVES), default="test/accuracy", format_func=lambda curve: CURVES[curve], key="compare_curve") or "test/accuracy"
     series = []
     for number, run in enumerate(chosen):
         rows = [row for row in run.folder.metrics() if row.get(name) is not None]
@@ -74,7 +74,15 @@ def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
     rows = []
     for run in chosen:
         metrics = run.status.metrics
-        rows.append({"run": run.name, "seed": run.config["seed"], "state": run.status.state, **{title: _figure(name, metrics.get(name)) for name, title in FINAL.items()}, "training time": theme.duration(run.status.seconds)})
+        rows.append(
+            {
+                "run": run.name,
+                "seed": run.config["seed"],
+                "state": run.status.state,
+                **{title: _figure(name, metrics.get(name)) for name, title in FINAL.items()},
+                "training time": theme.duration(run.status.seconds),
+            }
+        )
     return rows
 
 

@@ -48,11 +48,15 @@ def show(answer: Answer, number: int, original: bytes | None) -> None:
             if original is not None:
                 st.image(original, width=112, caption=plain(answer["name"][:60]))
             seen = pixels(answer["seen"])
-            gallery([GalleryItem(0, picture_uri(seen), ("what the model sees", f"{seen.shape[2]}x{seen.shape[1]} px" + (", inverted" if answer["inverted"] else "")))], key=f"predict_seen_{number}", thumb=112)
+            gallery(
+                [GalleryItem(0, picture_uri(seen), ("what the model sees", f"{seen.shape[2]}x{seen.shape[1]} px" + (", inverted" if answer["inverted"] else "")))],
+                key=f"predict_seen_{number}",
+                thumb=112,
+            )
         with right:
             st.markdown(verdict(answer))
             names, values = [top["class"] for top in answer["top"]], [top["probability"] for top in answer["top"]]
-            live_figure(figures.probability_bars(names, values, sure_from=_SURE), key=f"predict_bars_{number}", revision=answer["name"], height=230)
+            live_figure(figures.probability_bars(names, values, sure_from=_SURE), key=f"predict_bars_{number}", revision=answer["name"], height=200)
 
 
 def as_csv(answers: list[Answer], class_names: list[str]) -> str:
@@ -71,11 +75,18 @@ def as_csv(answers: list[Answer], class_names: list[str]) -> str:
 def results(reply: dict[str, Any], originals: list[bytes | None]) -> None:
     answers = reply["pictures"]
     if len(answers) <= _SINGLE:
+        columns = st.columns(2 if len(answers) > 1 else 1)
         for number, (answer, original) in enumerate(zip(answers, originals, strict=True)):
-            show(answer, number, original)
+            with columns[number % len(columns)]:
+                show(answer, number, original)
     else:
         rows = [
-            {"picture": a["name"], "prediction": a["top"][0]["class"], "probability": theme.percent(a["top"][0]["probability"]), "note": "" if a["top"][0]["probability"] >= _SURE else "not sure"}
+            {
+                "picture": a["name"],
+                "prediction": a["top"][0]["class"],
+                "probability": theme.percent(a["top"][0]["probability"]),
+                "note": "" if a["top"][0]["probability"] >= _SURE else "not sure",
+            }
             if not a["error"]
             else {"picture": a["name"], "prediction": "", "probability": "", "note": a["error"]}
             for a in answers

@@ -25,10 +25,11 @@ def try_it(name: str) -> None:
 cards = [(name, preset) for name, preset in PRESETS.items() if preset.on_start]
 for number, (column, (name, preset)) in enumerate(zip(st.columns(len(cards)), cards, strict=True)):
     with column, st.container(border=True, height="stretch"):
-        st.html(idea_pictures.PICTURES.get(name, ""))
+        if name in idea_pictures.PICTURES:
+            st.image(idea_pictures.PICTURES[name], width=200)
         st.subheader(preset.title, anchor=False)
         st.markdown(preset.summary)
-        if st.button("Try it: about 15 s", key=f"start_{name}", type="primary" if number == 0 else "secondary", width="stretch"):
+        if st.button(f"Try it: {preset.takes}", key=f"start_{name}", type="primary" if number == 0 else "secondary", width="stretch"):
             try_it(name)
 
 

@@ -9,7 +9,6 @@ import streamlit as st
 from engine.config import apply_changes
 from engine.errors import FewLabError
 from engine.runs.store import Run
-from ui import theme
 from ui.current_run import choose_run, current_run, open_page
 from ui.estimate import time_estimate
 from ui.page import header, how_it_works, mistakes, plain
@@ -46,10 +45,19 @@ def ghost_of(shown: Run) -> Story | None:
 form_side, run_side = st.columns([2, 5], gap="medium")
 with form_side:
     config = train_form()
-    seeds = st.segmented_control("Runs", [1, 5], default=1, format_func={1: "1 run", 5: "5 seeds"}.get, key="train_seeds", help="Which labels are drawn moves the result more than most settings do: five seeds show how much.") or 1
+    seeds = (
+        st.segmented_control(
+            "Runs",
+            [1, 5],
+            default=1,
+            format_func=lambda count: {1: "1 run", 5: "5 seeds"}[count],
+            key="train_seeds",
+            help="Which labels are drawn moves the result more than most settings do: five seeds show how much.",
+        )
+        or 1
+    )
     with mistakes():
         time_estimate(config, seeds)
-    same = run is not None and not run.status.active
     if st.button("Start", type="primary", key="train_start", width="stretch", icon=":material/play_arrow:"):
         start(config, seeds)
     with mistakes():
@@ -58,7 +66,7 @@ with form_side:
 
 def buttons(shown: Run) -> None:
     state, mine = shown.status.state, shown.id == lab().current
-    spaces = st.columns([1, 1, 2])
+    spaces = st.columns([1, 1, 1, 1])
     with mistakes():
         if state == "running" and mine and spaces[0].button("Pause", key="train_pause", icon=":material/pause:", width="stretch"):
             lab().command(shown.id, "pause")
@@ -68,7 +76,9 @@ def buttons(shown: Run) -> None:
         if (state in ("running", "paused") and mine) or state == "queued":
             if spaces[1].button("Stop", key="train_stop", icon=":material/stop:", width="stretch", help="Keeps the model; it can go on later."):
                 lab().command(shown.id, "stop")
-        elif spaces[1].button("Retrain", key="train_retrain", icon=":material/replay:", width="stretch", help="Put these settings into the form; this run stays behind the new one as ghost curves."):
+        elif spaces[0 if state in ("finished", "failed") else 1].button(
+            "Retrain", key="train_retrain", icon=":material/replay:", width="stretch", help="Put these settings into the form; this run stays behind the new one as ghost curves."
+        ):
             prefill(shown.folder.config())
             st.session_state["train_ghost"] = shown.id
             st.rerun()
@@ -137,7 +147,7 @@ with run_side:
             if followers[1].button("Compare", key="train_compare", icon=":material/compare_arrows:", width="stretch"):
                 st.session_state["compare_chosen"] = [r for r in (run.id, st.session_state.get("train_ghost")) if r]
                 open_page("pages/compare.py")
-            st.caption(f"One run with one draw of labels, on {theme.duration(run.status.seconds)} of training. Another draw can differ by many points: start 5 seeds before quoting a number.")
+            st.caption("One run with one draw of labels. Another draw can differ by many points: start 5 seeds before quoting a number.")
 
 method = catalog()["methods"][config["method"]["name"]]
 how_it_works(f"**{method['title']}.** {method['idea']}", f"$${method['formula']}$$", f"Paper: {plain(method['paper'])}")

@@ -11,7 +11,8 @@ import pytest
 from engine.config import RunConfig
 from engine.runs.store import Run, Store
 
-SHORT = {"budget": {"steps": 40, "batch_size": 16, "evaluate_every": 20}}
+# One thread: two on a busy machine wait for each other longer than they help.
+SHORT = {"budget": {"steps": 40, "batch_size": 16, "evaluate_every": 20}, "hardware": {"device": "cpu", "threads": 1}}
 
 
 def merged(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:

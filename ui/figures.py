@@ -227,10 +227,7 @@ def confusion_matrix(counts: npt.ArrayLike, classes: Sequence[str], *, title: st
     layout["yaxis"]["autorange"] = "reversed"
     if k <= 15:  # annotations instead of the traces' own text: that one chooses its color as if the cells were opaque
         layout["annotations"] = [
-            {"x": names[j], "y": names[i], "text": f"{table[i, j]:,d}", "showarrow": False, "font": {"size": 11}}
-            for i in range(k)
-            for j in range(k)
-            if table[i, j]
+            {"x": names[j], "y": names[i], "text": f"{table[i, j]:,d}", "showarrow": False, "font": {"size": 11}} for i in range(k) for j in range(k) if table[i, j]
         ]
     return figure
 

@@ -37,9 +37,9 @@ def has_widget(field: Schema) -> bool:
 
 def widget(name: str, field: Schema, value: Any, key: str) -> Any:
     """The widget that fits one property of a JSON schema; returns its value in the schema's type."""
-    optional = None
+    optional: dict[str, Any] | None = None
     if "anyOf" in field:
-        optional = next((part for part in field["anyOf"] if part.get("type") != "null"), {})
+        optional = dict(next(part for part in field["anyOf"] if part.get("type") != "null"))
         field = {**field, **optional}
     title, text = label(name, field), field.get("description")
     if field.get("type") == "boolean":
@@ -59,16 +59,17 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
 
 def _number(title: str, field: Schema, value: Any, key: str, text: str | None, optional: bool) -> Any:
     whole = field["type"] == "integer"
-    kind = int if whole else float
+    kind: Any = int if whole else float
     low = field.get("minimum", field.get("exclusiveMinimum"))
     high = field.get("maximum", field.get("exclusiveMaximum"))
     low, high = (kind(bound) if bound is not None else None for bound in (low, high))
+    shown: dict[str, Any] = {"key": key, "help": text}
     if optional:
-        return st.number_input(title, low, high, value=kind(value) if value is not None else None, step=kind(1), key=key, help=text, placeholder="follows the seed")
+        return st.number_input(title, low, high, value=kind(value) if value is not None else None, step=kind(1), placeholder="follows the seed", **shown)
     if low is not None and high is not None and "exclusiveMinimum" not in field and "exclusiveMaximum" not in field and high - low <= (64 if whole else 1):
-        return st.slider(title, low, high, kind(value), step=1 if whole else 0.01, key=key, help=text)
+        return st.slider(title, low, high, kind(value), step=1 if whole else 0.01, **shown)
     if whole:
-        return st.number_input(title, low, high, int(value), step=1, key=key, help=text)
+        return st.number_input(title, low, high, int(value), step=1, **shown)
     # An open bound is refused by the engine's own check; the widget only keeps to the closed ones.
     step = 10.0 ** -(2 if float(value) >= 0.1 else 4)
-    return st.number_input(title, low, high, float(value), step=step, format="%.4g", key=key, help=text)
+    return st.number_input(title, low, high, float(value), step=step, format="%.4g", **shown)

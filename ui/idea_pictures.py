@@ -1,4 +1,4 @@
-"""The pictures of the ideas: small drawings in SVG, in the text's own color so that they suit light and dark."""
+"""The pictures of the ideas: small drawings in SVG, in colors that stand out on light and on dark ground."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _POINTS = ((20, 52), (34, 30), (48, 60), (40, 44), (62, 38), (58, 62), (120, 30)
 
 
 def _svg(content: str, label: str) -> str:
-    return f'<svg viewBox="0 0 200 84" width="100%" height="84" role="img" aria-label="{label}" style="color: inherit">{content}</svg>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 84" width="200" height="84"><title>{label}</title>{content}</svg>'
 
 
 def _dot(x: float, y: float, fill: str, ring: bool = False) -> str:
-    outline = 'stroke="currentColor" stroke-width="2.5"' if ring else 'stroke="none"'
+    outline = f'stroke="{MUTED}" stroke-width="3"' if ring else 'stroke="none"'
     return f'<circle cx="{x}" cy="{y}" r="{7 if ring else 5}" fill="{fill}" {outline}/>'
 
 
@@ -35,7 +35,7 @@ def _noise() -> str:
     for i in range(20):
         for j in range(8):
             state = (1103515245 * state + 12345) % 2**31
-            cells.append(f'<rect x="{i * 10}" y="{2 + j * 10}" width="10" height="10" fill="currentColor" opacity="{(state >> 16) % 10 / 12:.2f}"/>')
+            cells.append(f'<rect x="{i * 10}" y="{2 + j * 10}" width="10" height="10" fill="{MUTED}" opacity="{(state >> 16) % 10 / 12:.2f}"/>')
     return _svg("".join(cells), "random pixels")
 
 

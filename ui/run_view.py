@@ -132,7 +132,7 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
             histogram(run, key)
 
 
-_STYLES = ((theme.RIGHT, "solid"), (theme.MUTED, "dot"), (theme.GREEN, "dash"))
+_STYLES: tuple[tuple[str, theme.Dash], ...] = ((theme.RIGHT, "solid"), (theme.MUTED, "dot"), (theme.GREEN, "dash"))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -204,6 +204,8 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
         what = "The pairs it compared: the weak view gives the label, the strong view must agree" if len(views) > 1 else "What the network was shown"
         st.markdown(f"**{what}**")
         items = [
-            GalleryItem(2 * i + j, picture_uri(arrays[name][i]), (name.removeprefix("view_"),), theme.MUTED) for i in range(min(_PAIRS, len(arrays[views[0]]))) for j, name in enumerate(views)
+            GalleryItem(2 * i + j, picture_uri(arrays[name][i]), (name.removeprefix("view_"),), theme.MUTED)
+            for i in range(min(_PAIRS, len(arrays[views[0]])))
+            for j, name in enumerate(views)
         ]
         gallery(items, key=f"{key}_views", thumb=56)

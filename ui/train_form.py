@@ -62,7 +62,9 @@ def train_form() -> Config:
             config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True)
             config["optimizer"] = _optimizer(config["optimizer"], shelf["optimizers"], f"{key}_optimizer")
             config["hardware"] = forms.settings(shelf["hardware"]["schema"], config["hardware"], f"{key}_hardware")
-            config["seed"] = int(st.number_input("Seed", 0, 2**31 - 1, config["seed"], key=f"{key}_seed", help="Decides the first weights, the order and the views, and which pictures are labeled."))
+            config["seed"] = int(
+                st.number_input("Seed", 0, 2**31 - 1, config["seed"], key=f"{key}_seed", help="Decides the first weights, the order and the views, and which pictures are labeled.")
+            )
             config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name")
     st.session_state[_CONFIG] = config
     return config
@@ -77,7 +79,7 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
 
 def _switched(config: Config, defaults: Config) -> Config:
     """Another method or data set: its own defaults, keeping what does not depend on it. The name is kept only if a person gave it."""
-    kept = {part: config[part] for part in ("seed", "hardware") if part in config}
+    kept: Config = {part: config[part] for part in ("seed", "hardware")}
     switched = {**defaults, **kept, "name": "", "data": {**defaults["data"], "split_seed": None}}
     if config["data"]["name"] == defaults["data"]["name"]:
         switched["data"] = config["data"]
@@ -87,7 +89,7 @@ def _switched(config: Config, defaults: Config) -> Config:
 
 def _data(values: Config, shelf: Config, key: str) -> Config:
     kinds = {"few": "A few of each class", "all": "All of them (upper bound)"}
-    kind = st.segmented_control("Labels", list(kinds), default=values["labels"]["kind"], format_func=kinds.get, key=f"{key}_kind") or values["labels"]["kind"]
+    kind = st.segmented_control("Labels", list(kinds), default=values["labels"]["kind"], format_func=lambda kind: kinds[kind], key=f"{key}_kind") or values["labels"]["kind"]
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
     values = {**values, "labels": forms.settings(shelf["labels"][kind]["schema"], labels, f"{key}_{kind}")}
     with st.expander("More settings"):
@@ -96,7 +98,7 @@ def _data(values: Config, shelf: Config, key: str) -> Config:
 
 
 def _optimizer(values: Config, optimizers: Config, key: str) -> Config:
-    name = st.selectbox("Optimizer", list(optimizers), list(optimizers).index(values["name"]), format_func={"sgd": "SGD", "adamw": "AdamW"}.get, key=f"{key}_name")
+    name: str = st.selectbox("Optimizer", list(optimizers), list(optimizers).index(values["name"]), format_func=str.upper, key=f"{key}_name")
     if name != values["name"]:
         shared = {part: values[part] for part in ("weight_decay", "schedule", "warmup_steps", "ema_decay")}
         values = {"name": name, **shared}
@@ -125,7 +127,9 @@ def labeled_pictures(config: Config) -> None:
     rows = pictures.rows(ids)
     order = np.argsort(pictures.labels[rows], kind="stable")[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
     items = [
-        GalleryItem(int(ids[i]), picture_uri(np.asarray(pictures.images[rows[i]])), (pictures.class_names[int(pictures.labels[rows[i]])],), theme.class_color(int(pictures.labels[rows[i]])))
+        GalleryItem(
+            int(ids[i]), picture_uri(np.asarray(pictures.images[rows[i]])), (pictures.class_names[int(pictures.labels[rows[i]])],), theme.class_color(int(pictures.labels[rows[i]]))
+        )
         for i in order
     ]
     gallery(items, key="train_labeled", thumb=28)

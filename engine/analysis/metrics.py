@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
 
 
-class CalibrationBins(NamedTuple):
+@dataclass(frozen=True)
+class CalibrationBins:
     """Per bin of confidence: edges [bins + 1], count [bins], mean confidence and accuracy [bins] (0 where the bin is empty)."""
 
     edges: Floats

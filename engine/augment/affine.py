@@ -25,7 +25,7 @@ def warp(images: Tensor, plan: Plan, interpolation: Interpolation) -> Tensor:
     translation. Two are resampled once instead of twice.
     """
     rows = plan.rows(GEOMETRY)
-    if not len(rows):
+    if not rows.size:
         return images
     height, width = images.shape[2:]
     part = take_rows(images, rows).float()  # [R, C, H, W]
@@ -43,7 +43,8 @@ def sources(operations: Ints, amounts: Floats, height: int, width: int) -> Float
     """Where a pixel of the result comes from: float64 [B, 3, 3], from (x, y, 1) to (x, y, 1), in pixels from the picture's centre."""
 
     def of(name: str) -> Floats:
-        return np.where(operations == CODE[name], amounts, 0.0)  # [B, n]
+        chosen: Floats = amounts * (operations == CODE[name])  # [B, n]
+        return chosen
 
     angle, shear_x, shear_y = np.radians(of("rotate")), of("shear_x"), of("shear_y")
     steps = np.zeros((*operations.shape, 3, 3))  # [B, n, 3, 3]

@@ -1,122 +1,128 @@
-"""Exact color operations on a batch: each picture gets its own operation and amount, and the levels that torchvision gives.
-
-Levels are whole numbers 0..255 kept as float32: every operation computes as torchvision does on uint8, which goes through float32 too,
-and no conversion stands between two operations.
-"""
+"""RandAugment's color operations on uint8, every sample with its own: each equals torchvision's at the same parameter, bit for bit on the CPU."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from engine.augment.operations import CODE, OPERATIONS, Amounts, Codes, table
+from engine.augment.plan import BLENDS, COLORS, Ints, Plan
+from engine.augment.rows import on_device, put_rows, take_rows
 
-GREY = (0.2989, 0.587, 0.114)  # ITU-R 601, rounded as torchvision does
-_GROUPS = ("blend", "levels", "auto_contrast", "equalize", "sharpness")
-_MEMBERS = (("brightness", "color", "contrast"), ("posterize", "solarize"), ("auto_contrast",), ("equalize",), ("sharpness",))
-_GROUP_OF = np.full(len(OPERATIONS), -1)
-for _number, _names in enumerate(_MEMBERS):
-    _GROUP_OF[table(_names)] = _number
+LUMA = (0.2989, 0.587, 0.114)
+"""Weights of red, green and blue in a picture's grey, as in torchvision."""
+
+EQUALIZE_FROM = 256
+"""Pixels a picture must have for `equalize` to do anything: Pillow spreads whole 255ths of the pixels that are not of the brightest value."""
 
 
-def apply_color(levels: Tensor, codes: Codes, amounts: Amounts) -> Tensor:
-    """Apply one color operation to each picture, in place; rows with another operation stay as they are.
+def recolor(images: Tensor, plan: Plan) -> Tensor:
+    """The color operations of each sample in their order; other operations are passed over.
 
-    levels: float [B, C, H, W], whole numbers 0..255. codes: [B]. amounts: [B]; a factor for brightness, color, contrast and sharpness,
-    the bits kept for posterize, the threshold for solarize, ignored for the others.
+    images: uint8 [B, C, H, W], C 1 or 3, not changed. Returns the same. On a GPU the last bit may differ from torchvision's.
     """
-    groups = _GROUP_OF[codes]
-    for number, group in enumerate(_GROUPS):
-        (rows,) = np.nonzero(groups == number)
-        if len(rows) == 0:
-            continue
-        places = torch.from_numpy(rows).to(levels.device, non_blocking=True)
-        changed = _FUNCTIONS[group](levels.index_select(0, places), codes[rows], amounts[rows])
-        levels.index_copy_(0, places, changed)
-    return levels
+    for rows, amounts, counts in _rounds(plan):
+        part = take_rows(images, rows)  # [R, C, H, W]
+        amount = on_device(amounts, images).view(-1, 1, 1, 1)  # [R, 1, 1, 1]
+        blends = sum(counts[: len(BLENDS)])
+        if blends:
+            _blend_(part[:blends], amount[:blends], counts)
+        places = torch.split(part[blends:], counts[len(BLENDS) :])
+        settings = torch.split(amount[blends:], counts[len(BLENDS) :])
+        for pixels, setting, operation in zip(places, settings, (_posterize_, _solarize_, _auto_contrast_, _equalize_), strict=True):
+            if pixels.shape[0]:
+                operation(pixels, setting)
+        images = put_rows(images, rows, part)
+    return images
 
 
-def grey(levels: Tensor) -> Tensor:
-    """Whole grey levels [n, 1, H, W] of color pictures; grey ones as they are."""
-    if levels.shape[1] == 1:
-        return levels
-    red, green, blue = levels.unbind(1)
-    return red.mul(GREY[0]).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2]).floor_().unsqueeze(1)
+def _rounds(plan: Plan) -> Iterator[tuple[Ints, npt.NDArray[np.float32], list[int]]]:
+    """First each sample's first color operation, then each sample's second, ...: (rows [R], amounts float32 [R], how many of each of COLORS).
+
+    Within a round, rows are sorted by operation, so that each operation works on one slice.
+    """
+    colors = plan.operations < len(COLORS)  # [B, n]
+    rows, slots = colors.nonzero()
+    operations = plan.operations[rows, slots]
+    turns = (colors.cumsum(1) - 1)[rows, slots]
+    keys = turns * len(COLORS) + operations
+    order = keys.argsort(kind="stable")
+    rows, amounts = rows[order], plan.amounts[rows, slots][order].astype(np.float32)
+    start = 0
+    for counts in np.bincount(keys, minlength=plan.operations.shape[1] * len(COLORS)).reshape(-1, len(COLORS)).tolist():
+        end = start + sum(counts)
+        if end > start:
+            yield rows[start:end], amounts[start:end], counts
+        start = end
 
 
-def _column(values: Amounts, like: Tensor) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32)).to(like.device, non_blocking=True).view(-1, 1, 1, 1)
+def _blend_(pixels: Tensor, factor: Tensor, counts: list[int]) -> None:
+    """Brightness, contrast, color and sharpness, in this order of rows: factor * picture + (1 - factor) * (black, mean grey, grey, blurred)."""
+    x, rest = pixels.float(), factor.neg().add_(1)
+    brightness, contrast, color = counts[:3]
+    first, second, third = brightness, brightness + contrast, brightness + contrast + color
+    grey = _grey(x[first:third])  # [r, 1, H, W]
+    # torchvision multiplies, then adds the scaled other picture with one rounding: addcmul_ rounds the same, `factor * x + rest * y` does not.
+    x[:third].mul_(factor[:third])
+    if contrast:
+        x[first:second].addcmul_(grey[:contrast].mean((1, 2, 3), keepdim=True), rest[first:second])
+    if color and x.shape[1] == 3:
+        x[second:third].addcmul_(grey[contrast:], rest[second:third])
+    elif color:
+        x[second:third] = pixels[second:third].float()  # a grey picture has no color to lose
+    if third < x.shape[0]:
+        inner = x[third:, :, 1:-1, 1:-1]
+        inner.addcmul_(_blurred(x[third:]).sub_(inner), rest[third:])
+    pixels.copy_(x.clamp_(0, 255).to(torch.int16))
 
 
-def _blend(levels: Tensor, codes: Codes, factors: Amounts) -> Tensor:
-    """f·x + (1-f)·y with y black (brightness), the picture in grey (color) or its mean grey (contrast)."""
-    is_contrast, is_color = codes == CODE["contrast"], codes == CODE["color"]
-    if levels.shape[1] == 1:
-        factors = np.where(is_color, 1.0, factors)  # a grey picture has no color to lose
-    factor = _column(factors, levels)
-    mixed = levels * factor
-    if is_contrast.any() or is_color.any():
-        greys = grey(levels)
-        mean = greys.mean((1, 2, 3), keepdim=True)
-        mixed = torch.addcmul(mixed, mean, _column((1 - factors) * is_contrast, levels))
-        mixed = torch.addcmul(mixed, greys, _column((1 - factors) * is_color, levels))
-    return mixed.clamp_(0, 255).floor_()
+def _grey(x: Tensor) -> Tensor:
+    """float [R, C, H, W] in 0..255 to its grey, [R, 1, H, W], cut off to whole values."""
+    if x.shape[1] == 1:
+        return x.clone()
+    return x[:, :1].mul(LUMA[0]).add_(x[:, 1:2], alpha=LUMA[1]).add_(x[:, 2:], alpha=LUMA[2]).floor_()
 
 
-def _levels(levels: Tensor, codes: Codes, amounts: Amounts) -> Tensor:
-    """posterize drops low bits; solarize inverts levels at or above a threshold. Each is the identity in the other's rows."""
-    step = _column(np.where(codes == CODE["posterize"], 2.0 ** (8 - amounts.astype(int).clip(0, 8)), 1.0), levels)
-    threshold = _column(np.where(codes == CODE["solarize"], amounts, 256.0), levels)
-    levels = levels.div_(step).floor_().mul_(step)
-    return torch.where(levels >= threshold, 255 - levels, levels)
+def _blurred(x: Tensor) -> Tensor:
+    """Mean of each inner pixel and its eight neighbours, the pixel itself five times, in whole values: [R, C, H - 2, W - 2]."""
+    across = x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]
+    total = across[..., :-2] + across[..., 1:-1] + across[..., 2:]
+    # Thirteenths are never halfway between whole values, so any order of summation rounds alike.
+    return total.add_(x[:, :, 1:-1, 1:-1], alpha=4).div_(13).round_()
 
 
-def _auto_contrast(levels: Tensor, codes: Codes, amounts: Amounts) -> Tensor:
-    """Each channel stretched from its darkest and brightest level to 0 and 255; a flat channel stays."""
-    darkest, brightest = levels.amin((2, 3), keepdim=True), levels.amax((2, 3), keepdim=True)
-    flat = darkest == brightest
-    scale = (brightest - darkest).mul_(1.0 / 255).masked_fill_(flat, 1.0)
-    return levels.sub_(darkest.masked_fill_(flat, 0.0)).div_(scale).clamp_(0, 255).floor_()
+def _posterize_(pixels: Tensor, bits: Tensor) -> None:
+    """Keeps the highest bits."""
+    pixels.bitwise_and_((256 - torch.exp2(8 - bits)).to(torch.uint8))
 
 
-def _equalize(levels: Tensor, codes: Codes, amounts: Amounts) -> Tensor:
-    """Histogram equalization per channel with Pillow's integer table."""
-    n, c, h, w = levels.shape
-    flat = levels.long().view(n * c, h * w)
-    rows = torch.arange(n * c, device=levels.device)[:, None]
-    # Counting by index_put with whole numbers gives the same sum in any order, so it is deterministic on a GPU too.
-    counts = torch.zeros(n * c, 256, dtype=torch.int64, device=levels.device)
-    counts.scatter_add_(1, flat, torch.ones_like(flat))
-    below = counts.cumsum(1)
-    brightest = (counts > 0).mul(torch.arange(256, device=levels.device)).argmax(1, keepdim=True)
-    step = (h * w - counts.gather(1, brightest)).div(255, rounding_mode="floor")  # [nC, 1]
-    table = torch.cat([torch.zeros_like(rows), below[:, :-1]], 1).add(step.div(2, rounding_mode="floor")).div(step.clamp(min=1), rounding_mode="floor").clamp_(0, 255)
-    table[:, 0] = 0
-    table = torch.where(step > 0, table, torch.arange(256, device=levels.device))
-    return table.float().gather(1, flat).view(n, c, h, w)
+def _solarize_(pixels: Tensor, threshold: Tensor) -> None:
+    """Inverts pixels at or above the threshold."""
+    bright = (pixels >= threshold).view(torch.uint8)
+    pixels.bitwise_xor_(bright.neg_())  # -1 is 255: all bits
 
 
-def _sharpness(levels: Tensor, codes: Codes, factors: Amounts) -> Tensor:
-    """f·x + (1-f)·smoothed x inside; the outermost pixels stay, as in Pillow."""
-    n, c, h, w = levels.shape
-    if min(h, w) <= 2:
-        return levels
-    kernel = levels.new_full((1, 1, 3, 3), 1 / 13)
-    kernel[0, 0, 1, 1] = 5 / 13
-    smooth = F.conv2d(levels.view(n * c, 1, h, w), kernel).view(n, c, h - 2, w - 2).round_()
-    inside = levels[:, :, 1:-1, 1:-1]
-    inside.add_(smooth.sub_(inside).mul_(_column(1 - factors, levels)))
-    return levels.clamp_(0, 255).floor_()
+def _auto_contrast_(pixels: Tensor, _: Tensor) -> None:
+    """Stretches each channel to 0..255; a channel of one value stays."""
+    least, greatest = torch.aminmax(pixels.flatten(2), dim=2)
+    darkest = least[..., None, None].float()  # [R, C, 1, 1]
+    scale = greatest[..., None, None].float().sub_(darkest).mul_(1 / 255)
+    flat = scale == 0
+    pixels.copy_(pixels.float().sub_(darkest.masked_fill_(flat, 0)).div_(scale.masked_fill_(flat, 1)).to(torch.int16))
 
 
-_FUNCTIONS: dict[str, Callable[[Tensor, Codes, Amounts], Tensor]] = {
-    "blend": _blend,
-    "levels": _levels,
-    "auto_contrast": _auto_contrast,
-    "equalize": _equalize,
-    "sharpness": _sharpness,
-}
+def _equalize_(pixels: Tensor, _: Tensor) -> None:
+    """Spreads each channel's values so that their histogram becomes flat (Pillow's integer arithmetic)."""
+    values = pixels.flatten(2).long()  # [R, C, P]
+    if values.shape[2] < EQUALIZE_FROM:
+        return
+    counts = torch.zeros((*values.shape[:2], 257), dtype=torch.int32, device=pixels.device)
+    counts[..., 1:].scatter_add_(2, values, counts.new_ones(1).expand(values.shape))
+    darker = counts.cumsum(2, dtype=torch.int32)[..., :256]  # [R, C, 256]: pixels below each value
+    step = torch.div(darker.gather(2, values.amax(2, keepdim=True)), 255, rounding_mode="floor")  # [R, C, 1]
+    table = torch.div(darker + torch.div(step, 2, rounding_mode="floor"), step.clamp(min=1), rounding_mode="floor").clamp_(max=255)
+    table = torch.where(step == 0, torch.arange(256, dtype=torch.int32, device=pixels.device), table).to(torch.uint8)
+    pixels.copy_(table.gather(2, values).view(pixels.shape))

@@ -31,7 +31,7 @@ def crop_of(chance: npt.NDArray[np.float64], height: int, width: int, translate:
 
 
 def flip_and_crop(images: Tensor, crop: Crop) -> Tensor:
-    """Pixel (i, j) of a view is pixel (i + down, j + right) of the picture, reflected at its edges (the edge pixel is not repeated), then mirrored.
+    """Mirror the picture if `flip`, then look at it through a window moved `down` and `right`; beyond its edges it is reflected, without repeating the edge.
 
     images: uint8 [B, C, H, W]. Returns the same. A shift must be smaller than its side.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from engine.augment.plan import Floats, Ints
@@ -32,12 +33,14 @@ def hole_of(chance: Floats, height: int, width: int, share: float) -> Hole:
     return Hole(top, left, side)
 
 
-def cut_out(images: Tensor, hole: Hole, grey: float = GREY) -> Tensor:
-    """images: [B, C, H, W], not changed. Returns them with the part of each square inside the picture set to `grey` in all channels."""
+def cut_out(images: Tensor, hole: Hole) -> Tensor:
+    """images: [B, C, H, W], uint8 or float in [0, 1], not changed. Returns them with the part of each square inside the picture grey."""
     height, width = images.shape[2:]
     rows = np.arange(height) - hole.top[:, None]  # [B, H]
     columns = np.arange(width) - hole.left[:, None]  # [B, W]
-    in_rows, in_columns = (on_device((0 <= place) & (place < hole.side), images) for place in (rows, columns))
-    inside = in_rows[:, None, :, None] & in_columns[:, None, None, :]  # [B, 1, H, W]
-    # Multiply and add are vectorized, masked_fill is not.
-    return (images * ~inside).add_(inside.to(images.dtype) * grey)
+    in_rows, in_columns = (on_device(((place >= 0) & (place < hole.side)).view(np.uint8), images) for place in (rows, columns))
+    inside = (in_rows[:, None, :, None] * in_columns[:, None, None, :]).neg_()  # [B, 1, H, W]: 0 or, -1 in a byte, 255
+    # Bit operations and products are vectorized; masked_fill and where take ten times as long.
+    if images.dtype == torch.uint8:
+        return (images & ~inside).bitwise_or_(inside & GREY)
+    return (images * (~inside).float().div_(255)).add_((inside & GREY).float().div_(255))

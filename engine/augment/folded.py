@@ -1,8 +1,4 @@
-"""Color operations folded into one matrix per picture: brightness, color and contrast, several in a row, at the price of one.
-
-Each is affine in the three channels, so a sequence of them is one 3x4 matrix; clipping happens once, at the end, and levels are not
-rounded in between. What is not affine (auto_contrast, equalize, posterize, sharpness, solarize) is not offered in this mode.
-"""
+"""Color operations as one matrix: an approximation of `color` that touches every pixel once."""
 
 from __future__ import annotations
 
@@ -10,29 +6,68 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.augment.color import GREY
-from engine.augment.operations import CODE, Amounts, Codes, table
+from engine.augment.color import LUMA
+from engine.augment.plan import CODE, Plan
+from engine.augment.rows import on_device, take_rows
 
-FOLDABLE = ("brightness", "color", "contrast")
+LEFT_OUT = ("sharpness", "posterize", "solarize", "equalize")
+"""Not affine in a pixel's own channels, so never drawn: their share of the draws goes to the other operations."""
 
 
-def apply_folded(levels: Tensor, codes: Codes, amounts: Amounts) -> Tensor:
-    """levels: float [B, C, H, W], 0..255. codes, amounts: [B, n], in order; operations that do not fold are passed over. Returns levels."""
-    if not table(FOLDABLE)[codes].any():
-        return levels
-    b, c, h, w = levels.shape
-    weights = np.array([1.0] if c == 1 else GREY)
-    mean = levels.mean((2, 3)).double().cpu().numpy()  # [B, C]
-    linear, offset = np.tile(np.eye(c), (b, 1, 1)), np.zeros((b, c))
-    for n in range(codes.shape[1]):
-        brightness, color, contrast = (np.where(codes[:, n] == CODE[name], amounts[:, n], 1.0)[:, None] for name in FOLDABLE)
-        grey = (np.einsum("bij,bj->bi", linear, mean) + offset) @ weights  # [B], the mean grey so far
-        mixed = weights * (1 - color[:, :, None]) + np.eye(c) * color[:, :, None]  # [B, C, C]
-        scale = brightness * contrast
-        linear = mixed @ linear * scale[:, :, None]
-        offset = np.einsum("bij,bj->bi", mixed, offset) * scale + (1 - contrast) * grey[:, None]
-    device = levels.device
-    scales, offsets = (torch.from_numpy(a.astype(np.float32)).to(device, non_blocking=True) for a in (linear, offset))
-    if c == 1:  # one channel: a multiplication and an addition
-        return torch.addcmul(offsets[:, :, None, None], levels, scales[:, :, :, None]).clamp_(0, 255)
-    return torch.baddbmm(offsets[:, :, None], scales, levels.view(b, c, h * w)).view(b, c, h, w).clamp_(0, 255)
+def recolor_folded(images: Tensor, plan: Plan) -> Tensor:
+    """All color operations of each sample as one matrix, [C, C + 1], and one clamp at the end.
+
+    images: uint8 [B, C, H, W]. Returns float32 [B, C, H, W] in [0, 1].
+
+    brightness, contrast, color and auto_contrast are affine and keep their meaning. What is approximate: values are neither rounded nor cut
+    off to 0..255 between two operations; contrast's mean and auto_contrast's extremes are those of the geometric stage's result, carried
+    through the operations before, which is exact except for the extremes after `color` (each channel's bounds instead of its pixels).
+    Raises ValueError if the plan holds an operation of LEFT_OUT.
+    """
+    if plan.rows(LEFT_OUT).size:
+        raise ValueError(f"{', '.join(LEFT_OUT)} cannot be folded into a matrix: leave them out of the plan or use the exact operations")
+    channels = images.shape[1]
+    pixels = images.flatten(2).float().div_(255)  # [B, C, P]
+    matrix = _matrix(images, pixels, plan)  # [B, C, C + 4]
+    result = torch.baddbmm(matrix[:, :, channels : channels + 1], matrix[:, :, :channels], pixels)
+    return result.clamp_(0, 1).view(images.shape)
+
+
+def _matrix(images: Tensor, pixels: Tensor, plan: Plan) -> Tensor:
+    """[B, C, C + 4]: the matrix, the constant, and the picture's mean, least and greatest value per channel, all after the last operation.
+
+    The three statistics are pictures of one pixel: every operation moves them as it moves the constant.
+    """
+    count, channels = images.shape[:2]
+    state = torch.zeros((count, channels, channels + 4), device=images.device)
+    state[:, :, :channels] = torch.eye(channels, device=images.device)
+    state[:, :, channels + 1] = pixels.mean(2)
+    stretched = plan.rows(("auto_contrast",))
+    if stretched.size:
+        bounds = torch.stack(torch.aminmax(take_rows(images, stretched).flatten(2), dim=2), 2).float().div_(255)  # [r, C, 2]
+        state[:, :, channels + 2 :].index_copy_(0, on_device(stretched, images), bounds)
+    luma = state.new_tensor(LUMA if channels == 3 else (1.0,)).view(1, channels, 1)
+    luma = luma / luma.sum()
+    operations = plan.operations.T  # [n, B]
+    contrast, color, stretch = (operations == CODE["contrast"]), (operations == CODE["color"]), (operations == CODE["auto_contrast"])
+    scale = np.where((operations == CODE["brightness"]) | contrast | color, plan.amounts.T, 1.0)
+    host = np.stack((scale, color * (1 - scale), contrast * (1 - scale), stretch), 1).astype(np.float32)  # [n, 4, B]
+    for factors, stretches in zip(on_device(host, images)[..., None, None], stretch.any(1), strict=True):
+        _then(state, factors, luma, bool(stretches))
+    return state
+
+
+def _then(state: Tensor, factors: Tensor, luma: Tensor, stretches: bool) -> None:
+    """Put one operation of every sample behind those in `state`: each column x becomes scale * x + mix * grey(x), the last four are shifted."""
+    channels = state.shape[1]
+    scale, mix, lift, stretch = factors  # [B, 1, 1] each
+    mean, least, greatest = torch.split(state[:, :, channels + 1 :], 1, 2)  # [B, C, 1] each
+    shift = lift * (luma * mean).sum(1, keepdim=True)  # [B, 1, 1]
+    if stretches:
+        span = greatest - least
+        usable = (stretch * span) > 0  # a channel of one value stays
+        scale = torch.where(usable, 1 / span, scale)  # [B, C, 1]
+        shift = torch.where(usable, -least * scale, shift)
+    grey = (luma * state).sum(1, keepdim=True)  # [B, 1, C + 4]
+    state.mul_(scale).addcmul_(mix, grey)
+    state[:, :, channels:] += shift

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,29 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# Pictures of one batch are worked on in this order, so that neighbours can share a step.
+# The order in which the pictures of a batch are worked on: those that share a step stand together, and color operations have the lowest places.
 BLENDS = ("brightness", "contrast", "color", "sharpness")
 COLORS = (*BLENDS, "posterize", "solarize", "auto_contrast", "equalize")
 GEOMETRY = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 OPERATIONS = (*COLORS, *GEOMETRY, "identity")
 """The 14 operations of FixMatch's appendix; a plan refers to them by their place in this tuple."""
+
+Operation = Literal[
+    "brightness",
+    "contrast",
+    "color",
+    "sharpness",
+    "posterize",
+    "solarize",
+    "auto_contrast",
+    "equalize",
+    "rotate",
+    "shear_x",
+    "shear_y",
+    "translate_x",
+    "translate_y",
+    "identity",
+]
 
 CODE = {name: code for code, name in enumerate(OPERATIONS)}
 
@@ -41,8 +58,9 @@ class Plan(NamedTuple):
 
     def rows(self, names: tuple[str, ...]) -> Ints:
         """Samples that have at least one of these operations: [r], ascending."""
-        first, last = CODE[names[0]], CODE[names[-1]]
-        return np.flatnonzero(((self.operations >= first) & (self.operations <= last)).any(1))
+        wanted = np.zeros(len(OPERATIONS), dtype=bool)
+        wanted[[CODE[name] for name in names]] = True
+        return np.flatnonzero(wanted[self.operations].any(1))
 
 
 def plan_of(chance: Floats, choices: Ints, magnitude: float, ranges: Ranges, height: int, width: int) -> Plan:

@@ -22,7 +22,8 @@ def take_rows(images: Tensor, rows: npt.NDArray[np.int64]) -> Tensor:
 
 def put_rows(images: Tensor, rows: npt.NDArray[np.int64], changed: Tensor) -> Tensor:
     """`images` with row rows[i] replaced by changed[i]; no row twice."""
-    source = np.arange(len(images))
-    source[rows] = len(images) + np.arange(len(rows))
+    count = images.shape[0]
+    source = np.arange(count)
+    source[rows] = np.arange(count, count + rows.size)
     # Appending and selecting moves whole rows; index_copy_ moves single bytes and takes five times as long.
     return take_rows(torch.cat((images, changed)), source)

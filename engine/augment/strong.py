@@ -1,112 +1,102 @@
-"""The strong view: shift and flip, random operations with random amounts, and cutout (Sohn et al. 2020, section 2.3 and appendix)."""
+"""strong: weak's flip and shift, then RandAugment, then Cutout: the view that FixMatch asks to be recognized."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from pydantic import field_validator
 from torch import Generator, Tensor
 
-from engine.augment.affine import matrices, warp
-from engine.augment.color import apply_color
-from engine.augment.cutout import cutout
-from engine.augment.folded import apply_folded
-from engine.augment.operations import CODE, FACTORS, GEOMETRIC, OPERATIONS, Amounts, Codes, Operation, table
+from engine.augment.affine import Interpolation, warp
+from engine.augment.color import EQUALIZE_FROM, recolor
+from engine.augment.crop import Crop, crop_of, flip_and_crop, uniform
+from engine.augment.cutout import Hole, cut_out, hole_of
+from engine.augment.folded import LEFT_OUT, recolor_folded
+from engine.augment.plan import CODE, OPERATIONS, Ints, Operation, Plan, Ranges, plan_of
 from engine.augment.recipe import Recipe
-from engine.augment.shift_flip import draw_shift_flip, shift_flip
 from engine.augment.weak import Flip, flips
 from engine.config import RecipeParams, param
+from engine.errors import ConfigError
 from engine.registry import recipes
 
-_NOT_AFFINE = {"auto_contrast", "equalize", "posterize", "sharpness", "solarize"}
-_MOVES = table(GEOMETRIC)
 
+class Draw(NamedTuple):
+    """All that chance decides about the strong views of one batch."""
 
-class Plan(NamedTuple):
-    """What happens to each picture: numbers of operations [B, n] in order, and their amounts [B, n] in the operation's own unit."""
-
-    codes: Codes
-    amounts: Amounts
+    crop: Crop
+    plan: Plan
+    hole: Hole
 
 
 @recipes.register
 class Strong(Recipe):
-    """RandAugment in FixMatch's form: every operation is drawn with replacement and always applied, its amount uniform in a range.
+    """FixMatch's strong augmentation A with RandAugment (Sohn et al. 2020, arXiv:2001.07685, section 2.3 and appendix).
 
-    The geometric operations of a picture are composed into one warp that comes before the color operations, which keep their order
-    (docs/decisions/0002-geometry-before-color.md). Geometry fills with black; cutout fills with middle grey. `color` is left out for grey
-    pictures, where it does nothing. On colors "folded", operations that are not affine are left out.
+    Every operation drawn is applied, with an amount drawn uniformly from its range, and the square is always cut, as the paper says (its code
+    skips an operation half of the time). One step leaves the paper: a sample's geometric operations are composed and come before its color
+    operations, which spares a resampling.
     """
 
     class Params(RecipeParams):
         name: Literal["strong"] = "strong"
-        policy: Literal["randaugment", "none"] = param("randaugment", help="Random operations, or none: then only shift, flip and cutout.")
-        operations: int = param(2, ge=0, le=8, help="Random operations on each picture.")
-        magnitude: float = param(10.0, ge=0, le=10, help="How far the operations go: 10 is the paper's full range, 0 changes nothing.")
-        cutout: float = param(0.5, ge=0, le=1, help="Side of the grey square, as a share of the picture's. 0: none.")
-        translate: float = param(0.125, ge=0, le=0.5, advanced=True, help="Largest shift before the operations, as a share of the side.")
-        flip: Flip = param("auto", advanced=True, help="Mirror half of the pictures. auto: only where the data set says that it means the same.")
-        rotate: float = param(30.0, ge=0, le=180, advanced=True, unit="degrees", help="Largest rotation at full magnitude.")
-        shear: float = param(0.3, ge=0, le=1, advanced=True, help="Largest shear at full magnitude, as the tangent of its angle.")
-        shift: float = param(0.3, ge=0, le=1, advanced=True, help="Largest translation at full magnitude, as a share of the side.")
-        without: tuple[Operation, ...] = param((), advanced=True, help="Operations that are never drawn.")
-        color: Literal["exact", "folded"] = param("exact", advanced=True, help="exact: each color operation as torchvision computes it. folded: brightness, color and contrast in one matrix, faster.")
-        interpolation: Literal["bilinear", "nearest"] = param("bilinear", advanced=True, help="How a warp reads between pixels; nearest tears the strokes of small pictures.")
+        policy: Literal["randaugment", "none"] = param("randaugment", help="randaugment: random operations on each picture. none: only shift, flip and cutout.")
+        operations: int = param(2, ge=0, le=8, symbol="N", help="Operations on each picture, drawn with replacement and always applied.")
+        magnitude: float = param(10.0, ge=0, le=10, symbol="M", help="How far operations may go: 10 is the paper's full range; at 0 only auto_contrast and equalize still act.")
+        cutout: float = param(0.5, ge=0, le=1, help="Side of the grey square (value 127 of 255), as a share of the shorter side; clipped at the border. 0: no square.")
+        rotate: float = param(30.0, ge=0, le=180, unit="°", advanced=True, help="Largest rotation at magnitude 10, in either direction.")
+        shear: float = param(0.3, ge=0, le=1, advanced=True, help="Largest slope of a shear at magnitude 10, in either direction.")
+        shift: float = param(0.3, ge=0, le=1, advanced=True, help="Largest translation at magnitude 10, as a share of the side; what it uncovers is black.")
+        without: tuple[Operation, ...] = param(
+            (), advanced=True, help="Operations that are never drawn; the others get their share. Solarize, for one, can erase bright strokes on black."
+        )
+        translate: float = param(0.125, ge=0, le=0.5, advanced=True, help="Largest shift of the weak step that comes first, as a share of the side.")
+        flip: Flip = param("auto", advanced=True, help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.")
+        color: Literal["exact", "folded"] = param(
+            "exact", advanced=True, help="exact: as torchvision does it. folded: faster, without sharpness, posterize, solarize and equalize."
+        )
+        interpolation: Interpolation = param(
+            "bilinear", advanced=True, help="How turned pictures are read. bilinear keeps thin strokes whole in small pictures; nearest is the paper's code."
+        )
+
+        @field_validator("without", mode="before")
+        @classmethod
+        def _known(cls, names: Any) -> Any:
+            for name in names if isinstance(names, list | tuple) else ():
+                if name not in OPERATIONS:
+                    raise ConfigError(f"without names {str(name)[:80]!r}, which is no operation: choose among {', '.join(sorted(OPERATIONS))}.")
+            return names
 
     params: Params
 
-    def __init__(self, params: Params, symmetries: frozenset[str], channels: int) -> None:
-        super().__init__(params, symmetries, channels)
-        offered = set(OPERATIONS) - set(params.without)
-        if params.color == "folded":
-            offered -= _NOT_AFFINE
-        if channels == 1:
-            offered -= {"color"}
-        self.offered = np.array(sorted(CODE[name] for name in offered) if params.policy == "randaugment" else [], dtype=np.int64)
-
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        count = self.params.operations
-        uniform = torch.rand(len(images), 5 + 3 * count, generator=generator, dtype=torch.float64).numpy()
-        h, w = images.shape[2:]
-        drawn = draw_shift_flip(uniform[:, :3], self.params.translate, flips(self.params.flip, self.symmetries), h, w)
-        levels = shift_flip(images, *drawn).float()
-        if len(self.offered) and count:
-            choice, size, sign = np.split(uniform[:, 5:], 3, axis=1)
-            levels = apply_plan(levels, self.plan(choice, size, sign, h, w), self.params.color, self.params.interpolation)
-        if self.params.cutout:
-            levels = cutout(levels, self.params.cutout, uniform[:, 3:5])
-        return levels.div_(255)
+        batch, _, height, width = images.shape
+        return self.apply(images, self.draw(batch, height, width, generator))
 
-    def plan(self, choice: NDArray[np.float64], size: NDArray[np.float64], sign: NDArray[np.float64], height: int, width: int) -> Plan:
-        """Three arrays [B, n] of uniform numbers to operations and amounts within the paper's ranges, scaled by the magnitude."""
-        p, share = self.params, self.params.magnitude / 10
-        codes = self.offered[(choice * len(self.offered)).astype(np.int64)]
-        start, span = np.zeros(len(OPERATIONS)), np.zeros(len(OPERATIONS))
-        for name, most in zip(GEOMETRIC, (p.rotate, p.shear, p.shear, p.shift * width, p.shift * height), strict=True):
-            span[CODE[name]] = most * share
-        for name in FACTORS:  # U[.05, .95] at full magnitude: only darker, greyer, flatter, softer
-            start[CODE[name]], span[CODE[name]] = 1 - 0.95 * share, 0.9 * share
-        start[CODE["posterize"]], span[CODE["posterize"]] = 8, -4 * share
-        start[CODE["solarize"]], span[CODE["solarize"]] = 256, -256 * share
-        amounts = start[codes] + span[codes] * size
-        amounts = np.where(_MOVES[codes] & (sign < 0.5), -amounts, amounts)
-        return Plan(codes, np.where(codes == CODE["posterize"], np.round(amounts), amounts))
+    def choices(self, pixels: int) -> Ints:
+        """Places in OPERATIONS of the operations that are drawn from: not those that do nothing to pictures of this many channels and pixels."""
+        left_out = {*self.params.without, *(LEFT_OUT if self.params.color == "folded" else ())}
+        if self.channels == 1:
+            left_out.add("color")
+        if pixels < EQUALIZE_FROM:
+            left_out.add("equalize")
+        return np.array([CODE[name] for name in OPERATIONS if name not in left_out], dtype=np.int64)
 
+    def draw(self, batch: int, height: int, width: int, generator: Generator) -> Draw:
+        """All random parameters of a batch, in one call of the generator."""
+        params, choices = self.params, self.choices(height * width)
+        count = params.operations if params.policy == "randaugment" and len(choices) else 0
+        chance = uniform(generator, 5 + 2 * count, batch)
+        ranges = Ranges(params.rotate, params.shear, params.shift)
+        return Draw(
+            crop_of(chance[:3], height, width, params.translate, flips(params.flip, self.symmetries)),
+            plan_of(chance[5:].reshape(2, count, batch), choices, params.magnitude, ranges, height, width),
+            hole_of(chance[3:5], height, width, params.cutout),
+        )
 
-def apply_plan(levels: Tensor, plan: Plan, color: str, interpolation: str) -> Tensor:
-    """Do what the plan says. levels: float [B, C, H, W], whole numbers 0..255; may be changed in place. Returns levels 0..255."""
-    (rows,) = np.nonzero(_MOVES[plan.codes].any(1))
-    if len(rows):
-        each = matrices(plan.codes[rows], plan.amounts[rows])  # [n, operations, 3, 3]
-        through = each[:, 0]
-        for n in range(1, each.shape[1]):
-            through = through @ each[:, n]
-        places = torch.from_numpy(rows).to(levels.device, non_blocking=True)
-        levels.index_copy_(0, places, warp(levels.index_select(0, places), through, interpolation))
-    if color == "folded":
-        return apply_folded(levels, plan.codes, plan.amounts)
-    for n in range(plan.codes.shape[1]):
-        levels = apply_color(levels, plan.codes[:, n], plan.amounts[:, n])
-    return levels
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """The views that `draw` describes. images: uint8 [B, C, H, W]. Returns float32 [B, C, H, W] in [0, 1]."""
+        warped = warp(flip_and_crop(images, draw.crop), draw.plan, self.params.interpolation)
+        if self.params.color == "folded":
+            return cut_out(recolor_folded(warped, draw.plan), draw.hole)
+        return cut_out(recolor(warped, draw.plan), draw.hole) / 255

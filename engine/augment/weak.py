@@ -25,7 +25,7 @@ class Weak(Recipe):
     class Params(RecipeParams):
         name: Literal["weak"] = "weak"
         translate: float = param(0.125, ge=0, le=0.5, help="Largest shift, as a share of the side; rounded to whole pixels.")
-        flip: Flip = param("auto", help="Mirror half of the pictures, left to right. auto: only where the data says that a mirrored picture keeps its meaning.")
+        flip: Flip = param("auto", help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.")
 
     params: Params
 

@@ -15,8 +15,9 @@ from engine.registry import backbones
 class SmallCNN(Backbone):
     """3x3 convolutions of w, 2w, 4w, 4w channels, each with batch norm and ReLU, then the mean over all places: D = 4w features.
 
-    The third convolution halves the picture; from 16 pixels on the first one does too, because full-size feature maps of 28 and 32 pixel
-    pictures cost a CPU three times what the rest of the step costs. Batch norm keeps torch's momentum of 0.1: short runs need it.
+    The largest of every 2x2 places is kept after the second and third convolution. From 16 pixels on the first convolution halves the
+    picture, because full-size feature maps of 28 and 32 pixel pictures cost a CPU three times what the rest of the step costs
+    (docs/decisions/0004-small-cnn.md). Batch norm keeps torch's momentum of 0.1: short runs need it.
     """
 
     class Params(BackboneParams):
@@ -29,19 +30,24 @@ class SmallCNN(Backbone):
     def __init__(self, params: Params, channels: int, size: int) -> None:
         super().__init__(params, channels, size)
         w = params.width
-        strides = (2 if size >= 16 else 1, 1, 2, 1)
-        widths = (channels, w, 2 * w, 4 * w, 4 * w)
-        self.blocks = nn.Sequential(*(_block(widths[i], widths[i + 1], strides[i]) for i in range(4)))
+        self.blocks = nn.Sequential(
+            _block(channels, w, stride=2 if size >= 16 else 1),
+            _block(w, 2 * w, pool=True),
+            _block(2 * w, 4 * w, pool=size >= 8),
+            _block(4 * w, 4 * w),
+        )
         self.feature_size = 4 * w
 
     def features(self, images: Tensor) -> Tensor:
-        return self.blocks(images).mean((2, 3))  # mean, not adaptive pooling: it is deterministic on every device
+        features: Tensor = self.blocks(images)
+        return features.mean((2, 3))  # mean, not adaptive pooling: it is deterministic on every device
 
     def stages(self) -> list[nn.Module]:
         return list(self.blocks)
 
 
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+def _block(inputs: int, outputs: int, stride: int = 1, pool: bool = False) -> nn.Sequential:
     convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    layers: list[nn.Module] = [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.MaxPool2d(2)) if pool else nn.Sequential(*layers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,8 @@ def draw_shapes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
     return canvas
 
 
-def _inside(shape: str, u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _inside(shape: str, u: NDArray[Any], v: NDArray[Any]) -> Any:
+    """bool, shaped as u and v: the places inside the shape, in coordinates where it fills -1..1."""
     distance = np.hypot(u, v)
     if shape == "circle":
         return distance < 0.9

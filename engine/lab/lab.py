@@ -34,6 +34,7 @@ class Lab:
         self._lock = self.store.lock()
         self._wake = threading.Event()
         self._ended = threading.Event()
+        self._died = False
         self._closing = False
         self._lived = False
         self._current: RunFolder | None = None
@@ -85,7 +86,8 @@ class Lab:
 
     def resume(self, run_id: str, reason: str = "") -> None:
         """Go on with a paused, stopped or interrupted run. Raises RunError for any other."""
-        if run_id == self.current:
+        # A run that has just stopped is still current until its process has said so.
+        if run_id == self.current and self.store.open(run_id).status().active:
             self.command(run_id, "resume")
             return
         self.store.requeue(run_id, reason)
@@ -162,6 +164,7 @@ class Lab:
 
     def _train(self, run: Run) -> None:
         self._ended.clear()
+        self._died = False
         self._current = run.folder
         try:
             self.trainer.send({"do": "run", "run": str(run.folder.path)})
@@ -177,7 +180,8 @@ class Lab:
             state = folder.status().state
         except RunError:  # deleted or damaged meanwhile: nothing to write
             return
-        if state in ("queued", "running", "paused") and not self._closing:
+        # Queued, though its process lives: somebody resumed it the moment it had stopped.
+        if (state in ("running", "paused") or (state == "queued" and self._died)) and not self._closing:
             self._write_off(folder, "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its last checkpoint.")
 
     def _write_off(self, folder: RunFolder, reason: str) -> None:
@@ -190,6 +194,8 @@ class Lab:
     def _on_trainer(self, message: Message) -> None:
         current = self._current
         ended = message.get("event") == "ended" and current is not None and message.get("run") == str(current.path)
+        if message.get("event") == "died":
+            self._died = True
         if ended or message.get("event") == "died":
             self._ended.set()
         if message.get("event") == "ready":

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,7 +66,8 @@ class Link:
         line = (json.dumps(message) + "\n").encode()
         with self._lock:
             try:
-                assert self._child is not None and self._child.stdin is not None
+                assert self._child is not None
+                assert self._child.stdin is not None
                 self._child.stdin.write(line)
                 self._child.stdin.flush()
             except (OSError, ValueError, AssertionError):
@@ -117,6 +119,11 @@ class Link:
             elif isinstance(message, dict):
                 self._on_event(message)
         child.wait()
+        with self._lock:
+            stdout.close()
+            if child.stdin is not None:
+                with suppress(OSError):  # what was never sent goes down with the child
+                    child.stdin.close()
         for number in list(self._waiting):
             self._answer({"answer": number, "error": "The engine's process ended before it answered: try again."})
         self._on_event({"event": "died", "status": child.returncode})

@@ -21,7 +21,8 @@ from engine.data.chance import derive
 Pool = Literal["labeled", "unlabeled", "all"]
 
 
-class View(NamedTuple):
+@dataclass(frozen=True)
+class View:
     """One augmented version of a batch, by the name of its recipe: [B, C, H, W], or [count, B, C, H, W] if a count is given."""
 
     recipe: str
@@ -77,6 +78,13 @@ class Part:
     rows: Tensor
     labels: Tensor | None
     views: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def known_labels(self) -> Tensor:
+        """The labels of a labeled stream. Raises ValueError in any other, where they are hidden."""
+        if self.labels is None:
+            raise ValueError("the labels of this stream are hidden")
+        return self.labels
 
     def __getattr__(self, name: str) -> Tensor:
         try:

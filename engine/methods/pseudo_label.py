@@ -56,7 +56,7 @@ class PseudoLabel(GradientMethod):
             (logits_u,) = self.classifier.logits(unlabeled.weak)
         confidence, labels = logits_u.detach().softmax(1).max(1)  # [U], [U]
         used = confidence >= self.params.threshold
-        loss_x = F.cross_entropy(logits_x, labeled.labels)
+        loss_x = F.cross_entropy(logits_x, labeled.known_labels)
         loss_u = masked_cross_entropy(logits_u, labels, used)
         loss = loss_x + self.params.unlabeled_weight * linear_ramp(now.progress, self.params.ramp) * loss_u
         scalars = {"loss/labeled": loss_x.detach(), "loss/unlabeled": loss_u.detach(), "mask_rate": used.float().mean()}

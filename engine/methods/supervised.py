@@ -39,5 +39,5 @@ class Supervised(GradientMethod):
 
     def step(self, batch: Batch, now: Now) -> StepResult:
         (logits,) = self.classifier.logits(batch["labeled"].weak)
-        loss = F.cross_entropy(logits, batch["labeled"].labels)
+        loss = F.cross_entropy(logits, batch["labeled"].known_labels)
         return StepResult(loss, {"loss/labeled": loss.detach()})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ FORMAT = 1
 State = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
 ACTIVE = ("queued", "running", "paused")
 RESUMABLE = ("stopped", "interrupted", "paused")
+# What np.load raises on damaged and foreign files.
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,10 @@ class RunFolder:
         version = plain.get("version", FORMAT)
         if not isinstance(version, int) or version > FORMAT:
             raise RunError(f"Run {self.id} was written in format {version} and this FewLab reads up to {FORMAT}: update FewLab to open it.")
-        try:
-            return Status(**{f.name: plain[f.name] for f in fields(Status) if f.name in plain})
-        except TypeError:
-            raise RunError(f"The status of run {self.id} is not readable: delete the run or restore its status.json.") from None
+        known = {f.name: plain[f.name] for f in fields(Status) if f.name in plain}
+        if not _is_status(known):
+            raise RunError(f"The status of run {self.id} is not readable: delete the run or restore its status.json.")
+        return Status(**known)
 
     def write_status(self, status: Status) -> None:
         write_json(self.path / "status.json", asdict(status))
@@ -89,7 +93,7 @@ class RunFolder:
             value = json.loads((self.path / name).read_bytes())
         except FileNotFoundError:
             raise RunError(f"Run {self.id} has no {name}: it was not made by FewLab or is being deleted.") from None
-        except (ValueError, OSError) as error:
+        except (ValueError, RecursionError, OSError) as error:
             raise RunError(f"{name} of run {self.id} cannot be read ({type(error).__name__}): delete the run or restore the file.") from None
         if not isinstance(value, dict):
             raise RunError(f"{name} of run {self.id} is not an object: delete the run or restore the file.")
@@ -119,8 +123,12 @@ class RunFolder:
         np.savez(self.path / "split.npz", **ids)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
 
     def split(self) -> dict[str, NDArray[np.int64]]:
-        with np.load(self.path / "split.npz", allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        """Sample ids by part. Raises RunError if they are missing or damaged."""
+        try:
+            arrays = _load_arrays(self.path / "split.npz")
+            return {name: arrays[name] for name in ("labeled", "pool", "validation", "test")}
+        except _UNREADABLE as error:
+            raise RunError(f"The split of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     # checkpoints: the bytes are torch's, the generations are ours
 
@@ -151,9 +159,8 @@ class RunFolder:
     def snapshot(self, step: int) -> dict[str, NDArray[Any]]:
         """The arrays of one evaluation. Raises RunError if they are missing or damaged."""
         try:
-            with np.load(self.snapshots / f"{step:08d}.npz", allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            return _load_arrays(self.snapshots / f"{step:08d}.npz")
+        except _UNREADABLE as error:
             raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     def size_on_disk(self) -> int:
@@ -165,3 +172,21 @@ class RunFolder:
             except OSError:  # a temporary file that was renamed meanwhile
                 continue
         return total
+
+
+def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    # Opened here, because np.load leaves its own handle open when a file turns out to be damaged.
+    with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError("an entry is no array")  # np.load hands it out as bytes
+    return arrays
+
+
+def _is_status(plain: dict[str, Any]) -> bool:
+    """Whether the fields have the types that whoever sorts, adds up and prints them relies on."""
+    if plain.get("state") not in get_args(State) or not isinstance(plain.get("reason", ""), str):
+        return False
+    numbers = [plain.get(name, 0) for name in ("step", "steps", "seconds", "images_per_second", "pid", "heartbeat", "order")]
+    metrics = plain.get("metrics", {})
+    return isinstance(metrics, dict) and all(isinstance(value, (int, float)) for value in (*numbers, *metrics.values()))

@@ -54,7 +54,7 @@ def load_pictures(root: Path, content_hash: str) -> Pictures:
     try:
         images, labels, ids = (np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "labels", "ids"))
         names = tuple(json.loads((folder / "about.json").read_bytes())["class_names"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
         raise RunError("The pictures of this run are no longer in the cache: start a run on the same data set to bring them back.") from None
     return Pictures(images, labels, ids, names)
 

@@ -13,6 +13,7 @@ from engine.errors import RunError
 from engine.runs.folder import RunFolder
 
 VERSION = 1
+PARTS = {"step", "seconds", "fingerprint", "method", "average", "optimizer", "watch"}
 
 
 def save(folder: RunFolder, state: dict[str, Any]) -> None:
@@ -51,4 +52,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise RunError(f"{path.name} is not a checkpoint of FewLab.")
     if version > VERSION:
         raise RunError(f"{path.name} was written in format {version} and this FewLab reads up to {VERSION}: update FewLab to resume it.")
+    if not state.keys() >= PARTS:
+        raise RunError(f"{path.name} is not a checkpoint of FewLab.")
     return dict(state)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 # Must stand in the environment before CUDA's libraries start, or cuBLAS refuses to be deterministic.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import torch
+from torch import nn
 
 from engine.config import Hardware
 from engine.errors import ConfigError
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class Machine:
     @property
     def memory_format(self) -> torch.memory_format:
         return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def place(self, module: M) -> M:
+        """The module on this device, in this memory format."""
+        return module.to(self.device).to(memory_format=self.memory_format)
 
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device, dtype=torch.bfloat16) if self.precision == "bfloat16" else nullcontext()

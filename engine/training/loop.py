@@ -11,7 +11,7 @@ import torch
 
 from engine.config import RunConfig, live_settings
 from engine.data.split import make_split
-from engine.errors import ConfigError, FewLabError, NonFiniteLoss
+from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
 from engine.methods.contract import Batch, GradientMethod, Now
 from engine.runs.folder import RunFolder, State, Status
 from engine.runs.pictures import save_pictures
@@ -47,6 +47,9 @@ class Trainer:
         try:
             self._set_up()
             return self._loop()
+        except RunError as error:  # an unreadable checkpoint: a restored file or a newer FewLab may still open it
+            self._fail(str(error), state="interrupted")
+            raise
         except FewLabError as error:
             self._fail(str(error))
             raise
@@ -68,7 +71,7 @@ class Trainer:
         self._set_up()
         self._train_step()  # the first step also prepares the convolutions
         ready = time.perf_counter()
-        times = []
+        times: list[float] = []
         while len(times) < 3 or (time.perf_counter() - ready < seconds and len(times) < 40):
             start = time.perf_counter()
             self._train_step()
@@ -96,7 +99,7 @@ class Trainer:
         if not isinstance(method, GradientMethod):
             raise ConfigError(f"{self.config.method.name} is not trained in steps.")
         set_normalization(method.backbone, images)
-        self.method = method.to(self.machine.device, memory_format=self.machine.memory_format)
+        self.method = self.machine.place(method)
         self.optimizer = make_optimizer(self.method, self.config.optimizer)
         self.average = WeightAverage(self.method.served(), self.config.optimizer.ema_decay)
         self.batches = Batches(self.method, self.config, images, split, self.machine)
@@ -104,7 +107,7 @@ class Trainer:
         self.watch = Watch(images, self.machine.device)
         self.step, self.seconds = 0, 0.0
         self._batch: Batch | None = None
-        self._changes = [(e["step"], e["key"], e["value"]) for e in events if e.get("event") == "change"]
+        self._changes = [(e["step"], e["key"], e["value"]) for e in events if e.get("event") == "change" and isinstance(e.get("step"), int) and e.keys() >= {"key", "value"}]
         if saved is None:
             save_pictures(self.folder.path.parent, images.content_hash, images.images, images.labels, images.ids, images.class_names)
             self.folder.write_split(labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test)
@@ -116,7 +119,12 @@ class Trainer:
     def _machine(self, events: list[dict[str, Any]]) -> Machine:
         for event in events:
             if event.get("event") == "start" and isinstance(event.get("machine"), dict):
-                machine = Machine(**event["machine"])
+                try:
+                    machine = Machine(**event["machine"])
+                except TypeError:
+                    raise RunError(
+                        f"events.jsonl of run {self.folder.id} does not say what it was trained on: restore the file, or start the run again with the same settings."
+                    ) from None
                 if machine.device == "cuda" and not torch.cuda.is_available():
                     raise ConfigError("This run was trained on a GPU, and there is none here: start it again with the same settings instead of resuming it.")
                 return machine
@@ -125,11 +133,14 @@ class Trainer:
     def _restore(self, saved: dict[str, Any]) -> None:
         if saved["fingerprint"] != self._fingerprint:
             raise ConfigError("The settings or the data of this run have changed since its checkpoint was written: start a new run instead of resuming it.")
-        self.step, self.seconds = saved["step"], saved["seconds"]
-        self.method.load_state_dict(saved["method"])
-        self.average.module.load_state_dict(saved["average"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.watch.load_state(saved["watch"])
+        try:
+            self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
+            self.method.load_state_dict(saved["method"])
+            self.average.module.load_state_dict(saved["average"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.watch.load_state(saved["watch"])
+        except Exception as error:  # a foreign file can fail in any way
+            raise RunError(f"The checkpoint of run {self.folder.id} does not fit its settings ({type(error).__name__}): start it again with the same settings.") from None
 
     # the loop
 
@@ -139,6 +150,7 @@ class Trainer:
         self._clock = self._saved_at = self._told_at = time.perf_counter()
         self._speed = (self.step, self.seconds)
         self._tell("running")
+        self._replay()
         while self.step < steps:
             end = self._obey()
             if end is not None:
@@ -189,6 +201,8 @@ class Trainer:
     def _evaluate(self, final: bool = False) -> dict[str, float]:
         metrics, arrays = self.evaluator.evaluate(self.average.module, final)
         arrays |= self.watch.pseudo_labels()
+        if self._batch is None and self.step > 0:  # resumed right here: the batch follows from its step
+            self._batch = self.batches.batch(Now(self.config.seed, self.step - 1, self.config.budget.steps))
         if self._batch is not None:
             for name, view in self.method.show(self._batch).items():
                 arrays[f"view_{name}"] = (view[:12] * 255).round().byte().cpu().numpy()
@@ -248,7 +262,8 @@ class Trainer:
         self._changes.append((self.step, command.key, command.value))
 
     def _replay(self) -> None:
-        due = [change for change in self._changes if change[0] <= self.step]
+        # By step, not by line: after a kill a person may have changed something at an earlier step than a change that waits to be replayed.
+        due = sorted((change for change in self._changes if change[0] <= self.step), key=lambda change: change[0])
         for change in due:
             self._changes.remove(change)
             self.config = self.config.with_changes({change[1]: change[2]})

@@ -45,6 +45,8 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
         problem = Problem(**about["problem"], counts={}, batch_size=config.budget.batch_size)
         served = make_method(config, problem).served()
         served.load_state_dict(safetensors.torch.load(data))
+        if len(about["class_names"]) != problem.classes or not isinstance(about["background"] + 0.0, float) or not isinstance(about["metrics"], dict):
+            raise ValueError("the metadata does not describe this model")
     except FewLabError:
         raise
     except Exception as error:  # a damaged file can fail in any way; all of them mean the same to a person

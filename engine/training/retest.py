@@ -17,6 +17,5 @@ def retest(folder: RunFolder) -> dict[str, float]:
     config = RunConfig.parse(folder.config())
     machine = resolve(config.hardware)
     machine.apply()
-    served.to(machine.device, memory_format=machine.memory_format)
-    metrics, _ = Evaluator(load_images(config), Split(**folder.split()), machine).evaluate(served, final=True)
+    metrics, _ = Evaluator(load_images(config), Split(**folder.split()), machine).evaluate(machine.place(served), final=True)
     return metrics

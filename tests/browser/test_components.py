@@ -99,9 +99,7 @@ def drag(page: Page, start: float, end: float, pause: Callable[[], None] | None 
 
 
 def zoomed(page: Page, low: float, high: float) -> None:
-    page.wait_for_function(
-        f"(() => {{ const [a, b] = document.querySelector('{FIGURE}').layout.xaxis.range; return Math.abs(a - {low}) < 3 && Math.abs(b - {high}) < 3 }})()"
-    )
+    page.wait_for_function(f"(() => {{ const [a, b] = document.querySelector('{FIGURE}').layout.xaxis.range; return Math.abs(a - {low}) < 3 && Math.abs(b - {high}) < 3 }})()")
 
 
 def test_points_arrive_while_element_zoom_and_hidden_curve_stay(page: Page, url: str) -> None:

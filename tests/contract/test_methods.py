@@ -176,7 +176,7 @@ def test_pseudo_labels_are_shares_and_name_pictures_of_the_pool(method: str, tmp
 
 @pytest.mark.parametrize("method", METHODS)
 def test_showing_what_it_sees_changes_nothing(method: str) -> None:
-    built, batch, now = _one_step(method)
+    built, batch, _ = _one_step(method)
     before = {name: value.clone() for name, value in built.state_dict().items()}
     shown = built.show(batch)
     assert shown

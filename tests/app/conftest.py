@@ -1,0 +1,46 @@
+"""AppTest with a real Lab in a folder of its own, shared by the tests of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from engine.lab.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The Lab that the pages of this module see."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("FEWLAB_CHECKPOINTS", str(tmp_path_factory.mktemp("app") / "checkpoints"))
+    patch.chdir(ROOT)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    from ui.server import lab as the_lab
+
+    made = the_lab()
+    yield made
+    made.close()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    patch.undo()
+
+
+@pytest.fixture
+def open_page(lab: Lab) -> Callable[..., AppTest]:
+    def go(page: str, **query: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        app.switch_page(f"pages/{page}.py")
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return go

@@ -1,0 +1,139 @@
+"""Every page, empty and full, as a person reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.lab.lab import Lab
+from engine.presets import PRESETS
+from engine.runs.store import Run
+
+Open = Callable[..., AppTest]
+SHORT = {**PRESETS["digits-fixmatch"].config, "name": "short <b>run</b> *of* digits", "budget": {"steps": 40, "batch_size": 16, "evaluate_every": 10}}
+
+
+def words(app: AppTest) -> str:
+    kinds = ("title", "markdown", "caption", "info", "warning", "error", "subheader", "header")
+    return " ".join(str(element.value) for kind in kinds for element in getattr(app, kind))
+
+
+def finished(lab: Lab, run_id: str) -> Run:
+    for _ in range(600):
+        run = lab.store.run(run_id)
+        if not run.status.active:
+            return run
+        time.sleep(0.1)
+    raise AssertionError(f"the run is still {run.status.state} after a minute")
+
+
+# The tests of this module share one Lab; the first ones see it empty.
+
+
+@pytest.mark.parametrize(
+    ("page", "title", "sentence"),
+    [
+        ("start", "FewLab", "Thousands of pictures, a handful of labels: see what can be done."),
+        ("train", "Train", "No run is open. Set something up on the left, or simply press Start: its curves appear here."),
+        ("compare", "Compare", "Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side by side here."),
+        ("runs", "Runs", "No run yet. Start one, and it stays here until you delete it."),
+        ("predict", "Predict", "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures here."),
+    ],
+)
+def test_an_empty_page_has_one_heading_and_says_what_to_do(page: str, title: str, sentence: str, open_page: Open) -> None:
+    app = open_page(page)
+    assert [heading.value for heading in app.title] == [title]
+    assert sentence in words(app)
+
+
+def test_the_form_is_made_from_the_schemas(open_page: Open) -> None:
+    app = open_page("train")
+    assert app.slider(key="train_0_fixmatch_digits_method_threshold").label == "Threshold τ"
+    assert app.slider(key="train_0_fixmatch_digits_method_threshold").value == 0.95
+    assert app.slider(key="train_0_fixmatch_digits_method_threshold").help == "Keep a pseudo-label only at or above this confidence."
+    app.selectbox(key="train_0_method").select("supervised").run()
+    assert not app.exception
+    assert not [slider for slider in app.slider if slider.label.startswith("Threshold")]
+
+
+def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None:
+    app = open_page("train")
+    app.number_input(key="train_0_fixmatch_digits_budget_steps").set_value(321).run()
+    app.switch_page("pages/runs.py").run()
+    app.switch_page("pages/train.py").run()
+    assert app.number_input(key="train_0_fixmatch_digits_budget_steps").value == 321
+
+
+def test_a_budget_that_the_data_cannot_fill_is_one_sentence_and_no_run(lab: Lab, open_page: Open) -> None:
+    app = open_page("train")
+    app.number_input(key="train_0_fixmatch_digits_data_few_per_class").set_value(5000).run()
+    app.button(key="train_start").click().run()
+    assert not app.exception
+    assert any("5000 labels per class are asked for" in error.value.replace("\\", "") for error in app.error)
+    assert lab.store.runs() == []
+
+
+def test_start_trains_and_the_finished_run_is_shown_everywhere(lab: Lab, open_page: Open) -> None:
+    folder = lab.submit(SHORT)
+    run = finished(lab, folder.id)
+    assert run.status.state == "finished"
+    train = open_page("train", run=run.id)
+    assert [metric.label for metric in train.metric] == ["Test accuracy", "Pseudo-labels used", "Of them right"]
+    assert train.metric[0].value.endswith(" %")
+    assert {"Retrain", "Retrain at 0.95", "Predict with it", "Compare"} <= {button.label for button in train.button}
+    # The name is text, not markup.
+    assert "short \\<b\\>run\\</b\\> \\*of\\* digits" in words(train)
+    assert f"{run.status.metrics['test/accuracy'] * 100:.1f} %" in words(open_page("runs"))
+    compare = open_page("compare")
+    assert "Final figures" in words(compare)
+    assert "Right on" in words(open_page("predict"))
+
+
+def test_retrain_puts_the_runs_settings_into_the_form(lab: Lab, open_page: Open) -> None:
+    run = lab.store.runs()[0]
+    app = open_page("train", run=run.id)
+    app.button(key="train_retrain").click().run()
+    assert app.number_input(key="train_1_fixmatch_digits_budget_steps").value == 40
+    assert app.session_state["train_ghost"] == run.id
+
+
+def test_retrain_at_another_threshold_starts_a_run_that_differs_in_it_alone(lab: Lab, open_page: Open) -> None:
+    from engine.analysis.compare import differing
+
+    first = lab.store.runs()[-1]
+    app = open_page("train", run=first.id)
+    app.slider(key=f"train_live_threshold_{first.id}").set_value(0.8).run()
+    app.button(key="train_retrain_at").click().run()
+    assert not app.exception
+    second = finished(lab, lab.store.runs()[0].id)
+    assert differing([first.config, second.config]) == {"method.threshold": [0.95, 0.8]}
+
+
+def test_two_runs_compared_show_only_what_differs(open_page: Open) -> None:
+    app = open_page("compare")
+    assert "What differs" in words(app)
+    tables = [table.value for table in app.dataframe]
+    assert list(tables[1]["setting"]) == ["method.threshold"]
+
+
+def test_deleting_asks_first_and_names_what_goes(lab: Lab, open_page: Open) -> None:
+    run = lab.store.runs()[0]
+    app = open_page("runs")
+    app.button(key=f"runs_delete_{run.id}").click().run()
+    assert "of curves, snapshots and weights will be gone for good" in words(app)
+    assert lab.store.run(run.id).status == run.status
+
+
+def test_a_link_to_a_run_that_is_gone_is_one_sentence(open_page: Open) -> None:
+    app = open_page("train", run="20260101-000000-fixmatch-digits-0000")
+    assert any("There is no run named" in warning.value for warning in app.warning)
+
+
+def test_the_test_set_is_read_with_true_labels_beside(open_page: Open) -> None:
+    app = open_page("predict")
+    app.button_group(key="predict_source").set_value(["the test set"]).run()
+    assert not app.exception
+    assert "right" in words(app) or "it is" in words(app)

@@ -1,0 +1,214 @@
+"""The whole path in a real browser: start, train, watch, zoom, move the threshold, retrain, compare, predict, rename, delete."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from engine.runs.store import Run, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURE = ".fewlab-figure .js-plotly-plot, .fewlab-figure.js-plotly-plot"
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("browser") / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def url(serve: Callable[..., str], checkpoints: Path) -> str:
+    address = serve(ROOT / "app.py", cwd=ROOT, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
+    # Warm: both processes have imported torch and trained their throwaway steps.
+    log, deadline = checkpoints / ".lab.log", time.monotonic() + 90
+    while time.monotonic() < deadline and not (checkpoints / ".catalog.json").exists():
+        time.sleep(0.5)
+        if log.exists():
+            break
+    return address
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.1)
+
+
+def newest(checkpoints: Path) -> Run:
+    return Store(checkpoints).runs()[0]
+
+
+def points(page: Page, number: int = 0) -> int:
+    """Points on the first curve of the figure."""
+    return int(page.evaluate("n => { const f = document.querySelectorAll('.js-plotly-plot')[n]; return f && f.data && f.data.length ? f.data[0].x.length : 0 }", number))
+
+
+def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: str, checkpoints: Path) -> None:
+    page.goto(url)
+    expect(page.get_by_role("heading", name="FewLab")).to_be_visible()
+    page.get_by_role("button", name=re.compile("Try it")).first.click()
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible(timeout=30_000)
+    wait_for(lambda: points(page) > 0, 30, "the first point")
+    assert f"run={newest(checkpoints).id}" in page.evaluate("location.href")
+    page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine = true")
+    page.evaluate("window.Plotly.relayout(document.querySelectorAll('.js-plotly-plot')[0], {'xaxis.range': [0, 90]})")
+    before = points(page)
+    wait_for(lambda: points(page) > before + 3, 30, "more points")
+    assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.xaxis.range") == [0, 90]
+    assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine") is True
+
+
+def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: Path) -> None:
+    run = newest(checkpoints)
+    page.goto(f"{url}/train?run={run.id}")
+    page.get_by_role("button", name="Pause").click()
+    wait_for(lambda: newest(checkpoints).status.state == "paused", 20, "the pause")
+    slider = page.get_by_role("slider", name="Threshold τ of this run")
+    slider.focus()
+    for _ in range(5):
+        slider.press("ArrowLeft")
+    wait_for(lambda: any(e["event"] == "change" for e in run.folder.events()), 20, "the change")
+    page.get_by_role("button", name="Resume").click()
+    wait_for(lambda: newest(checkpoints).status.state == "finished", 90, "the end")
+    changes = [e["value"] for e in run.folder.events() if e["event"] == "change"]
+    assert changes[-1] == pytest.approx(0.90)
+    expect(page.get_by_text(re.compile("Finished: step 500 of 500"))).to_be_visible(timeout=20_000)
+    annotations = page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.annotations.map(a => a.text)")
+    assert any("τ 0.9" in text for text in annotations)
+
+
+def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, checkpoints: Path) -> None:
+    first = newest(checkpoints)
+    page.goto(f"{url}/train?run={first.id}")
+    page.get_by_role("button", name=re.compile(r"Retrain at 0\.9")).click()
+    wait_for(lambda: newest(checkpoints).id != first.id, 30, "the second run")
+    wait_for(
+        lambda: points(page) > 0 and "previous run" in page.evaluate("JSON.stringify([...document.querySelectorAll('.js-plotly-plot')].map(f => f.data.map(t => t.name)))"),
+        30,
+        "the ghost",
+    )
+    page.get_by_role("button", name="Stop").click()
+    wait_for(lambda: newest(checkpoints).status.state == "stopped", 30, "the stop")
+    assert newest(checkpoints).folder.model_file.exists()
+    assert newest(checkpoints).config["method"]["threshold"] == pytest.approx(0.9)
+
+
+def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, checkpoints: Path) -> None:
+    run = Store(checkpoints).runs()[-1]
+    page.goto(f"{url}/train?run={run.id}")
+    expect(page.get_by_text(re.compile("Finished: step 500"))).to_be_visible(timeout=20_000)
+    page.reload()
+    expect(page.get_by_text(re.compile("Finished: step 500"))).to_be_visible(timeout=20_000)
+    other = page.context.new_page()
+    other.goto(page.evaluate("location.href"))
+    expect(other.get_by_text(re.compile("Finished: step 500"))).to_be_visible(timeout=20_000)
+    # The sidebar drops the URL's parameters; the run of this tab comes back by itself.
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Train").click()
+    expect(page.get_by_text(re.compile("Finished: step 500"))).to_be_visible(timeout=20_000)
+    wait_for(lambda: f"run={run.id}" in page.evaluate("location.href"), 10, "the run in the URL")
+
+
+def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    run = Store(checkpoints).runs()[-1]
+    from engine.predict import Predictor
+
+    digits = load_digits()
+    candidates = np.round(digits.images[:200] * (255 / 16)).astype(np.uint8)
+    predictor = Predictor(run.folder)
+    sure = [i for i, p in enumerate(predictor.probabilities(candidates[:, None])) if p.max() > 0.9 and p.argmax() == digits.target[i]]
+    assert sure, "a trained model is sure of some of the first 200 digits"
+    picture = Image.fromarray(candidates[sure[0]])
+    page.goto(f"{url}/predict?run={run.id}")
+    files = [
+        {"name": "digit.png", "mimeType": "image/png", "buffer": png(picture)},
+        # Dark on white paper and large, as a person would photograph it.
+        {"name": "paper <i>.png", "mimeType": "image/png", "buffer": png(Image.fromarray(255 - np.asarray(picture.resize((160, 160), Image.Resampling.BICUBIC))))},
+        {"name": "letter.png", "mimeType": "image/png", "buffer": b"not a picture at all"},
+    ]
+    page.locator("input[type=file]").set_input_files(files)
+    expect(page.get_by_text("What it could be").first).to_be_visible(timeout=30_000)
+    label = str(digits.target[sure[0]])
+    answers = page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(rf"^{label} · \d+\.\d %"))
+    expect(answers.first).to_be_visible()
+    expect(page.get_by_text(re.compile("inverted"))).to_be_visible()
+    expect(page.get_by_test_id("stAlert").filter(has_text="letter.png")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    rows = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert rows[0].startswith("picture,prediction,probability,error,0,1,2")
+    assert rows[1].startswith(f"digit.png,{label},")
+    assert len(rows) == 4
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, checkpoints: Path) -> None:
+    page.goto(f"{url}/compare")
+    expect(page.get_by_role("heading", name="What differs")).to_be_visible(timeout=20_000)
+    wait_for(lambda: page.evaluate("(document.querySelector('.js-plotly-plot') || {data: []}).data.length") >= 2, 20, "both curves")
+
+
+def test_a_run_is_renamed_and_deleted_only_when_confirmed(page: Page, url: str, checkpoints: Path) -> None:
+    run = newest(checkpoints)
+    page.goto(f"{url}/runs")
+    page.get_by_role("button", name="Rename").first.click()
+    page.get_by_label("Name", exact=True).fill("a name of mine")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    wait_for(lambda: Store(checkpoints).run(run.id).name == "a name of mine", 15, "the new name")
+    expect(page.get_by_text("a name of mine")).to_be_visible()
+    page.get_by_role("button", name="Delete").first.click()
+    page.get_by_role("button", name="Keep it").click()
+    assert run.folder.path.is_dir()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Delete").first.click()
+    page.get_by_role("button", name="Delete it").click()
+    wait_for(lambda: not run.folder.path.exists(), 15, "the end of the run")
+
+
+def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: str, checkpoints: Path) -> None:
+    tabs = [page, page.context.new_page()]
+    before = {run.id for run in Store(checkpoints).runs()}
+    for tab in tabs:
+        tab.goto(url)
+        expect(tab.get_by_role("button", name=re.compile("Try it")).nth(1)).to_be_visible(timeout=20_000)
+    for tab in tabs:
+        tab.get_by_role("button", name=re.compile("Try it")).nth(1).click(no_wait_after=True)
+    most = 0
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        mine = [run for run in Store(checkpoints).runs() if run.id not in before]
+        most = max(most, sum(run.status.state == "running" for run in mine))
+        if len(mine) == 2 and all(run.status.state == "finished" for run in mine):
+            break
+        time.sleep(0.05)
+    assert sorted(run.status.state for run in mine) == ["finished", "finished"]
+    assert most == 1
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_its_window(page: Page, url: str, checkpoints: Path, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for name in ("", "train", "compare", "runs", "predict"):
+        page.goto(f"{url}/{name}")
+        expect(page.locator("h1")).to_have_count(1, timeout=20_000)
+        wait_for(lambda: page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth"), 5, f"{name or 'start'} to fit {width} px")
+        expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -1,0 +1,403 @@
+"""Run folders that were cut off, overwritten, swapped or prepared by a stranger: one clear sentence or a right answer, never another exception.
+
+Nothing here may run code that a file brings along: a pickle that would write a file is part of the attack.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from engine.config import RunConfig
+from engine.errors import FewLabError, RunError
+from engine.lab.inline import resume
+from engine.predict import Predictor
+from engine.runs.folder import RunFolder
+from engine.runs.pictures import load_pictures
+from engine.runs.store import Run, Store
+from engine.training import checkpoint
+from engine.training.control import Command
+from engine.training.loop import Trainer
+from engine.training.retest import retest
+from tests.integration.trainer_process import At
+
+GARBAGE = bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8))
+
+
+CHANGED = "The settings or the data of this run have changed since its checkpoint was written: start a new run instead of resuming it."
+
+
+class Attack:
+    """Unpickling this creates a file."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, (str(self.trace), "w"))
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    return tmp_path / "the attack worked"
+
+
+@pytest.fixture
+def run(trained: Callable[..., Run], tmp_path: Path) -> RunFolder:
+    """A finished run of its own, to be damaged."""
+    original = trained(method={"name": "supervised"}).folder
+    shutil.copytree(original.path, tmp_path / "checkpoints" / original.id)
+    return RunFolder(tmp_path / "checkpoints" / original.id)
+
+
+@pytest.fixture(scope="module")
+def half_way(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    config = RunConfig.parse({"method": "supervised", "budget": {"steps": 20, "batch_size": 8, "evaluate_every": 10}, "hardware": {"device": "cpu", "threads": 1}})
+    folder = Store(tmp_path_factory.mktemp("half way")).create(config.model_dump(mode="json"))
+    Trainer(folder, At(10, Command("interrupt"))).run()
+    return folder
+
+
+@pytest.fixture
+def cut(half_way: RunFolder, tmp_path: Path) -> RunFolder:
+    """An interrupted run of its own, to be damaged."""
+    shutil.copytree(half_way.path, tmp_path / "checkpoints" / half_way.id)
+    return RunFolder(tmp_path / "checkpoints" / half_way.id)
+
+
+def sentence(action: Callable[[], Any]) -> str:
+    with pytest.raises(FewLabError) as refused:
+        action()
+    text = str(refused.value)
+    assert "\n" not in text
+    assert len(text) < 500
+    return text
+
+
+# checkpoint.pt
+
+
+def saved(state: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :]
+
+
+CHECKPOINTS: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda whole: b"",
+    "cut off": lambda whole: whole[: len(whole) // 3],
+    "without its end": lambda whole: whole[:-10],
+    "one byte wrong": flipped,
+    "garbage": lambda whole: GARBAGE,
+    "text": lambda whole: b"hello",
+    "an empty zip": lambda whole: b"PK\x05\x06" + bytes(18),
+    "another program's": lambda whole: saved({"state_dict": {"weight": torch.zeros(3)}}),
+    "a bare tensor": lambda whole: saved(torch.zeros(3)),
+    "a list": lambda whole: saved([1, 2, 3]),
+    "a version and nothing else": lambda whole: saved({"version": 1}),
+    "a version in words": lambda whole: saved({"version": "one"}),
+}
+
+
+@pytest.mark.parametrize("damage", CHECKPOINTS.values(), ids=list(CHECKPOINTS))
+def test_a_checkpoint_that_cannot_be_read_is_one_sentence_and_never_a_fresh_start(cut: RunFolder, damage: Callable[[bytes], bytes]) -> None:
+    cut.checkpoint_file.write_bytes(damage(cut.checkpoint_file.read_bytes()))
+    text = sentence(lambda: resume(cut.id, cut.path.parent))
+    assert text.startswith(f"Run {cut.id} cannot be resumed: checkpoint.pt is ")
+    assert text.endswith(" Start it again with the same settings.")
+    assert (cut.status().state, cut.status().reason) == ("interrupted", text)
+
+
+@pytest.mark.parametrize("damage", CHECKPOINTS.values(), ids=list(CHECKPOINTS))
+def test_behind_any_damaged_checkpoint_the_previous_one_is_used(cut: RunFolder, damage: Callable[[bytes], bytes]) -> None:
+    whole = cut.checkpoint_file.read_bytes()
+    cut.previous_checkpoint_file.write_bytes(whole)
+    cut.checkpoint_file.write_bytes(damage(whole))
+    state = checkpoint.load(cut)
+    assert state is not None
+    assert state["step"] == 10
+
+
+def test_a_pickle_in_place_of_a_checkpoint_is_not_executed(cut: RunFolder, trace: Path) -> None:
+    cut.checkpoint_file.write_bytes(pickle.dumps(Attack(trace)))
+    assert "checkpoint.pt is damaged" in sentence(lambda: resume(cut.id, cut.path.parent))
+    cut.update_status(state="interrupted")
+    cut.checkpoint_file.write_bytes(saved({"version": 1, "step": Attack(trace)}))
+    assert "checkpoint.pt is damaged" in sentence(lambda: resume(cut.id, cut.path.parent))
+    assert not trace.exists()
+
+
+def test_a_newer_checkpoint_asks_for_an_update_and_can_be_resumed_after_it(cut: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = checkpoint.load(cut)
+    assert state is not None
+    cut.checkpoint_file.write_bytes(saved({**state, "version": 2}))
+    text = sentence(lambda: resume(cut.id, cut.path.parent))
+    assert "checkpoint.pt was written in format 2 and this FewLab reads up to 1: update FewLab to resume it." in text
+    monkeypatch.setattr(checkpoint, "VERSION", 2)
+    assert resume(cut.id, cut.path.parent).status.state == "finished"
+
+
+def test_a_checkpoint_of_another_run_is_refused(cut: RunFolder, run: RunFolder) -> None:
+    shutil.copy(run.checkpoint_file, cut.checkpoint_file)
+    assert sentence(lambda: resume(cut.id, cut.path.parent)) == CHANGED
+
+
+def test_settings_changed_by_hand_are_not_resumed(cut: RunFolder) -> None:
+    cut.write_config({**cut.config(), "seed": 1})
+    assert sentence(lambda: resume(cut.id, cut.path.parent)) == CHANGED
+
+
+@pytest.mark.parametrize("part", ["method", "average", "optimizer", "watch", "step", "seconds"])
+@pytest.mark.parametrize("value", [None, {}, {"weight": torch.zeros(2)}, "text"], ids=["nothing", "empty", "foreign", "text"])
+def test_a_checkpoint_with_a_foreign_part_is_one_sentence(cut: RunFolder, part: str, value: Any) -> None:
+    state = checkpoint.load(cut)
+    assert state is not None
+    cut.checkpoint_file.write_bytes(saved({**state, part: value}))
+    text = sentence(lambda: resume(cut.id, cut.path.parent))
+    assert text.startswith(f"The checkpoint of run {cut.id} does not fit its settings (")
+
+
+# config.json, status.json, events.jsonl, metrics.jsonl
+
+JSONS: dict[str, bytes | None] = {
+    "missing": None,
+    "empty": b"",
+    "cut off": b'{"state": "inter',
+    "garbage": GARBAGE,
+    "a list": b"[]",
+    "a number": b"5",
+    "not unicode": b'{"state": "\xff\xfe"}',
+    "nested without end": b'{"a":' * 100_000,
+    "a number without end": b'{"step": ' + b"9" * 10_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("content", JSONS.values(), ids=list(JSONS))
+@pytest.mark.parametrize("name", ["config.json", "status.json"])
+def test_a_run_with_a_broken_file_is_listed_apart_and_opens_with_one_sentence(run: RunFolder, name: str, content: bytes | None) -> None:
+    (run.path / name).unlink() if content is None else (run.path / name).write_bytes(content)
+    store = Store(run.path.parent)
+    text = sentence(lambda: store.run(run.id))
+    assert run.id in text
+    assert store.runs() == []
+    assert store.queue() == []
+    assert [(folder.id, reason) for folder, reason in store.unreadable()] == [(run.id, text)]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {},
+        {"state": 5},
+        {"state": []},
+        {"state": "dead"},
+        {"state": "queued", "order": "z"},
+        {"state": "running", "step": None},
+        {"state": "finished", "metrics": {"test/accuracy": "high"}},
+        {"state": "finished", "reason": {}},
+    ],
+    ids=str,
+)
+def test_a_status_of_wrong_types_does_not_bring_the_queue_down(run: RunFolder, status: dict[str, Any]) -> None:
+    store = Store(run.path.parent)
+    waiting = store.create(RunConfig.parse({}).model_dump(mode="json"))
+    (run.path / "status.json").write_text(json.dumps(status))
+    assert sentence(run.status) == f"The status of run {run.id} is not readable: delete the run or restore its status.json."
+    assert [queued.id for queued in store.queue()] == [waiting.id]
+
+
+@pytest.mark.parametrize("version", [2, 99, "1", None, [1]])
+def test_a_status_of_another_format_asks_for_an_update(run: RunFolder, version: Any) -> None:
+    (run.path / "status.json").write_text(json.dumps({"state": "finished", "version": version}))
+    assert sentence(run.status) == f"Run {run.id} was written in format {version} and this FewLab reads up to 1: update FewLab to open it."
+
+
+def test_a_config_that_this_version_does_not_know_is_one_sentence_on_resume(cut: RunFolder) -> None:
+    cut.write_config({**cut.config(), "method": {"name": "telepathy"}})
+    assert sentence(lambda: resume(cut.id, cut.path.parent)).startswith("There is no method named 'telepathy': ")
+
+
+def test_garbage_in_the_journals_is_passed_over(cut: RunFolder) -> None:
+    rows, events = cut.metrics(), len(cut.events())
+    for file in (cut.metrics_file, cut.events_file):
+        lines = file.read_bytes()
+        file.write_bytes(GARBAGE.replace(b"\n", b"") + b"\n" + b"[" * 100_000 + b"\n" + lines + b'{"step": 99, "loss')
+    assert cut.metrics() == rows
+    assert len(cut.events()) == events
+    assert resume(cut.id, cut.path.parent).status.state == "finished"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "change"},
+        {"event": "change", "step": "12", "key": "method.threshold", "value": 1},
+        {"event": "change", "step": 12},
+        {"event": ["start"]},
+        {"event": "start", "machine": 5},
+        {"step": 1},
+    ],
+    ids=str,
+)
+def test_events_of_wrong_shape_are_passed_over(cut: RunFolder, event: dict[str, Any]) -> None:
+    with open(cut.events_file, "a", encoding="utf-8") as file:
+        file.write(json.dumps(event) + "\n")
+    assert resume(cut.id, cut.path.parent).status.state == "finished"
+
+
+def test_a_start_event_that_does_not_say_where_it_was_trained_is_one_sentence(cut: RunFolder) -> None:
+    cut.events_file.write_text('{"event": "start", "step": 0, "machine": {"device": "cpu", "color": "blue"}}\n')
+    text = sentence(lambda: resume(cut.id, cut.path.parent))
+    assert text == f"events.jsonl of run {cut.id} does not say what it was trained on: restore the file, or start the run again with the same settings."
+
+
+def test_a_change_that_was_never_allowed_is_one_sentence(cut: RunFolder) -> None:
+    cut.add_event("change", 12, key="optimizer.lr", value="fast")
+    assert sentence(lambda: resume(cut.id, cut.path.parent)) == "optimizer.lr is 'fast': input should be a valid number, unable to parse string as a number."
+
+
+# model.safetensors
+
+
+def about(folder: RunFolder) -> dict[str, Any]:
+    with safetensors.safe_open(folder.model_file, "pt") as file:
+        found: dict[str, Any] = json.loads(file.metadata()["fewlab"])
+    return found
+
+
+def tensors(folder: RunFolder) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load(folder.model_file.read_bytes())
+
+
+def described(folder: RunFolder, **changes: Any) -> bytes:
+    """The model file with other metadata; None leaves an entry out."""
+    plain = {key: value for key, value in (about(folder) | changes).items() if value is not None}
+    return safetensors.torch.save(tensors(folder), {"fewlab": json.dumps(plain)})
+
+
+MODELS: dict[str, Callable[[RunFolder, Path], bytes]] = {
+    "empty": lambda run, trace: b"",
+    "cut off": lambda run, trace: run.model_file.read_bytes()[:2000],
+    "without its end": lambda run, trace: run.model_file.read_bytes()[:-4],
+    "garbage": lambda run, trace: GARBAGE,
+    "a header without end": lambda run, trace: b"\xff" * 8 + GARBAGE,
+    "a pickle": lambda run, trace: pickle.dumps(Attack(trace)),
+    "a checkpoint": lambda run, trace: run.checkpoint_file.read_bytes(),
+    "without metadata": lambda run, trace: safetensors.torch.save(tensors(run)),
+    "with another program's metadata": lambda run, trace: safetensors.torch.save(tensors(run), {"format": "pt"}),
+    "metadata that is no JSON": lambda run, trace: safetensors.torch.save(tensors(run), {"fewlab": "{"}),
+    "metadata that is a list": lambda run, trace: safetensors.torch.save(tensors(run), {"fewlab": "[]"}),
+    "metadata nested without end": lambda run, trace: safetensors.torch.save(tensors(run), {"fewlab": "[" * 100_000}),
+    "a version in words": lambda run, trace: described(run, version="one"),
+    "other weights": lambda run, trace: safetensors.torch.save({"weight": torch.zeros(3)}, {"fewlab": json.dumps(about(run))}),
+    "weights of another size": lambda run, trace: safetensors.torch.save({k: torch.zeros(2) for k in tensors(run)}, {"fewlab": json.dumps(about(run))}),
+    "more classes than weights": lambda run, trace: described(run, problem={"classes": 99, "channels": 1, "size": 8}),
+    "classes without end": lambda run, trace: described(run, problem={"classes": 10**15, "channels": 1, "size": 8}),
+    "fewer names than classes": lambda run, trace: described(run, class_names=["a"]),
+    **{f"without {key}": lambda run, trace, key=key: described(run, **{key: None}) for key in ("version", "config", "class_names", "background", "metrics", "problem")},
+}
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=list(MODELS))
+def test_a_model_that_cannot_be_used_is_one_sentence(run: RunFolder, trace: Path, make: Callable[[RunFolder, Path], bytes]) -> None:
+    run.model_file.write_bytes(make(run, trace))
+    text = sentence(lambda: Predictor(run))
+    assert text.startswith(f"The model file of run {run.id} is damaged or not FewLab's (")
+    assert text.endswith("): resume or repeat the run to write it again.")
+    assert not trace.exists()
+
+
+def test_no_model_and_a_newer_model_say_so(run: RunFolder) -> None:
+    newer = described(run, version=4)
+    run.model_file.unlink()
+    assert sentence(lambda: Predictor(run)) == f"Run {run.id} has no model yet: let it finish, or stop it to keep what it has learned."
+    run.model_file.write_bytes(newer)
+    assert sentence(lambda: Predictor(run)) == f"The model of run {run.id} was written in format 4 and this FewLab reads up to 1: update FewLab to open it."
+
+
+# snapshots, the split, the kept pictures
+
+
+def zipped(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("ids.npy", content)
+    return buffer.getvalue()
+
+
+def pickled_array(trace: Path) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, ids=np.array([Attack(trace)], dtype=object))
+    return buffer.getvalue()
+
+
+def plain_array() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.arange(3))
+    return buffer.getvalue()
+
+
+ARRAYS: dict[str, Callable[[bytes, Path], bytes]] = {
+    "empty": lambda whole, trace: b"",
+    "cut off": lambda whole, trace: whole[: len(whole) // 2],
+    "one byte wrong": lambda whole, trace: flipped(whole),
+    "garbage": lambda whole, trace: GARBAGE,
+    "a zip of garbage": lambda whole, trace: zipped(GARBAGE),
+    "the beginning of a zip": lambda whole, trace: b"PK\x03\x04",
+    "one bare array": lambda whole, trace: plain_array(),
+    "a pickle": lambda whole, trace: pickle.dumps(Attack(trace)),
+    "an array of pickles": lambda whole, trace: pickled_array(trace),
+}
+
+
+@pytest.mark.parametrize("damage", ARRAYS.values(), ids=list(ARRAYS))
+def test_a_snapshot_that_cannot_be_read_is_one_sentence(run: RunFolder, trace: Path, damage: Callable[[bytes, Path], bytes]) -> None:
+    path = run.snapshots / "00000040.npz"
+    path.write_bytes(damage(path.read_bytes(), trace))
+    assert sentence(lambda: run.snapshot(40)).startswith(f"The snapshot of step 40 of run {run.id} cannot be read (")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("damage", ARRAYS.values(), ids=list(ARRAYS))
+def test_a_split_that_cannot_be_read_is_one_sentence(run: RunFolder, trace: Path, damage: Callable[[bytes, Path], bytes]) -> None:
+    path = run.path / "split.npz"
+    path.write_bytes(damage(path.read_bytes(), trace))
+    assert sentence(lambda: retest(run)).startswith(f"The split of run {run.id} cannot be read (")
+    assert not trace.exists()
+
+
+def test_a_missing_snapshot_and_names_that_are_no_steps(run: RunFolder) -> None:
+    assert sentence(lambda: run.snapshot(7)) == f"The snapshot of step 7 of run {run.id} cannot be read (FileNotFoundError)."
+    for name in ("x.npz", "..npz", "12.tmp.npz", "-5.npz"):
+        (run.snapshots / name).write_bytes(b"")
+    assert run.snapshot_steps() == [20, 40]
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "ids.npy", "about.json"])
+@pytest.mark.parametrize("content", [None, b"", GARBAGE, b"[]", b"\x93NUMPY\x01\x00"], ids=["missing", "empty", "garbage", "a list", "cut off"])
+def test_kept_pictures_that_cannot_be_read_are_one_sentence(trained: Callable[..., Run], tmp_path: Path, name: str, content: bytes | None) -> None:
+    folder = trained(method={"name": "supervised"}).folder
+    content_hash = folder.events()[0]["pictures"]
+    kept = tmp_path / ".pictures" / content_hash
+    shutil.copytree(folder.path.parent / ".pictures" / content_hash, kept)
+    assert len(load_pictures(tmp_path, content_hash).ids) == 1797
+    (kept / name).unlink() if content is None else (kept / name).write_bytes(content)
+    with pytest.raises(RunError) as refused:
+        load_pictures(tmp_path, content_hash)
+    assert str(refused.value) == "The pictures of this run are no longer in the cache: start a run on the same data set to bring them back."

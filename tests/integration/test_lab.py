@@ -1,0 +1,338 @@
+"""A real Lab with its real processes: the queue, the commands, and what is left when one of the processes dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.config import RunConfig
+from engine.errors import LabError, RunError, UnknownName
+from engine.lab.lab import Lab
+from engine.runs.folder import RunFolder
+from engine.runs.store import Store
+from engine.training import checkpoint
+from engine.training.control import Command
+from engine.training.loop import Trainer
+from tests.integration.trainer_process import At
+from tests.integration.waiting import ROOT, alive, until
+
+pytestmark = pytest.mark.slow
+
+
+def plain(steps: int = 40, **more: Any) -> dict[str, Any]:
+    return {"method": "supervised", "budget": {"steps": steps, "batch_size": 8, "evaluate_every": max(20, steps // 2)}, "hardware": {"device": "cpu", "threads": 1}, **more}
+
+
+LONG = 200_000  # steps: minutes, so that a test ends it
+
+
+def created(store: Store, **more: Any) -> RunFolder:
+    return store.create(RunConfig.parse(plain(**more)).model_dump(mode="json"))
+
+
+@pytest.fixture(scope="module")
+def left_over(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
+    """A checkpoints folder as a killed server leaves it: one run says it is running, another that it is paused, both at step 20."""
+    store = Store(tmp_path_factory.mktemp("lab") / "checkpoints")
+    folders = {}
+    for state in ("running", "paused"):
+        folders[state] = created(store)
+        Trainer(folders[state], At(20, Command("interrupt"))).run()
+        folders[state].update_status(state=state)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def lab(left_over: dict[str, RunFolder]) -> Iterator[Lab]:
+    lab = Lab(left_over["running"].path.parent).start()
+    yield lab
+    close(lab)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_training(lab: Lab) -> Iterator[None]:
+    yield
+    for run in lab.store.runs():
+        if run.status.state == "queued" or run.id == lab.current:
+            try:
+                lab.command(run.id, "stop")
+            except LabError:  # it has just ended
+                continue
+    until(lambda: lab.current is None, "the end of what a test left training")
+
+
+def close(lab: Lab) -> None:
+    lab.close()
+    lab.trainer.wait(30)
+    lab.assistant.wait(30)
+
+
+def until_state(folder: RunFolder, *states: str) -> None:
+    until(lambda: folder.status().state in states, f"state {' or '.join(states)} of {folder.id}")
+
+
+def training(lab: Lab, **more: Any) -> RunFolder:
+    """A long run that has taken its first steps."""
+    folder = lab.submit(plain(LONG, **more))
+    until(lambda: folder.status().state == "running" and folder.status().step > 0, "the first step")
+    return folder
+
+
+def happened(folder: RunFolder) -> list[str]:
+    return [event["event"] for event in folder.events()]
+
+
+# the app was restarted
+
+
+def test_a_run_that_was_training_when_the_app_died_goes_on_to_its_end(lab: Lab, left_over: dict[str, RunFolder]) -> None:
+    folder = left_over["running"]
+    until_state(folder, "finished")
+    assert happened(folder) == ["start", "interrupted", "interrupted", "resume", "continue", "finished"]
+    resumed = folder.events()[3]
+    assert (resumed["step"], resumed["reason"]) == (20, "FewLab was restarted and goes on with this run.")
+    assert folder.status().step == 40
+
+
+def test_a_run_that_was_paused_when_the_app_died_waits(lab: Lab, left_over: dict[str, RunFolder]) -> None:
+    folder = left_over["paused"]
+    until(lambda: lab.trains, "the lock")
+    assert (folder.status().state, folder.status().step) == ("interrupted", 20)
+    assert folder.status().reason == "FewLab ended while this run was paused."
+    lab.resume(folder.id)
+    until_state(folder, "finished")
+
+
+# the queue
+
+
+def test_a_submitted_run_trains_to_its_end(lab: Lab) -> None:
+    folder = lab.submit(plain(name="mine"))
+    until_state(folder, "finished")
+    status = folder.status()
+    assert (status.step, status.steps, status.reason) == (40, 40, "")
+    assert status.seconds > 0
+    assert status.images_per_second > 0
+    assert set(status.metrics) == {f"{part}/{name}" for part in ("validation", "test") for name in ("accuracy", "macro_f1", "auc_roc", "ece")}
+    assert happened(folder) == ["start", "finished"]
+    assert folder.snapshot_steps() == [20, 40]
+    assert folder.model_file.exists()
+    until(lambda: lab.current is None, "an idle lab")
+
+
+def test_two_runs_submitted_at_once_train_one_after_the_other(lab: Lab) -> None:
+    folders: list[RunFolder] = []
+    threads = [threading.Thread(target=lambda: folders.append(lab.submit(plain(400)))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    seen: set[tuple[str, ...]] = set()
+
+    def both_ended() -> bool:
+        states = tuple(sorted(folder.status().state for folder in folders))
+        seen.add(states)
+        assert states.count("running") <= 1
+        return states == ("finished", "finished")
+
+    until(both_ended, "the end of both runs")
+    for thread in threads:
+        thread.join()
+    assert ("queued", "running") in seen
+    assert ("finished", "running") in seen
+    first, second = sorted(folders, key=lambda folder: folder.events()[0]["time"])
+    assert first.events()[-1]["time"] <= second.events()[0]["time"]
+
+
+def test_the_queue_can_be_rearranged_and_left(lab: Lab) -> None:
+    training(lab)
+    a, b, c = (lab.submit(plain()) for _ in range(3))
+    lab.move(c.id, -2)
+    assert [run.id for run in lab.store.queue()] == [c.id, a.id, b.id]
+    lab.move(c.id, 1)
+    assert [run.id for run in lab.store.queue()] == [a.id, c.id, b.id]
+    lab.command(c.id, "stop")
+    assert (c.status().state, c.status().reason) == ("stopped", "taken out of the queue")
+    lab.delete(a.id)
+    assert [run.id for run in lab.store.queue()] == [b.id]
+    with pytest.raises(RunError) as refused:
+        lab.move(c.id, 1)
+    assert str(refused.value) == f"Run {c.id} does not wait in the queue any more."
+
+
+# commands
+
+
+def test_a_run_is_paused_changed_resumed_and_stopped(lab: Lab) -> None:
+    folder = training(lab, method={"name": "fixmatch", "unlabeled_ratio": 1})
+    assert lab.current == folder.id
+    lab.command(folder.id, "pause")
+    until_state(folder, "paused")
+    step = folder.status().step
+    lab.change(folder.id, "method.threshold", 0.5)
+    lab.change(folder.id, "method.threshold", 1.5)
+    lab.change(folder.id, "budget.steps", 10)
+    until(lambda: len(folder.events()) == 5, "the three answers")
+    assert (folder.status().state, folder.status().step) == ("paused", step)
+    lab.resume(folder.id)
+    until(lambda: folder.status().state == "running" and folder.status().step > step, "a step after the pause")
+    lab.command(folder.id, "stop")
+    until_state(folder, "stopped")
+    assert happened(folder) == ["start", "pause", "change", "refused", "refused", "resume", "stopped"]
+    _, pause, change, too_high, not_live, resumed, _ = folder.events()
+    assert pause["step"] == change["step"] == resumed["step"] == step
+    assert (change["key"], change["value"]) == ("method.threshold", 0.5)
+    assert too_high["reason"] == "method.threshold is 1.5 but must be at most 1.0."
+    assert not_live["reason"] == "budget.steps cannot be changed while training."
+    assert folder.model_file.exists()
+
+
+def test_a_stopped_run_goes_on_where_it_stopped(lab: Lab) -> None:
+    folder = training(lab)
+    lab.command(folder.id, "stop")
+    until_state(folder, "stopped")
+    step = folder.status().step
+    lab.resume(folder.id)
+    until(lambda: folder.status().state == "running" and folder.status().step > step, "a step after the stop")
+    lab.command(folder.id, "stop")
+    until_state(folder, "stopped")
+    assert happened(folder) == ["start", "stopped", "resume", "continue", "stopped"]
+    assert [event["step"] for event in folder.events()][:4] == [0, step, step, step]
+
+
+def test_what_does_not_train_here_cannot_be_commanded(lab: Lab) -> None:
+    folder = created(Store(lab.store.root))
+    folder.update_status(state="finished")
+    with pytest.raises(LabError) as refused:
+        lab.command(folder.id, "pause")
+    assert str(refused.value) == f"Run {folder.id} is not training here, so it cannot be told to pause: its state is finished."
+    with pytest.raises(LabError) as refused:
+        lab.change(folder.id, "method.threshold", 0.5)
+    assert str(refused.value) == f"Run {folder.id} is not training here, so method.threshold cannot be changed: start it again with the new value."
+    with pytest.raises(UnknownName):
+        lab.command("../x", "stop")
+
+
+def test_the_run_that_trains_cannot_be_deleted(lab: Lab) -> None:
+    folder = training(lab)
+    with pytest.raises(RunError) as refused:
+        lab.delete(folder.id)
+    assert str(refused.value) == f"Run {folder.id} is training: stop it before deleting it."
+
+
+# mistakes
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"method": {"name": "fixmach"}}, "There is no method named 'fixmach': did you mean 'fixmatch'?"),
+        ({"method": {"name": "fixmatch", "threshold": 1.4}}, "method.threshold is 1.4 but must be at most 1.0."),
+        ({"data": {"labels": {"kind": "few", "per_class": 200}}}, "200 labels per class are asked for, but class '0' has 128 training pictures: ask for at most 125."),
+    ],
+)
+def test_a_wrong_config_is_refused_in_one_sentence_and_leaves_no_run(lab: Lab, config: dict[str, Any], sentence: str) -> None:
+    before = len(lab.store.runs())
+    with pytest.raises(LabError) as refused:
+        lab.submit(config)
+    assert str(refused.value) == sentence
+    assert len(lab.store.runs()) == before
+
+
+def test_the_assistant_answers_while_training_goes_on(lab: Lab) -> None:
+    folder = training(lab)
+    step = folder.status().step
+    assert "fixmatch" in lab.assistant.ask("catalog")["methods"]
+    with pytest.raises(LabError) as refused:
+        lab.assistant.ask("meaning")
+    assert str(refused.value) == "The engine could not answer (KeyError); its log in the checkpoints folder has the details."
+    until(lambda: folder.status().step > step, "a step meanwhile")
+
+
+# deaths
+
+
+def test_a_killed_training_process_costs_one_run_its_last_seconds_and_no_other_anything(lab: Lab) -> None:
+    folder = training(lab)
+    waiting = lab.submit(plain())
+    pid = lab.trainer.pid
+    assert pid is not None
+    os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    until_state(folder, "interrupted")
+    assert folder.status().reason == "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its last checkpoint."
+    until_state(waiting, "finished")
+    assert lab.trainer.pid not in (None, pid)
+    lab.resume(folder.id)
+    until_state(folder, "running")
+
+
+def test_a_killed_assistant_is_started_again_by_the_next_question(lab: Lab) -> None:
+    pid = lab.assistant.pid
+    assert pid is not None
+    asked = lab.assistant.ask_later("measure", config=plain(), seconds=60.0)
+    os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    with pytest.raises(LabError) as refused:
+        asked.result(30)
+    assert str(refused.value) == "The engine's process ended before it answered: try again."
+    until(lambda: lab.assistant.pid is None, "the death of the assistant")
+    assert lab.check(plain())["method"] == {"name": "supervised"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """Another server in a process group of its own, training a long run in `tmp_path`, and what it told: the run's id and its processes."""
+    if os.name == "nt":
+        pytest.skip("Windows has no SIGKILL and no SIGINT for groups")
+    command = [sys.executable, "-m", "tests.integration.lab_process", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def assert_ended_with_a_checkpoint(told: dict[str, Any], root: Path) -> None:
+    until(lambda: not any(alive(pid) for pid in told["children"]), "the end of the server's processes", seconds=30)
+    folder = Store(root).open(told["run"])
+    status = folder.status()
+    assert status.state == "interrupted"
+    saved = checkpoint.load(folder)
+    assert saved is not None
+    assert saved["step"] == status.step > 0
+    assert happened(folder) == ["start", "interrupted"]
+
+
+def test_ctrl_c_in_the_servers_terminal_ends_its_processes_with_a_checkpoint(server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path) -> None:
+    process, told = server
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert_ended_with_a_checkpoint(told, tmp_path)
+    with Store(tmp_path).lock().acquire(timeout=0):
+        pass  # nobody holds it any more
+
+
+def test_a_second_lab_only_watches_and_takes_over_when_the_first_server_is_killed(server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path) -> None:
+    process, told = server
+    second = Lab(tmp_path).start()
+    try:
+        waiting = second.submit(plain())
+        assert not second.trains
+        assert second.current is None
+        assert waiting.status().state == "queued"
+        with pytest.raises(LabError) as refused:
+            second.command(told["run"], "pause")
+        assert str(refused.value) == f"Run {told['run']} is not training here, so it cannot be told to pause: its state is running."
+        process.kill()
+        process.communicate(timeout=60)
+        assert_ended_with_a_checkpoint(told, tmp_path)
+        until(lambda: second.trains, "the lock in other hands")
+        until_state(waiting, "finished")
+    finally:
+        close(second)

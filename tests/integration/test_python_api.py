@@ -1,0 +1,102 @@
+"""The engine from Python: five names, and a start that does not wait for torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engine
+from engine.config import RunConfig as Config
+from engine.errors import ConfigError, RunError, UnknownName
+from engine.runs.folder import Status
+from engine.runs.store import Run, Store
+from tests.integration.waiting import ROOT
+
+TINY = {"method": "supervised", "budget": {"steps": 20, "batch_size": 8, "evaluate_every": 10}, "hardware": {"device": "cpu", "threads": 1}}
+
+
+def test_the_public_names() -> None:
+    from engine import Predictor, RunConfig, load_run, resume, train
+
+    assert sorted(engine.__all__) == ["Predictor", "RunConfig", "load_run", "resume", "train"]
+    assert RunConfig is Config
+    assert all(callable(part) for part in (Predictor, load_run, resume, train))
+    with pytest.raises(AttributeError, match="module 'engine' has no attribute 'fit'"):
+        engine.fit  # noqa: B018  looking is the test
+
+
+def test_train_load_and_predict(tmp_path: Path) -> None:
+    from engine import Predictor, RunConfig, load_run, train
+
+    seen: list[Status] = []
+    run = train(RunConfig.parse(TINY), tmp_path, progress=seen.append)
+    assert run.status.state == "finished"
+    assert seen[-1] == run.status
+    assert [status.step for status in seen] == sorted(status.step for status in seen)
+    again = load_run(run.id, tmp_path)
+    assert (again.config, again.status) == (run.config, run.status)
+    assert again.folder.metrics()[-1]["step"] == 20
+
+    predictor = Predictor(again.folder)
+    assert predictor.class_names == list("0123456789")
+    assert (predictor.channels, predictor.size) == (1, 8)
+    pictures = [np.full((40, 30, 3), 255, np.uint8), np.zeros((8, 8, 1), np.uint8)]
+    answers = predictor.predict(pictures)
+    assert [answer.probabilities.sum() for answer in answers] == pytest.approx([1, 1], abs=1e-6)
+    assert answers[0].inverted  # digits are white on black, a white page is not
+    assert not answers[1].inverted
+    assert predictor.top(answers[0], 3)[0]["probability"] == pytest.approx(answers[0].probabilities.max())
+    for picture, answer in zip(pictures, answers, strict=True):
+        assert predictor.predict([picture])[0].probabilities == pytest.approx(answer.probabilities, abs=1e-6)
+    assert predictor.predict([]) == []
+
+
+def test_a_plain_dictionary_will_do(tmp_path: Path) -> None:
+    run = engine.train(TINY, tmp_path)
+    assert run.config == Config.parse(TINY).model_dump(mode="json")
+
+
+def test_the_saved_model_answers_as_the_final_evaluation_did(trained: Callable[..., Run]) -> None:
+    run = trained(method={"name": "supervised"})
+    from engine.registry import datasets
+
+    images = datasets["digits"](datasets["digits"].Params()).load()
+    probabilities = engine.Predictor(run.folder).probabilities(images.images[images.is_test])
+    accuracy = (probabilities.argmax(1) == images.labels[images.is_test]).mean()
+    assert accuracy == pytest.approx(run.status.metrics["test/accuracy"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"data": {"labels": {"kind": "few", "per_class": 500}}}, "500 labels per class are asked for, but class '0' has 128 training pictures: ask for at most 125."),
+        ({"optimizer": {"lr": -1}}, "optimizer.lr is -1 but must be above 0.0."),
+    ],
+)
+def test_a_wrong_request_leaves_no_run(tmp_path: Path, config: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        engine.train(config, tmp_path)
+    assert str(refused.value) == sentence
+    assert Store(tmp_path).runs() == []
+
+
+def test_a_finished_run_cannot_be_resumed_and_an_unknown_one_not_loaded(trained: Callable[..., Run]) -> None:
+    run = trained(method={"name": "supervised"})
+    root = run.folder.path.parent
+    with pytest.raises(RunError) as refused:
+        engine.resume(run.id, root)
+    assert str(refused.value) == f"Run {run.id} cannot be resumed because it is finished"
+    with pytest.raises(UnknownName, match=r"^There is no run named 'yesterday'"):
+        engine.load_run("yesterday", root)
+
+
+@pytest.mark.parametrize("module", ["engine", "engine.lab.lab", "engine.runs.store", "engine.analysis.metrics", "engine.config", "engine.pictures"])
+def test_what_the_server_needs_imports_no_torch(module: str) -> None:
+    script = f"import sys, {module}; print(sorted(name for name in sys.modules if name.split('.')[0] in ('torch', 'torchvision', 'streamlit', 'plotly')))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

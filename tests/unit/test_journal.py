@@ -1,0 +1,82 @@
+"""Journals: whole lines survive whatever happened to the last one, and the last word on a step wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.runs import journal
+
+ROWS = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}, {"step": 3, "name": "größer – 0 τ"}]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "metrics.jsonl"
+
+
+def test_what_is_appended_is_read_in_order(file: Path) -> None:
+    for row in ROWS:
+        journal.append(file, row)
+    assert journal.read(file) == ROWS
+
+
+def test_no_file_is_an_empty_journal(file: Path) -> None:
+    assert journal.read(file) == []
+    assert journal.read_steps(file) == []
+
+
+def whole_and_torn() -> tuple[bytes, list[int]]:
+    import json
+
+    lines = [(json.dumps(row, ensure_ascii=False) + "\n").encode() for row in ROWS]
+    ends, place = [], 0
+    for line in lines:
+        place += len(line)
+        ends.append(place)
+    return b"".join(lines), ends
+
+
+DATA, ENDS = whole_and_torn()
+
+
+@pytest.mark.parametrize("length", range(len(DATA) + 1))
+def test_a_journal_torn_at_any_byte_keeps_its_whole_lines_and_goes_on(file: Path, length: int) -> None:
+    file.write_bytes(DATA[:length])
+    kept = [row for row, end in zip(ROWS, ENDS, strict=True) if end - 1 <= length]  # a line is whole once its last brace is there
+    assert journal.read(file) == kept
+    journal.append(file, {"step": 9})
+    assert journal.read(file) == [*kept, {"step": 9}]
+
+
+def test_the_last_word_on_a_step_wins_and_other_parts_stay(file: Path) -> None:
+    for row in ({"step": 10, "loss": 1}, {"step": 20, "loss": 2}, {"step": 20, "accuracy": 0.5}, {"step": 10, "loss": 3}, {"step": 15, "loss": 4}):
+        journal.append(file, row)
+    assert journal.read_steps(file) == [{"step": 10, "loss": 3}, {"step": 15, "loss": 4}, {"step": 20, "loss": 2, "accuracy": 0.5}]
+
+
+def test_a_number_that_is_none_is_written_as_none(file: Path) -> None:
+    journal.append(file, {"step": 1, "nan": float("nan"), "infinite": float("-inf"), "loss": 0.5})
+    assert journal.read(file) == [{"step": 1, "nan": None, "infinite": None, "loss": 0.5}]
+    assert b"NaN" not in file.read_bytes()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=40), max_size=6))
+def test_foreign_lines_are_passed_over(file: Path, rubbish: list[bytes]) -> None:
+    lines = [line for line in rubbish if not line.strip().startswith((b"{", b"\xff\xfe{", b"\x00"))]
+    file.write_bytes(b"".join(line.replace(b"\n", b"") + b"\n" for line in lines) + DATA)
+    assert journal.read(file)[-3:] == ROWS
+
+
+def test_a_line_nested_without_end_is_passed_over(file: Path) -> None:
+    file.write_bytes(b'{"a":' * 200_000 + b"\n" + DATA)
+    assert journal.read(file) == ROWS
+
+
+def test_lines_that_are_no_steps_are_no_metrics(file: Path) -> None:
+    file.write_bytes(b'[1, 2]\n5\nnull\n"text"\n{"loss": 1}\n{"step": "3"}\n{"step": 2.5}\n' + DATA)
+    assert journal.read_steps(file) == ROWS

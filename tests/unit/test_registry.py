@@ -1,0 +1,144 @@
+"""Names to classes: registering is enough to be found, and a wrong name is answered with the nearest known one."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from engine.catalog import catalog, describe
+from engine.config import MethodParams, RunConfig, param
+from engine.errors import UnknownName
+from engine.methods.supervised import Supervised
+from engine.registry import Registry, backbones, datasets, methods, recipes
+
+
+class PatientLearner(Supervised):
+    """A method made up for this file."""
+
+    class Params(MethodParams):
+        name: Literal["patient_learner"] = "patient_learner"
+        patience: float = param(0.5, ge=0, le=1, symbol="π", live=True, help="How patient it is.")
+
+    title = "Patient learner"
+    summary = "Waits."
+    recommended: dict[str, Any] = {"optimizer": {"lr": 0.25}}
+
+
+@pytest.fixture
+def patient() -> Iterator[None]:
+    methods.register(PatientLearner)
+    yield
+    methods.remove("patient_learner")
+
+
+def test_what_ships_is_found_by_walking_the_packages() -> None:
+    assert {"supervised", "pseudo_label", "fixmatch"} <= set(methods)
+    assert {"digits", "shapes", "noise"} <= set(datasets)
+    assert {"small_cnn", "simple_cnn"} <= set(backbones)
+    assert {"weak", "strong"} <= set(recipes)
+    assert list(methods) == sorted(methods)
+
+
+def test_a_class_is_registered_under_the_name_of_its_settings() -> None:
+    for registry in (methods, datasets, backbones, recipes):
+        for name in registry:
+            assert registry[name].Params().name == name
+            assert name in registry
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_registered_method_appears_everywhere_at_once() -> None:
+    assert methods["patient_learner"] is PatientLearner
+    assert {"name": "patient_learner", "title": "Patient learner", "summary": "Waits."} in describe(methods)
+    entry = catalog()["methods"]["patient_learner"]
+    assert entry["title"] == "Patient learner"
+    assert entry["schema"]["properties"]["patience"]["symbol"] == "π"
+    assert catalog()["defaults"]["patient_learner/digits"]["method"] == {"name": "patient_learner", "patience": 0.5}
+    assert RunConfig.parse({"method": {"name": "patient_learner"}}).optimizer.lr == 0.25
+
+
+def test_a_removed_method_is_forgotten() -> None:
+    methods.register(PatientLearner)
+    methods.remove("patient_learner")
+    assert "patient_learner" not in methods
+    assert "patient_learner" not in catalog()["methods"]
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "sentence"),
+    [
+        (methods, "fixmach", "There is no method named 'fixmach': did you mean 'fixmatch'?"),
+        (datasets, "digit", "There is no data set named 'digit': did you mean 'digits'?"),
+        (backbones, "smallcnn", "There is no backbone named 'smallcnn': did you mean 'small_cnn'?"),
+        (recipes, "stong", "There is no view recipe named 'stong': did you mean 'strong'?"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_known_one(registry: Registry, name: str, sentence: str) -> None:
+    with pytest.raises(UnknownName) as refused:
+        registry[name]
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize("name", [None, 5, ["fixmatch"], {"name": "fixmatch"}, "", "x" * 1000])
+def test_a_name_like_no_other_is_answered_with_the_choices(name: Any) -> None:
+    with pytest.raises(UnknownName) as refused:
+        methods[name]
+    assert str(refused.value).endswith(f": choose one of {', '.join(methods)}.") or "did you mean" in str(refused.value)
+    assert len(str(refused.value)) < 300
+
+
+def test_an_empty_registry_says_that_there_is_nothing_to_choose() -> None:
+    registry = Registry("gadget", "engine.analysis")
+    with pytest.raises(UnknownName) as refused:
+        registry["lamp"]
+    assert str(refused.value) == "There is no gadget named 'lamp': choose one of none yet."
+
+
+def test_two_classes_of_one_name_are_an_error_that_names_both_files(tmp_path: Path) -> None:
+    source = "from typing import Literal\nfrom engine.config import MethodParams\nclass {}:\n    class Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
+    loaded = []
+    for name in ("First", "Second"):
+        file = tmp_path / f"{name.lower()}.py"
+        file.write_text(source.format(name))
+        loaded.append(_load(file, name))
+    registry = Registry("method", "engine.methods")
+    registry.register(loaded[0])
+    with pytest.raises(TypeError) as refused:
+        registry.register(loaded[1])
+    assert str(refused.value) == f"Two methods are named 'twin': {tmp_path / 'first.py'} and {tmp_path / 'second.py'}"
+
+
+def test_two_files_with_a_class_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    source = "from typing import Literal\nfrom engine.config import MethodParams\nclass Twin:\n    class Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
+    registry = Registry("method", "engine.methods")
+    for name in ("left", "right"):
+        (tmp_path / f"{name}.py").write_text(source)
+    registry.register(_load(tmp_path / "left.py", "Twin"))
+    with pytest.raises(TypeError, match="Two methods are named 'twin'"):
+        registry.register(_load(tmp_path / "right.py", "Twin"))
+
+
+def test_the_same_class_may_be_registered_again() -> None:
+    registry = Registry("method", "engine.methods")
+    assert registry.register(PatientLearner) is PatientLearner
+    assert registry.register(PatientLearner) is PatientLearner
+
+
+def test_an_import_error_in_a_package_is_let_through() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        list(Registry("gadget", "engine.gadgets_that_do_not_exist"))
+
+
+def _load(file: Path, name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"made_up_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where inspect.getfile looks for the file
+    spec.loader.exec_module(module)
+    return getattr(module, name)
