@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from ui.plotly_script import write_script
 from ui.server import lab
 
-st.set_page_config(page_title="FewLab", page_icon=":material/science:", layout="wide")
+# A file of our own: Streamlit fetches the picture of a named icon from another machine.
+ICON = Path(__file__).parent / "ui" / "icon.svg"
+st.set_page_config(page_title="FewLab", page_icon=ICON, layout="wide")
 
 
 @st.cache_resource(show_spinner=False)

@@ -20,17 +20,21 @@ class Preset:
     takes: str = "about 15 s"
 
 
+# Chosen on validation pictures of other seeds than those in docs/RESULTS.md: at this size of picture, more steps of fewer unlabeled ones
+# make a hard draw of labels less often end in two classes taken for one.
+_DIGITS: dict[str, Any] = {"data": {"name": "digits"}, "budget": {"steps": 1000, "evaluate_every": 50}}
+
 PRESETS: dict[str, Preset] = {
     "digits-fixmatch": Preset(
         "Few labels, many pictures",
         "FixMatch reads 1,797 handwritten digits with two labels per class.",
-        {"name": "Digits, FixMatch, 2 labels per class", "data": {"name": "digits"}, "method": {"name": "fixmatch", "distribution_alignment": True}},
+        {"name": "Digits, FixMatch, 2 labels per class", **_DIGITS, "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True}},
         on_start=True,
     ),
     "digits-supervised": Preset(
         "The labels alone",
         "The same network and the same 20 labels, without the unlabeled pictures: the baseline to beat.",
-        {"name": "Digits, labels only, 2 labels per class", "data": {"name": "digits"}, "method": {"name": "supervised"}},
+        {"name": "Digits, labels only, 2 labels per class", **_DIGITS, "method": {"name": "supervised"}},
         on_start=True,
         takes="about 5 s",
     ),
@@ -48,7 +52,7 @@ PRESETS: dict[str, Preset] = {
     "digits-pseudo-label": Preset(
         "Pseudo-labels",
         "The network's own confident answers become labels, without strong views.",
-        {"name": "Digits, pseudo-labels, 2 labels per class", "data": {"name": "digits"}, "method": {"name": "pseudo_label"}},
+        {"name": "Digits, pseudo-labels, 2 labels per class", **_DIGITS, "method": {"name": "pseudo_label"}},
     ),
     "shapes-fixmatch": Preset(
         "Colored shapes",
