@@ -52,7 +52,7 @@ def test_an_empty_page_has_one_heading_and_says_what_to_do(page: str, title: str
 def test_the_form_is_made_from_the_schemas(open_page: Open) -> None:
     app = open_page("train")
     assert app.slider(key="train_0_fixmatch_digits_method_threshold").label == "Threshold τ"
-    assert app.slider(key="train_0_fixmatch_digits_method_threshold").value == 0.95
+    assert app.slider(key="train_0_fixmatch_digits_method_threshold").value == 0.9
     assert app.slider(key="train_0_fixmatch_digits_method_threshold").help == "Keep a pseudo-label only at or above this confidence."
     app.selectbox(key="train_0_method").select("supervised").run()
     assert not app.exception
@@ -83,7 +83,7 @@ def test_start_trains_and_the_finished_run_is_shown_everywhere(lab: Lab, open_pa
     train = open_page("train", run=run.id)
     assert [metric.label for metric in train.metric] == ["Test accuracy", "Pseudo-labels used", "Of them right"]
     assert train.metric[0].value.endswith(" %")
-    assert {"Retrain", "Retrain at 0.95", "Predict with it", "Compare"} <= {button.label for button in train.button}
+    assert {"Retrain", "Retrain at 0.90", "Predict with it", "Compare"} <= {button.label for button in train.button}
     # The name is text, not markup.
     assert "short \\<b\\>run\\</b\\> \\*of\\* digits" in words(train)
     assert f"{run.status.metrics['test/accuracy'] * 100:.1f} %" in words(open_page("runs"))
@@ -109,7 +109,7 @@ def test_retrain_at_another_threshold_starts_a_run_that_differs_in_it_alone(lab:
     app.button(key="train_retrain_at").click().run()
     assert not app.exception
     second = finished(lab, lab.store.runs()[0].id)
-    assert differing([first.config, second.config]) == {"method.threshold": [0.95, 0.8]}
+    assert differing([first.config, second.config]) == {"method.threshold": [0.9, 0.8]}
 
 
 def test_two_runs_compared_show_only_what_differs(open_page: Open) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from engine.runs.store import Run, Store
 
@@ -25,14 +25,13 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(serve: Callable[..., str], checkpoints: Path) -> str:
+def url(serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
     address = serve(ROOT / "app.py", cwd=ROOT, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
-    # Warm: both processes have imported torch and trained their throwaway steps.
-    log, deadline = checkpoints / ".lab.log", time.monotonic() + 90
-    while time.monotonic() < deadline and not (checkpoints / ".catalog.json").exists():
-        time.sleep(0.5)
-        if log.exists():
-            break
+    # The Lab starts with the first visit; it is warm once the catalog, which its child makes, is there.
+    visit = browser.new_page()
+    visit.goto(f"{address}/train")
+    expect(visit.get_by_role("button", name="Start")).to_be_visible(timeout=90_000)
+    visit.close()
     return address
 
 
@@ -80,16 +79,16 @@ def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: P
     page.get_by_role("button", name="Resume").click()
     wait_for(lambda: newest(checkpoints).status.state == "finished", 90, "the end")
     changes = [e["value"] for e in run.folder.events() if e["event"] == "change"]
-    assert changes[-1] == pytest.approx(0.90)
-    expect(page.get_by_text(re.compile("Finished: step 500 of 500"))).to_be_visible(timeout=20_000)
+    assert changes[-1] == pytest.approx(0.85)
+    expect(page.get_by_text(re.compile("Finished: step 1,000 of 1,000"))).to_be_visible(timeout=20_000)
     annotations = page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.annotations.map(a => a.text)")
-    assert any("τ 0.9" in text for text in annotations)
+    assert any("τ 0.85" in text for text in annotations)
 
 
 def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, checkpoints: Path) -> None:
     first = newest(checkpoints)
     page.goto(f"{url}/train?run={first.id}")
-    page.get_by_role("button", name=re.compile(r"Retrain at 0\.9")).click()
+    page.get_by_role("button", name=re.compile(r"Retrain at 0\.8")).click()
     wait_for(lambda: newest(checkpoints).id != first.id, 30, "the second run")
     wait_for(
         lambda: points(page) > 0 and "previous run" in page.evaluate("JSON.stringify([...document.querySelectorAll('.js-plotly-plot')].map(f => f.data.map(t => t.name)))"),
@@ -99,23 +98,23 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
     page.get_by_role("button", name="Stop").click()
     wait_for(lambda: newest(checkpoints).status.state == "stopped", 30, "the stop")
     assert newest(checkpoints).folder.model_file.exists()
-    assert newest(checkpoints).config["method"]["threshold"] == pytest.approx(0.9)
+    assert newest(checkpoints).config["method"]["threshold"] == pytest.approx(0.85)
 
 
 def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, checkpoints: Path) -> None:
     run = Store(checkpoints).runs()[-1]
     page.goto(f"{url}/train?run={run.id}")
-    expect(page.get_by_text(re.compile("Finished: step 500"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("Finished: step 1,000"))).to_be_visible(timeout=20_000)
     page.reload()
-    expect(page.get_by_text(re.compile("Finished: step 500"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("Finished: step 1,000"))).to_be_visible(timeout=20_000)
     other = page.context.new_page()
     other.goto(page.evaluate("location.href"))
-    expect(other.get_by_text(re.compile("Finished: step 500"))).to_be_visible(timeout=20_000)
+    expect(other.get_by_text(re.compile("Finished: step 1,000"))).to_be_visible(timeout=20_000)
     # The sidebar drops the URL's parameters; the run of this tab comes back by itself.
     page.get_by_role("link", name="Runs").click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     page.get_by_role("link", name="Train").click()
-    expect(page.get_by_text(re.compile("Finished: step 500"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("Finished: step 1,000"))).to_be_visible(timeout=20_000)
     wait_for(lambda: f"run={run.id}" in page.evaluate("location.href"), 10, "the run in the URL")
 
 
@@ -143,7 +142,7 @@ def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> N
     label = str(digits.target[sure[0]])
     answers = page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(rf"^{label} · \d+\.\d %"))
     expect(answers.first).to_be_visible()
-    expect(page.get_by_text(re.compile("inverted"))).to_be_visible()
+    expect(page.get_by_text("8x8 px, inverted")).to_be_visible()
     expect(page.get_by_test_id("stAlert").filter(has_text="letter.png")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
