@@ -18,6 +18,7 @@ from engine.augment.color import recolor
 from engine.augment.folded import LEFT_OUT, recolor_folded
 from engine.augment.plan import BLENDS, CODE, COLORS, GEOMETRY, Plan
 from engine.augment.strong import Strong
+from engine.augment.weak import Weak
 
 Shape = tuple[int, int, int, int]
 Amounts = npt.NDArray[np.float64]
@@ -178,3 +179,17 @@ def test_a_whole_strong_view_without_geometry_equals_torchvisions_chain() -> Non
         cut = tv.erase(colored, first, start, top + side - first, left + side - start, torch.tensor(127, dtype=torch.uint8))
         expected.append(cut.float() / 255)
     assert torch.equal(strong.apply(images, draw), torch.stack(expected))
+
+
+def test_a_weak_view_is_tilted_by_up_to_its_setting_in_either_direction() -> None:
+    images = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    weak = Weak(Weak.Params(translate=0, flip="off", rotate=20.0), frozenset(), 3)
+    views = weak(images, torch.Generator().manual_seed(1)) * 255
+    angles = torch.arange(-40, 40.1, 0.25).tolist()
+    found = []
+    for image, view in zip(images, views, strict=True):
+        apart = [float((tv.rotate(image, angle, interpolation=MODES["bilinear"]).float() - view).abs().mean()) for angle in angles]
+        found.append(angles[apart.index(min(apart))])
+        assert min(apart) < 4  # an eighth of a degree at most; pictures of noise tilted by a degree are 20 apart
+    assert -20.25 <= min(found) < -15
+    assert 15 < max(found) <= 20.25

@@ -297,6 +297,7 @@ def test_the_square_is_always_cut_half_as_long_as_the_shorter_side_and_its_centr
     [
         ("weak", {"translate": 0.3}),
         ("weak", {"flip": "off"}),
+        ("weak", {"rotate": 10.0}),
         ("strong", {"policy": "none"}),
         ("strong", {"operations": 1}),
         ("strong", {"magnitude": 4.0}),
@@ -319,7 +320,7 @@ def test_each_setting_changes_the_view(name: str, changes: dict[str, Any]) -> No
 
 def test_the_settings_above_are_all_there_are() -> None:
     operations = {"policy", "operations", "magnitude", "rotate", "shear", "shift", "without", "color", "interpolation"}
-    tested = {"plain": set(), "weak": {"translate", "flip"}, "strong": {"translate", "flip", "cutout"} | operations}
+    tested = {"plain": set(), "weak": {"translate", "flip", "rotate"}, "strong": {"translate", "flip", "cutout"} | operations}
     for name, fields in tested.items():
         params: type[RecipeParams] = recipes[name].Params
         assert set(params.model_fields) - {"name"} == fields
