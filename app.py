@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.page import mistakes
 from ui.plotly_script import write_script
 from ui.server import lab
 
@@ -39,4 +40,5 @@ navigation = st.navigation(
         "Use": [st.Page("pages/predict.py", title="Predict", icon=":material/image_search:")],
     }
 )
-navigation.run()
+with mistakes():
+    navigation.run()

@@ -55,7 +55,7 @@ class Ours:
         split = make_split(images, self.config.data)
         method = make_method(self.config, make_problem(self.config, images, split))
         assert isinstance(method, GradientMethod)
-        self.method = method.to(memory_format=self.machine.memory_format)
+        self.method = self.machine.place(method)
         self.batches = Batches(self.method, self.config, images, split, self.machine)
         self.optimizer = make_optimizer(self.method, self.config.optimizer)
         self.average = WeightAverage(self.method.served(), 0.99)
@@ -140,7 +140,7 @@ class UsualLoop:
 
 
 def measure(size: int, steps: int) -> dict[str, float]:
-    """Medians in milliseconds, and the ratios the README of the benchmark promises."""
+    """Medians in milliseconds, and our rate against the others'."""
     ours = Ours(size)
     floor = ours.floor()
     usual, workers = UsualLoop(size, 0), UsualLoop(size, 2)

@@ -7,6 +7,7 @@ import io
 import statistics
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from engine.analysis.compare import differing, without_seeds
@@ -46,8 +47,9 @@ def draw_curves(chosen: list[Run]) -> None:
         title = f"{run.name} · seed {run.config['seed']}"
         series.append(Series(title, [row["step"] for row in rows], [row[name] for row in rows], theme.class_color(number), _DASHES[number // 10 % 4]))
     share = not name.startswith("loss")
-    empty = [s.name for s in series if not len(list(s.x))]  # type: ignore[arg-type]  # built from lists above
-    figure = figures.curves(f"{CURVES[name]} over the run", "share" if share else "loss (nats)", [s for s in series if s.name not in empty], percent=share)
+    drawn = [s for s in series if np.size(s.x)]
+    empty = [s.name for s in series if not np.size(s.x)]
+    figure = figures.curves(f"{CURVES[name]} over the run", "share" if share else "loss (nats)", drawn, percent=share)
     live_figure(figure, key="compare_curves", revision=name + ",".join(run.id for run in chosen), height=420)
     if empty:
         st.caption("No such curve: " + ", ".join(plain(title) for title in empty))
@@ -57,9 +59,15 @@ def table(rows: list[dict[str, Any]]) -> None:
     st.dataframe(rows, hide_index=True, width="stretch")
 
 
+def settings(run: Run) -> dict[str, Any]:
+    """The run's config, and what was changed while it trained: such a run is no repetition of one that was left alone."""
+    changes = [f"{e['key']} = {e['value']} at step {e['step']}" for e in run.folder.events() if e.get("event") == "change" and e.keys() >= {"key", "value", "step"}]
+    return {**run.config, **({"changed while it trained": changes} if changes else {})}
+
+
 def differences(chosen: list[Run]) -> None:
     st.subheader("What differs", anchor=False)
-    rows = differing([run.config for run in chosen])
+    rows = differing([settings(run) for run in chosen])
     if not rows:
         st.caption("These runs have the same settings.")
         return
@@ -91,12 +99,13 @@ def _figure(name: str, value: float | None) -> str:
 
 
 def spread(chosen: list[Run]) -> None:
-    """Mean and range of runs that differ only in their seed: one run alone says little."""
-    groups: dict[str, list[Run]] = {}
+    """Mean and range of finished runs that differ only in their seed: one run alone says little. A repeated seed counts once."""
+    groups: dict[str, dict[tuple[int, int], Run]] = {}
     for run in chosen:
-        if "test/accuracy" in run.status.metrics:
-            groups.setdefault(without_seeds(run.config), []).append(run)
-    for group in groups.values():
+        if run.status.state == "finished" and "test/accuracy" in run.status.metrics:
+            seeds = (run.config["seed"], run.config["data"].get("split_seed"))
+            groups.setdefault(without_seeds(settings(run)), {})[seeds] = run
+    for group in (list(found.values()) for found in groups.values()):
         accuracies = [run.status.metrics["test/accuracy"] for run in group]
         if len(group) > 1:
             st.markdown(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from engine.pictures import LARGEST_FILE
 from engine.runs.store import Run
 from ui import figures, theme
 from ui.current_run import pick_run
@@ -38,15 +39,15 @@ def verdict(answer: Answer) -> str:
     return words + ("  \n✓ right" if truth == best["class"] else f"  \n✗ it is {plain(truth)}")
 
 
-def show(answer: Answer, number: int, original: bytes | None) -> None:
+def show(answer: Answer, number: int, class_names: list[str]) -> None:
     with st.container(border=True):
         if answer["error"]:
             st.error(plain(answer["error"]), icon=":material/broken_image:")
             return
         left, right = st.columns([1, 2])
         with left:
-            if original is not None:
-                st.image(original, width=112, caption=plain(answer["name"][:60]))
+            if "shown" in answer:
+                st.image(base64.b64decode(answer["shown"]), width=112, caption=plain(answer["name"][:60]))
             seen = pixels(answer["seen"])
             gallery(
                 [GalleryItem(0, picture_uri(seen), ("what the model sees", f"{seen.shape[2]}x{seen.shape[1]} px" + (", inverted" if answer["inverted"] else "")))],
@@ -55,8 +56,7 @@ def show(answer: Answer, number: int, original: bytes | None) -> None:
             )
         with right:
             st.markdown(verdict(answer))
-            names, values = [top["class"] for top in answer["top"]], [top["probability"] for top in answer["top"]]
-            live_figure(figures.probability_bars(names, values, sure_from=_SURE), key=f"predict_bars_{number}", revision=answer["name"], height=200)
+            live_figure(figures.probability_bars(class_names, answer["probabilities"], sure_from=_SURE), key=f"predict_bars_{number}", revision=answer["name"], height=200)
 
 
 def as_csv(answers: list[Answer], class_names: list[str]) -> str:
@@ -72,13 +72,13 @@ def as_csv(answers: list[Answer], class_names: list[str]) -> str:
     return out.getvalue()
 
 
-def results(reply: dict[str, Any], originals: list[bytes | None]) -> None:
+def results(reply: dict[str, Any]) -> None:
     answers = reply["pictures"]
     if len(answers) <= _SINGLE:
         columns = st.columns(2 if len(answers) > 1 else 1)
-        for number, (answer, original) in enumerate(zip(answers, originals, strict=True)):
+        for number, answer in enumerate(answers):
             with columns[number % len(columns)]:
-                show(answer, number, original)
+                show(answer, number, reply["class_names"])
     else:
         rows = [
             {
@@ -96,11 +96,10 @@ def results(reply: dict[str, Any], originals: list[bytes | None]) -> None:
 
 
 def uploaded(run: Run, files: list[Any]) -> None:
-    contents = [file.getvalue() for file in files]
-    pictures = [{"name": file.name, "data": base64.b64encode(content).decode()} for file, content in zip(files, contents, strict=True)]
+    pictures = [{"name": file.name, "data": base64.b64encode(file.getvalue()).decode()} for file in files]
     with st.spinner("Looking …"):
         reply = lab().assistant.ask("predict", run=str(run.folder.path), pictures=pictures, timeout=120)
-    results(reply, [content if not answer["error"] else None for content, answer in zip(contents, reply["pictures"], strict=True)])
+    results(reply)
 
 
 def samples(run: Run) -> None:
@@ -108,7 +107,7 @@ def samples(run: Run) -> None:
         st.session_state["predict_draw"] = st.session_state.get("predict_draw", 0) + 1
     kept = next((event["pictures"] for event in run.folder.events() if event.get("pictures")), "")
     reply = lab().assistant.ask("predict_samples", run=str(run.folder.path), pictures=kept, count=_SINGLE, seed=st.session_state.get("predict_draw", 0))
-    results(reply, [None] * len(reply["pictures"]))
+    results(reply)
 
 
 usable = [run for run in lab().store.runs() if run.folder.model_file.exists()]
@@ -123,7 +122,7 @@ else:
     source = st.segmented_control("Pictures from", ["my files", "camera", "the test set"], default="my files", key="predict_source") or "my files"
     with mistakes():
         if source == "my files":
-            files = st.file_uploader("Pictures (PNG, JPEG, GIF, BMP, WebP, TIFF)", accept_multiple_files=True, key="predict_files")
+            files = st.file_uploader("Pictures (PNG, JPEG, GIF, BMP, WebP, TIFF)", accept_multiple_files=True, max_upload_size=LARGEST_FILE // 1_000_000, key="predict_files")
             if files:
                 uploaded(run, files)
         elif source == "camera":

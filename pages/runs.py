@@ -31,6 +31,15 @@ def confirm_delete(run: Run) -> None:
         st.rerun()
 
 
+@st.dialog("Delete this folder?")
+def confirm_delete_unreadable(run_id: str) -> None:
+    st.markdown(f"{plain(run_id)} cannot be opened here. If a newer FewLab wrote it, that one can; once deleted it is gone for good.")
+    if st.button("Delete it", type="primary", key="runs_delete_unreadable_yes"):
+        with mistakes():
+            lab().delete(run_id)
+            st.rerun()
+
+
 @st.dialog("Rename this run")
 def rename(run: Run) -> None:
     name = st.text_input("Name", run.config.get("name", ""), max_chars=200, key="runs_new_name")
@@ -87,9 +96,9 @@ if not runs:
     st.info("No run yet. Start one, and it stays here until you delete it.", icon=":material/list:")
     st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
 else:
-    search, method, order = st.columns([4, 2, 2])
+    search, state, order = st.columns([4, 2, 2])
     words = search.text_input("Search", key="runs_search", placeholder="name, method or data set").lower().split()
-    wanted = method.selectbox("State", ["all", "finished", "running", "queued", "paused", "stopped", "interrupted", "failed"], key="runs_state")
+    wanted = state.selectbox("State", ["all", "finished", "running", "queued", "paused", "stopped", "interrupted", "failed"], key="runs_state")
     by = order.selectbox("Sort by", ["newest", "test accuracy", "duration"], key="runs_sort")
     shown = [run for run in runs if wanted in ("all", run.status.state) and all(word in f"{run.name} {run.id}".lower() for word in words)]
     keys = {"newest": lambda r: r.id, "test accuracy": lambda r: r.status.metrics.get("test/accuracy", -1), "duration": lambda r: r.status.seconds}
@@ -106,6 +115,4 @@ for folder, sentence in store.unreadable():
     left, right = st.columns([8, 2], vertical_alignment="center")
     left.warning(plain(sentence))
     if right.button("Delete", key=f"runs_delete_{folder.id}"):
-        with mistakes():
-            lab().delete(folder.id)
-            st.rerun()
+        confirm_delete_unreadable(folder.id)

@@ -37,7 +37,9 @@ def row(run: Run) -> None:
     with st.container(border=True):
         name, curve, accuracy, action = st.columns([4, 3, 2, 2], vertical_alignment="center")
         name.markdown(f"**{plain(run.name)}**  \n{theme.date(run.created)}")
-        curve.html(sparkline([r["test/accuracy"] for r in run.folder.metrics() if r.get("test/accuracy") is not None]))
+        drawn = sparkline([r["test/accuracy"] for r in run.folder.metrics() if isinstance(r.get("test/accuracy"), int | float)])
+        if drawn:
+            curve.image(drawn, width=140)
         final = run.status.metrics.get("test/accuracy")
         accuracy.markdown(theme.percent(final) if final is not None else run.status.state)
         with action:

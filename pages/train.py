@@ -23,7 +23,9 @@ run = current_run()
 def start(config: dict[str, Any], seeds: int = 1) -> None:
     """Queue one run, or several that differ in their seed; the run looked at until now becomes the ghost."""
     with mistakes(), st.spinner("Starting …"):
-        folders = [lab().submit(apply_changes(config, {"seed": config["seed"] + i, "data.split_seed": None} if seeds > 1 else {})) for i in range(seeds)]
+        configs = [apply_changes(config, {"seed": config["seed"] + i}) for i in range(seeds)]
+        lab().check(configs[-1])  # all or none
+        folders = [lab().submit(each) for each in configs]
         if run is not None:
             st.session_state["train_ghost"] = run.id
         choose_run(folders[0].id)
@@ -92,15 +94,23 @@ def live_settings(shown: Run) -> None:
         return
     changed = [event["value"] for event in shown.folder.events() if event.get("event") == "change" and event.get("key") == "method.threshold"]
     current = float(changed[-1] if changed else settings["method"]["threshold"])
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    field = schema["properties"]["threshold"]
-    value = left.slider("Threshold τ of this run", 0.0, 1.0, current, 0.01, key=f"train_live_threshold_{shown.id}", help=field["description"])
     active = shown.status.state in ("running", "paused") and shown.id == lab().current
+    key = f"train_live_threshold_{shown.id}"
+    sent: list[float] = st.session_state.setdefault(f"train_live_sent_{shown.id}", [])
+    # A change that this tab did not send comes from another one. Its own moves arrive a step later, when the slider may already be elsewhere.
+    if active and changed and current not in sent:
+        st.session_state[key] = current
+
+    def send() -> None:
+        with mistakes():
+            lab().change(shown.id, "method.threshold", st.session_state[key])
+            sent.append(st.session_state[key])
+
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    st.session_state.setdefault(key, current)
+    help_text = schema["properties"]["threshold"]["description"]
+    value = left.slider("Threshold τ of this run", 0.0, 1.0, step=0.01, key=key, help=help_text, on_change=send if active else None)
     if active:
-        if abs(value - current) > 1e-9 and st.session_state.get("train_live_sent") != (shown.id, value):
-            with mistakes():
-                lab().change(shown.id, "method.threshold", value)
-                st.session_state["train_live_sent"] = (shown.id, value)
         right.caption("moves while it trains")
     elif right.button(f"Retrain at {value:.2f}", key="train_retrain_at", width="stretch"):
         start(apply_changes(settings, {"method.threshold": value}))
@@ -145,7 +155,7 @@ with run_side:
             if followers[0].button("Predict with it", key="train_predict", icon=":material/image_search:", width="stretch"):
                 open_page("pages/predict.py", run.id)
             if followers[1].button("Compare", key="train_compare", icon=":material/compare_arrows:", width="stretch"):
-                st.session_state["compare_chosen"] = [r for r in (run.id, st.session_state.get("train_ghost")) if r]
+                st.session_state["compare_chosen"] = list(dict.fromkeys(r for r in (run.id, st.session_state.get("train_ghost")) if r))
                 open_page("pages/compare.py")
             st.caption("One run with one draw of labels. Another draw can differ by many points: start 5 seeds before quoting a number.")
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.runs.store import Run
+from ui.page import plain
 from ui.server import lab
 
 _KEY = "current_run"
@@ -20,7 +21,7 @@ def current_run() -> Run | None:
         run = lab().store.run(wanted)
     except FewLabError as error:
         forget_run()
-        st.warning(str(error), icon=":material/link_off:")
+        st.warning(plain(str(error)), icon=":material/link_off:")
         return None
     choose_run(run.id)
     return run

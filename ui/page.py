@@ -29,6 +29,9 @@ def mistakes() -> Iterator[None]:
         yield
     except FewLabError as error:
         st.error(plain(str(error)), icon=":material/error:")
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        st.error(plain(f"The checkpoints folder could not be read or written ({why}): check its permissions and the free space."), icon=":material/error:")
 
 
 def plain(text: str) -> str:

@@ -31,6 +31,8 @@ def polling_interval(run: Run) -> float | None:
     status = run.status
     if not status.active:
         return None
+    if status.state == "queued" and status.order < time.time() - 5:
+        return 2.0  # it waits behind another run
     if status.state == "queued" or status.step == 0:
         return 0.5
     return 1.0 if status.seconds < 30 else 2.0
@@ -83,7 +85,7 @@ def progress(status: Status) -> None:
     elif status.state == "failed":
         st.error(plain(status.reason), icon=":material/error:")
     else:
-        st.progress(min(1.0, status.step / max(1, status.steps)), text=f"{status.state.capitalize()} at {words}. {status.reason}".strip())
+        st.progress(min(1.0, status.step / max(1, status.steps)), text=f"{status.state.capitalize()} at {words}. {plain(status.reason)}".strip())
 
 
 def tiles(story: Story, ghost: Story | None) -> None:

@@ -8,11 +8,11 @@ from ui.theme import RIGHT
 
 
 def sparkline(values: Sequence[float], width: int = 140, height: int = 28) -> str:
-    """An inline SVG of values in [0, 1]; empty text for fewer than two."""
+    """An SVG of values in [0, 1]; empty text for fewer than two."""
     if len(values) < 2:
         return ""
     places = " ".join(f"{i * width / (len(values) - 1):.1f},{height - 2 - v * (height - 4):.1f}" for i, v in enumerate(values))
     return (
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-label="accuracy over the run">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-label="accuracy over the run">'
         f'<polyline points="{places}" fill="none" stroke="{RIGHT}" stroke-width="2"/></svg>'
     )

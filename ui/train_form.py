@@ -21,14 +21,14 @@ _SHOWN = 40  # labeled pictures that are shown small
 
 def prefill(config: Config) -> None:
     """Put a config into the form, as "Retrain" does; the widgets start from it anew."""
-    st.session_state[_CONFIG] = config
+    st.session_state[_CONFIG] = _own_labels(config)
     st.session_state[_GENERATION] = st.session_state.get(_GENERATION, 0) + 1
 
 
 def train_form() -> Config:
     """Draw the form; returns the config as it is set now."""
     shelf = catalog()
-    config: Config = dict(st.session_state.get(_CONFIG) or shelf["presets"]["digits-fixmatch"]["config"])
+    config: Config = dict(st.session_state.get(_CONFIG) or _own_labels(shelf["presets"]["digits-fixmatch"]["config"]))
     key = f"train_{st.session_state.setdefault(_GENERATION, 0)}"
     with st.container(border=True):
         st.markdown("**1 · Data**")
@@ -68,6 +68,12 @@ def train_form() -> Config:
             config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name")
     st.session_state[_CONFIG] = config
     return config
+
+
+def _own_labels(config: Config) -> Config:
+    """The draw of the labels follows the seed again, unless it was set apart from it: then another seed in the form draws other labels."""
+    data = config["data"]
+    return {**config, "data": {**data, "split_seed": None}} if data.get("split_seed") == config["seed"] else config
 
 
 def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:

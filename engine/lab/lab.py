@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +13,12 @@ from filelock import Timeout
 
 from engine.errors import FewLabError, LabError, RunError
 from engine.lab.link import Link, Message
-from engine.runs.folder import RunFolder
+from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, RunFolder, Status
 from engine.runs.store import Run, Store
 
 log = logging.getLogger("fewlab.lab")
 Action = Literal["pause", "resume", "stop"]
+HEARD = 3.0  # seconds: a run whose process lives writes its status three times as often
 
 
 class Lab:
@@ -100,7 +102,7 @@ class Lab:
             return
         folder = self.store.open(run_id)
         if action == "stop" and folder.status().state == "queued":
-            folder.update_status(state="stopped", reason="taken out of the queue")
+            folder.update_status(state="stopped", reason="It was taken out of the queue.")
             return
         raise LabError(f"Run {run_id} is not training here, so it cannot be told to {action}: its state is {folder.status().state}.")
 
@@ -131,17 +133,24 @@ class Lab:
 
     def _work(self) -> None:
         while not self._closing:
-            if not self._lock.is_locked and not self._take_lock():
+            try:
+                self._turn()
+            except Exception:  # a full disk or a folder without permission: the lab must still be there when that is mended
+                log.exception("the queue could not be worked on")
                 self._wake.wait(2.0)
-                self._wake.clear()
-                continue
-            queue = self.store.queue()
-            if not queue:
-                # Other processes may add to the queue without being able to wake this thread.
-                self._wake.wait(1.0)
-                self._wake.clear()
-                continue
+
+    def _turn(self) -> None:
+        if not self._lock.is_locked and not self._take_lock():
+            self._wake.wait(2.0)
+            self._wake.clear()
+            return
+        queue = self.store.queue()
+        if queue:
             self._train(queue[0])
+            return
+        # Other processes may add to the queue without being able to wake this thread.
+        self._wake.wait(1.0)
+        self._wake.clear()
 
     def _take_lock(self) -> bool:
         try:
@@ -154,19 +163,32 @@ class Lab:
     def _recover(self) -> None:
         """With the lock held nobody trains: runs that still say so were cut off. What was training goes on; what was paused waits."""
         for run in self.store.runs():
-            if run.status.state not in ("running", "paused"):
-                continue
-            was_paused = run.status.state == "paused"
-            run.folder.add_event("interrupted", run.status.step, reason="the app ended while it trained")
-            run.folder.update_status(state="interrupted", reason="FewLab ended while this run " + ("was paused." if was_paused else "trained."))
-            if not was_paused:
-                self.store.requeue(run.id, "FewLab was restarted and goes on with this run.")
+            try:
+                status = self._when_quiet(run)
+                if status.state in ("running", "paused"):
+                    reason = PAUSED_APP_ENDED if status.state == "paused" else APP_ENDED
+                    run.folder.add_event("interrupted", status.step, reason=reason)
+                    status = run.folder.update_status(state="interrupted", reason=reason)
+                if status.state == "interrupted" and status.reason == APP_ENDED:
+                    self.store.requeue(run.id, "FewLab was restarted and goes on with this run.")
+            except (FewLabError, OSError):
+                log.exception("run %s could not be taken up again", run.id)
+
+    def _when_quiet(self, run: Run) -> Status:
+        """The run's status once nobody writes it any more: the process of a killed server may still be writing its last checkpoint."""
+        status = run.status
+        while status.state in ("running", "paused") and 0 <= time.time() - status.heartbeat < HEARD and not self._closing:
+            time.sleep(0.1)
+            status = run.folder.status()
+        return status
 
     def _train(self, run: Run) -> None:
         self._ended.clear()
         self._died = False
         self._current = run.folder
         try:
+            if run.folder.status().state != "queued":  # taken out of the queue at the last moment
+                return
             self.trainer.send({"do": "run", "run": str(run.folder.path)})
             self._ended.wait()
             self._settle(run.folder)

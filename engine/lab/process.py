@@ -37,8 +37,7 @@ class Process:
         self._say({"event": "ready", "pid": os.getpid()})
         while (job := self._jobs.get()) is not None:
             if job["do"] == "run":
-                self._run(Path(job["run"]), self._controls[job["run"]])
-                self._controls.pop(job["run"], None)
+                self._run(job["run"], self._controls[job["run"]])
             else:
                 self._answer(job, answers)
 
@@ -55,16 +54,18 @@ class Process:
                 self._jobs.put(message)
             elif (control := self._controls.get(message.get("run"))) is not None:
                 control.send(Command(message["do"], message.get("key", ""), message.get("value")))
+        from engine.runs.folder import APP_ENDED
+
         for control in list(self._controls.values()):
-            control.send(Command("interrupt"))
+            control.send(Command("interrupt", value=APP_ENDED))
         self._jobs.put(None)
 
-    def _run(self, path: Path, control: Control) -> None:
+    def _run(self, run: str, control: Control) -> None:
         from engine.errors import FewLabError
         from engine.runs.folder import RunFolder
         from engine.training.loop import Trainer
 
-        folder = RunFolder(path)
+        folder = RunFolder(Path(run))
         handler = logging.FileHandler(folder.log_file, encoding="utf-8")
         logging.getLogger().addHandler(handler)
         try:
@@ -76,7 +77,8 @@ class Process:
         finally:
             logging.getLogger().removeHandler(handler)
             handler.close()
-            self._say({"event": "ended", "run": str(path)})
+            self._controls.pop(run, None)  # before it is said: the answer may be the same run again, with a control of its own
+            self._say({"event": "ended", "run": run})
 
     def _answer(self, job: dict[str, Any], answers: Any) -> None:
         from engine.errors import FewLabError

@@ -22,6 +22,10 @@ FORMAT = 1
 State = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
 ACTIVE = ("queued", "running", "paused")
 RESUMABLE = ("stopped", "interrupted", "paused")
+# Why a run is interrupted: the first goes on by itself when FewLab is started again, the second waits to be resumed.
+APP_ENDED = "FewLab ended while this run trained."
+PAUSED_APP_ENDED = "FewLab ended while this run was paused."
+CONFIG_PARTS = {"seed", "data", "method", "backbone", "budget"}
 # What np.load raises on damaged and foreign files.
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -64,7 +68,10 @@ class RunFolder:
 
     def config(self) -> dict[str, Any]:
         """The RunConfig as started, as a plain object. Raises RunError if it cannot be read."""
-        return self._read_json("config.json")
+        config = self._read_json("config.json")
+        if not config.keys() >= CONFIG_PARTS:
+            raise RunError(f"config.json of run {self.id} does not hold a run's settings: delete the run or restore the file.")
+        return config
 
     def write_config(self, config: dict[str, Any]) -> None:
         write_json(self.path / "config.json", config)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Command:
-    """kind: what to do. key, value: for "set", a live setting such as "method.threshold"."""
+    """kind: what to do. key, value: for "set", a live setting such as "method.threshold". value of "interrupt": why."""
 
     kind: Literal["pause", "resume", "stop", "interrupt", "set"]
     key: str = ""

@@ -13,7 +13,7 @@ from engine.config import RunConfig, live_settings
 from engine.data.split import make_split
 from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
 from engine.methods.contract import Batch, GradientMethod, Now
-from engine.runs.folder import RunFolder, State, Status
+from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, RunFolder, State, Status
 from engine.runs.pictures import save_pictures
 from engine.training import checkpoint
 from engine.training.batches import Batches
@@ -105,7 +105,7 @@ class Trainer:
         self.batches = Batches(self.method, self.config, images, split, self.machine)
         self.evaluator = Evaluator(images, split, self.machine)
         self.watch = Watch(images, self.machine.device)
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self._why = 0, 0.0, ""
         self._batch: Batch | None = None
         self._changes = [(e["step"], e["key"], e["value"]) for e in events if e.get("event") == "change" and isinstance(e.get("step"), int) and e.keys() >= {"key", "value"}]
         if saved is None:
@@ -149,7 +149,7 @@ class Trainer:
         log_every = max(5, steps // 1000)
         self._clock = self._saved_at = self._told_at = time.perf_counter()
         self._speed = (self.step, self.seconds)
-        self._tell("running")
+        self._tell("running", metrics={})
         self._replay()
         while self.step < steps:
             end = self._obey()
@@ -224,6 +224,7 @@ class Trainer:
                 command = self._pause()
                 continue
             elif command.kind in ("stop", "interrupt"):
+                self._why = str(command.value or "")
                 return "stopped" if command.kind == "stop" else "interrupted"
             command = self.control.poll()
         return None
@@ -243,6 +244,8 @@ class Trainer:
                 self.folder.add_event("resume", self.step)
                 break
             elif command.kind in ("stop", "interrupt"):
+                if command.value == APP_ENDED:
+                    command = Command(command.kind, value=PAUSED_APP_ENDED)
                 break
         self._clock = self._told_at = self._saved_at = time.perf_counter()
         self._tell("running")
@@ -313,7 +316,7 @@ class Trainer:
             save_model(self.folder, self.config, self._problem, self.average.module, self._class_names, self._background, metrics)
         self._tick()
         self.folder.add_event(state, self.step)
-        self._tell(state, **({"metrics": metrics} if metrics else {}))
+        self._tell(state, reason=self._why, **({"metrics": metrics} if metrics else {}))
         return self.status
 
     def _fail(self, reason: str, state: State = "failed") -> None:

@@ -159,7 +159,7 @@ def test_the_queue_can_be_rearranged_and_left(lab: Lab) -> None:
     lab.move(c.id, 1)
     assert [run.id for run in lab.store.queue()] == [a.id, c.id, b.id]
     lab.command(c.id, "stop")
-    assert (c.status().state, c.status().reason) == ("stopped", "taken out of the queue")
+    assert (c.status().state, c.status().reason) == ("stopped", "It was taken out of the queue.")
     lab.delete(a.id)
     assert [run.id for run in lab.store.queue()] == [b.id]
     with pytest.raises(RunError) as refused:
@@ -302,7 +302,7 @@ def assert_ended_with_a_checkpoint(told: dict[str, Any], root: Path) -> None:
     until(lambda: not any(alive(pid) for pid in told["children"]), "the end of the server's processes", seconds=30)
     folder = Store(root).open(told["run"])
     status = folder.status()
-    assert status.state == "interrupted"
+    assert (status.state, status.reason) == ("interrupted", "FewLab ended while this run trained.")
     saved = checkpoint.load(folder)
     assert saved is not None
     assert saved["step"] == status.step > 0
@@ -318,7 +318,7 @@ def test_ctrl_c_in_the_servers_terminal_ends_its_processes_with_a_checkpoint(ser
         pass  # nobody holds it any more
 
 
-def test_a_second_lab_only_watches_and_takes_over_when_the_first_server_is_killed(server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path) -> None:
+def test_a_second_lab_only_watches_and_takes_over_run_and_queue_when_the_first_server_is_killed(server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path) -> None:
     process, told = server
     second = Lab(tmp_path).start()
     try:
@@ -331,8 +331,13 @@ def test_a_second_lab_only_watches_and_takes_over_when_the_first_server_is_kille
         assert str(refused.value) == f"Run {told['run']} is not training here, so it cannot be told to pause: its state is running."
         process.kill()
         process.communicate(timeout=60)
-        assert_ended_with_a_checkpoint(told, tmp_path)
         until(lambda: second.trains, "the lock in other hands")
         until_state(waiting, "finished")
+        cut_off = second.store.open(told["run"])
+        until(lambda: "continue" in happened(cut_off), "the cut off run to go on by itself")
+        assert happened(cut_off)[:4] == ["start", "interrupted", "resume", "continue"]
+        ended, resumed = cut_off.events()[1:3]
+        assert ended["step"] == resumed["step"] > 0
+        assert cut_off.events()[3]["step"] == ended["step"]
     finally:
         close(second)
