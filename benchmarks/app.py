@@ -2,9 +2,8 @@
 
     python -m benchmarks.app [--json]
 
-Every figure is measured from outside, by a browser. The viewer's price compares images per second of the same preset on the command line
-with the app's while one browser watches it; once with the browser on the same cores, once with the server's own work alone (the page's
-fragment polled as often, through a client without a picture).
+Every figure is measured from outside, by a browser. The viewer's price compares steps per second of the same settings on the command line
+with the app's, unwatched and while a browser on the same cores watches; the server's own part of that price is its processor time.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ LONG = {"data": {"name": "digits"}, "method": {"name": "fixmatch"}, "budget": {"
 
 
 @contextmanager
-def server(checkpoints: Path) -> Iterator[tuple[str, float]]:
-    """A fresh app; gives its address and the moment it was started."""
+def server(checkpoints: Path) -> Iterator[tuple[str, float, subprocess.Popen[bytes]]]:
+    """A fresh app; gives its address, the moment it was started, and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,7 +44,7 @@ def server(checkpoints: Path) -> Iterator[tuple[str, float]]:
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.address=127.0.0.1"]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "FEWLAB_CHECKPOINTS": str(checkpoints)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield f"http://127.0.0.1:{port}", began
+        yield f"http://127.0.0.1:{port}", began, process
     finally:
         process.terminate()
         process.wait(20)
@@ -69,16 +68,16 @@ def open_start(browser: Browser, url: str) -> Page:
 
 
 def seconds_to_start_page(browser: Browser, root: Path) -> float:
-    with server(root) as (url, began):
+    with server(root) as (url, began, _):
         page = open_start(browser, url)
         taken = time.perf_counter() - began
         page.close()
-        wait_until_warm(root)
+        wait_until_warm()
         return taken
 
 
-def wait_until_warm(root: Path, count: int = 1) -> None:
-    """Both child processes have trained their throwaway steps: their log says nothing more and the machine is quiet again."""
+def wait_until_warm() -> None:
+    """Both child processes have trained their throwaway steps: the machine is quiet again."""
     deadline = time.monotonic() + 60
     quiet = 0
     while time.monotonic() < deadline and quiet < 4:
@@ -100,9 +99,9 @@ def load() -> float:
 
 def click_to_first_point(browser: Browser, root: Path, times: int = 3) -> list[float]:
     taken = []
-    with server(root) as (url, _):
+    with server(root) as (url, _, _):
         open_start(browser, url).close()
-        wait_until_warm(root)
+        wait_until_warm()
         for _ in range(times):
             page = open_start(browser, url)
             time.sleep(1)
@@ -127,9 +126,9 @@ def finish(root: Path, before: set[str]) -> dict[str, Any]:
 def reruns_while_training(browser: Browser, root: Path, times: int = 15) -> list[float]:
     """Seconds from a click on a page's link to its heading, and from a changed widget to the page standing still, while a run trains."""
     taken = []
-    with server(root) as (url, _):
+    with server(root) as (url, _, _):
         page = open_start(browser, url)
-        wait_until_warm(root)
+        wait_until_warm()
         queue(root, LONG)
         time.sleep(4)
         for i in range(times):
@@ -157,36 +156,28 @@ def stop_all(root: Path) -> None:
         run.folder.update_status(state="stopped")
 
 
-def rate_in_app(browser: Browser | None, root: Path) -> float:
-    """Training rate (steps per second) of LONG in the app, with a browser on the Train page or with nobody looking."""
-    with server(root) as (url, _):
-        while not answers(url):
-            time.sleep(0.05)
-        with sync_request(url):
-            wait_until_warm(root)
-            before = {run.id for run in Store(root).runs()}
-            run_id = queue(root, LONG)
-            page = None
-            if browser is not None:
-                page = browser.new_page(viewport={"width": 1280, "height": 800})
-                page.goto(f"{url}/train?run={run_id}")
-            done = finish(root, before)
-            if page is not None:
-                page.close()
-            return STEPS / float(done["seconds"])
+def rate_in_app(browser: Browser, root: Path, watched: bool) -> tuple[float, float]:
+    """LONG in the app: steps per second, and the share of all cores that the server's process took meanwhile (0 where /proc is missing)."""
+    with server(root) as (url, _, process):
+        page = open_start(browser, url)  # the first visit starts the Lab
+        wait_until_warm()
+        before = {run.id for run in Store(root).runs()}
+        run_id = queue(root, LONG)
+        page.goto(f"{url}/train?run={run_id}") if watched else page.close()
+        spent = processor_seconds(process.pid)
+        done = finish(root, before)
+        share = (processor_seconds(process.pid) - spent) / float(done["seconds"]) / (os.cpu_count() or 1)
+        if watched:
+            page.close()
+        return STEPS / float(done["seconds"]), share
 
 
-@contextmanager
-def sync_request(url: str) -> Iterator[None]:
-    """One short visit, so that the app's script runs once and its Lab starts."""
-    found = chromium()
-    with subprocess.Popen(
-        [found, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--virtual-time-budget=4000", "--dump-dom", url],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as visit:
-        visit.wait(60)
-    yield
+def processor_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def chromium() -> str:
@@ -208,29 +199,36 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of command line, unwatched app and watched app")
     arguments = parser.parse_args()
     rows: dict[str, float] = {}
+
+    def tell(name: str, value: float) -> None:
+        rows[name] = value
+        if not arguments.json:
+            print(f"{name:56}{value:10.2f}", flush=True)
+
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         root = Path(folder) / "checkpoints"
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
         starts = [seconds_to_start_page(browser, root) for _ in range(4)]
-        rows["start to Start page, first time (s)"] = starts[0]
-        rows["start to Start page, later (median s)"] = statistics.median(starts[1:])
+        tell("start to Start page, first time (s)", starts[0])
+        tell("start to Start page, later (median s)", statistics.median(starts[1:]))
         points = click_to_first_point(browser, root)
-        rows["click to first point (median s)"], rows["click to first point (worst s)"] = statistics.median(points), max(points)
+        tell("click to first point (median s)", statistics.median(points))
+        tell("click to first point (worst s)", max(points))
         switches = reruns_while_training(browser, root)
-        rows["page change while training (median s)"], rows["page change while training (worst s)"] = statistics.median(switches), max(switches)
-        rates: dict[str, list[float]] = {"command line": [], "app, nobody looks": [], "app, one viewer, same cores": []}
+        tell("page change while training (median s)", statistics.median(switches))
+        tell("page change while training (worst s)", max(switches))
+        line, alone, watched = [], [], []
         for _ in range(arguments.rounds):
-            rates["command line"].append(rate_on_command_line(Path(folder) / "line"))
-            rates["app, nobody looks"].append(rate_in_app(None, root))
-            rates["app, one viewer, same cores"].append(rate_in_app(browser, root))
-        for name, values in rates.items():
-            rows[f"{name} (median steps/s)"] = statistics.median(values)
+            line.append(rate_on_command_line(Path(folder) / "line"))
+            alone.append(rate_in_app(browser, root, watched=False))
+            watched.append(rate_in_app(browser, root, watched=True))
+        tell("command line (median steps/s)", statistics.median(line))
+        tell("app, nobody looks (median steps/s)", statistics.median(rate for rate, _ in alone))
+        tell("app, one viewer on the same cores (median steps/s)", statistics.median(rate for rate, _ in watched))
+        tell("the server's own work for one viewer (% of all cores)", 100 * statistics.median(share for _, share in watched))
         browser.close()
     if arguments.json:
         print(json.dumps(rows))
-        return
-    for name, value in rows.items():
-        print(f"{name:48}{value:10.2f}")
 
 
 if __name__ == "__main__":

@@ -58,12 +58,13 @@ with form_side:
         )
         or 1
     )
-    with mistakes():
-        time_estimate(config, seeds)
+    estimate_place = st.container()
     if st.button("Start", type="primary", key="train_start", width="stretch", icon=":material/play_arrow:"):
         start(config, seeds)
     with mistakes():
         labeled_pictures(config)
+    with estimate_place, mistakes():  # asked last: the answer takes a second, and the engine answers one question after the other
+        time_estimate(config, seeds)
 
 
 def buttons(shown: Run) -> None:

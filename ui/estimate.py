@@ -39,7 +39,8 @@ def _key(config: dict[str, Any]) -> str:
 def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
     """One line: about how long the run takes. Measured once per set of settings, and not while a run trains, which both would slow."""
     key = _key(config)
-    if lab().current is not None and key not in _asked():
+    # Between Start and the first step the run is still in the queue.
+    if key not in _asked() and (lab().current is not None or lab().store.queue()):
         st.caption("Time needed: measured when no run trains.")
         return
     _asked().add(key)
