@@ -27,7 +27,7 @@ _DIGITS: dict[str, Any] = {"data": {"name": "digits"}, "budget": {"steps": 1000,
 PRESETS: dict[str, Preset] = {
     "digits-fixmatch": Preset(
         "Few labels, many pictures",
-        "FixMatch reads 1,797 handwritten digits with two labels per class.",
+        "FixMatch with distribution alignment reads 1,797 handwritten digits with two labels per class.",
         {"name": "Digits, FixMatch, 2 labels per class", **_DIGITS, "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True}},
         on_start=True,
     ),

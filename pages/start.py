@@ -8,6 +8,7 @@ from engine.presets import PRESETS
 from engine.runs.store import Run
 from ui import idea_pictures, theme
 from ui.current_run import open_page
+from ui.live_figure import preload_figures
 from ui.page import header, mistakes, plain
 from ui.server import lab
 from ui.sparkline import sparkline
@@ -58,3 +59,4 @@ if latest:
     for run in latest:
         row(run)
 st.page_link("pages/train.py", label="Choose a method and settings of your own", icon=":material/tune:")
+preload_figures()

@@ -4,6 +4,10 @@
 // cleanup while the element still stands (when data changes faster than the call returns): hence the state on the element and the isConnected.
 
 export default function ({ data, parentElement, setTriggerValue }) {
+  if (data.figure === null) {
+    loadPlotly(data.script).catch(() => {}); // preload_figures: a figure that needs the script says so if it cannot have it
+    return;
+  }
   const host = parentElement.querySelector(".fewlab-figure");
   const state = (host.fewlab ??= start(host, parentElement));
   state.figure = JSON.parse(data.figure);

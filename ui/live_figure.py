@@ -47,5 +47,10 @@ def live_figure(
     return clicked
 
 
+def preload_figures() -> None:
+    """Let the browser load plotly while a person still reads: the first figure on another page then stands a second sooner. Draws nothing."""
+    _component(data={"figure": None, "script": script_url()}, key="preload_figures", on_clicked_change=_nothing)
+
+
 def _nothing() -> None:
     """The component reports a click only if somebody listens."""
