@@ -35,7 +35,7 @@ def polling_interval(run: Run) -> float | None:
         return 2.0  # it waits behind another run
     if status.state == "queued" or status.step == 0:
         return 0.5
-    return 1.0 if status.seconds < 30 else 2.0
+    return 1.0 if status.seconds < 10 else 2.0
 
 
 @dataclass(frozen=True)
