@@ -35,7 +35,9 @@ def mistakes() -> Iterator[None]:
 
 
 def plain(text: str) -> str:
-    """Text from files and people, safe inside markdown: nothing of it becomes a heading, a link or HTML."""
+    """Text from files and people, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line, without spaces at its ends,
+    because `** name **` would show its asterisks."""
+    text = " ".join(text.split())
     for character in "\\`*_{}[]<>()#+-.!|~$:":
         text = text.replace(character, "\\" + character)
     return text

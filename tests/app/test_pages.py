@@ -13,7 +13,7 @@ from engine.presets import PRESETS
 from engine.runs.store import Run
 
 Open = Callable[..., AppTest]
-SHORT = {**PRESETS["digits-fixmatch"].config, "name": "short <b>run</b> *of* digits", "budget": {"steps": 40, "batch_size": 16, "evaluate_every": 10}}
+SHORT = {**PRESETS["digits-fixmatch"].config, "name": " short <b>run</b>\n*of* digits ", "budget": {"steps": 40, "batch_size": 16, "evaluate_every": 10}}
 
 
 def words(app: AppTest) -> str:
@@ -86,6 +86,7 @@ def test_start_trains_and_the_finished_run_is_shown_everywhere(lab: Lab, open_pa
     assert {"Retrain", "Retrain at 0.90", "Predict with it", "Compare"} <= {button.label for button in train.button}
     # The name is text, not markup.
     assert "short \\<b\\>run\\</b\\> \\*of\\* digits" in words(train)
+    assert "**short \\<b\\>run\\</b\\> \\*of\\* digits**" in words(open_page("runs"))
     assert f"{run.status.metrics['test/accuracy'] * 100:.1f} %" in words(open_page("runs"))
     compare = open_page("compare")
     assert "Final figures" in words(compare)
