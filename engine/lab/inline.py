@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from filelock import Timeout
 
 from engine.config import RunConfig
 from engine.errors import FewLabError, RunError
-from engine.runs.folder import RunFolder, Status
+from engine.runs.folder import TAKEN_OUT, RunFolder, Status
 from engine.runs.store import Run, Store
 from engine.training.build import check
 from engine.training.control import Control
@@ -38,7 +37,7 @@ def resume(run_id: str, checkpoints: Path | str = "checkpoints", progress: Progr
     lock = store.lock()
     try:
         with lock.acquire(timeout=0):
-            state = folder.status().state
+            state = folder.status_when_quiet().state
             if state in ("running", "paused"):  # nobody holds the lock, so whoever trained it is gone
                 folder.update_status(state="interrupted", reason="Its process ended while it trained.")
             if state != "queued":
@@ -62,18 +61,28 @@ def _train(store: Store, folder: RunFolder, progress: Progress | None, control: 
             with lock.acquire(timeout=0):
                 Trainer(folder, control, progress).run()
         except Timeout:
-            _follow(folder, progress)
+            if not _follow(folder, progress, control):
+                break
     return store.run(folder.id)
 
 
-def _follow(folder: RunFolder, progress: Progress | None) -> None:
-    """Watch a run that another process has in its queue, for a while: that process may end and leave it to this one."""
+def _follow(folder: RunFolder, progress: Progress | None, control: Control | None) -> bool:
+    """Watch a run that another process has in its queue, for a while: that process may end and leave it to this one.
+
+    Returns whether to go on: told to stop, a run that still waits leaves the queue, and one that another process trains is watched no longer.
+    """
+    control = control or Control()
     for _ in range(4):
         status = folder.status()
         if progress:
             progress(status)
         if not status.active:
             break
-        time.sleep(0.5)
+        command = control.wait(0.5)
+        if command is not None and command.kind in ("stop", "interrupt"):
+            if folder.status().state == "queued":
+                folder.update_status(state="stopped", reason=TAKEN_OUT)
+            return False
     if status.state == "failed":
         raise FewLabError(status.reason)
+    return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +12,11 @@ from filelock import Timeout
 
 from engine.errors import FewLabError, LabError, RunError
 from engine.lab.link import Link, Message
-from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, RunFolder, Status
+from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, TAKEN_OUT, RunFolder
 from engine.runs.store import Run, Store
 
 log = logging.getLogger("fewlab.lab")
 Action = Literal["pause", "resume", "stop"]
-HEARD = 3.0  # seconds: a run whose process lives writes its status three times as often
 
 
 class Lab:
@@ -36,10 +34,13 @@ class Lab:
         self._lock = self.store.lock()
         self._wake = threading.Event()
         self._ended = threading.Event()
-        self._died = False
         self._closing = False
         self._lived = False
+        # Held while a run passes from the queue to the process: a stop, a move or a deletion comes before that or after it, never between.
+        self._handing_over = threading.RLock()
         self._current: RunFolder | None = None
+        self._trained_by = 0  # process id of the child that got the current run
+        self._gone: set[int] = set()  # children that have died
         self._thread = threading.Thread(target=self._work, daemon=True, name="fewlab-lab")
 
     def start(self) -> Lab:
@@ -60,6 +61,9 @@ class Lab:
         self._wake.set()
         self._ended.set()
         self._thread.join(timeout=10)
+        # Only now may another FewLab train here: until it is gone, the process still writes its last checkpoint.
+        if not self.trainer.wait(timeout=20):
+            log.warning("the training process did not end in time")
         self._lock.release(force=True)
 
     @property
@@ -87,7 +91,7 @@ class Lab:
         return folder
 
     def resume(self, run_id: str, reason: str = "") -> None:
-        """Go on with a paused, stopped or interrupted run. Raises RunError for any other."""
+        """Go on with a stopped or interrupted run, or one that is paused here. Raises RunError for any other."""
         # A run that has just stopped is still current until its process has said so.
         if run_id == self.current and self.store.open(run_id).status().active:
             self.command(run_id, "resume")
@@ -97,13 +101,14 @@ class Lab:
 
     def command(self, run_id: str, action: Action) -> None:
         """Pause, resume or stop the run that trains; a queued one can be stopped too. Raises LabError if it does not train here."""
-        if run_id == self.current:
-            self.trainer.send({"do": action, "run": str(self.store.open(run_id).path)})
-            return
-        folder = self.store.open(run_id)
-        if action == "stop" and folder.status().state == "queued":
-            folder.update_status(state="stopped", reason="It was taken out of the queue.")
-            return
+        with self._handing_over:
+            folder = self.store.open(run_id)
+            if run_id == self.current:
+                self.trainer.send({"do": action, "run": str(folder.path)})
+                return
+            if action == "stop" and folder.status().state == "queued":
+                folder.update_status(state="stopped", reason=TAKEN_OUT)
+                return
         raise LabError(f"Run {run_id} is not training here, so it cannot be told to {action}: its state is {folder.status().state}.")
 
     def change(self, run_id: str, key: str, value: Any) -> None:
@@ -114,20 +119,22 @@ class Lab:
 
     def delete(self, run_id: str) -> None:
         """Remove a run from disk. Raises RunError while it trains."""
-        if run_id == self.current:
-            raise RunError(f"Run {run_id} is training: stop it before deleting it.")
-        self.store.delete(run_id)
+        with self._handing_over:
+            if run_id == self.current:
+                raise RunError(f"Run {run_id} is training: stop it before deleting it.")
+            self.store.delete(run_id)
 
     def move(self, run_id: str, places: int) -> None:
         """Move a queued run up (negative) or down the queue."""
-        queue = self.store.queue()
-        index = next((i for i, run in enumerate(queue) if run.id == run_id), None)
-        if index is None:
-            raise RunError(f"Run {run_id} does not wait in the queue any more.")
-        other = max(0, min(len(queue) - 1, index + places))
-        queue.insert(other, queue.pop(index))
-        for place, order in enumerate(sorted(run.status.order for run in queue)):
-            queue[place].folder.update_status(order=order)
+        with self._handing_over:
+            queue = [run for run in self.store.queue() if run.id != self.current]
+            index = next((i for i, run in enumerate(queue) if run.id == run_id), None)
+            if index is None:
+                raise RunError(f"Run {run_id} does not wait in the queue any more.")
+            other = max(0, min(len(queue) - 1, index + places))
+            queue.insert(other, queue.pop(index))
+            for place, order in enumerate(sorted(run.status.order for run in queue)):
+                queue[place].folder.update_status(order=order)
 
     # the worker thread
 
@@ -162,9 +169,10 @@ class Lab:
 
     def _recover(self) -> None:
         """With the lock held nobody trains: runs that still say so were cut off. What was training goes on; what was paused waits."""
+        self.store.sweep()
         for run in self.store.runs():
             try:
-                status = self._when_quiet(run)
+                status = run.folder.status_when_quiet(lambda: self._closing)
                 if status.state in ("running", "paused"):
                     reason = PAUSED_APP_ENDED if status.state == "paused" else APP_ENDED
                     run.folder.add_event("interrupted", status.step, reason=reason)
@@ -174,28 +182,23 @@ class Lab:
             except (FewLabError, OSError):
                 log.exception("run %s could not be taken up again", run.id)
 
-    def _when_quiet(self, run: Run) -> Status:
-        """The run's status once nobody writes it any more: the process of a killed server may still be writing its last checkpoint."""
-        status = run.status
-        while status.state in ("running", "paused") and 0 <= time.time() - status.heartbeat < HEARD and not self._closing:
-            time.sleep(0.1)
-            status = run.folder.status()
-        return status
-
     def _train(self, run: Run) -> None:
         self._ended.clear()
-        self._died = False
-        self._current = run.folder
         try:
-            if run.folder.status().state != "queued":  # taken out of the queue at the last moment
-                return
-            self.trainer.send({"do": "run", "run": str(run.folder.path)})
+            with self._handing_over:
+                if run.folder.status().state != "queued":  # taken out of the queue at the last moment
+                    return
+                self._current = run.folder
+                self._trained_by = self.trainer.send({"do": "run", "run": str(run.folder.path)})
+            if self._trained_by in self._gone:
+                self._ended.set()
             self._ended.wait()
             self._settle(run.folder)
         except LabError as error:
             self._write_off(run.folder, str(error))
         finally:
             self._current = None
+            self._trained_by = 0
 
     def _settle(self, folder: RunFolder) -> None:
         try:
@@ -203,7 +206,8 @@ class Lab:
         except RunError:  # deleted or damaged meanwhile: nothing to write
             return
         # Queued, though its process lives: somebody resumed it the moment it had stopped.
-        if (state in ("running", "paused") or (state == "queued" and self._died)) and not self._closing:
+        died = self._trained_by in self._gone
+        if (state in ("running", "paused") or (state == "queued" and died)) and not self._closing:
             self._write_off(folder, "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its last checkpoint.")
 
     def _write_off(self, folder: RunFolder, reason: str) -> None:
@@ -217,8 +221,8 @@ class Lab:
         current = self._current
         ended = message.get("event") == "ended" and current is not None and message.get("run") == str(current.path)
         if message.get("event") == "died":
-            self._died = True
-        if ended or message.get("event") == "died":
+            self._gone.add(message["pid"])
+        if ended or (message.get("event") == "died" and message["pid"] == self._trained_by):
             self._ended.set()
         if message.get("event") == "ready":
             self._lived = True

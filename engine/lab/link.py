@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,11 +22,23 @@ log = logging.getLogger("fewlab.lab")
 Message = dict[str, Any]
 
 
+@dataclass
+class _Child:
+    """One life of the child process, with the questions it was asked: a new life neither answers nor loses those of an old one."""
+
+    process: subprocess.Popen[bytes]
+    waiting: dict[int, Future[Any]] = field(default_factory=dict)
+
+    @property
+    def lives(self) -> bool:
+        return self.process.poll() is None
+
+
 class Link:
     """Starts `python -m engine.lab.process` in a session of its own, so that Ctrl-C reaches only the server.
 
     The child ends by end-of-file on its input, whichever way this process ends. `on_event` is called from the reader thread with every
-    message that is no answer, and with {"event": "died"} when the child is gone.
+    message that is no answer, and with {"event": "died", "pid": ...} when that child is gone.
     """
 
     def __init__(self, log_file: Path, on_event: Callable[[Message], None] | None = None) -> None:
@@ -33,18 +46,17 @@ class Link:
         self._on_event = on_event or (lambda message: None)
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, Future[Any]] = {}
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: _Child | None = None
         self._closed = False
 
     def start(self) -> None:
         """Start the child if it does not run. Returns at once; the child warms up by itself."""
         with self._lock:
-            if self._closed or (self._child is not None and self._child.poll() is None):
+            if self._closed or (self._child is not None and self._child.lives):
                 return
             self._log_file.parent.mkdir(parents=True, exist_ok=True)
             with open(self._log_file, "ab") as output:
-                self._child = subprocess.Popen(
+                process = subprocess.Popen(
                     [sys.executable, "-m", "engine.lab.process"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -53,25 +65,36 @@ class Link:
                     start_new_session=os.name != "nt",
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
-            assert self._child.stdout is not None
-            threading.Thread(target=self._read, args=(self._child, self._child.stdout), daemon=True, name="fewlab-link").start()
+            self._child = _Child(process)
+            assert process.stdout is not None
+            threading.Thread(target=self._read, args=(self._child, process.stdout), daemon=True, name="fewlab-link").start()
 
     @property
     def pid(self) -> int | None:
-        return self._child.pid if self._child is not None and self._child.poll() is None else None
+        """Process id of the child that runs now."""
+        return self._child.process.pid if self._child is not None and self._child.lives else None
 
-    def send(self, message: Message) -> None:
-        """Raises LabError if the child cannot be reached."""
+    def send(self, message: Message) -> int:
+        """Returns the process id of the child that got it. Raises LabError if none can be reached."""
+        return self._send(message, None)
+
+    def _send(self, message: Message, future: Future[Any] | None) -> int:
         self.start()
         line = (json.dumps(message) + "\n").encode()
         with self._lock:
+            child = self._child
             try:
-                assert self._child is not None
-                assert self._child.stdin is not None
-                self._child.stdin.write(line)
-                self._child.stdin.flush()
+                assert child is not None
+                assert child.process.stdin is not None
+                if future is not None:
+                    child.waiting[message["id"]] = future
+                child.process.stdin.write(line)
+                child.process.stdin.flush()
             except (OSError, ValueError, AssertionError):
+                if child is not None and future is not None:
+                    child.waiting.pop(message["id"], None)
                 raise LabError("The engine's process has ended: try again in a moment; its log is in the checkpoints folder.") from None
+            return child.process.pid
 
     def ask(self, what: str, timeout: float = 60.0, **arguments: Any) -> Any:
         """Ask and wait for the answer. Raises LabError with the engine's own sentence, or if no answer comes in `timeout` seconds."""
@@ -83,31 +106,30 @@ class Link:
 
     def ask_later(self, what: str, **arguments: Any) -> Future[Any]:
         """Ask without waiting."""
-        number = next(self._numbers)
         future: Future[Any] = Future()
-        self._waiting[number] = future
-        try:
-            self.send({"do": "ask", "id": number, "what": what, "arguments": arguments})
-        except LabError:
-            self._waiting.pop(number, None)
-            raise
+        self._send({"do": "ask", "id": next(self._numbers), "what": what, "arguments": arguments}, future)
         return future
 
     def close(self) -> None:
         """End the child by closing its input."""
         self._closed = True
         child = self._child
-        if child is not None and child.stdin is not None:
+        if child is not None and child.process.stdin is not None:
             try:
-                child.stdin.close()
+                child.process.stdin.close()
             except OSError:
                 log.debug("the child had already closed its input")
 
-    def wait(self, timeout: float) -> None:
-        if self._child is not None:
-            self._child.wait(timeout)
+    def wait(self, timeout: float) -> bool:
+        """Whether the child is gone within `timeout` seconds."""
+        try:
+            if self._child is not None:
+                self._child.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
-    def _read(self, child: subprocess.Popen[bytes], stdout: IO[bytes]) -> None:
+    def _read(self, child: _Child, stdout: IO[bytes]) -> None:
         for line in stdout:
             try:
                 message = json.loads(line)
@@ -115,24 +137,26 @@ class Link:
                 log.warning("not JSON from the engine's process: %r", line[:200])
                 continue
             if isinstance(message, dict) and "answer" in message:
-                self._answer(message)
+                _answer(child, message)
             elif isinstance(message, dict):
                 self._on_event(message)
-        child.wait()
+        child.process.wait()
         with self._lock:
             stdout.close()
-            if child.stdin is not None:
+            if child.process.stdin is not None:
                 with suppress(OSError):  # what was never sent goes down with the child
-                    child.stdin.close()
-        for number in list(self._waiting):
-            self._answer({"answer": number, "error": "The engine's process ended before it answered: try again."})
-        self._on_event({"event": "died", "status": child.returncode})
+                    child.process.stdin.close()
+            unanswered = list(child.waiting)
+        for number in unanswered:
+            _answer(child, {"answer": number, "error": "The engine's process ended before it answered: try again."})
+        self._on_event({"event": "died", "pid": child.process.pid, "status": child.process.returncode})
 
-    def _answer(self, message: Message) -> None:
-        future = self._waiting.pop(message["answer"], None)
-        if future is None:
-            return
-        if message.get("error"):
-            future.set_exception(LabError(message["error"]))
-        else:
-            future.set_result(message.get("value"))
+
+def _answer(child: _Child, message: Message) -> None:
+    future = child.waiting.pop(message["answer"], None)
+    if future is None:
+        return
+    if message.get("error"):
+        future.set_exception(LabError(message["error"]))
+    else:
+        future.set_result(message.get("value"))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -17,7 +20,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _replace(temporary, path)
+        replace_file(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -43,13 +46,22 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _replace(source: Path, target: Path) -> None:
-    # On Windows a reader that has the target open makes the rename fail for a moment.
-    for attempt in range(20):
+def replace_file(source: Path, target: Path) -> None:
+    """Rename over `target`, also a folder to a free name. On Windows, whoever has one of them open makes that fail for a moment: it is tried again."""
+    _patiently(lambda: os.replace(source, target))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file; on Windows, tried again while it is just being renamed."""
+    return _patiently(path.read_bytes)
+
+
+def _patiently(act: Callable[[], T]) -> T:
+    for attempt in range(19):
         try:
-            os.replace(source, target)
-            return
+            return act()
         except PermissionError:
-            if os.name != "nt" or attempt == 19:
+            if os.name != "nt":
                 raise
             time.sleep(0.01 * (attempt + 1))
+    return act()

@@ -7,6 +7,7 @@ import os
 import time
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,15 +17,17 @@ from numpy.typing import NDArray
 
 from engine.errors import RunError
 from engine.runs import journal
-from engine.runs.atomic_write import write_bytes, write_json
+from engine.runs.atomic_write import read_bytes, replace_file, write_bytes, write_json
 
 FORMAT = 1
 State = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
 ACTIVE = ("queued", "running", "paused")
-RESUMABLE = ("stopped", "interrupted", "paused")
+RESUMABLE = ("stopped", "interrupted")
 # Why a run is interrupted: the first goes on by itself when FewLab is started again, the second waits to be resumed.
 APP_ENDED = "FewLab ended while this run trained."
 PAUSED_APP_ENDED = "FewLab ended while this run was paused."
+TAKEN_OUT = "It was taken out of the queue."
+HEARD = 3.0  # seconds: a run whose process lives writes its status three times as often
 CONFIG_PARTS = {"seed", "data", "method", "backbone", "budget"}
 # What np.load raises on damaged and foreign files.
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -95,12 +98,22 @@ class RunFolder:
         self.write_status(status)
         return status
 
+    def status_when_quiet(self, give_up: Callable[[], bool] = lambda: False) -> Status:
+        """The status once nobody writes it any more: the process of a killed server may still be writing its last checkpoint."""
+        status = self.status()
+        while status.state in ("running", "paused") and 0 <= time.time() - status.heartbeat < HEARD and not give_up():
+            time.sleep(0.1)
+            status = self.status()
+        return status
+
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
-            value = json.loads((self.path / name).read_bytes())
+            value = json.loads(read_bytes(self.path / name))
         except FileNotFoundError:
             raise RunError(f"Run {self.id} has no {name}: it was not made by FewLab or is being deleted.") from None
-        except (ValueError, RecursionError, OSError) as error:
+        except OSError as error:
+            raise RunError(f"{name} of run {self.id} cannot be opened ({error.strerror or type(error).__name__}): check its permissions, or close what holds it open.") from None
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{name} of run {self.id} cannot be read ({type(error).__name__}): delete the run or restore the file.") from None
         if not isinstance(value, dict):
             raise RunError(f"{name} of run {self.id} is not an object: delete the run or restore the file.")
@@ -142,7 +155,7 @@ class RunFolder:
     def write_checkpoint(self, data: bytes) -> None:
         """Keep the previous generation as checkpoint.previous.pt: a kill between the two renames still leaves one whole file."""
         if self.checkpoint_file.exists():
-            os.replace(self.checkpoint_file, self.previous_checkpoint_file)
+            replace_file(self.checkpoint_file, self.previous_checkpoint_file)
         write_bytes(self.checkpoint_file, data)
 
     @property
@@ -157,7 +170,7 @@ class RunFolder:
         path = self.snapshots / f"{step:08d}.npz"
         temporary = path.with_suffix(".tmp.npz")
         np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
-        os.replace(temporary, path)
+        replace_file(temporary, path)
         return path
 
     def snapshot_steps(self) -> list[int]:

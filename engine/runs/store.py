@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock
 
 from engine.errors import RunError, UnknownName
+from engine.runs.atomic_write import replace_file
 from engine.runs.folder import RESUMABLE, RunFolder, Status
 
 ID = re.compile(r"\d{8}-\d{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
@@ -103,12 +104,12 @@ class Store:
         return sorted((run for run in self.runs() if run.status.state == "queued"), key=lambda run: (run.status.order, run.id))
 
     def requeue(self, run_id: str, reason: str = "") -> RunFolder:
-        """Queue a stopped, interrupted or paused run again. Raises RunError for any other."""
+        """Queue a stopped or interrupted run again. Raises RunError for any other."""
         folder = self.open(run_id)
         status = folder.status()
         if status.state not in RESUMABLE:
-            words = {"failed": f"it failed: {status.reason}", "finished": "it is finished"}.get(status.state, f"it is {status.state}")
-            raise RunError(f"Run {run_id} cannot be resumed because {words}")
+            words = {"failed": f"it failed: {status.reason}", "paused": "it is paused in another FewLab: resume it there."}
+            raise RunError(f"Run {run_id} cannot be resumed because {words.get(status.state, f'it is {status.state}.')}")
         folder.add_event("resume", status.step, reason=reason)
         folder.update_status(state="queued", order=time.time(), reason=reason)
         return folder
@@ -131,8 +132,16 @@ class Store:
             raise RunError(f"Run {run_id} is {state}: stop it before deleting it.")
         # Renamed first: the list of runs never shows a folder that is half gone.
         doomed = folder.path.with_name(f".deleted-{folder.id}")
-        folder.path.rename(doomed)
+        try:
+            replace_file(folder.path, doomed)
+        except PermissionError:
+            raise RunError(f"Run {run_id} cannot be deleted while a program has one of its files open: close that program and try again.") from None
         shutil.rmtree(doomed, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Finish deletions that were cut off."""
+        for path in self.root.glob(".deleted-*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def _folders(self) -> Iterator[RunFolder]:
         if self.root.is_dir():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from engine.config import RunConfig, live_settings
 from engine.data.split import make_split
@@ -50,12 +51,15 @@ class Trainer:
         except RunError as error:  # an unreadable checkpoint: a restored file or a newer FewLab may still open it
             self._fail(str(error), state="interrupted")
             raise
-        except FewLabError as error:
+        except NonFiniteLoss as error:  # it would happen again
             self._fail(str(error))
             raise
+        except FewLabError as error:
+            self._fail(str(error), self._unless_new)
+            raise
         except (MemoryError, torch.OutOfMemoryError):
-            message = "There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller."
-            self._fail(message)
+            message = "There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller, or close other programs and resume it."
+            self._fail(message, self._unless_new)
             raise FewLabError(message) from None
         except OSError as error:
             message = f"The run folder could not be written ({error.strerror or type(error).__name__}): free some disk space, then resume the run."
@@ -149,6 +153,8 @@ class Trainer:
         log_every = max(5, steps // 1000)
         self._clock = self._saved_at = self._told_at = time.perf_counter()
         self._speed = (self.step, self.seconds)
+        if self.status.state == "queued" and (status := self.folder.status()).state == "stopped":
+            return status  # another FewLab took it out of the queue while it was being set up
         self._tell("running", metrics={})
         self._replay()
         while self.step < steps:
@@ -200,7 +206,7 @@ class Trainer:
 
     def _evaluate(self, final: bool = False) -> dict[str, float]:
         metrics, arrays = self.evaluator.evaluate(self.average.module, final)
-        arrays |= self.watch.pseudo_labels()
+        arrays |= self.watch.pseudo_labels() or self._kept_pseudo_labels()
         if self._batch is None and self.step > 0:  # resumed right here: the batch follows from its step
             self._batch = self.batches.batch(Now(self.config.seed, self.step - 1, self.config.budget.steps))
         if self._batch is not None:
@@ -211,6 +217,15 @@ class Trainer:
         self.folder.write_snapshot(self.step, arrays)
         self.folder.add_metrics({"step": self.step, **metrics})
         return metrics
+
+    def _kept_pseudo_labels(self) -> dict[str, NDArray[Any]]:
+        """Those that this step's snapshot already holds: a run stopped right after an evaluation writes the snapshot once more."""
+        if self.step not in self.folder.snapshot_steps():
+            return {}
+        try:
+            return {name: array for name, array in self.folder.snapshot(self.step).items() if name.startswith("pseudo_")}
+        except RunError:
+            return {}
 
     # commands
 
@@ -318,6 +333,11 @@ class Trainer:
         self.folder.add_event(state, self.step)
         self._tell(state, reason=self._why, **({"metrics": metrics} if metrics else {}))
         return self.status
+
+    @property
+    def _unless_new(self) -> State:
+        """What to call a run that cannot go on for a reason outside of it: with a checkpoint, it can once that is mended."""
+        return "interrupted" if self.folder.checkpoint_file.exists() or self.folder.previous_checkpoint_file.exists() else "failed"
 
     def _fail(self, reason: str, state: State = "failed") -> None:
         try:

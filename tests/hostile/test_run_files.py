@@ -5,6 +5,7 @@ Nothing here may run code that a file brings along: a pickle that would write a 
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import pickle
@@ -158,9 +159,36 @@ def test_a_checkpoint_of_another_run_is_refused(cut: RunFolder, run: RunFolder) 
     assert sentence(lambda: resume(cut.id, cut.path.parent)) == CHANGED
 
 
-def test_settings_changed_by_hand_are_not_resumed(cut: RunFolder) -> None:
-    cut.write_config({**cut.config(), "seed": 1})
+def test_settings_changed_by_hand_are_not_resumed_until_they_are_changed_back(cut: RunFolder) -> None:
+    before = cut.config()
+    cut.write_config({**before, "seed": 1})
     assert sentence(lambda: resume(cut.id, cut.path.parent)) == CHANGED
+    assert cut.status().state == "interrupted"
+    cut.write_config(before)
+    assert resume(cut.id, cut.path.parent).status.state == "finished"
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["with a checkpoint", "without one"])
+def test_a_run_without_memory_can_go_on_if_it_had_got_anywhere(cut: RunFolder, monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
+    if not begun:
+        cut.checkpoint_file.unlink()
+
+    def no_memory(self: Trainer) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_train_step", no_memory)
+        text = sentence(lambda: resume(cut.id, cut.path.parent))
+    assert text.startswith("There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller")
+    assert cut.status().state == ("interrupted" if begun else "failed")
+
+
+def test_a_file_that_may_not_be_opened_is_not_called_broken(cut: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bytes:  # to the superuser no file is closed
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("engine.runs.folder.read_bytes", refused)
+    assert sentence(cut.status) == f"status.json of run {cut.id} cannot be opened (Permission denied): check its permissions, or close what holds it open."
 
 
 @pytest.mark.parametrize("part", ["method", "average", "optimizer", "watch", "step", "seconds"])

@@ -16,11 +16,13 @@ import pytest
 
 from engine.config import RunConfig
 from engine.errors import LabError, RunError, UnknownName
+from engine.lab.inline import train
 from engine.lab.lab import Lab
+from engine.lab.link import Link, Message
 from engine.runs.folder import RunFolder
-from engine.runs.store import Store
+from engine.runs.store import Run, Store
 from engine.training import checkpoint
-from engine.training.control import Command
+from engine.training.control import Command, Control
 from engine.training.loop import Trainer
 from tests.integration.trainer_process import At
 from tests.integration.waiting import ROOT, alive, until
@@ -72,8 +74,8 @@ def _nothing_left_training(lab: Lab) -> Iterator[None]:
 
 def close(lab: Lab) -> None:
     lab.close()
-    lab.trainer.wait(30)
-    lab.assistant.wait(30)
+    assert lab.trainer.wait(30)
+    assert lab.assistant.wait(30)
 
 
 def until_state(folder: RunFolder, *states: str) -> None:
@@ -283,6 +285,48 @@ def test_a_killed_assistant_is_started_again_by_the_next_question(lab: Lab) -> N
     assert str(refused.value) == "The engine's process ended before it answered: try again."
     until(lambda: lab.assistant.pid is None, "the death of the assistant")
     assert lab.check(plain())["method"] == {"name": "supervised"}
+
+
+def test_a_new_assistant_answers_while_the_old_ones_end_is_still_being_read(tmp_path: Path) -> None:
+    """The end of a child is read late, on purpose: neither the new child nor its questions may suffer from it."""
+    died: list[Message] = []
+    old_ends = threading.Event()
+
+    def slowly(message: Message) -> None:
+        if message.get("event") == "died" and not died:
+            died.append(message)
+            assert old_ends.wait(60)
+        elif message.get("event") == "died":
+            died.append(message)
+
+    link = Link(tmp_path / "log", slowly)
+    link.start()
+    first = link.pid
+    assert first is not None
+    os.kill(first, getattr(signal, "SIGKILL", signal.SIGTERM))
+    until(lambda: len(died) == 1, "the end of the first child")
+    asked = link.ask_later("check", config=plain())
+    second = link.pid
+    old_ends.set()
+    assert asked.result(60)["method"] == {"name": "supervised"}
+    assert link.pid == second
+    assert [message["pid"] for message in died] == [first]
+    link.close()
+    assert link.wait(30)
+
+
+def test_a_run_is_taken_out_of_a_foreign_queue_by_ctrl_c(lab: Lab) -> None:
+    blocking = training(lab)
+    before = {run.id for run in lab.store.runs()}
+    control = Control()
+    ended: list[Run] = []
+    waiting = threading.Thread(target=lambda: ended.append(train(plain(), lab.store.root, control=control)))
+    waiting.start()
+    until(lambda: len(lab.store.runs()) > len(before), "the second run in the queue")
+    control.send(Command("interrupt"))
+    waiting.join(30)
+    assert [(run.status.state, run.status.reason, run.status.step) for run in ended] == [("stopped", "It was taken out of the queue.", 0)]
+    assert blocking.status().state == "running"
 
 
 @pytest.fixture

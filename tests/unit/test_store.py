@@ -114,7 +114,7 @@ def test_the_queue_is_served_in_the_order_of_asking_not_of_ids(store: Store) -> 
     assert [run.id for run in store.queue()] == [second.id, third.id, first.id]
 
 
-@pytest.mark.parametrize("state", ["stopped", "interrupted", "paused"])
+@pytest.mark.parametrize("state", ["stopped", "interrupted"])
 def test_what_was_cut_off_can_be_queued_again_behind_the_others(store: Store, state: str) -> None:
     cut = ended(store, state, step=3)
     waiting = store.create(plain())
@@ -124,7 +124,16 @@ def test_what_was_cut_off_can_be_queued_again_behind_the_others(store: Store, st
     assert [(e["event"], e["reason"]) for e in cut.events()] == [("resume", "asked for")]
 
 
-@pytest.mark.parametrize(("state", "why"), [("finished", "it is finished"), ("running", "it is running"), ("queued", "it is queued"), ("failed", "it failed: no memory")])
+REFUSED = [
+    ("finished", "it is finished."),
+    ("running", "it is running."),
+    ("queued", "it is queued."),
+    ("failed", "it failed: no memory"),
+    ("paused", "it is paused in another FewLab: resume it there."),
+]
+
+
+@pytest.mark.parametrize(("state", "why"), REFUSED)
 def test_what_cannot_go_on_is_refused(store: Store, state: str, why: str) -> None:
     folder = ended(store, state, reason="no memory")
     with pytest.raises(RunError) as refused:
@@ -185,3 +194,12 @@ def test_only_one_holds_the_lock_and_a_reader_needs_none(store: Store) -> None:
 def test_a_config_on_disk_is_plain_json(store: Store) -> None:
     folder = store.create(plain(name="größer"))
     assert json.loads((folder.path / "config.json").read_text(encoding="utf-8")) == plain(name="größer")
+
+
+def test_a_deletion_that_was_cut_off_is_finished_and_never_listed(store: Store) -> None:
+    kept = store.create(plain())
+    doomed = store.create(plain())
+    doomed.path.rename(doomed.path.with_name(f".deleted-{doomed.id}"))
+    assert [run.id for run in store.runs()] == [kept.id]
+    store.sweep()
+    assert sorted(path.name for path in store.root.iterdir()) == [kept.id]
