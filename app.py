@@ -27,6 +27,8 @@ STYLE = """<style>
 .stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; }
 .stMainBlockContainer h1 { font-size: 2rem; padding-bottom: 0; }
 .stMainBlockContainer h3 { font-size: 1.3rem; }
+/* One column on a telephone: there an open run stands above the form that made it. */
+@media (max-width: 640px) { .st-key-train_sides_run > .stLayoutWrapper > .stHorizontalBlock, .st-key-train_sides_run > .stHorizontalBlock { flex-direction: column-reverse; } }
 </style>"""
 st.html(STYLE)
 navigation = st.navigation(

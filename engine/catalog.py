@@ -23,9 +23,7 @@ def catalog() -> dict[str, Any]:
         "labels": {"few": {"schema": FewLabels.model_json_schema()}, "all": {"schema": AllLabels.model_json_schema()}},
         "budget": {"schema": Budget.model_json_schema()},
         "hardware": {"schema": Hardware.model_json_schema()},
-        "presets": {
-            name: {"title": p.title, "summary": p.summary, "on_start": p.on_start, "config": RunConfig.parse(p.config).model_dump(mode="json")} for name, p in PRESETS.items()
-        },
+        "presets": {name: {"title": p.title, "summary": p.summary, "config": RunConfig.parse(p.config).model_dump(mode="json")} for name, p in PRESETS.items()},
         "defaults": {f"{method}/{data}": defaults for method in methods for data in datasets if (defaults := _defaults(method, data)) is not None},
     }
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter, 
 from engine.errors import ConfigError
 from engine.registry import Registry, backbones, datasets, methods, recipes
 
-CONFIG_VERSION = 1
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 12  # names in a sentence; a list of all runs would be a page
+
 
 class FewLabError(Exception):
     """Something a person can mend. The message is one sentence: what was wrong, what is allowed, what to do."""
@@ -20,7 +22,8 @@ class UnknownName(ConfigError):
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names) or 'none yet'}."
+        some = ", ".join(names[:_LISTED]) + (f" ... ({len(names)} in all)" if len(names) > _LISTED else "")
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {some}." if names else "there is none yet."
         super().__init__(f"There is no {kind} named {str(name)[:80]!r}: {hint}")
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.config import RunConfig
-from engine.errors import UnknownName
-
 
 @dataclass(frozen=True)
 class Preset:
@@ -28,47 +25,39 @@ PRESETS: dict[str, Preset] = {
     "digits-fixmatch": Preset(
         "Few labels, many pictures",
         "FixMatch with distribution alignment reads 1,797 handwritten digits with two labels per class.",
-        {"name": "Digits, FixMatch, 2 labels per class", **_DIGITS, "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True}},
+        {**_DIGITS, "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True}},
         on_start=True,
     ),
     "digits-supervised": Preset(
         "The labels alone",
         "The same network and the same 20 labels, without the unlabeled pictures: the baseline to beat.",
-        {"name": "Digits, labels only, 2 labels per class", **_DIGITS, "method": {"name": "supervised"}},
+        {**_DIGITS, "method": {"name": "supervised"}},
         on_start=True,
         takes="about 5 s",
     ),
     "noise-fixmatch": Preset(
         "The honesty check",
         "FixMatch on random pictures with random labels: nothing can be learned, so it must stay at 10 %.",
-        {"name": "Noise, FixMatch", "data": {"name": "noise"}, "method": {"name": "fixmatch"}, "budget": {"steps": 200, "evaluate_every": 20}},
+        {"data": {"name": "noise"}, "method": {"name": "fixmatch"}, "budget": {"steps": 200, "evaluate_every": 20}},
         on_start=True,
     ),
     "noise-supervised": Preset(
         "The honesty check, labels only",
         "The same network on random pictures with random labels.",
-        {"name": "Noise, labels only", "data": {"name": "noise"}, "method": {"name": "supervised"}, "budget": {"steps": 200, "evaluate_every": 20}},
+        {"data": {"name": "noise"}, "method": {"name": "supervised"}, "budget": {"steps": 200, "evaluate_every": 20}},
     ),
     "digits-pseudo-label": Preset(
         "Pseudo-labels",
         "The network's own confident answers become labels, without strong views.",
-        {"name": "Digits, pseudo-labels, 2 labels per class", **_DIGITS, "method": {"name": "pseudo_label"}},
+        {**_DIGITS, "method": {"name": "pseudo_label"}},
     ),
     "shapes-fixmatch": Preset(
         "Colored shapes",
         "FixMatch on drawn pictures: six shapes in any color over clutter, four labels per class.",
         {
-            "name": "Shapes, FixMatch, 4 labels per class",
             "data": {"name": "shapes", "labels": {"kind": "few", "per_class": 4}},
             "method": {"name": "fixmatch"},
             "budget": {"steps": 1000, "evaluate_every": 50},
         },
     ),
 }
-
-
-def preset(name: str) -> RunConfig:
-    """The validated config of a preset. Raises UnknownName with the nearest known one."""
-    if name not in PRESETS:
-        raise UnknownName("preset", name, PRESETS)
-    return RunConfig.parse(PRESETS[name].config)

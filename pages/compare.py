@@ -13,10 +13,10 @@ import streamlit as st
 from engine.analysis.compare import differing, without_seeds
 from engine.runs.store import Run
 from ui import figures, theme
-from ui.current_run import run_title
 from ui.figures import Series
 from ui.live_figure import live_figure
-from ui.page import header, how_it_works, plain
+from ui.names import run_name, run_title
+from ui.page import header, how_it_works, nothing_yet, plain
 from ui.server import lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
@@ -44,7 +44,7 @@ def draw_curves(chosen: list[Run]) -> None:
     series = []
     for number, run in enumerate(chosen):
         rows = [row for row in run.folder.metrics() if row.get(name) is not None]
-        title = f"{run.name} · seed {run.config['seed']}"
+        title = f"{run_name(run)} · seed {run.config['seed']}"
         series.append(Series(title, [row["step"] for row in rows], [row[name] for row in rows], theme.class_color(number), _DASHES[number // 10 % 4]))
     share = not name.startswith("loss")
     drawn = [s for s in series if np.size(s.x)]
@@ -61,7 +61,7 @@ def table(rows: list[dict[str, Any]]) -> None:
 
 def settings(run: Run) -> dict[str, Any]:
     """The run's config, and what was changed while it trained: such a run is no repetition of one that was left alone."""
-    changes = [f"{e['key']} = {e['value']} at step {e['step']}" for e in run.folder.events() if e.get("event") == "change" and e.keys() >= {"key", "value", "step"}]
+    changes = [f"{change.key} = {change.value} at step {change.step}" for change in run.folder.changes()]
     return {**run.config, **({"changed while it trained": changes} if changes else {})}
 
 
@@ -71,7 +71,7 @@ def differences(chosen: list[Run]) -> None:
     if not rows:
         st.caption("These runs have the same settings.")
         return
-    table([{"setting": key, **{f"{n + 1} · {run.name}": _shown(value) for n, (run, value) in enumerate(zip(chosen, values, strict=True))}} for key, values in rows.items()])
+    table([{"setting": key, **{f"{n + 1} · {run_name(run)}": _shown(value) for n, (run, value) in enumerate(zip(chosen, values, strict=True))}} for key, values in rows.items()])
 
 
 def _shown(value: Any) -> str:
@@ -84,7 +84,7 @@ def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
         metrics = run.status.metrics
         rows.append(
             {
-                "run": run.name,
+                "run": run_name(run),
                 "seed": run.config["seed"],
                 "state": run.status.state,
                 **{title: _figure(name, metrics.get(name)) for name, title in FINAL.items()},
@@ -109,7 +109,7 @@ def spread(chosen: list[Run]) -> None:
         accuracies = [run.status.metrics["test/accuracy"] for run in group]
         if len(group) > 1:
             st.markdown(
-                f"**{plain(group[0].name)}**: mean {theme.percent(statistics.mean(accuracies))} over {len(group)} seeds, "
+                f"**{plain(run_name(group[0]))}**: mean {theme.percent(statistics.mean(accuracies))} over {len(group)} seeds, "
                 f"from {theme.percent(min(accuracies))} to {theme.percent(max(accuracies))}, standard deviation {statistics.stdev(accuracies) * 100:.1f} points."
             )
 
@@ -120,15 +120,21 @@ def as_csv(chosen: list[Run]) -> str:
     writer = csv.writer(out)
     writer.writerow(["run", "name", "seed", "state", "seconds", *names])
     for run in chosen:
-        writer.writerow([run.id, run.name, run.config["seed"], run.status.state, run.status.seconds, *(run.status.metrics.get(name, "") for name in names)])
+        writer.writerow([run.id, run_name(run), run.config["seed"], run.status.state, run.status.seconds, *(run.status.metrics.get(name, "") for name in names)])
     return out.getvalue()
 
 
 if not runs:
-    st.info("Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side by side here.", icon=":material/compare_arrows:")
-    st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
+    nothing_yet("Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side by side here.", ":material/compare_arrows:")
 else:
-    picked = st.multiselect("Runs", list(runs), default_choice(), format_func=lambda run_id: run_title(runs[run_id]), key="compare_runs")
+    choice = default_choice()
+    method, data = st.columns(2)
+    wanted = [
+        place.selectbox(title, ["all", *sorted({run.config[part]["name"] for run in runs.values()})], format_func=lambda name: str(name).replace("_", " "), key=f"compare_{part}")
+        for place, part, title in ((method, "method", "Method"), (data, "data", "Data set"))
+    ]
+    offered = [i for i, run in runs.items() if i in choice or all(want in ("all", run.config[part]["name"]) for want, part in zip(wanted, ("method", "data"), strict=True))]
+    picked = st.multiselect("Runs, newest first", offered, choice, format_func=lambda run_id: run_title(runs[run_id]), key="compare_runs")
     st.session_state["compare_chosen"] = picked
     if st.query_params.get_all("runs") != picked:
         st.query_params["runs"] = picked

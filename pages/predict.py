@@ -16,7 +16,7 @@ from ui import figures, theme
 from ui.current_run import pick_run
 from ui.gallery import GalleryItem, gallery, picture_uri
 from ui.live_figure import live_figure
-from ui.page import header, how_it_works, mistakes, plain
+from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.server import lab
 
 header("Predict", "Show a trained model a picture and see what it takes it for.")
@@ -95,11 +95,16 @@ def results(reply: dict[str, Any]) -> None:
     st.download_button("Download as CSV", as_csv(answers, reply["class_names"]), "fewlab-predictions.csv", "text/csv", key="predict_csv", icon=":material/download:")
 
 
+@st.cache_data(max_entries=8, show_spinner="Looking …")
+def _answers(run: str, written: int, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+    """`written`: when the model was, because a resumed run writes it anew."""
+    pictures = [{"name": name, "data": base64.b64encode(content).decode()} for name, content in files]
+    reply: dict[str, Any] = lab().assistant.ask("predict", run=run, pictures=pictures, timeout=120)
+    return reply
+
+
 def uploaded(run: Run, files: list[Any]) -> None:
-    pictures = [{"name": file.name, "data": base64.b64encode(file.getvalue()).decode()} for file in files]
-    with st.spinner("Looking …"):
-        reply = lab().assistant.ask("predict", run=str(run.folder.path), pictures=pictures, timeout=120)
-    results(reply)
+    results(_answers(str(run.folder.path), run.folder.model_file.stat().st_mtime_ns, [(file.name, file.getvalue()) for file in files]))
 
 
 def samples(run: Run) -> None:
@@ -112,8 +117,7 @@ def samples(run: Run) -> None:
 
 usable = [run for run in lab().store.runs() if run.folder.model_file.exists()]
 if not usable:
-    st.info("No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures here.", icon=":material/image_search:")
-    st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
+    nothing_yet("No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures here.", ":material/image_search:")
 else:
     run = pick_run(usable, "Model")
     assert run is not None

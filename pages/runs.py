@@ -7,9 +7,10 @@ import streamlit as st
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
 from ui import theme
-from ui.current_run import forget_run, open_page
-from ui.page import header, mistakes, plain
-from ui.server import catalog, lab
+from ui.current_run import GHOST, forget_run, open_page
+from ui.names import automatic_name, run_name
+from ui.page import header, how_it_works, mistakes, nothing_yet, plain
+from ui.server import lab
 from ui.train_form import prefill
 
 header("Runs", "Everything that was trained here, newest first.")
@@ -19,7 +20,7 @@ runs = store.runs()
 
 @st.dialog("Delete this run?")
 def confirm_delete(run: Run) -> None:
-    st.markdown(f"**{plain(run.name)}** and its {theme.size(run.folder.size_on_disk())} of curves, snapshots and weights will be gone for good.")
+    st.markdown(f"**{plain(run_name(run))}** and its {theme.size(run.folder.size_on_disk())} of curves, snapshots and weights will be gone for good.")
     yes, no = st.columns(2)
     if yes.button("Delete it", type="primary", key="runs_delete_yes", width="stretch"):
         with mistakes():
@@ -49,19 +50,22 @@ def rename(run: Run) -> None:
             st.rerun()
 
 
+@st.cache_data(ttl=60, max_entries=4, show_spinner=False)
+def disk_used(of: list[tuple[str, str]]) -> int:
+    """Bytes of these runs; counted again when one is added, deleted or ends."""
+    return sum(store.open(run_id).size_on_disk() for run_id, _ in of)
+
+
 def settings_line(run: Run) -> str:
-    shelf = catalog()
-    titles = [shelf[kind].get(run.config[part]["name"], {}).get("title", run.config[part]["name"]) for kind, part in (("methods", "method"), ("datasets", "data"))]
-    labels = run.config["data"]["labels"]
-    amount = f"{labels['per_class']} labels per class" if labels["kind"] == "few" else "all labels"
-    return f"{titles[0]} on {titles[1]} · {amount} · seed {run.config['seed']}"
+    seed = f"seed {run.config['seed']}"
+    return f"{automatic_name(run.config)} · {seed}" if run.name else seed
 
 
 def line(run: Run) -> None:
     status = run.status
     with st.container(border=True):
         about, figures, actions = st.columns([5, 3, 4], vertical_alignment="center")
-        about.markdown(f"**{plain(run.name)}**  \n{plain(settings_line(run))}")
+        about.markdown(f"**{plain(run_name(run))}**  \n{plain(settings_line(run))}")
         accuracy = theme.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
         figures.markdown(f"{accuracy} · {status.state}  \n{theme.duration(status.seconds)} · {theme.date(run.created)}")
         if status.reason and status.state in ("failed", "interrupted"):
@@ -84,26 +88,27 @@ def line(run: Run) -> None:
                         st.rerun()
             if st.button("Retrain", key=f"runs_retrain_{run.id}"):
                 prefill(run.config)
-                st.session_state["train_ghost"] = run.id
+                st.session_state[GHOST] = run.id
                 open_page("pages/train.py", run.id)
             if st.button("Rename", key=f"runs_rename_{run.id}"):
                 rename(run)
+            st.download_button("Export", lambda: run.folder.as_zip(), f"{run.id}.zip", "application/zip", key=f"runs_export_{run.id}", on_click="ignore")
             if st.button("Delete", key=f"runs_delete_{run.id}", disabled=status.state in ("running", "paused")):
                 confirm_delete(run)
 
 
 if not runs:
-    st.info("No run yet. Start one, and it stays here until you delete it.", icon=":material/list:")
-    st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
+    nothing_yet("No run yet. Start one, and it stays here until you delete it.", ":material/list:")
 else:
     search, state, order = st.columns([4, 2, 2])
     words = search.text_input("Search", key="runs_search", placeholder="name, method or data set").lower().split()
     wanted = state.selectbox("State", ["all", "finished", "running", "queued", "paused", "stopped", "interrupted", "failed"], key="runs_state")
     by = order.selectbox("Sort by", ["newest", "test accuracy", "duration"], key="runs_sort")
-    shown = [run for run in runs if wanted in ("all", run.status.state) and all(word in f"{run.name} {run.id}".lower() for word in words)]
+    shown = [run for run in runs if wanted in ("all", run.status.state) and all(word in f"{run_name(run)} {run.id}".lower() for word in words)]
     keys = {"newest": lambda r: r.id, "test accuracy": lambda r: r.status.metrics.get("test/accuracy", -1), "duration": lambda r: r.status.seconds}
     shown.sort(key=keys[by], reverse=True)
     shown.sort(key=lambda run: run.status.state != "interrupted")  # what was cut off stands on top
+    st.caption(f"{theme.count(len(runs))} run{'s' if len(runs) > 1 else ''}, {theme.size(disk_used([(run.id, run.status.state) for run in runs]))} on disk.")
     for found in shown[:50]:
         line(found)
     if len(shown) > 50:
@@ -116,3 +121,8 @@ for folder, sentence in store.unreadable():
     left.warning(plain(sentence))
     if right.button("Delete", key=f"runs_delete_{folder.id}"):
         confirm_delete_unreadable(folder.id)
+
+how_it_works(
+    "Every run is a folder of plain files: its settings, the journal of its curves, snapshots of each evaluation, and the model. Nothing leaves this machine.",
+    "Export gives that folder as a zip. Unpacked into the checkpoints folder of another FewLab, the run opens there with its curves, its pictures aside.",
+)

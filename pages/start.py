@@ -7,9 +7,10 @@ import streamlit as st
 from engine.presets import PRESETS
 from engine.runs.store import Run
 from ui import idea_pictures, theme
-from ui.current_run import open_page
+from ui.current_run import current_run, open_page, watch_new_run
 from ui.live_figure import preload_figures
-from ui.page import header, mistakes, plain
+from ui.names import run_name
+from ui.page import header, how_it_works, mistakes, plain
 from ui.server import lab
 from ui.sparkline import sparkline
 
@@ -19,7 +20,9 @@ store = lab().store
 
 def try_it(name: str) -> None:
     with st.spinner("Starting …"), mistakes():
+        before = current_run()
         folder = lab().submit(PRESETS[name].config)
+        watch_new_run(folder.id, before.id if before is not None else None)
         open_page("pages/train.py", folder.id)
 
 
@@ -37,7 +40,7 @@ for number, (column, (name, preset)) in enumerate(zip(st.columns(len(cards)), ca
 def row(run: Run) -> None:
     with st.container(border=True):
         name, curve, accuracy, action = st.columns([4, 3, 2, 2], vertical_alignment="center")
-        name.markdown(f"**{plain(run.name)}**  \n{theme.date(run.created)}")
+        name.markdown(f"**{plain(run_name(run))}**  \n{theme.date(run.created)}")
         drawn = sparkline([r["test/accuracy"] for r in run.folder.metrics() if isinstance(r.get("test/accuracy"), int | float)])
         if drawn:
             curve.image(drawn, width=140)
@@ -59,4 +62,8 @@ if latest:
     for run in latest:
         row(run)
 st.page_link("pages/train.py", label="Choose a method and settings of your own", icon=":material/tune:")
+how_it_works(
+    "A run is one training: a method, a data set, a handful of labels and a seed. It trains in the background, keeps all it found in a folder, and can be stopped and resumed.",
+    "The honest question is always: how much better than the labels alone? So every preset has its baseline, and the noise preset shows what happens where nothing can be learned.",
+)
 preload_figures()

@@ -6,10 +6,12 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.runs.store import Run
+from ui.names import run_title
 from ui.page import plain
 from ui.server import lab
 
 _KEY = "current_run"
+GHOST = "train_ghost"
 
 
 def current_run() -> Run | None:
@@ -46,6 +48,26 @@ def open_page(page: str, run_id: str | None = None) -> None:
     st.switch_page(page, query_params={"run": run_id} if run_id else None)
 
 
+def watch_new_run(run_id: str, before: str | None) -> None:
+    """Make a run that was just started the tab's run; the one looked at until then, if any, stays behind its curves as the ghost."""
+    if before is not None:
+        st.session_state[GHOST] = before
+    choose_run(run_id)
+
+
+def ghost_of(shown: Run) -> Run | None:
+    """The run that was looked at before this one, while it is still there and learned from the same data set."""
+    ghost = st.session_state.get(GHOST)
+    if ghost is None or ghost == shown.id:
+        return None
+    try:
+        run = lab().store.run(ghost)
+    except FewLabError:
+        st.session_state.pop(GHOST, None)
+        return None
+    return run if run.config["data"].get("name") == shown.config["data"].get("name") else None
+
+
 def pick_run(runs: list[Run], label: str = "Run") -> Run | None:
     """A picker over `runs`, on the current one if it is among them, else on the first. None if there are none."""
     if not runs:
@@ -55,14 +77,7 @@ def pick_run(runs: list[Run], label: str = "Run") -> Run | None:
     index = ids.index(current.id) if current is not None and current.id in ids else 0
     titles = {run.id: run_title(run) for run in runs}
     chosen = st.selectbox(label, ids, index=index, format_func=lambda run_id: titles[run_id], key=f"pick_{label}_{ids[index]}")
-    choose_run(chosen)
+    # A stand-in for a current run that is not among them does not become the current one by itself.
+    if current is None or current.id in ids or chosen != ids[index]:
+        choose_run(chosen)
     return runs[ids.index(chosen)]
-
-
-def run_title(run: Run) -> str:
-    """Name, final accuracy if there is one, and when: how a run is called in every list."""
-    from ui import theme
-
-    accuracy = run.status.metrics.get("test/accuracy")
-    figure = theme.percent(accuracy) if accuracy is not None else run.status.state
-    return f"{run.name} · {figure} · {theme.date(run.created)}"

@@ -43,9 +43,19 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
     if key not in _asked() and (lab().current is not None or lab().store.queue()):
         st.caption("Time needed: measured when no run trains.")
         return
+    pending: Future[dict[str, float]] | None = st.session_state.get("estimate_pending")
+    if key not in _asked() and pending is not None and not pending.done():
+        st.fragment(_after, run_every=0.5)(pending)  # settings that change quickly must not fill the engine with measurements that nobody waits for
+        return
     _asked().add(key)
-    future = _measure(key, config).future
+    future = st.session_state["estimate_pending"] = _measure(key, config).future
     st.fragment(_line, run_every=None if future.done() else 0.5)(future, key, config, runs)
+
+
+def _after(pending: Future[dict[str, float]]) -> None:
+    if pending.done():
+        st.rerun()
+    st.caption("Measuring how long it will take …")
 
 
 def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], runs: int) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
 
 from engine.errors import FewLabError
+from ui import idea_pictures
+
+_LINKS = re.compile(r"://|www|@", re.IGNORECASE)
 
 
 def header(title: str, sentence: str) -> None:
@@ -20,6 +24,13 @@ def how_it_works(*paragraphs: str) -> None:
     with st.expander("How this works", icon=":material/menu_book:"):
         for paragraph in paragraphs:
             st.markdown(paragraph)
+
+
+def nothing_yet(sentence: str, icon: str) -> None:
+    """An empty page: what would be here, the picture of the idea, and the button that brings it."""
+    st.info(sentence, icon=icon)
+    st.image(idea_pictures.PICTURES["digits-fixmatch"], width=260)
+    st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
 
 
 @contextmanager
@@ -37,7 +48,7 @@ def mistakes() -> Iterator[None]:
 def plain(text: str) -> str:
     """Text from files and people, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line, without spaces at its ends,
     because `** name **` would show its asterisks."""
-    text = " ".join(text.split())
+    text = _LINKS.sub("\\g<0>\u2060", " ".join(text.split()))  # markdown finds bare addresses even behind backslashes; a word joiner breaks them unseen
     for character in "\\`*_{}[]<>()#+-.!|~$:":
         text = text.replace(character, "\\" + character)
     return text

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from engine.errors import FewLabError
-from engine.runs.folder import RunFolder, Status
+from engine.runs.folder import Change, RunFolder, Status
 from engine.runs.journal import Row
 from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
@@ -45,10 +45,11 @@ class Story:
     run: Run
     metrics: list[Row]
     events: list[Row]
+    changes: list[Change]
 
     @staticmethod
     def read(run: Run) -> Story:
-        return Story(run, run.folder.metrics(), run.folder.events())
+        return Story(run, run.folder.metrics(), run.folder.events(), run.folder.changes())
 
     def column(self, name: str) -> tuple[list[int], list[float]]:
         rows = [row for row in self.metrics if row.get(name) is not None]
@@ -61,7 +62,17 @@ class Story:
 
     @property
     def marks(self) -> list[Mark]:
-        return [Mark(e["step"], f"{_short(e['key'])} {theme.decimal(float(e['value']))}") for e in self.events if e.get("event") == "change"]
+        return [Mark(change.step, f"{_short(change.key)} {_number(change.value)}") for change in self.changes]
+
+    @property
+    def refused(self) -> str | None:
+        """Why the last change that was asked for was not made; None if it was made."""
+        asked = [event for event in self.events if event.get("event") in ("change", "refused")]
+        return str(asked[-1].get("reason")) if asked and asked[-1]["event"] == "refused" else None
+
+
+def _number(value: Any) -> str:
+    return theme.decimal(float(value)) if isinstance(value, (int, float)) else str(value)
 
 
 def _short(key: str) -> str:
@@ -109,29 +120,33 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
     """Loss, accuracy and mask rate, with the ghost behind and a mark at every live change."""
     run = story.run
     steps = max(run.status.steps, ghost.run.status.steps if ghost else 0)
-    losses = [Series(theme.metric_name(name), *story.column(name), theme.line_color(name), theme.line_dash(name)) for name in _LOSSES if story.latest(name) is not None]
-    accuracies = [Series(title, *story.column(name), color, dash) for (name, title), (color, dash) in zip(_ACCURACIES, _STYLES, strict=True) if story.latest(name) is not None]
-    masks = [Series("used", *story.column("mask_rate"), theme.line_color("mask_rate"))] if story.latest("mask_rate") is not None else []
-    old: dict[str, list[Series]] = {"loss": [], "accuracy": [], "mask": []}
-    if ghost is not None:
-        old["loss"] = [Series(theme.metric_name(n), *ghost.column(n), theme.line_color(n), theme.line_dash(n)) for n in _LOSSES if ghost.latest(n) is not None]
-        old["accuracy"] = [Series(t, *ghost.column(n), c, d) for (n, t), (c, d) in zip(_ACCURACIES, _STYLES, strict=True) if ghost.latest(n) is not None]
-        old["mask"] = [Series("used", *ghost.column("mask_rate"), theme.line_color("mask_rate"))] if ghost.latest("mask_rate") is not None else []
+    (losses, accuracies, masks), (old_losses, old_accuracies, old_masks) = _series(story), _series(ghost)
     marks = story.marks
     left, right = st.columns(2)
     with left:
-        figure = figures.curves("Loss: what training lowers", "loss (nats)", losses, old["loss"], marks, x_max=steps)
+        figure = figures.curves("Loss: what training lowers", "loss (nats)", losses, old_losses, marks, x_max=steps)
         live_figure(figure, key=f"{key}_loss", revision=run.id, height=280)
     with right:
-        figure = figures.curves("Accuracy: what it is for", "share right", accuracies, old["accuracy"], marks, percent=True, x_max=steps)
+        figure = figures.curves("Accuracy: what it is for", "share right", accuracies, old_accuracies, marks, percent=True, x_max=steps)
         live_figure(figure, key=f"{key}_accuracy", revision=run.id, height=280)
-    if masks or old["mask"]:
+    if masks or old_masks:
         left, right = st.columns(2)
         with left:
-            figure = figures.curves("Mask rate: guesses sure enough to be used", "share used", masks, old["mask"], marks, percent=True, x_max=steps)
+            figure = figures.curves("Mask rate: guesses sure enough to be used", "share used", masks, old_masks, marks, percent=True, x_max=steps)
             live_figure(figure, key=f"{key}_mask", revision=run.id, height=260)
         with right:
             histogram(run, key)
+
+
+def _series(story: Story | None) -> tuple[list[Series], list[Series], list[Series]]:
+    """Losses, accuracies and mask rate; what a run has not got is left out."""
+    if story is None:
+        return [], [], []
+    losses = [(theme.metric_name(name), name, theme.line_color(name), theme.line_dash(name)) for name in _LOSSES]
+    accuracies = [(title, name, color, dash) for (name, title), (color, dash) in zip(_ACCURACIES, _STYLES, strict=True)]
+    masks = [("used", "mask_rate", theme.line_color("mask_rate"), theme.line_dash("loss"))]
+    drawn = [[Series(title, *story.column(name), color, dash) for title, name, color, dash in group if story.latest(name) is not None] for group in (losses, accuracies, masks)]
+    return drawn[0], drawn[1], drawn[2]
 
 
 _STYLES: tuple[tuple[str, theme.Dash], ...] = ((theme.RIGHT, "solid"), (theme.MUTED, "dot"), (theme.GREEN, "dash"))
@@ -169,7 +184,7 @@ def histogram(run: Run, key: str) -> None:
     """How sure the recent guesses were, right and wrong stacked, with the threshold drawn in."""
     found = latest_snapshot(run)
     if found is None or "pseudo_confidence" not in found[1]:
-        st.caption("The confidence histogram appears after the first evaluation.")
+        st.caption("The confidence histogram appears after the first evaluation." if found is None else "No guess was made between the last two evaluations.")
         return
     _, arrays = found
     pictures = pictures_of(run, run.folder.events())

@@ -11,6 +11,7 @@ from engine.errors import FewLabError
 from engine.runs.pictures import load_pictures
 from ui import forms, theme
 from ui.gallery import GalleryItem, gallery, picture_uri
+from ui.names import automatic_name
 from ui.page import plain
 from ui.server import catalog, lab
 
@@ -39,8 +40,8 @@ def train_form() -> Config:
         fitting = {name: part for name, part in shelf["methods"].items() if f"{name}/{data}" in shelf["defaults"]}
         method = _choose("Method", fitting, config["method"]["name"], f"{key}_method")
         method_place = st.container()
-    if (method, data) != (config["method"]["name"], config["data"]["name"]):
-        config = _switched(config, shelf["defaults"][f"{method}/{data}"])
+    if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
+        config = _switched(config, shelf["defaults"].get("/".join(before), {}), shelf["defaults"][f"{method}/{data}"], shelf["methods"][method]["supervision"])
     key = f"{key}_{method}_{data}"
     with data_place:
         config["data"] = _data(config["data"], shelf, f"{key}_data")
@@ -53,7 +54,9 @@ def train_form() -> Config:
                 config["augment"] = {**config["augment"], recipe: forms.settings(shelf["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}")}
     with st.container(border=True):
         st.markdown("**3 · Network and budget**")
-        backbone = _choose("Network", shelf["backbones"], config["backbone"]["name"], f"{key}_backbone")
+        fit = shelf["methods"][method]["backbones"]
+        networks = {name: part for name, part in shelf["backbones"].items() if fit is None or name in fit}
+        backbone = _choose("Network", networks, config["backbone"]["name"], f"{key}_backbone")
         if backbone != config["backbone"]["name"]:
             config["backbone"] = {"name": backbone}
         config["backbone"] = forms.settings(shelf["backbones"][backbone]["schema"], config["backbone"], f"{key}_backbone_{backbone}")
@@ -65,7 +68,7 @@ def train_form() -> Config:
             config["seed"] = int(
                 st.number_input("Seed", 0, 2**31 - 1, config["seed"], key=f"{key}_seed", help="Decides the first weights, the order and the views, and which pictures are labeled.")
             )
-            config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name")
+            config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name", placeholder=automatic_name(config))
     st.session_state[_CONFIG] = config
     return config
 
@@ -83,13 +86,17 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
     return chosen
 
 
-def _switched(config: Config, defaults: Config) -> Config:
-    """Another method or data set: its own defaults, keeping what does not depend on it. The name is kept only if a person gave it."""
-    kept: Config = {part: config[part] for part in ("seed", "hardware")}
-    switched = {**defaults, **kept, "name": "", "data": {**defaults["data"], "split_seed": None}}
+def _switched(config: Config, before: Config, defaults: Config, supervision: list[str]) -> Config:
+    """Another method or data set: its own defaults, but for what a person has set otherwise than the old one's."""
+    kept: Config = {part: config[part] for part in ("seed", "hardware", "name")}
+    changed: Config = {part: config[part] for part in ("backbone", "budget", "optimizer") if config[part] != before.get(part)}
+    switched = {**defaults, **kept, **changed, "data": {**defaults["data"], "split_seed": None}}
     if config["data"]["name"] == defaults["data"]["name"]:
-        switched["data"] = config["data"]
-        switched["budget"] = config["budget"]
+        labels = config["data"]["labels"] if config["data"]["labels"]["kind"] in supervision else defaults["data"]["labels"]
+        switched["data"] = {**config["data"], "labels": labels}
+        old = before.get("augment", {})
+        mine = {name: recipe for name, recipe in config["augment"].items() if name in defaults["augment"] and recipe != old.get(name)}
+        switched["augment"] = {**defaults["augment"], **mine}
     return switched
 
 
@@ -112,15 +119,15 @@ def _optimizer(values: Config, optimizers: Config, key: str) -> Config:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _preview(config: Config, root: str) -> dict[str, Any]:
-    preview: dict[str, Any] = lab().assistant.ask("preview", config=config, checkpoints=root)
+def _preview(method: str, data: Config, seed: int, root: str) -> dict[str, Any]:
+    preview: dict[str, Any] = lab().assistant.ask("preview", method=method, data=data, seed=seed, checkpoints=root)
     return preview
 
 
 def labeled_pictures(config: Config) -> None:
     """What the run would learn from: how many of each kind, and the labeled pictures, small."""
     root = str(lab().store.root)
-    facts = _preview({part: config[part] for part in ("data", "method", "backbone", "augment", "seed")}, root)
+    facts = _preview(config["method"]["name"], config["data"], config["seed"], root)
     counts = facts["counts"]
     held = f", {theme.count(counts['validation'])} with labels held back for validation" if counts["validation"] else ""
     st.caption(f"{theme.count(counts['labeled'])} labeled, {theme.count(counts['unlabeled'])} unlabeled{held}, {theme.count(counts['test'])} for the test.")

@@ -25,11 +25,18 @@ def flat(config: Plain, prefix: str = "") -> dict[str, Any]:
 
 
 def differing(configs: Sequence[Plain]) -> dict[str, list[Any]]:
-    """Dotted keys whose values are not the same in all configs, with each config's value (None where it has no such setting)."""
+    """Dotted keys whose values are not the same in all configs, with each config's value (None where it has no such setting).
+
+    Of a view that only some of the methods use, one row says so.
+    """
     tables = [flat(config) for config in configs]
-    keys = sorted({key for table in tables for key in table})
+    # A view that one method has and another has not is one difference, not one for each of its settings.
+    used = [set(augment) if isinstance(augment := config.get("augment"), Mapping) else set() for config in configs]
+    lonely: dict[str, list[Any]] = {f"augment.{name}": ["used" if name in names else None for names in used] for name in sorted(set().union(*used))}
+    lonely = {key: values for key, values in lonely.items() if None in values}
+    keys = sorted({key for table in tables for key in table if not key.startswith(tuple(f"{view}." for view in lonely))})
     rows = {key: [table.get(key) for table in tables] for key in keys}
-    return {key: values for key, values in rows.items() if any(value != values[0] for value in values)}
+    return {**{key: values for key, values in rows.items() if any(value != values[0] for value in values)}, **lonely}
 
 
 def without_seeds(config: Plain) -> str:

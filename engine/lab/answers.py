@@ -21,7 +21,7 @@ from engine.errors import PictureError
 from engine.pictures import read_picture
 from engine.predict import Prediction, Predictor
 from engine.runs.folder import RunFolder
-from engine.runs.pictures import save_pictures
+from engine.runs.pictures import load_pictures, save_pictures
 from engine.runs.store import Store
 from engine.training import build
 from engine.training.build import load_images
@@ -44,9 +44,9 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     return resolved.model_dump(mode="json")
 
 
-def preview(config: dict[str, Any], checkpoints: str) -> dict[str, Any]:
-    """What a run of this config would learn from: counts, the labeled ids and where their pictures are kept."""
-    resolved = RunConfig.parse(config)
+def preview(method: str, data: dict[str, Any], seed: int, checkpoints: str) -> dict[str, Any]:
+    """What a run of this method would learn from: counts, the labeled ids and where their pictures are kept."""
+    resolved = RunConfig.parse({"method": method, "data": data, "seed": seed})
     images = load_images(resolved)
     split = make_split(images, resolved.data)
     save_pictures(Path(checkpoints), images.content_hash, images.images, images.labels, images.ids, images.class_names)
@@ -66,7 +66,7 @@ def measure(config: dict[str, Any], seconds: float = 0.7) -> dict[str, float]:
 
 def predict(run: str, pictures: list[dict[str, str]]) -> dict[str, Any]:
     """pictures: [{"name": file name, "data": base64}]. Each gets its top five and what the model saw, or the sentence why not."""
-    predictor = _predictor(run, RunFolder(Path(run)).model_file.stat().st_mtime_ns if RunFolder(Path(run)).model_file.exists() else 0)
+    predictor = _predictor(run)
     answers: list[dict[str, Any]] = []
     for picture in pictures:
         try:
@@ -80,10 +80,8 @@ def predict(run: str, pictures: list[dict[str, str]]) -> dict[str, Any]:
 
 def predict_samples(run: str, pictures: str, count: int, seed: int) -> dict[str, Any]:
     """Predictions for random test pictures of the run's own data set, with their true labels."""
-    from engine.runs.pictures import load_pictures
-
     folder = RunFolder(Path(run))
-    predictor = _predictor(run, folder.model_file.stat().st_mtime_ns if folder.model_file.exists() else 0)
+    predictor = _predictor(run)
     kept = load_pictures(folder.path.parent, pictures)
     ids = np.random.default_rng(seed).permutation(folder.split()["test"])[:count]
     rows = kept.rows(ids)
@@ -95,8 +93,13 @@ def predict_samples(run: str, pictures: str, count: int, seed: int) -> dict[str,
     return {"class_names": predictor.class_names, "metrics": predictor.metrics, "pictures": answers}
 
 
+def _predictor(run: str) -> Predictor:
+    file = RunFolder(Path(run)).model_file
+    return _loaded(run, file.stat().st_mtime_ns if file.exists() else 0)
+
+
 @lru_cache(maxsize=4)
-def _predictor(run: str, written: int) -> Predictor:
+def _loaded(run: str, written: int) -> Predictor:
     # `written` is part of the key: a resumed run writes its model anew.
     return Predictor(RunFolder(Path(run)))
 

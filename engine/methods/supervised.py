@@ -24,7 +24,7 @@ class Supervised(GradientMethod):
     summary = "Learns from the labeled pictures only: the baseline to beat."
     idea = "Show the network each labeled picture, slightly shifted, and pull its answer toward the label."
     formula = r"L = \frac{1}{B}\sum_b H(y_b,\; p(y \mid \alpha(x_b)))"
-    paper = "the usual baseline"
+    paper = "Oliver et al. 2018, Realistic Evaluation of Deep Semi-Supervised Learning Algorithms, arXiv:1804.09170: why this baseline stands beside every other method"
     recipes = ("weak",)
 
     def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:

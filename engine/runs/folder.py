@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -10,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,14 @@ class Status:
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+
+class Change(NamedTuple):
+    """A setting changed while training: in force from `step` on."""
+
+    step: int
+    key: str
+    value: Any
 
 
 class RunFolder:
@@ -133,8 +142,15 @@ class RunFolder:
     def add_metrics(self, row: journal.Row) -> None:
         journal.append(self.metrics_file, row)
 
+    def changes(self) -> list[Change]:
+        """The live changes, in the order in which they were made; lines that are none are passed over."""
+        found = [e for e in self.events() if e.get("event") == "change"]
+        return [Change(e["step"], e["key"], e.get("value")) for e in found if isinstance(e.get("step"), int) and isinstance(e.get("key"), str)]
+
     def metrics(self) -> list[journal.Row]:
-        return journal.read_steps(self.metrics_file)
+        """One row per logged step, with numbers only: what somebody else may have written between them is passed over."""
+        rows = journal.read_steps(self.metrics_file)
+        return [{name: value for name, value in row.items() if isinstance(value, (int, float))} for row in rows]
 
     # split
 
@@ -182,6 +198,15 @@ class RunFolder:
             return _load_arrays(self.snapshots / f"{step:08d}.npz")
         except _UNREADABLE as error:
             raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__}).") from None
+
+    def as_zip(self) -> bytes:
+        """All files of the run, in a folder named by its id. Snapshots and weights are compact already, so nothing is compressed."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+            for path in sorted(self.path.rglob("*")):
+                if path.is_file() and not path.name.startswith("."):
+                    archive.write(path, f"{self.id}/{path.relative_to(self.path).as_posix()}")
+        return buffer.getvalue()
 
     def size_on_disk(self) -> int:
         """Bytes of all files of the run."""

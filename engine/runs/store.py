@@ -35,7 +35,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        return str(self.config.get("name") or self.id)
+        """What a person called it, "" if nobody did."""
+        return str(self.config.get("name") or "").strip()
 
     @property
     def created(self) -> datetime:

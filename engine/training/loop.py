@@ -14,7 +14,7 @@ from engine.config import RunConfig, live_settings
 from engine.data.split import make_split
 from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
 from engine.methods.contract import Batch, GradientMethod, Now
-from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, RunFolder, State, Status
+from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, Change, RunFolder, State, Status
 from engine.runs.pictures import save_pictures
 from engine.training import checkpoint
 from engine.training.batches import Batches
@@ -76,7 +76,8 @@ class Trainer:
         self._train_step()  # the first step also prepares the convolutions
         ready = time.perf_counter()
         times: list[float] = []
-        while len(times) < 3 or (time.perf_counter() - ready < seconds and len(times) < 40):
+        # One step that takes seconds is figure enough: whoever asks next waits behind it.
+        while not times or (len(times) < 3 and sum(times) < seconds + 1) or (time.perf_counter() - ready < seconds and len(times) < 40):
             start = time.perf_counter()
             self._train_step()
             times.append(time.perf_counter() - start)
@@ -111,7 +112,7 @@ class Trainer:
         self.watch = Watch(images, self.machine.device)
         self.step, self.seconds, self._why = 0, 0.0, ""
         self._batch: Batch | None = None
-        self._changes = [(e["step"], e["key"], e["value"]) for e in events if e.get("event") == "change" and isinstance(e.get("step"), int) and e.keys() >= {"key", "value"}]
+        self._changes = self.folder.changes()
         if saved is None:
             save_pictures(self.folder.path.parent, images.content_hash, images.images, images.labels, images.ids, images.class_names)
             self.folder.write_split(labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test)
@@ -277,14 +278,14 @@ class Trainer:
             self.folder.add_event("refused", self.step, key=command.key, reason=str(error))
             return
         self.folder.add_event("change", self.step, key=command.key, value=command.value)
-        self._changes.append((self.step, command.key, command.value))
+        self._changes.append(Change(self.step, command.key, command.value))
 
     def _replay(self) -> None:
         # By step, not by line: after a kill a person may have changed something at an earlier step than a change that waits to be replayed.
-        due = sorted((change for change in self._changes if change[0] <= self.step), key=lambda change: change[0])
+        due = sorted((change for change in self._changes if change.step <= self.step), key=lambda change: change.step)
         for change in due:
             self._changes.remove(change)
-            self.config = self.config.with_changes({change[1]: change[2]})
+            self.config = self.config.with_changes({change.key: change.value})
             self.method.params = self.config.method
 
     # writing

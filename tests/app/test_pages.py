@@ -59,6 +59,17 @@ def test_the_form_is_made_from_the_schemas(open_page: Open) -> None:
     assert not [slider for slider in app.slider if slider.label.startswith("Threshold")]
 
 
+def test_another_method_keeps_what_was_set_by_hand_and_takes_its_own_defaults_for_the_rest(open_page: Open) -> None:
+    app = open_page("train")
+    app.number_input(key="train_0_fixmatch_digits_optimizer_sgd_lr").set_value(0.05).run()
+    app.text_input(key="train_0_fixmatch_digits_name").set_value("mine").run()
+    app.selectbox(key="train_0_method").select("pseudo_label").run()
+    assert not app.exception
+    assert app.number_input(key="train_0_pseudo_label_digits_optimizer_sgd_lr").value == 0.05
+    assert app.text_input(key="train_0_pseudo_label_digits_name").value == "mine"
+    assert app.text_input(key="train_0_pseudo_label_digits_name").placeholder == "Pseudo-labels on handwritten digits, 2 labels per class"
+
+
 def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None:
     app = open_page("train")
     app.number_input(key="train_0_fixmatch_digits_budget_steps").set_value(321).run()
@@ -111,6 +122,21 @@ def test_retrain_at_another_threshold_starts_a_run_that_differs_in_it_alone(lab:
     assert not app.exception
     second = finished(lab, lab.store.runs()[0].id)
     assert differing([first.config, second.config]) == {"method.threshold": [0.9, 0.8]}
+
+
+def test_the_ghost_is_the_run_before_but_only_on_the_same_data_set(lab: Lab, open_page: Open) -> None:
+    newest, first = lab.store.runs()[0], lab.store.runs()[-1]
+    other = lab.store.create({**newest.config, "data": {**newest.config["data"], "name": "noise"}})
+    other.metrics_file.write_bytes(newest.folder.metrics_file.read_bytes())
+    other.write_status(newest.status)
+    deltas = []
+    for run_id in (newest.id, other.id):
+        app = open_page("train", run=run_id)
+        app.session_state["train_ghost"] = first.id
+        deltas.append(app.run().metric[0].delta)
+    lab.delete(other.id)
+    assert "points" in deltas[0]
+    assert not deltas[1]
 
 
 def test_two_runs_compared_show_only_what_differs(open_page: Open) -> None:

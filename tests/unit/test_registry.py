@@ -96,7 +96,7 @@ def test_an_empty_registry_says_that_there_is_nothing_to_choose() -> None:
     registry = Registry("gadget", "engine.analysis")
     with pytest.raises(UnknownName) as refused:
         registry["lamp"]
-    assert str(refused.value) == "There is no gadget named 'lamp': choose one of none yet."
+    assert str(refused.value) == "There is no gadget named 'lamp': there is none yet."
 
 
 def test_two_classes_of_one_name_are_an_error_that_names_both_files(tmp_path: Path) -> None:
@@ -142,3 +142,8 @@ def _load(file: Path, name: str) -> Any:
     sys.modules[spec.name] = module  # where inspect.getfile looks for the file
     spec.loader.exec_module(module)
     return getattr(module, name)
+
+
+def test_a_long_list_of_names_is_cut_short() -> None:
+    error = UnknownName("run", "x", (f"{number:04d}" for number in range(200)))
+    assert str(error) == "There is no run named 'x': choose one of 0000, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011 ... (200 in all)."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from engine.errors import RunError
 from engine.runs.atomic_write import write_bytes
-from engine.runs.folder import RunFolder, Status
+from engine.runs.folder import Change, RunFolder, Status
 
 ID = "20260301-142530-fixmatch-digits-4f2a"
 
@@ -148,3 +150,23 @@ def test_the_size_on_disk_is_the_sum_of_all_files(folder: RunFolder) -> None:
     folder.snapshots.mkdir()
     (folder.snapshots / "b").write_bytes(b"x" * 5)
     assert folder.size_on_disk() == 15
+
+
+def test_lines_of_wrong_types_in_the_journals_are_passed_over(folder: RunFolder) -> None:
+    folder.add_metrics({"step": 5, "test/accuracy": 0.5, "note": "by hand", "list": [1]})
+    assert folder.metrics() == [{"step": 5, "test/accuracy": 0.5}]
+    folder.add_event("change", 3, key="method.threshold", value=0.8)
+    folder.add_event("change", 4, key=["method"], value=0.8)
+    with folder.events_file.open("a") as file:
+        file.write('{"event": "change", "step": "five", "key": "method.threshold", "value": 1}\n')
+    assert folder.changes() == [Change(3, "method.threshold", 0.8)]
+
+
+def test_an_exported_run_opens_where_it_is_unpacked(folder: RunFolder, tmp_path: Path) -> None:
+    folder.write_config({"seed": 1})
+    folder.write_snapshot(10, {"ids": np.arange(3)})
+    (folder.path / ".status.json.tmp").write_bytes(b"half")
+    with zipfile.ZipFile(io.BytesIO(folder.as_zip())) as archive:
+        assert sorted(archive.namelist()) == [f"{ID}/config.json", f"{ID}/snapshots/00000010.npz"]
+        archive.extractall(tmp_path / "elsewhere")
+    assert RunFolder(tmp_path / "elsewhere" / ID).snapshot(10)["ids"].tolist() == [0, 1, 2]

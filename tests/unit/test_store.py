@@ -144,7 +144,7 @@ def test_what_cannot_go_on_is_refused(store: Store, state: str, why: str) -> Non
 
 def test_a_run_can_be_renamed_without_moving(store: Store) -> None:
     folder = store.create(plain())
-    assert store.run(folder.id).name == folder.id
+    assert store.run(folder.id).name == ""
     store.rename(folder.id, "../<b>mine</b>")
     assert store.run(folder.id).name == "../<b>mine</b>"
     assert RunConfig.parse(folder.config()).fingerprint() == RunConfig.parse({}).fingerprint()

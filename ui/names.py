@@ -1,0 +1,37 @@
+"""What a run is called on the pages: the name a person gave it, else what it is, from its settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.runs.store import Run
+from ui import theme
+from ui.server import catalog
+
+
+def run_name(run: Run) -> str:
+    """The typed name, or "FixMatch on handwritten digits, 2 labels per class"."""
+    return run.name or automatic_name(run.config)
+
+
+def automatic_name(config: dict[str, Any]) -> str:
+    data = _title("datasets", config["data"]["name"])
+    lowered = data[0].lower() + data[1:] if data[1:2].islower() else data  # not of an abbreviation
+    return f"{_title('methods', config['method']['name'])} on {lowered}, {labels(config['data'].get('labels') or {})}"
+
+
+def labels(plain: dict[str, Any]) -> str:
+    """What a run may know of the labels, in words."""
+    count = plain.get("per_class")
+    return f"{count} label{'' if count == 1 else 's'} per class" if plain.get("kind") == "few" else "all labels"
+
+
+def run_title(run: Run) -> str:
+    """Name, final accuracy if there is one, and when: how a run is called in every list."""
+    accuracy = run.status.metrics.get("test/accuracy")
+    figure = theme.percent(accuracy) if accuracy is not None else run.status.state
+    return f"{run_name(run)} · {figure} · {theme.date(run.created)}"
+
+
+def _title(kind: str, name: str) -> str:
+    return str(catalog()[kind].get(name, {}).get("title", name))
