@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.front_door import open_front_door
 from ui.page import mistakes
 from ui.plotly_script import write_script
 from ui.server import lab
@@ -22,12 +23,18 @@ def start() -> None:
 
 
 start()
+open_front_door()
 # Streamlit leaves 6 rem above every page: with them, the curves of the Train page would begin below the first screen.
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; }
 .stMainBlockContainer h1 { font-size: 2rem; padding-bottom: 0; }
 .stMainBlockContainer h3 { font-size: 1.3rem; }
 /* One column on a telephone: there an open run stands above the form that made it. */
+/* Side by side, the form scrolls on its own: Start stays in reach, and the run it starts in sight. */
+@media (min-width: 641px) {
+  .st-key-train_form_side { position: sticky; top: 4rem; }
+  .st-key-train_form { max-height: max(16rem, calc(100vh - 22rem)); overflow-y: auto; flex-wrap: nowrap; padding-right: 0.4rem; }
+}
 @media (max-width: 640px) { .st-key-train_sides_run > .stLayoutWrapper > .stHorizontalBlock, .st-key-train_sides_run > .stHorizontalBlock { flex-direction: column-reverse; } }
 </style>"""
 st.html(STYLE)

@@ -64,7 +64,7 @@ def settings_line(run: Run) -> str:
 def line(run: Run) -> None:
     status = run.status
     with st.container(border=True):
-        about, figures, actions = st.columns([5, 3, 4], vertical_alignment="center")
+        about, figures, actions = st.columns([4, 3, 4], vertical_alignment="center")
         about.markdown(f"**{plain(run_name(run))}**  \n{plain(settings_line(run))}")
         accuracy = theme.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
         figures.markdown(f"{accuracy} · {status.state}  \n{theme.duration(status.seconds)} · {theme.date(run.created)}")
@@ -90,11 +90,17 @@ def line(run: Run) -> None:
                 prefill(run.config)
                 st.session_state[GHOST] = run.id
                 open_page("pages/train.py", run.id)
-            if st.button("Rename", key=f"runs_rename_{run.id}"):
-                rename(run)
-            st.download_button("Export", lambda: run.folder.as_zip(), f"{run.id}.zip", "application/zip", key=f"runs_export_{run.id}", on_click="ignore")
-            if st.button("Delete", key=f"runs_delete_{run.id}", disabled=status.state in ("running", "paused")):
-                confirm_delete(run)
+            with st.popover("More", key=f"runs_more_{run.id}"):
+                more(run)
+
+
+def more(run: Run) -> None:
+    """What is asked for seldom: rename, export, delete."""
+    if st.button("Rename", key=f"runs_rename_{run.id}", width="stretch"):
+        rename(run)
+    st.download_button("Export", run.folder.as_zip, f"{run.id}.zip", "application/zip", key=f"runs_export_{run.id}", on_click="ignore", width="stretch")
+    if st.button("Delete", key=f"runs_delete_{run.id}", disabled=run.status.state in ("running", "paused"), width="stretch"):
+        confirm_delete(run)
 
 
 if not runs:

@@ -35,8 +35,10 @@ def start(config: dict[str, Any], seeds: int = 1) -> None:
 
 with st.container(key="train_sides_run" if run is not None else "train_sides"):
     form_side, run_side = st.columns([2, 5], gap="medium")
-with form_side:
-    config = train_form()
+with form_side, st.container(key="train_form_side"):
+    with st.container(key="train_form"):
+        config = train_form()
+        pictures_place = st.container()
     seeds = (
         st.segmented_control(
             "Runs",
@@ -51,10 +53,6 @@ with form_side:
     estimate_place = st.container()
     if st.button("Start", type="primary", key="train_start", width="stretch", icon=":material/play_arrow:"):
         start(config, seeds)
-    with mistakes():
-        labeled_pictures(config)
-    with estimate_place, mistakes():  # asked last: the answer takes a second, and the engine answers one question after the other
-        time_estimate(config, seeds)
 
 
 def buttons(shown: Run) -> None:
@@ -125,5 +123,10 @@ with run_side:
                 open_page("pages/compare.py")
             st.caption("One run with one draw of labels. Another draw can differ by many points: start 5 seeds before quoting a number.")
 
+# Asked last: each answer takes a moment, and what is there already should not wait for them.
+with pictures_place, mistakes():
+    labeled_pictures(config)
+with estimate_place, mistakes():
+    time_estimate(config, seeds)
 method = catalog()["methods"][config["method"]["name"]]
 how_it_works(f"**{method['title']}.** {method['idea']}", f"$${method['formula']}$$", f"Paper: {plain(method['paper'])}")

@@ -10,11 +10,14 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from ui import idea_pictures
+from ui.front_door import enter
 
 _LINKS = re.compile(r"://|www|@", re.IGNORECASE)
 
 
 def header(title: str, sentence: str) -> None:
+    """The page's one heading and the sentence under it; must be the first call of a page."""
+    enter()
     st.title(title, anchor=False)
     st.markdown(sentence)
 

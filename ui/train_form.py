@@ -17,6 +17,7 @@ from ui.server import catalog, lab
 
 Config = dict[str, Any]
 _CONFIG, _GENERATION = "train_config", "train_generation"
+_KINDS = {"few": "A few of each class", "all": "All of them: the upper bound"}
 _SHOWN = 40  # labeled pictures that are shown small
 
 
@@ -101,8 +102,7 @@ def _switched(config: Config, before: Config, defaults: Config, supervision: lis
 
 
 def _data(values: Config, shelf: Config, key: str) -> Config:
-    kinds = {"few": "A few of each class", "all": "All of them (upper bound)"}
-    kind = st.segmented_control("Labels", list(kinds), default=values["labels"]["kind"], format_func=lambda kind: kinds[kind], key=f"{key}_kind") or values["labels"]["kind"]
+    kind: str = st.selectbox("Labels", list(_KINDS), list(_KINDS).index(values["labels"]["kind"]), format_func=lambda kind: _KINDS[kind], key=f"{key}_kind")
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
     values = {**values, "labels": forms.settings(shelf["labels"][kind]["schema"], labels, f"{key}_{kind}")}
     with st.expander("More settings"):

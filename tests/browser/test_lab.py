@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def newest(checkpoints: Path) -> Run:
 def points(page: Page, number: int = 0) -> int:
     """Points on the first curve of the figure."""
     return int(page.evaluate("n => { const f = document.querySelectorAll('.js-plotly-plot')[n]; return f && f.data && f.data.length ? f.data[0].x.length : 0 }", number))
+
+
+def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
+    """Streamlit would run the page without app.py, because the folder is named pages."""
+    address = serve(ROOT / "app.py", cwd=ROOT, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
+    page.goto(f"{address}/runs")
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("stSidebarNavLink")).to_have_text([re.compile(f"{name}$") for name in ("Start", "Train", "Compare", "Runs", "Predict")])
+    assert page.evaluate("location.pathname") == "/runs"
 
 
 def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: str, checkpoints: Path) -> None:
@@ -166,19 +176,31 @@ def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, chec
     wait_for(lambda: page.evaluate("(document.querySelector('.js-plotly-plot') || {data: []}).data.length") >= 2, 20, "both curves")
 
 
+def more(page: Page, what: str) -> None:
+    """Press a button in the newest run's menu."""
+    page.get_by_role("button", name="More").first.click()
+    page.get_by_role("button", name=what, exact=True).first.click()
+
+
 def test_a_run_is_renamed_and_deleted_only_when_confirmed(page: Page, url: str, checkpoints: Path) -> None:
     run = newest(checkpoints)
     page.goto(f"{url}/runs")
-    page.get_by_role("button", name="Rename").first.click()
-    page.get_by_label("Name", exact=True).fill("a name of mine")
-    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    more(page, "Rename")
+    page.get_by_test_id("stDialog").get_by_role("textbox").fill("a name of mine")
+    page.get_by_test_id("stDialog").get_by_role("button", name="Rename").click()
     wait_for(lambda: Store(checkpoints).run(run.id).name == "a name of mine", 15, "the new name")
     expect(page.get_by_text("a name of mine")).to_be_visible()
-    page.get_by_role("button", name="Delete").first.click()
+    more(page, "Delete")
     page.get_by_role("button", name="Keep it").click()
     assert run.folder.path.is_dir()
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    page.get_by_role("button", name="Delete").first.click()
+    expect(page.get_by_test_id("stDialog")).to_have_count(0)
+    with page.expect_download() as download:
+        more(page, "Export")
+    assert download.value.suggested_filename == f"{run.id}.zip"
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert {f"{run.id}/config.json", f"{run.id}/metrics.jsonl", f"{run.id}/model.safetensors"} <= set(archive.namelist())
+    page.keyboard.press("Escape")
+    more(page, "Delete")
     page.get_by_role("button", name="Delete it").click()
     wait_for(lambda: not run.folder.path.exists(), 15, "the end of the run")
 
