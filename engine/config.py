@@ -56,7 +56,16 @@ class AllLabels(Settings):
     kind: Literal["all"] = "all"
 
 
-Labels = Annotated[FewLabels | AllLabels, Field(discriminator="kind")]
+class PartialLabels(Settings):
+    """Every training picture comes with several possible labels, exactly one of which is true."""
+
+    kind: Literal["partial"] = "partial"
+    generator: Literal["uniform"] = param("uniform", help="uniform: every wrong label is equally likely to be among the candidates.")
+    rate: float = param(0.3, ge=0, le=0.99, symbol="q", help="Probability with which each wrong label joins the true one.")
+    repair: bool = param(True, advanced=True, help="Give a picture that no wrong label joined one at random, so that no label is known for sure.")
+
+
+Labels = Annotated[FewLabels | PartialLabels | AllLabels, Field(discriminator="kind")]
 
 
 class DataParams(Settings):
@@ -303,7 +312,7 @@ def _shown(value: Any) -> str:
 
 
 _NO_RECIPES = 'augment must be an object: one entry per view recipe, such as {"weak": {"translate": 0.125}}.'
-_TAGS = ("few", "all", "sgd", "adamw")  # pydantic names the chosen part of a union on the way to a setting; no setting's key has it
+_TAGS = ("few", "partial", "all", "sgd", "adamw")  # pydantic names the chosen part of a union on the way to a setting; no setting's key has it
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),

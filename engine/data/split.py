@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import DataParams, FewLabels
+from engine.config import DataParams, FewLabels, PartialLabels
+from engine.data.candidates import Candidates, uniform_candidates
+from engine.data.chance import derive
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError
 
@@ -19,12 +21,14 @@ class Split:
     """Sample ids of each part, in the order that `rows` of the parts refer to.
 
     pool is every training picture, the labeled ones included: what the unlabeled stream draws from (FixMatch's authors do the same).
+    candidates: bool [len(pool), K], the possible labels of each picture of the pool, where the data has partial labels; no label is known then.
     """
 
     labeled: Ids
     pool: Ids
     validation: Ids
     test: Ids
+    candidates: Candidates | None = None
 
     @property
     def unlabeled(self) -> Ids:
@@ -44,13 +48,21 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
     held = [rows[: round(params.validation * len(rows))] for rows in by_class]
     rest = [rows[len(part) :] for rows, part in zip(by_class, held, strict=True)]
     unknown = train[labels[train] < 0]
+    candidates: Candidates | None = None
+    pool = np.sort(np.concatenate([*rest, unknown]))
     if isinstance(params.labels, FewLabels):
         wanted = params.labels.per_class
         for name, rows in zip(images.class_names, rest, strict=True):
             if len(rows) < wanted:
                 raise ConfigError(f"{wanted} labels per class are asked for, but class {name!r} has {len(rows)} training pictures: ask for at most {min(map(len, rest))}.")
         labeled = np.concatenate([rows[:wanted] for rows in rest])
+    elif isinstance(params.labels, PartialLabels):
+        if len(unknown):
+            raise ConfigError(f"Candidate labels are drawn around the true one, but {len(unknown)} training pictures have none: choose few labels instead.")
+        labeled = np.empty(0, np.int64)
+        # A stream of its own: another rate or generator leaves the split as it is.
+        chance = np.random.default_rng(derive(params.split_seed or 0, "candidates"))
+        candidates = uniform_candidates(labels[pool], images.classes, params.labels.rate, chance, params.labels.repair)
     else:
         labeled = np.concatenate(rest)
-    pool = np.sort(np.concatenate([*rest, unknown]))
-    return Split(ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held))], ids[images.is_test])
+    return Split(ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held))], ids[images.is_test], candidates)

@@ -71,13 +71,22 @@ class StepResult(NamedTuple):
 class Part:
     """One stream's batch. Views are attributes: float [B, C, H, W] in [0, 1]. ids: int64 [B]. rows: int64 [B], dense in the pool, for tables.
 
-    labels: int64 [B], only in the labeled stream: no hidden label ever reaches a method.
+    labels: int64 [B], only in the labeled stream: no hidden label ever reaches a method. candidates: bool [B, K], the labels each picture
+    may have, only where the data has partial labels, in the streams of the whole pool.
     """
 
     ids: Tensor
     rows: Tensor
     labels: Tensor | None
     views: dict[str, Tensor] = field(default_factory=dict)
+    candidates: Tensor | None = None
+
+    @property
+    def known_candidates(self) -> Tensor:
+        """The candidate sets of a stream that has them. Raises ValueError in any other."""
+        if self.candidates is None:
+            raise ValueError("this stream has no candidate sets")
+        return self.candidates
 
     @property
     def known_labels(self) -> Tensor:
@@ -94,6 +103,11 @@ class Part:
 
 
 Batch = dict[str, Part]
+
+
+def shown_part(batch: Batch) -> Part:
+    """The stream that a person is shown: the unlabeled pictures if there are such, else the first stream."""
+    return batch.get("unlabeled") or next(iter(batch.values()))
 
 
 @dataclass(frozen=True)
@@ -119,13 +133,17 @@ class Now:
 
 
 class Problem(NamedTuple):
-    """What the data asks: classes, channels, pixels, and how many pictures each pool has."""
+    """What the data asks: classes, channels, pixels, and how many pictures each pool has.
+
+    candidates: bool [n, K] by row of the pool, where the data has partial labels; None also where a trained model is only used.
+    """
 
     classes: int
     channels: int
     size: int
     counts: dict[str, int]
     batch_size: int
+    candidates: Tensor | None = None
 
 
 class Method(nn.Module):
@@ -158,10 +176,13 @@ class Method(nn.Module):
     def served(self) -> nn.Module:
         """What is evaluated, averaged, saved and predicted with: images [B, C, H, W] to (features [B, D], logits [B, K])."""
 
+    def candidate_weights(self) -> Tensor | None:
+        """Float [n, K] by row of the pool, each row a distribution over its candidates: what the method believes now. None: it keeps none."""
+        return None
+
     def show(self, batch: Batch) -> dict[str, Tensor]:
         """What the method sees of this batch: views by name, each [n, C, H, W]. Changes nothing."""
-        part = batch.get("unlabeled") or batch["labeled"]
-        return dict(part.views)
+        return dict(shown_part(batch).views)
 
 
 class GradientMethod(Method):

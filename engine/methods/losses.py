@@ -21,6 +21,28 @@ def masked_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor) -> Tens
     return (losses * weight).mean()
 
 
+def soft_cross_entropy(logits: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy against a distribution over classes, averaged over rows: mean of -sum_k w_k log p_k.
+
+    logits: [B, K], any float type, computed in float32. weights: float [B, K], each row sums to 1; no gradient flows into them.
+    Returns a scalar in nats. Raises ShapeError if the two differ in shape.
+    """
+    if logits.shape != weights.shape:
+        raise ShapeError(f"logits and weights must have one shape, but have {list(logits.shape)} and {list(weights.shape)}.")
+    return -(weights.detach() * F.log_softmax(logits.float(), 1)).sum(1).mean()
+
+
+def restricted_softmax(logits: Tensor, candidates: Tensor) -> Tensor:
+    """Softmax over the candidates alone, 0 elsewhere: the network's probabilities, divided by their sum over the set.
+
+    logits: [B, K]. candidates: bool [B, K], at least one in each row. Returns float32 [B, K]. Raises ShapeError if the two differ in shape.
+    """
+    if logits.shape != candidates.shape:
+        raise ShapeError(f"logits and candidates must have one shape, but have {list(logits.shape)} and {list(candidates.shape)}.")
+    # Masked before the softmax: a candidate whose probability underflows keeps its place among the others.
+    return logits.float().masked_fill(~candidates, float("-inf")).softmax(1)
+
+
 def linear_ramp(progress: float, end: float) -> float:
     """0 at the start of the run, 1 from the share `end` of it on; 1 throughout if `end` is 0."""
     return 1.0 if end <= 0 else min(1.0, progress / end)

@@ -154,9 +154,10 @@ class RunFolder:
 
     # split
 
-    def write_split(self, **ids: NDArray[np.int64]) -> None:
-        """Sample ids of labeled, pool, validation and test, in the order that rows refer to."""
-        np.savez(self.path / "split.npz", **ids)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
+    def write_split(self, candidates: NDArray[np.bool_] | None = None, **ids: NDArray[np.int64]) -> None:
+        """Sample ids of labeled, pool, validation and test, in the order that rows refer to; candidates: bool [len(pool), K], kept as bits."""
+        more = {} if candidates is None else {"candidates": np.packbits(candidates, axis=1), "classes": np.int64(candidates.shape[1])}
+        np.savez(self.path / "split.npz", **ids, **more)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
 
     def split(self) -> dict[str, NDArray[np.int64]]:
         """Sample ids by part. Raises RunError if they are missing or damaged."""
@@ -165,6 +166,14 @@ class RunFolder:
             return {name: arrays[name] for name in ("labeled", "pool", "validation", "test")}
         except _UNREADABLE as error:
             raise RunError(f"The split of run {self.id} cannot be read ({type(error).__name__}).") from None
+
+    def candidates(self) -> NDArray[np.bool_] | None:
+        """bool [len(pool), K], the possible labels of each picture of the pool; None if the run has no partial labels. Raises RunError."""
+        try:
+            arrays = _load_arrays(self.path / "split.npz")
+            return np.unpackbits(arrays["candidates"], axis=1, count=int(arrays["classes"])).astype(bool) if "candidates" in arrays else None
+        except _UNREADABLE as error:
+            raise RunError(f"The candidate sets of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     # checkpoints: the bytes are torch's, the generations are ours
 

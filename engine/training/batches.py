@@ -24,6 +24,7 @@ class Batches:
         pools = {"labeled": split.labeled, "unlabeled": split.pool, "all": split.pool}
         self._images = torch.as_tensor(images.images).to(machine.device)
         self._labels = torch.as_tensor(images.labels)
+        self._candidates = None if split.candidates is None else torch.as_tensor(split.candidates)
         self._format = machine.memory_format
         self._device = machine.device
         self._streams = method.streams()
@@ -47,7 +48,8 @@ class Batches:
         # Labels leave the data only through the labeled stream: no method ever sees a hidden one.
         labels = self._labels[places].to(self._device) if stream.pool == "labeled" else None
         images = self._images[places.to(self._device)]
-        part = Part(self._ids[name][rows].to(self._device), rows.to(self._device), labels)
+        candidates = self._candidates[rows].to(self._device) if self._candidates is not None and stream.pool != "labeled" else None
+        part = Part(self._ids[name][rows].to(self._device), rows.to(self._device), labels, candidates=candidates)
         for view_name, view in stream.views.items():
             recipe = self._recipes[view.recipe]
             views = [self._view(recipe, images, now, f"view/{name}/{view_name}/{i}") for i in range(view.count or 1)]

@@ -30,7 +30,8 @@ def check(config: RunConfig) -> None:
 
 def make_problem(config: RunConfig, images: ImageSet, split: Split) -> Problem:
     counts = {"labeled": len(split.labeled), "unlabeled": len(split.pool), "all": len(split.pool)}
-    return Problem(images.classes, images.channels, images.size, counts, config.budget.batch_size)
+    candidates = None if split.candidates is None else torch.as_tensor(split.candidates)
+    return Problem(images.classes, images.channels, images.size, counts, config.budget.batch_size, candidates)
 
 
 def make_method(config: RunConfig, problem: Problem) -> Method:

@@ -9,10 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.analysis.candidates import ambiguity_left, identified, survivors
 from engine.analysis.metrics import headline, summary
 from engine.data.chance import derive
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
+from engine.methods.contract import Method
 from engine.training.hardware import Machine
 
 SAMPLE = 2_000  # pictures of one part that a live evaluation looks at; the final one takes all validation and test pictures
@@ -27,6 +29,8 @@ class Evaluator:
         self._images, self._labels, self._machine = images, images.labels, machine
         self._places = {part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS}
         rng = np.random.default_rng(derive(0, "snapshot"))
+        self._pool, self._candidates = order[np.searchsorted(images.ids[order], split.pool)], split.candidates
+        self._candidate_rows = np.sort(np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE])
         self._sample = {part: places if len(places) <= SAMPLE else np.sort(rng.permutation(places)[:SAMPLE]) for part, places in self._places.items()}
 
     def evaluate(self, served: nn.Module, final: bool = False) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
@@ -56,6 +60,30 @@ class Evaluator:
                     figures = (summary if final else headline)(probabilities[known], self._labels[sample][known])
                     metrics |= {f"{part}/{name}": value for name, value in figures.items()}
         return metrics, {name: np.concatenate(values) for name, values in arrays.items()}
+
+    def candidates(self, method: Method) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
+        """How far partial labels are told apart, over the whole pool, and the weights of a fixed sample of it; nothing for other methods.
+
+        Metrics `candidates/identified`, `candidates/survivors` (both with the hidden truth) and `candidates/ambiguity`. Arrays:
+        candidate_ids int64 [n], candidate_weights float16 [n, K], candidate_sets bool [n, K].
+        """
+        table = method.candidate_weights()
+        if table is None or self._candidates is None:
+            return {}, {}
+        weights = table.float().cpu().numpy()
+        truth = self._labels[self._pool]
+        found = {
+            "candidates/identified": identified(weights, self._candidates, truth),
+            "candidates/survivors": survivors(weights, self._candidates, truth),
+            "candidates/ambiguity": ambiguity_left(weights, self._candidates),
+        }
+        rows = self._candidate_rows
+        arrays: dict[str, NDArray[Any]] = {
+            "candidate_ids": self._images.ids[self._pool[rows]],
+            "candidate_weights": weights[rows].astype(np.float16),
+            "candidate_sets": self._candidates[rows],
+        }
+        return {name: value for name, value in found.items() if value is not None}, arrays
 
     def predict(self, served: nn.Module, places: NDArray[np.int64], batch: int = 512) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Features [n, D] and probabilities [n, K] of the pictures at these places, in eval mode and without augmentation."""

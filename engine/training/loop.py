@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.config import RunConfig, live_settings
 from engine.data.split import make_split
 from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
-from engine.methods.contract import Batch, GradientMethod, Now
+from engine.methods.contract import Batch, GradientMethod, Now, shown_part
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, Change, RunFolder, State, Status
 from engine.runs.pictures import save_pictures
 from engine.training import checkpoint
@@ -115,7 +115,7 @@ class Trainer:
         self._changes = self.folder.changes()
         if saved is None:
             save_pictures(self.folder.path.parent, images.content_hash, images.images, images.labels, images.ids, images.class_names)
-            self.folder.write_split(labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test)
+            self.folder.write_split(split.candidates, labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test)
         else:
             self._restore(saved)
         kind = "start" if saved is None else "continue"
@@ -208,13 +208,14 @@ class Trainer:
     def _evaluate(self, final: bool = False) -> dict[str, float]:
         metrics, arrays = self.evaluator.evaluate(self.average.module, final)
         arrays |= self.watch.pseudo_labels() or self._kept_pseudo_labels()
+        more, kept = self.evaluator.candidates(self.method)
+        metrics, arrays = metrics | more, arrays | kept
         if self._batch is None and self.step > 0:  # resumed right here: the batch follows from its step
             self._batch = self.batches.batch(Now(self.config.seed, self.step - 1, self.config.budget.steps))
         if self._batch is not None:
             for name, view in self.method.show(self._batch).items():
                 arrays[f"view_{name}"] = (view[:12] * 255).round().byte().cpu().numpy()
-            part = self._batch.get("unlabeled") or self._batch["labeled"]
-            arrays["view_ids"] = part.ids[:12].cpu().numpy()
+            arrays["view_ids"] = shown_part(self._batch).ids[:12].cpu().numpy()
         self.folder.write_snapshot(self.step, arrays)
         self.folder.add_metrics({"step": self.step, **metrics})
         return metrics

@@ -17,5 +17,7 @@ def retest(folder: RunFolder) -> dict[str, float]:
     config = RunConfig.parse(folder.config())
     machine = resolve(config.hardware)
     machine.apply()
-    metrics, _ = Evaluator(load_images(config), Split(**folder.split()), machine).evaluate(machine.place(served), final=True)
+    ids = folder.split()
+    split = Split(ids["labeled"], ids["pool"], ids["validation"], ids["test"])
+    metrics, _ = Evaluator(load_images(config), split, machine).evaluate(machine.place(served), final=True)
     return metrics

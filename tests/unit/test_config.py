@@ -28,7 +28,7 @@ SENTENCES: list[tuple[Any, str]] = [
     ({"version": 2}, "version is '2' but must be one of 1."),
     ({"data": 5}, 'data is \'5\' but must be an object with a name, such as {"name": "digits"}.'),
     ({"data": {"name": "digit"}}, "There is no data set named 'digit': did you mean 'digits'?"),
-    ({"data": {"labels": {"kind": "many"}}}, "data.labels has the kind 'many' but must have one of 'few', 'all'."),
+    ({"data": {"labels": {"kind": "many"}}}, "data.labels has the kind 'many' but must have one of 'few', 'partial', 'all'."),
     ({"data": {"labels": {"kind": "few", "per_class": 0}}}, "data.labels.per_class is 0 but must be at least 1."),
     ({"data": {"labels": {"kind": "all", "per_class": 2}}}, "There is no setting 'data.labels.per_class': remove it, or check its spelling."),
     ({"data": {"validation": 0.6}}, "data.validation is 0.6 but must be at most 0.5."),

@@ -1,0 +1,50 @@
+"""all_candidates: every candidate counts as equally true, for ever: the baseline beside every partial-label method."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from torch import nn
+
+from engine.backbones.backbone import Backbone
+from engine.config import MethodParams
+from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
+from engine.methods.losses import soft_cross_entropy
+from engine.registry import methods
+
+
+@methods.register
+class AllCandidates(GradientMethod):
+    """Cross-entropy against the uniform distribution over each picture's candidates ("naive" in Lv et al. 2020, arXiv:2002.08053).
+
+    PRODEN with its weights frozen at their start. Batch norm's statistics come from the weak views of the batch.
+    """
+
+    class Params(MethodParams):
+        name: Literal["all_candidates"] = "all_candidates"
+
+    title = "All candidates true"
+    summary = "Counts every possible label as equally true: the baseline to beat with ambiguous labels."
+    idea = "Pull the answer toward all candidates of a picture at once. Wrong candidates differ from picture to picture, so the true class stands out a little."
+    formula = r"L = -\frac{1}{B}\sum_b \frac{1}{|S_b|}\sum_{j \in S_b} \log p_j(\alpha(x_b))"
+    paper = "the naive baseline of Lv et al. 2020, arXiv:2002.08053"
+    supervision: ClassVar[set[str]] = {"partial"}
+    recipes = ("weak",)
+    recommended: ClassVar[dict[str, Any]] = {"data": {"labels": {"kind": "partial"}}}
+
+    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+        super().__init__(params, backbone, problem)
+        self.classifier = Classifier(backbone, problem.classes)
+
+    def served(self) -> nn.Module:
+        return self.classifier
+
+    def streams(self) -> dict[str, Stream]:
+        return {"all": Stream("all", self.problem.batch_size, {"weak": View("weak")})}
+
+    def step(self, batch: Batch, now: Now) -> StepResult:
+        part = batch["all"]
+        (logits,) = self.classifier.logits(part.weak)
+        candidates = part.known_candidates
+        loss = soft_cross_entropy(logits, candidates / candidates.sum(1, keepdim=True))
+        return StepResult(loss, {"loss/labeled": loss.detach()})

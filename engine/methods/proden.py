@@ -1,0 +1,65 @@
+"""proden: which candidate is the true one is decided little by little, by the network that learns from the decision."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from engine.backbones.backbone import Backbone
+from engine.config import MethodParams
+from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
+from engine.methods.losses import restricted_softmax, soft_cross_entropy
+from engine.methods.tables import write_rows
+from engine.registry import methods
+
+
+@methods.register
+class Proden(GradientMethod):
+    """PRODEN: progressive identification of the true label (Lv et al. 2020, arXiv:2002.08053, algorithm 1).
+
+    Each picture keeps a distribution over its candidates, uniform at first. A step's loss uses the stored weights; the new ones are the
+    network's probabilities of the same forward pass, restricted to the candidates, and serve the next pass over the data. Updating first
+    would be another method: its gradient is that of CC (Feng et al. 2020). Batch norm's statistics come from the weak views of the batch.
+    The authors augment nothing; the weak view is ours, and can be turned off in its settings.
+    """
+
+    class Params(MethodParams):
+        name: Literal["proden"] = "proden"
+
+    title = "PRODEN"
+    summary = "Finds out which of the possible labels is the true one while it learns."
+    idea = "Start by believing all candidates alike. After each look at a picture, believe those more that the network finds likely, and learn from that belief next time."
+    formula = r"L = -\frac{1}{B}\sum_b \sum_{j \in S_b} w_{bj} \log p_j(\alpha(x_b)), \qquad w_{bj} \leftarrow \frac{p_j}{\sum_{k \in S_b} p_k}"
+    paper = "Lv et al. 2020, arXiv:2002.08053"
+    supervision: ClassVar[set[str]] = {"partial"}
+    recipes = ("weak",)
+    recommended: ClassVar[dict[str, Any]] = {"data": {"labels": {"kind": "partial"}}}
+
+    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+        super().__init__(params, backbone, problem)
+        self.classifier = Classifier(backbone, problem.classes)
+        candidates = torch.ones(0, problem.classes, dtype=torch.bool) if problem.candidates is None else problem.candidates
+        self.weights: Tensor
+        self.register_buffer("weights", candidates.float() / candidates.sum(1, keepdim=True))  # [n, K]
+
+    def served(self) -> nn.Module:
+        return self.classifier
+
+    def candidate_weights(self) -> Tensor:
+        return self.weights
+
+    def streams(self) -> dict[str, Stream]:
+        return {"all": Stream("all", self.problem.batch_size, {"weak": View("weak")})}
+
+    def step(self, batch: Batch, now: Now) -> StepResult:
+        part = batch["all"]
+        candidates = part.known_candidates  # [B, K]
+        (logits,) = self.classifier.logits(part.weak)
+        loss = soft_cross_entropy(logits, self.weights[part.rows])
+        updated = restricted_softmax(logits.detach(), candidates)
+        write_rows(self.weights, part.rows, updated)
+        confidence, labels = updated.max(1)
+        ambiguous = (candidates.sum(1) > 1).float()  # a set of one is an ordinary label: nothing is guessed
+        return StepResult(loss, {"loss/labeled": loss.detach()}, PseudoLabels(part.ids, labels, confidence, ambiguous))
