@@ -181,6 +181,8 @@ class RunConfig(Settings):
     @model_validator(mode="after")
     def _makes_sense(self) -> RunConfig:
         cls = methods[self.method.name]
+        if cls.fitted and self.optimizer != SGDParams():
+            raise ConfigError(f"optimizer would do nothing: {self.method.name} is fitted without one; leave its settings as they are.")
         if self.data.labels.kind not in cls.supervision:
             raise ConfigError(
                 f"{self.method.name} learns from {' or '.join(sorted(cls.supervision))} labels, but data.labels.kind is {self.data.labels.kind!r}: change one of the two."
@@ -215,7 +217,7 @@ class RunConfig(Settings):
 def live_settings(config: RunConfig) -> dict[str, Any]:
     """Dotted keys, and their values, of the settings that may be changed while training."""
     found: dict[str, Any] = {}
-    for part in ("method", "optimizer"):
+    for part in ("method",) if methods[config.method.name].fitted else ("method", "optimizer"):
         settings = getattr(config, part)
         for name, field in type(settings).model_fields.items():
             if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("live"):
@@ -260,19 +262,22 @@ DEFAULTS: dict[str, Any] = {
 
 
 def _resolve(value: dict[str, Any]) -> dict[str, Any]:
-    value = overlay(DEFAULTS, {key: {"name": part} if key in DEFAULTS and isinstance(part, str) else part for key, part in value.items()})
+    value = {key: {"name": part} if key in DEFAULTS and isinstance(part, str) else part for key, part in value.items()}
     for key in DEFAULTS:
-        if not isinstance(value[key], dict):
+        if not isinstance(value.get(key, {}), dict):
             raise ConfigError(f'{key} is {_shown(value[key])!r} but must be an object with a name, such as {{"name": "{DEFAULTS[key]["name"]}"}}.')
-    method, data = methods[value["method"].get("name")], datasets[value["data"].get("name")]
-    resolved = overlay(overlay(method.recommended, data.recommended), value)
+    asked_for = overlay(DEFAULTS, value)
+    method, data = methods[asked_for["method"].get("name")], datasets[asked_for["data"].get("name")]
+    resolved = overlay(overlay(overlay(DEFAULTS, method.recommended), data.recommended), value)
+    # A recommended method or data set would be another question than the one that was asked.
+    resolved["method"], resolved["data"] = asked_for["method"], overlay(resolved["data"], asked_for["data"])
     used = method.recipes
     asked = resolved.get("augment") or {}
     if not isinstance(asked, dict):
         raise ConfigError(_NO_RECIPES)
     unused = sorted(set(value.get("augment") or {}) - set(used), key=str)
     if unused:
-        raise ConfigError(f"augment.{unused[0]} would do nothing: {value['method']['name']} uses the views {', '.join(used)}.")
+        raise ConfigError(f"augment.{unused[0]} would do nothing: {asked_for['method']['name']} uses the views {', '.join(used)}.")
     resolved["augment"] = {name: asked.get(name, {}) for name in used}
     data_part = resolved["data"] = dict(resolved["data"])
     if data_part.get("split_seed") is None:

@@ -60,11 +60,12 @@ class PseudoLabels(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """loss: scalar with gradient. scalars: detached 0-d tensors by their fixed names (`loss/labeled`, `mask_rate` ...)."""
+    """loss: scalar with gradient. scalars: detached 0-d tensors by their fixed names (`loss/labeled`, `mask_rate` ...). converged: no step is left to do."""
 
     loss: Tensor
     scalars: dict[str, Tensor] = {}
     pseudo_labels: PseudoLabels | None = None
+    converged: bool = False
 
 
 @dataclass
@@ -150,7 +151,7 @@ class Method(nn.Module):
     """Base of every method. All state kept between steps is a buffer or a submodule, so a checkpoint holds it by construction.
 
     supervision: the kinds of `data.labels` it can learn from. backbones: those it works with (None: any). recipes: the view recipes it
-    uses. recommended: an overlay on RunConfig's defaults. title, summary, idea, paper: for people.
+    uses. recommended: an overlay on RunConfig's defaults. fitted: whether it goes without optimizer and batches. title, summary, idea, paper: for people.
     """
 
     Params: ClassVar[type[MethodParams]]
@@ -163,6 +164,7 @@ class Method(nn.Module):
     backbones: ClassVar[set[str] | None] = None
     recipes: ClassVar[tuple[str, ...]] = ("weak",)
     recommended: ClassVar[dict[str, Any]] = {}
+    fitted: ClassVar[bool] = False
 
     params: Any  # the method's own Params, which a live change replaces
 
@@ -205,6 +207,35 @@ class GradientMethod(Method):
 
     def after_update(self, batch: Batch, now: Now) -> None:
         """After the optimizer: teachers, queues, centers."""
+
+
+class Fitting(NamedTuple):
+    """What a fitted method is fitted to, by row of the pool. features: float32 [N, D], of the backbone in eval mode on plain pictures.
+
+    labels: int64 [N], -1 where hidden. ids: int64 [N].
+    """
+
+    features: Tensor
+    labels: Tensor
+    ids: Tensor
+
+
+class FittedMethod(Method):
+    """A method that is fitted to all training pictures at once, iteration by iteration, without an optimizer. Its result is buffers.
+
+    The trainer counts an iteration as a step, so progress, pause, checkpoint and resume are those of every run; it ends at `budget.steps`
+    or when the method says that it has converged.
+    """
+
+    fitted = True
+
+    @abstractmethod
+    def prepare(self, fitting: Fitting) -> None:
+        """Called once before the first iteration, also after a resume: whatever is no buffer must follow from `fitting` alone."""
+
+    @abstractmethod
+    def iterate(self, now: Now) -> StepResult:
+        """One iteration. `loss` is what tends to 0, without gradient; `converged` ends the run."""
 
 
 class Classifier(nn.Module):

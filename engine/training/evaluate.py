@@ -85,6 +85,13 @@ class Evaluator:
         }
         return {name: value for name, value in found.items() if value is not None}, arrays
 
+    def features(self, backbone: nn.Module, places: NDArray[np.int64], batch: int = 512) -> NDArray[np.float32]:
+        """Features [n, D] of a backbone for the pictures at these places, in eval mode and without augmentation."""
+        backbone.eval()
+        with torch.inference_mode(), self._machine.autocast():
+            found = [backbone(self._batch(places[start : start + batch])).float().cpu() for start in range(0, len(places), batch)]
+        return torch.cat(found).numpy()
+
     def predict(self, served: nn.Module, places: NDArray[np.int64], batch: int = 512) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Features [n, D] and probabilities [n, K] of the pictures at these places, in eval mode and without augmentation."""
         served.eval()
@@ -92,8 +99,11 @@ class Evaluator:
         probabilities: list[Tensor] = []
         with torch.inference_mode(), self._machine.autocast():
             for start in range(0, len(places), batch):
-                pixels = torch.as_tensor(self._images.images[places[start : start + batch]]).to(self._machine.device)
-                feature, logits = served((pixels.float() / 255).contiguous(memory_format=self._machine.memory_format))
+                feature, logits = served(self._batch(places[start : start + batch]))
                 features.append(feature.float())
                 probabilities.append(logits.float().softmax(1))
         return torch.cat(features).cpu().numpy(), torch.cat(probabilities).cpu().numpy()
+
+    def _batch(self, places: NDArray[np.int64]) -> Tensor:
+        pixels = torch.as_tensor(self._images.images[places]).to(self._machine.device)
+        return (pixels.float() / 255).contiguous(memory_format=self._machine.memory_format)

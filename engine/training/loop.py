@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from engine.config import RunConfig, live_settings
 from engine.data.split import make_split
 from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
-from engine.methods.contract import Batch, GradientMethod, Now, shown_part
+from engine.methods.contract import Now, shown_part
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, Change, RunFolder, State, Status
 from engine.runs.pictures import save_pictures
 from engine.training import checkpoint
-from engine.training.batches import Batches
 from engine.training.build import border_brightness, load_images, make_method, make_problem, set_normalization
 from engine.training.control import Command, Control
+from engine.training.courses import make_course
 from engine.training.evaluate import Evaluator
 from engine.training.hardware import Machine, resolve
 from engine.training.model_file import save_model
-from engine.training.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
+from engine.training.optimizer import learning_rate
 from engine.training.watch import Watch
 
 CHECKPOINT_SECONDS = 10.0
@@ -73,16 +73,16 @@ class Trainer:
         """Seconds that setting up, one step and one evaluation take on this machine. The folder must be a throwaway: it is left half-trained."""
         began = time.perf_counter()
         self._set_up()
-        self._train_step()  # the first step also prepares the convolutions
+        self._step_once()  # the first step also prepares the convolutions
         ready = time.perf_counter()
         times: list[float] = []
         # One step that takes seconds is figure enough: whoever asks next waits behind it.
         while not times or (len(times) < 3 and sum(times) < seconds + 1) or (time.perf_counter() - ready < seconds and len(times) < 40):
             start = time.perf_counter()
-            self._train_step()
+            self._step_once()
             times.append(time.perf_counter() - start)
         start = time.perf_counter()
-        self.evaluator.evaluate(self.average.module)
+        self.evaluator.evaluate(self.course.served())
         return {"set_up": ready - began, "step": sorted(times)[len(times) // 2], "evaluation": time.perf_counter() - start}
 
     # setting up
@@ -101,23 +101,20 @@ class Trainer:
         self._background = border_brightness(images)
         self._problem = make_problem(self.config, images, split)
         method = make_method(self.config, self._problem)
-        if not isinstance(method, GradientMethod):
-            raise ConfigError(f"{self.config.method.name} is not trained in steps.")
         set_normalization(method.backbone, images)
         self.method = self.machine.place(method)
-        self.optimizer = make_optimizer(self.method, self.config.optimizer)
-        self.average = WeightAverage(self.method.served(), self.config.optimizer.ema_decay)
-        self.batches = Batches(self.method, self.config, images, split, self.machine)
         self.evaluator = Evaluator(images, split, self.machine)
+        self.course = make_course(self.method, self.config, images, split, self.machine, self.evaluator)
         self.watch = Watch(images, self.machine.device)
         self.step, self.seconds, self._why = 0, 0.0, ""
-        self._batch: Batch | None = None
+        self._converged = False
         self._changes = self.folder.changes()
         if saved is None:
             save_pictures(self.folder.path.parent, images.content_hash, images.images, images.labels, images.ids, images.class_names)
             self.folder.write_split(split.candidates, labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test)
         else:
             self._restore(saved)
+        self.course.begin()
         kind = "start" if saved is None else "continue"
         self.folder.add_event(kind, self.step, machine=self.machine.plain(), fingerprint=self._fingerprint, pictures=images.content_hash, pid=os.getpid())
 
@@ -141,8 +138,8 @@ class Trainer:
         try:
             self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
             self.method.load_state_dict(saved["method"])
-            self.average.module.load_state_dict(saved["average"])
-            self.optimizer.load_state_dict(saved["optimizer"])
+            self.course.load_state(saved)
+            self._converged = bool(saved.get("converged"))
             self.watch.load_state(saved["watch"])
         except Exception as error:  # a foreign file can fail in any way
             raise RunError(f"The checkpoint of run {self.folder.id} does not fit its settings ({type(error).__name__}): start it again with the same settings.") from None
@@ -158,15 +155,15 @@ class Trainer:
             return status  # another FewLab took it out of the queue while it was being set up
         self._tell("running", metrics={})
         self._replay()
-        while self.step < steps:
+        while self.step < steps and not self._converged:
             end = self._obey()
             if end is not None:
                 return self._end(end)
             self._replay()
-            self._train_step()
-            if self.step % log_every == 0 or self.step in (1, steps):
+            self._step_once()
+            if self.step % log_every == 0 or self.step in (1, steps) or self._converged:
                 self._log()
-            if self.step % every == 0 and self.step < steps:
+            if self.step % every == 0 and self.step < steps and not self._converged:
                 self._evaluate()
             now = time.perf_counter()
             if now - self._saved_at >= self._checkpoint_seconds:
@@ -175,27 +172,10 @@ class Trainer:
                 self._tell("running")
         return self._end("finished")
 
-    def _train_step(self) -> None:
-        now = Now(self.config.seed, self.step, self.config.budget.steps)
-        batch = self.batches.batch(now)
-        set_learning_rate(self.optimizer, learning_rate(self.config.optimizer, self.step, self.config.budget.steps))
-        self.method.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        # Dropout takes no generator: the global one is set from (seed, step) for the step and given back afterwards.
-        state = torch.default_generator.get_state()
-        torch.default_generator.manual_seed(now.derive("global"))
-        if self.machine.device == "cuda":
-            torch.cuda.manual_seed(now.derive("global"))
-        with self.machine.autocast():
-            result = self.method.step(batch, now)
-        torch.default_generator.set_state(state)
-        result.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self.method.before_update(now)
-        self.optimizer.step()
-        self.average.update(self.step)
-        self.method.after_update(batch, now)
+    def _step_once(self) -> None:
+        result = self.course.advance(Now(self.config.seed, self.step, self.config.budget.steps), self.config)
         self.watch.add(result)
-        self._loss, self._batch = result.loss.detach(), batch
+        self._loss, self._converged = result.loss.detach(), result.converged
         self.step += 1
 
     def _log(self) -> None:
@@ -206,16 +186,15 @@ class Trainer:
         self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
 
     def _evaluate(self, final: bool = False) -> dict[str, float]:
-        metrics, arrays = self.evaluator.evaluate(self.average.module, final)
+        metrics, arrays = self.evaluator.evaluate(self.course.served(), final)
         arrays |= self.watch.pseudo_labels() or self._kept_pseudo_labels()
         more, kept = self.evaluator.candidates(self.method)
         metrics, arrays = metrics | more, arrays | kept
-        if self._batch is None and self.step > 0:  # resumed right here: the batch follows from its step
-            self._batch = self.batches.batch(Now(self.config.seed, self.step - 1, self.config.budget.steps))
-        if self._batch is not None:
-            for name, view in self.method.show(self._batch).items():
+        batch = self.course.batch(Now(self.config.seed, self.step - 1, self.config.budget.steps)) if self.step > 0 else None
+        if batch is not None:
+            for name, view in self.method.show(batch).items():
                 arrays[f"view_{name}"] = (view[:12] * 255).round().byte().cpu().numpy()
-            arrays["view_ids"] = shown_part(self._batch).ids[:12].cpu().numpy()
+            arrays["view_ids"] = shown_part(batch).ids[:12].cpu().numpy()
         self.folder.write_snapshot(self.step, arrays)
         self.folder.add_metrics({"step": self.step, **metrics})
         return metrics
@@ -303,10 +282,10 @@ class Trainer:
                 "step": self.step,
                 "seconds": self.seconds,
                 "fingerprint": self._fingerprint,
+                "converged": self._converged,
                 "method": self.method.state_dict(),
-                "average": self.average.module.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
                 "watch": self.watch.state(),
+                **self.course.state(),
             },
         )
         self._saved_at = time.perf_counter()
@@ -315,7 +294,7 @@ class Trainer:
         if state == "running":
             self._tick()
         step, seconds = self._speed
-        rate = (self.step - step) * self.batches.pictures_per_step / max(self.seconds - seconds, 1e-9) if self.step > step else self.status.images_per_second
+        rate = (self.step - step) * self.course.pictures_per_step / max(self.seconds - seconds, 1e-9) if self.step > step else self.status.images_per_second
         if self.seconds - seconds > 5:
             self._speed = (self.step, self.seconds)
         facts: dict[str, Any] = {"step": self.step, "steps": self.config.budget.steps, "seconds": self.seconds, "images_per_second": rate}
@@ -330,7 +309,7 @@ class Trainer:
         self._save()
         if state in ("finished", "stopped") and self.step > 0:
             metrics = self._evaluate(final=True)
-            save_model(self.folder, self.config, self._problem, self.average.module, self._class_names, self._background, metrics)
+            save_model(self.folder, self.config, self._problem, self.course.served(), self._class_names, self._background, metrics)
         self._tick()
         self.folder.add_event(state, self.step)
         self._tell(state, reason=self._why, **({"metrics": metrics} if metrics else {}))

@@ -113,6 +113,9 @@ def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path) -> Non
     from engine.lab.inline import resume
 
     keys = [key for key in live_settings(config(method))]
+    if methods[method].fitted:
+        assert not keys
+        pytest.skip("is fitted without an optimizer and has no setting that may change meanwhile")
     assert keys, "the learning rate can always be changed"
     key = keys[0]
     value = live_settings(config(method))[key] * 0.5
@@ -148,8 +151,9 @@ def test_any_channels_classes_labels_and_batch(method: str, channels: int, class
     run = train(config(method, channels=channels, classes=classes, labels=labels, batch=batch, steps=4), tmp_path)
     assert run.status.state == "finished"
     assert 0 <= run.status.metrics["test/accuracy"] <= 1
-    assert run.folder.snapshot(4)["probabilities"].shape[1] == classes
-    losses = [row["loss/labeled"] for row in run.folder.metrics() if "loss/labeled" in row]
+    assert run.folder.snapshot(run.status.step)["probabilities"].shape[1] == classes
+    name = "change" if methods[method].fitted else "loss/labeled"
+    losses = [row[name] for row in run.folder.metrics() if name in row]
     assert losses
     assert np.isfinite(losses).all()
 
@@ -166,7 +170,7 @@ def test_every_backbone_it_names_works(method: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_pseudo_labels_are_shares_and_name_pictures_of_the_pool(method: str, tmp_path: Path) -> None:
     run = train(config(method), tmp_path)
-    arrays = run.folder.snapshot(STEPS)
+    arrays = run.folder.snapshot(run.status.step)
     if "pseudo_ids" not in arrays:
         pytest.skip(f"{method} reports no pseudo-labels")
     assert np.isin(arrays["pseudo_ids"], run.folder.split()["pool"]).all()
@@ -234,7 +238,8 @@ def _one_step(method: str) -> tuple[GradientMethod, Any, Now]:
     split = make_split(images, plain.data)
     machine = resolve(plain.hardware)
     built = make_method(plain, make_problem(plain, images, split))
-    assert isinstance(built, GradientMethod)
+    if not isinstance(built, GradientMethod):
+        pytest.skip("has no batches, no optimizer and no views")
     built.train()
     now = Now(0, 0, STEPS)
     return built, Batches(built, plain, images, split, machine).batch(now), now

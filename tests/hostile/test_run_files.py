@@ -177,7 +177,7 @@ def test_a_run_without_memory_can_go_on_if_it_had_got_anywhere(cut: RunFolder, m
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_train_step", no_memory)
+        patch.setattr(Trainer, "_step_once", no_memory)
         text = sentence(lambda: resume(cut.id, cut.path.parent))
     assert text.startswith("There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller")
     assert cut.status().state == ("interrupted" if begun else "failed")

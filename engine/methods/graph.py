@@ -1,0 +1,117 @@
+"""Graphs of similar pictures: who is whose neighbor, and how labels that spread over a graph are read for a new picture."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor, nn
+
+from engine.backbones.backbone import Backbone
+from engine.config import MethodParams, param
+from engine.errors import ConfigError
+
+DENSE_UP_TO = 12_000  # pictures: a dense graph of so many is 1.2 GB in float64, and each iteration reads it once
+AUTO = 15.0  # gamma times the median squared distance to the k-th neighbor, where gamma is chosen by itself
+_BLOCK = 1024  # rows whose distances are in memory at a time
+Graph = sparse.csr_array | NDArray[np.float64]
+
+
+class GraphParams(MethodParams):
+    """What both methods that spread labels over a graph share."""
+
+    graph: Literal["knn", "rbf"] = param("knn", help="knn: each picture is joined to its nearest ones. rbf: to all, the less the farther; for up to 12,000 pictures.")
+    neighbors: int = param(7, ge=1, le=1000, symbol="k", help="Pictures that each one is joined to, and that a new one is read from.")
+    gamma: float = param(0.0, ge=0, le=1e6, symbol="γ", help="rbf: how fast similarity falls with squared distance. 0: chosen from the data.", advanced=True)
+    tolerance: float = param(1e-10, ge=1e-13, le=1, advanced=True, help="What may be left of the residue, as a share of where it began, when it has converged.")
+
+
+class Neighbors(NamedTuple):
+    """For each query, nearest first. distances: float64 [Q, k], Euclidean and squared. rows: int64 [Q, k], rows of the bank."""
+
+    distances: Tensor
+    rows: Tensor
+
+
+def nearest(queries: Tensor, bank: Tensor, k: int, *, skip_self: bool = False) -> Neighbors:
+    """The k nearest rows of `bank` [N, D] to each of `queries` [Q, D], exactly. skip_self: query i is row i of the bank and no neighbor of itself."""
+    k = min(k, len(bank) - skip_self)
+    squares = bank.double().square().sum(1)
+    distances, rows = [], []
+    for start in range(0, len(queries), _BLOCK):
+        block = queries[start : start + _BLOCK]
+        products = (block @ bank.T).double()
+        squared = (block.double().square().sum(1, keepdim=True) + squares - 2 * products).clamp_min_(0)  # [b, N]
+        if skip_self:
+            squared[torch.arange(len(block)), torch.arange(start, start + len(block))] = float("inf")
+        found = squared.topk(k, dim=1, largest=False, sorted=True)
+        distances.append(found.values)
+        rows.append(found.indices)
+    return Neighbors(torch.cat(distances), torch.cat(rows))
+
+
+def knn_graph(neighbors: Neighbors) -> sparse.csr_array:
+    """1 where one of two pictures is among the other's nearest, else 0: symmetric, no loops. [N, N] with at most 2kN entries.
+
+    At 70,000 pictures and k = 10: at most 1.4 million entries, 17 MB.
+    """
+    n, k = neighbors.rows.shape
+    starts = np.arange(0, n * k + 1, k)
+    directed = sparse.csr_array((np.ones(n * k), neighbors.rows.numpy().reshape(-1), starts), shape=(n, n))
+    return sparse.csr_array(directed.maximum(directed.T))
+
+
+def rbf_graph(features: Tensor, gamma: float) -> NDArray[np.float64]:
+    """exp(-gamma·d²) between all pairs, 0 on the diagonal: float64 [N, N]. Raises ConfigError above 12,000 pictures."""
+    if len(features) > DENSE_UP_TO:
+        raise ConfigError(f"An rbf graph of {len(features):,} pictures would not fit into memory: choose method.graph knn, or at most {DENSE_UP_TO:,} pictures.")
+    values = features.double()
+    squares = values.square().sum(1)
+    squared = (squares[:, None] + squares - 2 * values @ values.T).clamp_min_(0)
+    graph: NDArray[np.float64] = torch.exp(-gamma * squared).fill_diagonal_(0).numpy()
+    return graph
+
+
+def scaled_gamma(distances: Tensor) -> float:
+    """gamma from the data: 15 over the median squared distance to the last of the neighbors given, so that it does not depend on the pixels' scale."""
+    return AUTO / max(float(distances[:, -1].median()), 1e-12)
+
+
+def row_normalized(beliefs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows divided by their sum; a row of zeros, which no label has reached, becomes uniform: "unknown"."""
+    sums = beliefs.sum(1, keepdims=True)
+    return np.where(sums > 0, beliefs / np.where(sums > 0, sums, 1), 1 / beliefs.shape[1])
+
+
+class NeighborVote(nn.Module):
+    """Images to (features, logarithms of probabilities): the mean of the beliefs of the nearest known pictures, weighted as in the graph.
+
+    bank: float32 [N, D] features of the known pictures. beliefs: float32 [N, K]. Saved with them: predicting needs no training set.
+    """
+
+    def __init__(self, backbone: Backbone, params: GraphParams, bank: Tensor, beliefs: Tensor, gamma: Tensor) -> None:
+        super().__init__()
+        self.backbone, self.params = backbone, params
+        self.bank: Tensor
+        self.beliefs: Tensor
+        self.gamma: Tensor
+        for name, value in (("bank", bank), ("beliefs", beliefs), ("gamma", gamma)):
+            self.register_buffer(name, value)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.backbone(images).float()
+        found = nearest(features, self.bank, self.params.neighbors)
+        slope = self.gamma.double() if self.params.graph == "rbf" else 0.0
+        weights = torch.softmax(-slope * found.distances, 1)  # relative to the nearest, so that far away nothing underflows
+        probabilities = (weights[:, :, None] * self.beliefs[found.rows]).sum(1)  # [Q, K]
+        return features, probabilities.clamp_min(1e-12).log().float()
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *more: Any) -> None:
+        # A model file holds as many pictures as the run had; before it is read, this module holds none.
+        for name in ("bank", "beliefs"):
+            if f"{prefix}{name}" in state:
+                setattr(self, name, torch.empty_like(state[f"{prefix}{name}"]))
+        super()._load_from_state_dict(state, prefix, *more)

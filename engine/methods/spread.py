@@ -1,0 +1,120 @@
+"""Spread: what label propagation and label spreading have in common: a graph, labels that flow over it until all is still, and a vote for new pictures."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor, nn
+
+from engine.backbones.backbone import Backbone
+from engine.methods.contract import FittedMethod, Fitting, Now, Problem, PseudoLabels, StepResult
+from engine.methods.graph import Graph, GraphParams, NeighborVote, knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma
+
+_REPORTED = 4_096  # unlabeled pictures whose beliefs are reported
+Values = NDArray[np.float64]
+
+
+class System(NamedTuple):
+    """What the flow leads to is the solution of (I - alpha·S) X = B, and the beliefs are scale·X where `free`, the given labels elsewhere.
+
+    similarity S: symmetric [N, N], with eigenvalues of at most 1. rhs B: [N, K]. scale: [N]. free: bool [N].
+    """
+
+    similarity: Graph
+    alpha: float
+    rhs: Values
+    scale: Values
+    free: NDArray[np.bool_]
+
+
+class Spread(FittedMethod):
+    """Where labels come to rest on a graph, by conjugate gradients: one iteration passes the residue along all edges once.
+
+    The papers repeat the flow itself, which reaches the same rest in thousands of iterations where few edges join the parts of a graph;
+    conjugate gradients need tens (docs/decisions/0009-graphs-by-conjugate-gradients.md). All classes are solved side by side, in float64.
+    """
+
+    params: GraphParams
+
+    def __init__(self, params: GraphParams, backbone: Backbone, problem: Problem) -> None:
+        super().__init__(params, backbone, problem)
+        n, k = problem.counts.get("all", 0), problem.classes
+        self.solution: Tensor
+        self.residue: Tensor
+        self.direction: Tensor
+        self.gamma: Tensor
+        for name in ("solution", "residue", "direction"):
+            self.register_buffer(name, torch.zeros(n, k, dtype=torch.float64))
+        self.register_buffer("gamma", torch.zeros((), dtype=torch.float64))
+        self._bank = torch.zeros(0, backbone.feature_size)
+
+    def prepare(self, fitting: Fitting) -> None:
+        self._bank = fitting.features
+        neighbors = nearest(fitting.features, fitting.features, self.params.neighbors, skip_self=True)
+        self.gamma.fill_(self.params.gamma or scaled_gamma(neighbors.distances))
+        self.begin(knn_graph(neighbors) if self.params.graph == "knn" else rbf_graph(fitting.features, float(self.gamma)), fitting)
+
+    def begin(self, graph: Graph, fitting: Fitting) -> None:
+        """Set up the flow over a given graph [N, N], symmetric and without loops."""
+        known = (fitting.labels >= 0).numpy()
+        self._targets = np.zeros(self.solution.shape)
+        self._targets[known, fitting.labels[known].numpy()] = 1
+        self._system = self.system(graph, self._targets, known)
+        if not self.direction.any():  # else it is resumed
+            self.residue.copy_(torch.as_tensor(self._system.rhs))
+            self.direction.copy_(self.residue)
+        _, part = connected_components(sparse.csr_array(graph), directed=False)
+        self._reached = np.isin(part, part[known])
+        hidden = np.flatnonzero(~known)
+        self._reported = hidden[np.linspace(0, len(hidden) - 1, min(_REPORTED, len(hidden))).astype(int)]
+        self._ids = fitting.ids
+
+    def iterate(self, now: Now) -> StepResult:
+        system, x, r, p = self._system, self.solution.numpy(), self.residue.numpy(), self.direction.numpy()
+        image = p - system.alpha * (system.similarity @ p)
+        image[~system.free] = 0
+        old = (r * r).sum(0)  # [K]
+        length = np.divide(old, (p * image).sum(0), out=np.zeros_like(old), where=old > 0)
+        x += length * p
+        r -= length * image
+        new = (r * r).sum(0)
+        p *= np.divide(new, old, out=np.zeros_like(old), where=old > 0)
+        p += r
+        start = (system.rhs * system.rhs).sum(0)
+        change = float(np.sqrt(np.divide(new, start, out=np.zeros_like(new), where=start > 0)).max())
+        shares = self.beliefs()[self._reported]
+        believed = PseudoLabels(
+            self._ids[self._reported], torch.as_tensor(shares.argmax(1)), torch.as_tensor(shares.max(1)), torch.as_tensor(self._reached[self._reported]).float()
+        )
+        scalars = {"change": torch.tensor(change), "unknown": torch.as_tensor(1 - self._reached.mean())}
+        return StepResult(torch.tensor(change), scalars, believed, converged=change < self.params.tolerance)
+
+    def beliefs(self) -> Values:
+        """float64 [N, K], each row a distribution: where the labels are now. A row that no label can reach is uniform."""
+        flowed = self.solution.numpy() * self._system.scale[:, None]
+        flowed = np.where(self._system.free[:, None], flowed, self._targets)
+        flowed = np.where(self._reached[:, None], flowed.clip(0), 0)  # rounding may leave -1e-17
+        return row_normalized(flowed)
+
+    def served(self) -> nn.Module:
+        beliefs = torch.as_tensor(self.beliefs()).float() if len(self._bank) else torch.zeros(0, self.problem.classes)
+        return NeighborVote(self.backbone, self.params, self._bank, beliefs, self.gamma.clone())
+
+    @abstractmethod
+    def system(self, graph: Graph, targets: Values, known: NDArray[np.bool_]) -> System:
+        """The equations of the method. targets: one-hot [N, K], zero where hidden. known: bool [N]."""
+
+
+def normalized(graph: Graph) -> tuple[Graph, Values]:
+    """D^-½ W D^-½ and D^-½ [N]; a picture without neighbors keeps a row of zeros."""
+    degrees = np.asarray(graph.sum(1)).reshape(-1)
+    scale = np.where(degrees > 0, degrees, 1) ** -0.5
+    if sparse.issparse(graph):
+        return sparse.csr_array(sparse.diags_array(scale) @ graph @ sparse.diags_array(scale)), scale
+    return scale[:, None] * graph * scale, scale

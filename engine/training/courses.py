@@ -1,0 +1,138 @@
+"""What a step is: for a method with an optimizer, a batch, a loss and an update; for a fitted one, an iteration over the whole pool."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.config import RunConfig
+from engine.data.image_set import ImageSet
+from engine.data.split import Split
+from engine.methods.contract import Batch, FittedMethod, Fitting, GradientMethod, Method, Now, StepResult
+from engine.training.batches import Batches
+from engine.training.evaluate import Evaluator
+from engine.training.hardware import Machine
+from engine.training.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
+
+
+class Course(ABC):
+    """How one run's method gets from step to step. `begin` comes before the first step, after `load_state` if there is one."""
+
+    pictures_per_step: int
+
+    @abstractmethod
+    def begin(self) -> None: ...
+
+    @abstractmethod
+    def advance(self, now: Now, config: RunConfig) -> StepResult:
+        """One step, with the settings as they are now."""
+
+    @abstractmethod
+    def served(self) -> nn.Module:
+        """What is evaluated and kept: [B, C, H, W] to (features, logits or None)."""
+
+    @abstractmethod
+    def batch(self, now: Now) -> Batch | None:
+        """The batch of a step, made again if need be; None where there is none."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def load_state(self, state: dict[str, Any]) -> None: ...
+
+
+class GradientCourse(Course):
+    """Batches, backward pass, optimizer, weight average."""
+
+    def __init__(self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine) -> None:
+        self.method, self._machine = method, machine
+        self.optimizer = make_optimizer(method, config.optimizer)
+        self.average = WeightAverage(method.served(), config.optimizer.ema_decay)
+        self.batches = Batches(method, config, images, split, machine)
+        self.pictures_per_step = self.batches.pictures_per_step
+        self._latest: tuple[int, Batch] | None = None
+
+    def begin(self) -> None:
+        """Nothing to do: every batch follows from its step."""
+
+    def advance(self, now: Now, config: RunConfig) -> StepResult:
+        batch = self.batches.batch(now)
+        set_learning_rate(self.optimizer, learning_rate(config.optimizer, now.step, now.steps))
+        self.method.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        # Dropout takes no generator: the global one is set from (seed, step) for the step and given back afterwards.
+        state = torch.default_generator.get_state()
+        torch.default_generator.manual_seed(now.derive("global"))
+        if self._machine.device == "cuda":
+            torch.cuda.manual_seed(now.derive("global"))
+        with self._machine.autocast():
+            result = self.method.step(batch, now)
+        torch.default_generator.set_state(state)
+        result.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.method.before_update(now)
+        self.optimizer.step()
+        self.average.update(now.step)
+        self.method.after_update(batch, now)
+        self._latest = (now.step, batch)
+        return result
+
+    def served(self) -> nn.Module:
+        return self.average.module
+
+    def batch(self, now: Now) -> Batch:
+        if self._latest is None or self._latest[0] != now.step:
+            self._latest = (now.step, self.batches.batch(now))
+        return self._latest[1]
+
+    def state(self) -> dict[str, Any]:
+        return {"average": self.average.module.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.average.module.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+class FittedCourse(Course):
+    """Features of the pool once, then iterations."""
+
+    def __init__(self, method: FittedMethod, images: ImageSet, split: Split, evaluator: Evaluator) -> None:
+        self.method, self._evaluator = method, evaluator
+        self._labels = torch.full((len(split.pool),), -1)
+        order = images.ids.argsort(kind="stable")
+        self._places = order[images.ids[order].searchsorted(split.pool)]
+        known = torch.as_tensor(np.isin(split.pool, split.labeled))
+        self._labels[known] = torch.as_tensor(images.labels[self._places])[known]
+        self._ids = torch.as_tensor(split.pool)
+        self.pictures_per_step = len(split.pool)
+
+    def begin(self) -> None:
+        features = self._evaluator.features(self.method.backbone, self._places)
+        self.method.prepare(Fitting(torch.as_tensor(features), self._labels, self._ids))
+
+    def advance(self, now: Now, config: RunConfig) -> StepResult:
+        with torch.no_grad():
+            return self.method.iterate(now)
+
+    def served(self) -> nn.Module:
+        return self.method.served()
+
+    def batch(self, now: Now) -> None:
+        return None
+
+    def state(self) -> dict[str, Any]:
+        return {"average": {}, "optimizer": {}}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Nothing of its own: the method's buffers hold it all."""
+
+
+def make_course(method: Method, config: RunConfig, images: ImageSet, split: Split, machine: Machine, evaluator: Evaluator) -> Course:
+    if isinstance(method, FittedMethod):
+        return FittedCourse(method, images, split, evaluator)
+    assert isinstance(method, GradientMethod)
+    return GradientCourse(method, config, images, split, machine)

@@ -1,0 +1,161 @@
+"""Label propagation and spreading: worked numbers, closed forms, and scikit-learn's estimators on one given graph."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NearestNeighbors
+from sklearn.semi_supervised import LabelPropagation as TheirPropagation
+from sklearn.semi_supervised import LabelSpreading as TheirSpreading
+
+from engine.backbones.pixels import Pixels
+from engine.errors import ConfigError
+from engine.methods.contract import Fitting, Now, Problem
+from engine.methods.graph import knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma
+from engine.methods.label_propagation import LabelPropagation
+from engine.methods.label_spreading import LabelSpreading
+
+Ours = LabelPropagation | LabelSpreading
+LINE = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+
+
+def made(cls: type[Ours], n: int, classes: int, features: int = 1, **params: Any) -> Ours:
+    backbone = Pixels(Pixels.Params(), 1, 1)
+    backbone.feature_size = features
+    return cls(cls.Params(**params), backbone, Problem(classes, 1, 1, {"all": n}, 32))
+
+
+def flowed(method: Ours, graph: Any, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What has come to rest on a given graph."""
+    method.begin(graph, Fitting(torch.zeros(len(labels), 1), torch.as_tensor(labels), torch.arange(len(labels))))
+    for step in range(2000):
+        if method.iterate(Now(0, step, 2000)).converged:
+            return method.beliefs()
+    raise AssertionError("it did not converge")
+
+
+def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    return np.where(labels[:, None] >= 0, np.eye(classes)[labels], 0)
+
+
+def test_four_points_on_a_line() -> None:
+    graph, labels = rbf_graph(LINE, 0.5), np.array([0, -1, -1, 1])
+    propagated = flowed(made(LabelPropagation, 4, 2, tolerance=1e-13), graph, labels)
+    np.testing.assert_allclose(propagated[1], [0.6205148103, 0.3794851897], atol=1e-9)
+    np.testing.assert_array_equal(propagated[[0, 3]], [[1, 0], [0, 1]])
+    spread = flowed(made(LabelSpreading, 4, 2, alpha=0.2, tolerance=1e-13), graph, labels)
+    np.testing.assert_allclose(spread[:2], [[0.9890934531, 0.0109065469], [0.7593668794, 0.2406331206]], atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """500 digits, scaled to 0..1, with five labels per class; -1 where hidden."""
+    pictures, truth = load_digits(return_X_y=True)
+    pictures, truth = pictures[:500] / 16, truth[:500]
+    labels = np.full(500, -1)
+    for k in range(10):
+        rows = np.flatnonzero(truth == k)[:5]
+        labels[rows] = k
+    return pictures, labels
+
+
+def test_the_neighbors_are_those_of_scikit_learn(digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
+    pictures = torch.as_tensor(digits[0]).float()
+    ours = nearest(pictures, pictures, 7, skip_self=True)
+    theirs, _ = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(digits[0]).kneighbors()
+    np.testing.assert_allclose(ours.distances.sqrt().numpy(), theirs, atol=1e-5)
+    graph = knn_graph(ours)
+    assert (graph != graph.T).nnz == 0
+    assert graph.diagonal().sum() == 0
+    assert set(graph.data) == {1.0}
+    assert graph.sum(1).min() >= 7
+
+
+@pytest.mark.parametrize("kind", ["knn", "rbf"])
+def test_propagation_gives_the_labels_of_scikit_learn_on_one_graph(kind: str, digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
+    pictures, labels = digits
+    graph = _graph(kind, pictures)
+    dense = graph.toarray() if sparse.issparse(graph) else graph
+    theirs = TheirPropagation(kernel=lambda a, b: dense.copy(), max_iter=50_000, tol=1e-12)
+    _quietly(theirs, pictures, labels)
+    ours = flowed(made(LabelPropagation, 500, 10, tolerance=1e-12), graph, labels)
+    np.testing.assert_array_equal(ours.argmax(1), theirs.transduction_)
+    np.testing.assert_allclose(ours, theirs.label_distributions_, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["knn", "rbf"])
+@pytest.mark.parametrize("alpha", [0.2, 0.99])
+def test_spreading_gives_the_labels_of_scikit_learn_on_one_graph(kind: str, alpha: float, digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
+    pictures, labels = digits
+    graph = _graph(kind, pictures)
+    dense = graph.toarray() if sparse.issparse(graph) else graph
+    theirs = TheirSpreading(kernel=lambda a, b: dense.copy(), alpha=alpha, max_iter=50_000, tol=1e-12)
+    _quietly(theirs, pictures, labels)
+    ours = flowed(made(LabelSpreading, 500, 10, alpha=alpha, tolerance=1e-12), graph, labels)
+    np.testing.assert_array_equal(ours.argmax(1), theirs.transduction_)
+    np.testing.assert_allclose(ours, theirs.label_distributions_, atol=1e-5)
+
+
+def test_the_fixed_points_are_the_closed_forms(digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
+    pictures, labels = digits
+    w, targets = _graph("rbf", pictures), one_hot(labels, 10)
+    degrees = w.sum(1)
+    s = w / np.sqrt(np.outer(degrees, degrees))
+    spread = flowed(made(LabelSpreading, 500, 10, alpha=0.9, tolerance=1e-13), w, labels)
+    np.testing.assert_allclose(spread, row_normalized(np.linalg.solve(np.eye(500) - 0.9 * s, targets)), atol=1e-8)
+    p, u, known = w / degrees[:, None], labels < 0, labels >= 0
+    closed = np.linalg.solve(np.eye(u.sum()) - p[np.ix_(u, u)], p[np.ix_(u, known)] @ targets[known])
+    np.testing.assert_allclose(flowed(made(LabelPropagation, 500, 10, tolerance=1e-13), w, labels)[u], closed, atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [LabelPropagation, LabelSpreading])
+def test_a_picture_that_no_label_reaches_is_unknown_not_class_0(cls: type[Ours]) -> None:
+    features = torch.tensor([[0.0], [1.0], [100.0], [101.0], [0.5], [100.5]])
+    method = made(cls, 6, 2, neighbors=2)
+    method.prepare(Fitting(features, torch.tensor([0, 1, -1, -1, -1, -1]), torch.arange(6)))
+    for step in range(500):
+        result = method.iterate(Now(0, step, 500))
+    assert result.converged
+    assert float(result.scalars["unknown"]) == pytest.approx(0.5)
+    assert result.pseudo_labels is not None
+    assert result.pseudo_labels.weight.tolist() == [0, 0, 1, 0]
+    images = torch.tensor([0.2, 100.2, 1e6]).reshape(3, 1, 1, 1)
+    probabilities = method.served()(images)[1].exp()
+    assert torch.isfinite(probabilities).all()
+    np.testing.assert_allclose(probabilities[1:], 0.5, atol=1e-6)
+    assert probabilities[0, 0] > 0.5 - 1e-6
+
+
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_the_chosen_gamma_does_not_depend_on_the_scale_of_the_pixels(scale: float, digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
+    features = torch.as_tensor(digits[0]).float() * scale
+    gamma = scaled_gamma(nearest(features, features, 7, skip_self=True).distances)
+    np.testing.assert_allclose(rbf_graph(features, gamma / 3), _graph("rbf", digits[0]), atol=1e-4)
+
+
+def test_a_dense_graph_of_too_many_pictures_is_refused_before_it_is_made() -> None:
+    with pytest.raises(ConfigError) as refused:
+        rbf_graph(torch.zeros(12_001, 1), 1.0)
+    assert str(refused.value) == "An rbf graph of 12,001 pictures would not fit into memory: choose method.graph knn, or at most 12,000 pictures."
+
+
+def _graph(kind: str, pictures: NDArray[np.float64]) -> Any:
+    features = torch.as_tensor(pictures).float()
+    neighbors = nearest(features, features, 7, skip_self=True)
+    # A third of the chosen gamma: with the whole, the other side's iterations take minutes to come to rest.
+    return knn_graph(neighbors) if kind == "knn" else rbf_graph(features, scaled_gamma(neighbors.distances) / 3)
+
+
+def _quietly(estimator: Any, pictures: NDArray[np.float64], labels: NDArray[np.int64]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        estimator.fit(pictures, labels)
