@@ -36,7 +36,14 @@ class MethodParams(Settings):
 
 class BackboneParams(Settings):
     name: str
-    init: Literal["random"] = param("random", help="What the weights start from.", advanced=True)
+    init: str = param(
+        "random",
+        pattern=r"^(random|pretrained|run:[\w-]+|file:.+)$",
+        max_length=500,
+        advanced=True,
+        help="What the weights start from: random; run:<id>, the features of an earlier run; file:<path>, a safetensors file or a state dict; "
+        "pretrained, torchvision's weights for this network, if it has any.",
+    )
 
 
 class RecipeParams(Settings):
@@ -268,9 +275,8 @@ def _resolve(value: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(f'{key} is {_shown(value[key])!r} but must be an object with a name, such as {{"name": "{DEFAULTS[key]["name"]}"}}.')
     asked_for = overlay(DEFAULTS, value)
     method, data = methods[asked_for["method"].get("name")], datasets[asked_for["data"].get("name")]
-    resolved = overlay(overlay(overlay(DEFAULTS, method.recommended), data.recommended), value)
-    # A recommended method or data set would be another question than the one that was asked.
-    resolved["method"], resolved["data"] = asked_for["method"], overlay(resolved["data"], asked_for["data"])
+    general = {key: part for key, part in DEFAULTS.items() if key not in ("method", "data")}
+    resolved = overlay(overlay(overlay(general, method.recommended), data.recommended), {**value, "method": asked_for["method"], "data": asked_for["data"]})
     used = method.recipes
     asked = resolved.get("augment") or {}
     if not isinstance(asked, dict):
@@ -294,6 +300,8 @@ def sentence(error: ValidationError, prefix: str = "") -> str:
     """pydantic's first complaint as one sentence: the setting, its value, what is allowed."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in (prefix, *first["loc"]) if part not in ("", *_TAGS))
+    if where == "backbone.init":
+        return f"backbone.init is {_shown(first.get('input'))!r} but must be random, pretrained, run:<id of a run> or file:<path of a weights file>."
     kind, context, shown = first["type"], first.get("ctx") or {}, _shown(first.get("input"))
     if kind == "extra_forbidden":
         return f"There is no setting {where!r}: remove it, or check its spelling."

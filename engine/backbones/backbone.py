@@ -41,6 +41,10 @@ class Backbone(nn.Module):
     def normalize(self, images: Tensor) -> Tensor:
         return (images - self.mean[:, None, None]) / self.std[:, None, None]
 
+    def pretrained(self) -> dict[str, Tensor]:
+        """Weights that others trained for this network, by the names of its own state. Raises ConfigError if there are none, or no network to fetch them."""
+        raise ConfigError(f"There are no pretrained weights for {self.params.name}: start from random, run:<id> or file:<path>.")
+
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """Normalized images [B, C, H, W] to features [B, D]."""

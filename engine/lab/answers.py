@@ -37,10 +37,10 @@ def catalog() -> dict[str, Any]:
     return catalogs.catalog()
 
 
-def check(config: dict[str, Any]) -> dict[str, Any]:
-    """The config resolved; a label budget that the data cannot fill is refused too. Raises ConfigError."""
+def check(config: dict[str, Any], checkpoints: str) -> dict[str, Any]:
+    """The config resolved; what the data or the weights to start from cannot do is refused too. Raises ConfigError."""
     resolved = RunConfig.parse(config)
-    build.check(resolved)
+    build.check(resolved, Path(checkpoints))
     return resolved.model_dump(mode="json")
 
 
@@ -61,7 +61,9 @@ def preview(method: str, data: dict[str, Any], seed: int, checkpoints: str) -> d
 def measure(config: dict[str, Any], seconds: float = 0.7) -> dict[str, float]:
     """Seconds for set-up, one step and one evaluation, from really doing them in a throwaway folder."""
     with tempfile.TemporaryDirectory(prefix="fewlab-") as root:
-        return Trainer(Store(root).create(RunConfig.parse(config).model_dump(mode="json"))).measure(seconds)
+        # What the weights start from changes no step's time, and the earlier run is in another folder.
+        plain = RunConfig.parse(config).with_changes({"backbone.init": "random"}).model_dump(mode="json")
+        return Trainer(Store(root).create(plain)).measure(seconds)
 
 
 def predict(run: str, pictures: list[dict[str, str]]) -> dict[str, Any]:

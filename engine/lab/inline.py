@@ -25,8 +25,8 @@ def train(config: RunConfig | dict[str, Any], checkpoints: Path | str = "checkpo
     progress: called about once a second with the run's Status. control: takes commands from other threads. Raises FewLabError.
     """
     parsed = config if isinstance(config, RunConfig) else RunConfig.parse(config)
-    check(parsed)
     store = Store(checkpoints)
+    check(parsed, store.root)
     return _train(store, store.create(parsed.model_dump(mode="json")), progress, control)
 
 

@@ -81,7 +81,7 @@ class Lab:
 
     def check(self, config: dict[str, Any]) -> dict[str, Any]:
         """The config resolved and validated. Raises LabError with the sentence of what is wrong."""
-        resolved: dict[str, Any] = self.assistant.ask("check", config=config)
+        resolved: dict[str, Any] = self.assistant.ask("check", config=config, checkpoints=str(self.store.root))
         return resolved
 
     def submit(self, config: dict[str, Any]) -> RunFolder:

@@ -38,11 +38,16 @@ class Stream(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Parameters that share an optimizer setting. weight_decay: decay those with two or more dimensions."""
+    """Parameters that share an optimizer setting. weight_decay: decay those with two or more dimensions.
+
+    from_progress: the share of the run at which they begin to train. Until then they get no gradient and their modules stay in eval mode:
+    a learning rate of 0 would still gather momentum and move batch norm's statistics.
+    """
 
     modules: list[nn.Module]
     lr_scale: float = 1.0
     weight_decay: bool = True
+    from_progress: float = 0.0
 
 
 class PseudoLabels(NamedTuple):

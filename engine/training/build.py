@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -12,6 +14,7 @@ from engine.data.image_set import ImageSet
 from engine.data.split import Split, make_split
 from engine.methods.contract import Method, Problem
 from engine.registry import backbones, datasets, methods
+from engine.training.initial_weights import start_from
 
 
 def load_images(config: RunConfig) -> ImageSet:
@@ -19,13 +22,15 @@ def load_images(config: RunConfig) -> ImageSet:
     return images
 
 
-def check(config: RunConfig) -> None:
-    """Refuse, before anything is written, what only the data can refuse: a label budget it cannot fill, pictures too small for the network.
+def check(config: RunConfig, checkpoints: Path) -> None:
+    """Refuse, before anything is written, what only the data can refuse: a label budget it cannot fill, pictures too small for the network,
+    weights to start from that do not fit.
 
     Raises ConfigError.
     """
     images = load_images(config)
-    make_method(config, make_problem(config, images, make_split(images, config.data)))
+    method = make_method(config, make_problem(config, images, make_split(images, config.data)))
+    start_from(method.backbone, config.backbone, checkpoints)
 
 
 def make_problem(config: RunConfig, images: ImageSet, split: Split) -> Problem:

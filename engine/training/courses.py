@@ -55,6 +55,7 @@ class GradientCourse(Course):
         self.average = WeightAverage(method.served(), config.optimizer.ema_decay)
         self.batches = Batches(method, config, images, split, machine)
         self.pictures_per_step = self.batches.pictures_per_step
+        self._late = [group for group in method.groups() if group.from_progress > 0]
         self._latest: tuple[int, Batch] | None = None
 
     def begin(self) -> None:
@@ -64,6 +65,7 @@ class GradientCourse(Course):
         batch = self.batches.batch(now)
         set_learning_rate(self.optimizer, learning_rate(config.optimizer, now.step, now.steps))
         self.method.train()
+        self._open_groups(now)
         self.optimizer.zero_grad(set_to_none=True)
         # Dropout takes no generator: the global one is set from (seed, step) for the step and given back afterwards.
         state = torch.default_generator.get_state()
@@ -80,6 +82,14 @@ class GradientCourse(Course):
         self.method.after_update(batch, now)
         self._latest = (now.step, batch)
         return result
+
+    def _open_groups(self, now: Now) -> None:
+        for group in self._late:
+            begun = now.progress >= group.from_progress
+            for module in group.modules:
+                module.requires_grad_(begun)
+                if not begun:
+                    module.eval()
 
     def served(self) -> nn.Module:
         return self.average.module

@@ -22,6 +22,7 @@ from engine.training.control import Command, Control
 from engine.training.courses import make_course
 from engine.training.evaluate import Evaluator
 from engine.training.hardware import Machine, resolve
+from engine.training.initial_weights import start_from
 from engine.training.model_file import save_model
 from engine.training.optimizer import learning_rate
 from engine.training.watch import Watch
@@ -95,13 +96,16 @@ class Trainer:
         self.machine = self._machine(events)
         self.machine.apply()
         images = load_images(self.config)
-        self._fingerprint = self.config.fingerprint(images.content_hash)
         split = make_split(images, self.config.data)
         self._class_names = images.class_names
         self._background = border_brightness(images)
         self._problem = make_problem(self.config, images, split)
         method = make_method(self.config, self._problem)
         set_normalization(method.backbone, images)
+        # A resumed run has them in its checkpoint; where they came from may be gone.
+        begun = next((event for event in events if event.get("event") == "start"), {})
+        weights = start_from(method.backbone, self.config.backbone, self.folder.path.parent) if saved is None else str(begun.get("weights", ""))
+        self._fingerprint = self.config.fingerprint(images.content_hash + weights)
         self.method = self.machine.place(method)
         self.evaluator = Evaluator(images, split, self.machine)
         self.course = make_course(self.method, self.config, images, split, self.machine, self.evaluator)
@@ -116,7 +120,8 @@ class Trainer:
             self._restore(saved)
         self.course.begin()
         kind = "start" if saved is None else "continue"
-        self.folder.add_event(kind, self.step, machine=self.machine.plain(), fingerprint=self._fingerprint, pictures=images.content_hash, pid=os.getpid())
+        facts = {"machine": self.machine.plain(), "fingerprint": self._fingerprint, "pictures": images.content_hash, "weights": weights}
+        self.folder.add_event(kind, self.step, **facts, pid=os.getpid())
 
     def _machine(self, events: list[dict[str, Any]]) -> Machine:
         for event in events:

@@ -198,7 +198,7 @@ def test_every_wrong_request_ends_with_2_and_one_sentence(trained: dict[str, Any
         (("train", "--set", "method.threshold=NaN"), "method.threshold is 'nan': input should be a finite number."),
         (("train", "--set", "data.labels.per_class=126"), "126 labels per class are asked for, but class '8' has 125 training pictures: ask for at most 125."),
         (("train", "--seed", "-1"), "seed is -1 but must be at least 0."),
-        (("resume", run), f"Run {run} cannot be resumed because it is finished"),
+        (("resume", run), f"Run {run} cannot be resumed because it is finished."),
         (("resume", "../x"), f"There is no run named '../x': choose one of {run}."),
         (("show", run[:-1]), f"There is no run named '{run[:-1]}': did you mean '{run}'?"),
         (("test", "nothing"), f"There is no run named 'nothing': choose one of {run}."),

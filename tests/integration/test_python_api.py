@@ -90,7 +90,7 @@ def test_a_finished_run_cannot_be_resumed_and_an_unknown_one_not_loaded(trained:
     root = run.folder.path.parent
     with pytest.raises(RunError) as refused:
         engine.resume(run.id, root)
-    assert str(refused.value) == f"Run {run.id} cannot be resumed because it is finished"
+    assert str(refused.value) == f"Run {run.id} cannot be resumed because it is finished."
     with pytest.raises(UnknownName, match=r"^There is no run named 'yesterday'"):
         engine.load_run("yesterday", root)
 

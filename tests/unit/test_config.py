@@ -35,7 +35,7 @@ SENTENCES: list[tuple[Any, str]] = [
     ({"data": {"split_seed": -3}}, "data.split_seed is -3 but must be at least 0."),
     ({"backbone": {"width": 3}}, "backbone.width is 3 but must be at least 4."),
     ({"backbone": {"name": "simple_cnn", "width": 8}}, "There is no setting 'backbone.width': remove it, or check its spelling."),
-    ({"backbone": {"init": "pretrained"}}, "backbone.init is 'pretrained' but must be one of 'random'."),
+    ({"backbone": {"init": "warm"}}, "backbone.init is 'warm' but must be random, pretrained, run:<id of a run> or file:<path of a weights file>."),
     ({"augment": 5}, 'augment must be an object: one entry per view recipe, such as {"weak": {"translate": 0.125}}.'),
     ({"augment": ["weak"]}, 'augment must be an object: one entry per view recipe, such as {"weak": {"translate": 0.125}}.'),
     ({"augment": {"zoom": {}}}, "augment.zoom would do nothing: fixmatch uses the views weak, strong."),

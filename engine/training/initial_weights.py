@@ -1,0 +1,81 @@
+"""What a backbone starts from, if not from chance: an earlier run, a weights file, or torchvision's pretrained weights."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from engine.backbones.backbone import Backbone
+from engine.config import BackboneParams
+from engine.errors import ConfigError, FewLabError
+from engine.runs.store import Store
+
+Weights = dict[str, Tensor]
+_IN_A_MODEL = "backbone."  # how a model file calls what belongs to its backbone
+
+
+def start_from(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> str:
+    """Load what `params.init` names into the backbone, its normalization included. Returns a hash of the weights, "" for random ones.
+
+    Raises ConfigError, in one sentence, if they cannot be had, read or fitted to this network.
+    """
+    if params.init == "random":
+        return ""
+    weights, what = _weights(backbone, params, checkpoints)
+    own = backbone.state_dict()
+    missing = sorted(own.keys() - weights.keys() - {"mean", "std"})
+    other = sorted(name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape)
+    if missing or other:
+        name = (other or missing)[0]
+        given = f"has the shape {list(weights[name].shape)} there and {list(own[name].shape)} here" if other else "is not there"
+        raise ConfigError(f"{what} does not fit the network {params.name} on these pictures ({name} {given}): choose the same network, with the same settings and colors.")
+    backbone.load_state_dict({name: weights.get(name, value) for name, value in own.items()})
+    digest = hashlib.sha256()
+    for name in sorted(own):
+        digest.update(name.encode() + backbone.state_dict()[name].cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _weights(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> tuple[Weights, str]:
+    kind, _, name = params.init.partition(":")
+    if kind == "pretrained":
+        return backbone.pretrained(), "torchvision's file"
+    if kind == "run":
+        try:
+            folder = Store(checkpoints).open(name)
+        except FewLabError as error:
+            raise ConfigError(f"backbone.init names a run that is not here: {error}") from None
+        if not folder.model_file.exists():
+            raise ConfigError(f"backbone.init names run {name}, which has no model yet: let it finish, or stop it to keep what it has learned.")
+        return _of_backbone(_read(folder.model_file)), f"The network of run {name}"
+    return _of_backbone(_read(Path(name).expanduser())), f"{Path(name).name}"
+
+
+def _read(path: Path) -> Weights:
+    """A safetensors file, or a state dict that is read without pickle's powers."""
+    try:
+        if not zipfile.is_zipfile(path) and path.suffix not in (".pt", ".pth", ".bin"):
+            return safetensors.torch.load_file(path)
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ConfigError(f"backbone.init names {path}, and there is no such file.") from None
+    except Exception as error:  # a damaged or foreign file can fail in any way; all of them mean the same to a person
+        raise ConfigError(f"{path.name} cannot be read as weights ({type(error).__name__}): give a safetensors file or a state dict saved by torch.") from None
+    if isinstance(found, dict):
+        found = next((found[key] for key in ("state_dict", "model") if isinstance(found.get(key), dict)), found)
+    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ConfigError(f"{path.name} holds no weights by name: give a safetensors file or a state dict saved by torch.")
+    return found
+
+
+def _of_backbone(weights: Weights) -> Weights:
+    """Of a whole model, the part that is its backbone; anything else is taken as the backbone itself."""
+    named = {name.partition(_IN_A_MODEL)[2]: value for name, value in weights.items() if _IN_A_MODEL in f".{name}".replace("..", ".")}
+    return named or weights
