@@ -16,12 +16,13 @@ CONFIG_VERSION = 1
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-def param(default: Any, *, help: str, symbol: str | None = None, live: bool = False, advanced: bool = False, unit: str | None = None, **limits: Any) -> Any:
+def param(default: Any, *, help: str, symbol: str | None = None, live: bool = False, advanced: bool = False, unit: str | None = None, place: bool = False, **limits: Any) -> Any:
     """A setting: its default, its range (`ge`, `le`, ...), one sentence of help, the paper's symbol.
 
-    live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number.
+    live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number. place: a path on this machine,
+    which says where something lies and not what it is: no part of the fingerprint.
     """
-    extra = {"live": live, "advanced": advanced, "symbol": symbol, "unit": unit}
+    extra = {"live": live, "advanced": advanced, "symbol": symbol, "unit": unit, "place": place}
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
 
@@ -182,11 +183,12 @@ class RunConfig(Settings):
         return self
 
     def fingerprint(self, content: str = "") -> str:
-        """Hash of everything but `name` and `hardware`, with `content`: the hash of the data's pixels and labels (and of initial weights).
+        """Hash of everything but `name`, `hardware` and paths, with `content`: the hash of the data's pixels and labels (and of initial weights).
 
         Equal fingerprints on one machine and device give bit-identical runs.
         """
-        determines = self.model_dump(mode="json", exclude={"name", "hardware"})
+        places = {name for name, field in type(self.data).model_fields.items() if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("place")}
+        determines = self.model_dump(mode="json", exclude={"name": True, "hardware": True, "data": places})
         return hashlib.sha256(json.dumps([determines, content], sort_keys=True).encode()).hexdigest()[:16]
 
     @staticmethod
@@ -310,4 +312,5 @@ _LIMITS = {
     "greater_than": ("above", "gt"),
     "less_than_equal": ("at most", "le"),
     "less_than": ("below", "lt"),
+    "string_too_long": ("a text of at most this many characters:", "max_length"),
 }
