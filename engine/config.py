@@ -312,5 +312,4 @@ _LIMITS = {
     "greater_than": ("above", "gt"),
     "less_than_equal": ("at most", "le"),
     "less_than": ("below", "lt"),
-    "string_too_long": ("a text of at most this many characters:", "max_length"),
 }

@@ -28,6 +28,7 @@ from engine.registry import datasets
 DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order
 TEST_SHARE = 0.2
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # pictures, and bytes of their files, that one thread decodes in one go
+SMALL = 4 << 10  # bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not
 
 Fit = Literal["crop", "pad", "squash"]
 Color = Literal["auto", "grey", "rgb"]
@@ -162,7 +163,10 @@ def decoded(files: PictureFiles, wanted: list[File], load: Callable[[bytes, str]
 
     with without_warnings(), ThreadPoolExecutor(threads, "decode") as pool:
         try:
-            for chunk in _chunks(files, wanted):
+            for chunk, size in _chunks(files, wanted):
+                if size < SMALL * len(chunk) and not waiting:
+                    yield from load_all(chunk)
+                    continue
                 waiting.append(pool.submit(load_all, chunk))
                 while len(waiting) > 2 * threads:
                     yield from waiting.popleft().result()
@@ -172,7 +176,7 @@ def decoded(files: PictureFiles, wanted: list[File], load: Callable[[bytes, str]
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _chunks(files: PictureFiles, wanted: list[File]) -> Iterator[list[tuple[bytes | PictureError, str]]]:
+def _chunks(files: PictureFiles, wanted: list[File]) -> Iterator[tuple[list[tuple[bytes | PictureError, str]], int]]:
     chunk: list[tuple[bytes | PictureError, str]] = []
     size = 0
     for file in wanted:
@@ -184,10 +188,10 @@ def _chunks(files: PictureFiles, wanted: list[File]) -> Iterator[list[tuple[byte
             data = error
         chunk.append((data, file.name))
         if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
-            yield chunk
+            yield chunk, size
             chunk, size = [], 0
     if chunk:
-        yield chunk
+        yield chunk, size
 
 
 def _too_few(files: PictureFiles, classes: list[str]) -> DataError:

@@ -196,9 +196,7 @@ class ZipFiles(PictureFiles):
                 raise DataError(f"{self.shown} is encrypted: pack the pictures again without a password.")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # The others unpack a whole block at a time, of any size: no limit could be kept.
-                raise DataError(
-                    f"{self.shown} packs {short_name(name)} by method {member.compress_type}, but only methods 0 and 8 are read: pack it again as an ordinary zip."
-                )
+                raise DataError(f"{self.shown} packs {short_name(name)} by method {member.compress_type}, but only methods 0 and 8 are read: pack it again as an ordinary zip.")
             if name in seen:
                 raise DataError(f"{self.shown} holds {short_name(name)} twice under the same name: remove one of the two and pack it again.")
             seen.add(name)
