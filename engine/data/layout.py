@@ -52,8 +52,8 @@ def arrange(names: Sequence[str]) -> Layout:
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
-    """Sorts "class 2" before "class 10"."""
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", name) if part)
+    """Sorts "class 2" before "class 10", and numbers before words."""
+    return tuple((int(part), "") if part.isdecimal() and part.isascii() else (10**18, part) for part in re.split(r"([0-9]{1,18})", name) if part)
 
 
 def titles(classes: Sequence[str]) -> list[str]:
