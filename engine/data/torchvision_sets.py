@@ -11,6 +11,7 @@ from abc import abstractmethod
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
+from urllib.error import HTTPError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,6 +166,8 @@ def _download(file: Download, path: Path, progress: Progress, cancelled: Cancell
             os.replace(temporary, path)
             return
         except OSError as error:
+            if isinstance(error, HTTPError):
+                error.close()  # a refusal is also an open connection
             last = error
         except (HTTPException, ValueError) as error:  # an answer that is none, or cut off
             last = OSError(f"{url} answered wrongly: {type(error).__name__}")
