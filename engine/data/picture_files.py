@@ -79,7 +79,11 @@ class FolderFiles(PictureFiles):
             for name in files:
                 parts = [*inside, name]
                 readable = _readable("/".join(parts))
-                about = os.lstat(Path(folder) / name)
+                try:
+                    about = os.lstat(Path(folder) / name)
+                except OSError:  # gone since it was listed
+                    self.skipped.append((readable, "cannot be read"))
+                    continue
                 if not stat.S_ISREG(about.st_mode):
                     self.skipped.append((readable, "a link or special file"))
                     continue
