@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,21 @@ def test_a_cancelled_import_leaves_nothing(tmp_path: Path, empty_cache: Path) ->
     assert str(cancelled.value) == "The import was cancelled after 128 of 200 pictures: nothing of it was kept."
     assert [entry.name for entry in (empty_cache / "decoded").iterdir() if not entry.name.endswith(".lock")] == []
     assert source(path).load().images.shape[0] == 200
+
+
+# archives as they come
+
+
+def test_an_archive_with_a_comment_with_bytes_before_it_or_of_the_large_kind_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = source(zip_of(tmp_path / "x.zip", CATS_AND_DOGS)).load().content_hash
+    with zipfile.ZipFile(tmp_path / "x.zip", "a") as archive:
+        archive.comment = b"PK and other words " * 50
+    assert source(tmp_path / "x.zip").load().content_hash == plain
+    (tmp_path / "x.zip").write_bytes(b"#!/bin/sh\n" * 99 + (tmp_path / "x.zip").read_bytes())
+    assert source(tmp_path / "x.zip").load().content_hash == plain
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 5)  # as if 20 were more entries than the old format can count
+    assert source(zip_of(tmp_path / "large.zip", CATS_AND_DOGS)).load().content_hash == plain
+    assert b"PK\x06\x06" in (tmp_path / "large.zip").read_bytes()
 
 
 # budgets
