@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.errors import ConfigError, FewLabError, PictureError, RunError, UnknownName
+from engine.errors import ConfigError, DataError, FewLabError, PictureError, RunError, UnknownName
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
 
@@ -188,7 +188,7 @@ def _sentences() -> Iterator[None]:
     """One sentence on stderr instead of a traceback; exit status 2 for a wrong request, 1 for a run that failed."""
     try:
         yield
-    except (ConfigError, UnknownName, RunError) as error:
+    except (ConfigError, DataError, UnknownName, RunError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     except FewLabError as error:

@@ -15,12 +15,13 @@ from engine.registry import Registry, backbones, datasets, methods, recipes
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-def param(default: Any, *, help: str, symbol: str | None = None, live: bool = False, advanced: bool = False, unit: str | None = None, **limits: Any) -> Any:
+def param(default: Any, *, help: str, symbol: str | None = None, live: bool = False, advanced: bool = False, unit: str | None = None, place: bool = False, **limits: Any) -> Any:
     """A setting: its default, its range (`ge`, `le`, ...), one sentence of help, the paper's symbol.
 
-    live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number.
+    live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number. place: a path on this machine,
+    which says where something lies and not what it is: no part of the fingerprint.
     """
-    extra = {"live": live, "advanced": advanced, "symbol": symbol, "unit": unit}
+    extra = {"live": live, "advanced": advanced, "symbol": symbol, "unit": unit, "place": place}
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
 
@@ -199,11 +200,12 @@ class RunConfig(Settings):
         return self
 
     def fingerprint(self, content: str = "") -> str:
-        """Hash of everything but `name` and `hardware`, with `content`: the hash of the data's pixels and labels (and of initial weights).
+        """Hash of everything but `name`, `hardware`, `backbone.init` and paths, with `content`: hashes of the data and of the weights it starts from.
 
         Equal fingerprints on one machine and device give bit-identical runs.
         """
-        determines = self.model_dump(mode="json", exclude={"name", "hardware"})
+        places = {name for name, field in type(self.data).model_fields.items() if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("place")}
+        determines = self.model_dump(mode="json", exclude={"name": True, "hardware": True, "data": places, "backbone": {"init"}})
         return hashlib.sha256(json.dumps([determines, content], sort_keys=True).encode()).hexdigest()[:16]
 
     @staticmethod

@@ -32,7 +32,19 @@ class ShapeError(FewLabError, ValueError):
 
 
 class PictureError(FewLabError):
-    """A file that cannot be read as one picture."""
+    """A file that cannot be read as one picture. `reason` is the same for all files with the same trouble, so that many can be counted."""
+
+    def __init__(self, sentence: str, reason: str = "not a picture") -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class DataError(FewLabError):
+    """Pictures of a data set that are not where they should be, or not what they should be."""
+
+
+class ImportCancelled(FewLabError):
+    """A person stopped an import; nothing of it is kept."""
 
 
 class RunError(FewLabError):

@@ -10,6 +10,8 @@ import math
 import re
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -34,8 +36,13 @@ _TURNS = {  # EXIF orientation -> what brings the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# catch_warnings changes the filters of the whole process: two threads inside it at once could leave them changed for good.
+# catch_warnings changes the filters of the whole process: of threads inside it at once, only the first may enter and the last leave it.
 _warnings_lock = threading.Lock()
+_silent = 0
+_filters = warnings.catch_warnings()
+# Threads that decode side by side take turns at pictures of many pixels: each needs a dozen bytes per pixel while it is made upright.
+LARGE = 4_000_000
+_large_lock = threading.Lock()
 
 
 class Fitted(NamedTuple):
@@ -45,23 +52,44 @@ class Fitted(NamedTuple):
     inverted: bool
 
 
-def read_picture(data: bytes, name: str = "picture") -> Pixels:
+def read_picture(data: bytes, name: str = "picture", smallest: int | None = None) -> Pixels:
     """The picture in `data` as a person would see it: uint8 [H, W, 1] if it is stored as grey (or in a palette of greys only), else [H, W, 3] (RGB).
 
     The format is decided by the content, never by `name`, which only appears (shortened) in error sentences. Applied: EXIF orientation, alpha and
     transparent colors on white, palettes, 16-bit and floating-point grey scaled to 8 bits, CMYK, YCbCr and LAB to RGB, the first frame of an
     animation. Not applied: embedded color profiles, because the pictures of data sets are read without them too.
+    smallest: a JPEG may come at a half, a quarter or an eighth of its size if both sides keep this many pixels: many times faster where it is
+    made small anyway.
     Raises PictureError, and nothing else, if the bytes are not one picture of an allowed format within LARGEST_FILE and MOST_PIXELS; the pixel limit
     is checked on the header, before anything is decoded.
     """
     shown = short_name(name)
     if not data:
-        raise PictureError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} picture.")
+        raise PictureError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} picture.", "empty")
     if len(data) > LARGEST_FILE:
-        raise PictureError(f"{shown} has {math.ceil(len(data) / 1e5) / 10:.1f} MB, but pictures may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try again.")
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns about odd metadata; what matters here becomes a PictureError
-        return _decode(data, shown)
+        size = f"{math.ceil(len(data) / 1e5) / 10:.1f} MB"
+        raise PictureError(f"{shown} has {size}, but pictures may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try again.", "too large")
+    with without_warnings():
+        return _decode(data, shown, smallest)
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Pillow warns about odd metadata; what matters here becomes a PictureError. Around many pictures, so that not each pays for it."""
+    global _silent, _filters
+    with _warnings_lock:
+        if _silent == 0:
+            _filters = warnings.catch_warnings()
+            _filters.__enter__()
+            warnings.simplefilter("ignore")
+        _silent += 1
+    try:
+        yield
+    finally:
+        with _warnings_lock:
+            _silent -= 1
+            if _silent == 0:
+                _filters.__exit__(None, None, None)
 
 
 def fit_picture(
@@ -93,7 +121,8 @@ def fit_picture(
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side))
-    border = _border(np.asarray(image))
+    turns = invert == "auto" and background is not None
+    border = _border(np.asarray(image)) if turns or (fit == "pad" and image.width != image.height) else np.zeros(channels, np.uint8)
     scale = size / max(image.size)
     width, height = (max(1, round(image.width * scale)), max(1, round(image.height * scale))) if fit == "pad" else (size, size)
     small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
@@ -102,7 +131,7 @@ def fit_picture(
     fitted[:] = border
     top, left = (size - height) // 2, (size - width) // 2
     fitted[top : top + height, left : left + width] = small
-    inverted = invert == "yes" or (invert == "auto" and background is not None and abs(float(border.mean()) / 255 - background) > 0.5)
+    inverted = invert == "yes" or (turns and background is not None and abs(float(border.mean()) / 255 - background) > 0.5)
     if inverted:
         fitted = 255 - fitted
     return Fitted(np.ascontiguousarray(fitted.transpose(2, 0, 1)), inverted)
@@ -117,29 +146,34 @@ def short_name(name: str, limit: int = 40) -> str:
     return f"'{clean}'"
 
 
-def _decode(data: bytes, shown: str) -> Pixels:
+def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:  # Pillow's own, higher limit; its sentence has the number of pixels
         found = re.search(r"(\d+) pixels", str(error))
         raise _too_many_pixels(shown, f"{int(found[1]) / 1e6:,.0f}" if found else "far more than 50") from None
     except Exception:  # noqa: BLE001  a decoder may raise anything on a prepared file, and no picture is worth a traceback
-        raise PictureError(_not_a_picture(data, shown)) from None
+        raise _not_a_picture(data, shown) from None
     if image.width * image.height > MOST_PIXELS:
         raise _too_many_pixels(shown, f"{image.width * image.height / 1e6:,.0f}")
     try:
-        image.load()
-        return _upright_pixels(image)
+        with _large_lock if image.width * image.height > LARGE else nullcontext():
+            if smallest is not None:
+                image.draft(None, (smallest, smallest))  # only JPEG knows it; for all others it does nothing
+            image.load()
+            return _upright_pixels(image)
     except Exception:  # noqa: BLE001  as above; MemoryError included
         kind = "JPEG" if image.format == "MPO" else image.format
-        raise PictureError(f"{shown} is a damaged or cut-off {kind} file ({len(data):,} bytes) whose pixels cannot be decoded: save or download it again.") from None
+        raise PictureError(f"{shown} is a damaged or cut-off {kind} file ({len(data):,} bytes) whose pixels cannot be decoded: save or download it again.", "damaged") from None
 
 
 def _too_many_pixels(shown: str, millions: str) -> PictureError:
-    return PictureError(f"{shown} claims {millions} million pixels, but pictures may have at most {MOST_PIXELS / 1e6:.0f} million: make it smaller and try again.")
+    return PictureError(
+        f"{shown} claims {millions} million pixels, but pictures may have at most {MOST_PIXELS / 1e6:.0f} million: make it smaller and try again.", "too many pixels"
+    )
 
 
-def _not_a_picture(data: bytes, shown: str) -> str:
+def _not_a_picture(data: bytes, shown: str) -> PictureError:
     """What the bytes look like instead, because "not a picture" alone leaves a person with an SVG or a phone's HEIC puzzled."""
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     brand = data[4:12]
@@ -152,12 +186,12 @@ def _not_a_picture(data: bytes, shown: str) -> str:
     elif brand in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftypavif"):
         kind = "a HEIC or AVIF photo"
     elif data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")) or data[8:12] == b"WEBP":
-        return f"{shown} begins like a picture but its header is damaged or cut off ({len(data):,} bytes): save or download it again."
+        return PictureError(f"{shown} begins like a picture but its header is damaged or cut off ({len(data):,} bytes): save or download it again.", "damaged")
     elif all(byte >= 32 or byte in b"\t\r\n\f" for byte in head):
         kind = "text"
     else:
         kind = "something else"
-    return f"{shown} is not a picture this app reads (it looks like {kind}): save it as {_ALLOWED} and try again."
+    return PictureError(f"{shown} is not a picture this app reads (it looks like {kind}): save it as {_ALLOWED} and try again.")
 
 
 def _upright_pixels(image: Image.Image) -> Pixels:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,28 @@ SHORT = {"budget": {"steps": 40, "batch_size": 16, "evaluate_every": 20}, "hardw
 def merged(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     """`top` over `base`, recursively."""
     return {**base, **{key: merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value for key, value in top.items()}}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test reads or fills the cache of the person who runs it, and neither do the processes it starts."""
+    before = os.environ.get("FEWLAB_CACHE")
+    os.environ["FEWLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield Path(os.environ["FEWLAB_CACHE"])
+    if before is None:
+        del os.environ["FEWLAB_CACHE"]
+    else:
+        os.environ["FEWLAB_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real image sets: $FEWLAB_TEST_DATA, else shared/data beside the repository. Where there is none, the test is skipped."""
+    chosen = os.environ.get("FEWLAB_TEST_DATA")
+    folder = Path(chosen) if chosen else Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real image sets in {folder}: set FEWLAB_TEST_DATA to a folder that has them")
+    return folder
 
 
 @pytest.fixture

@@ -1,18 +1,30 @@
-"""ImageSet: pictures in memory with labels and stable sample ids, and the base class of what loads one."""
+"""ImageSet: pictures, in memory or memory-mapped, with labels and stable sample ids, and the base class of what loads one."""
 
 from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import DataParams
+from engine.data.report import Report
 from engine.errors import ShapeError
+
+Progress = Callable[[int, int], None]
+Cancelled = Callable[[], bool]
+
+
+class Known(NamedTuple):
+    """What was computed when a set was imported, because it means reading every pixel. histogram: int64 [C, 256], of the training pictures."""
+
+    content_hash: str
+    histogram: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,7 @@ class ImageSet:
 
     images: uint8 [N, C, H, W], C 1 or 3. labels: int64 [N], 0..K-1, -1 where unknown. ids: int64 [N], unique and stable: the same
     picture has the same id in every run. is_test: bool [N], the fixed test pictures. symmetries: what leaves the meaning alone ({"flip"}).
+    known: given by who kept it from an import; it must be what would be computed.
     Raises ShapeError if the arrays disagree in N.
     """
 
@@ -31,6 +44,7 @@ class ImageSet:
     is_test: NDArray[np.bool_]
     class_names: tuple[str, ...]
     symmetries: frozenset[str] = field(default_factory=frozenset)
+    known: Known | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.images), len(self.labels), len(self.ids), len(self.is_test)}
@@ -52,14 +66,21 @@ class ImageSet:
     @cached_property
     def content_hash(self) -> str:
         """Hash of pixels, labels, ids and test marks: two sets with the same hash train the same run."""
+        if self.known is not None:
+            return self.known.content_hash
         digest = hashlib.sha256(repr((self.images.shape, self.class_names, sorted(self.symmetries))).encode())
         for array in (self.images, self.labels, self.ids, self.is_test):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
+    @cached_property
+    def histogram(self) -> NDArray[np.int64]:
+        """How often each value occurs in each channel of the training pictures: int64 [C, 256]. Test pictures are not looked at."""
+        return histogram(self.images, self.is_test) if self.known is None else self.known.histogram
+
 
 class DataSource(ABC):
-    """A data set by name: its settings, one plain sentence for the form, and `load`."""
+    """A data set by name: its settings, one plain sentence for the form, and `load`. A set that must be imported first is a DecodedSource."""
 
     Params: ClassVar[type[DataParams]]
     title: ClassVar[str]
@@ -73,12 +94,35 @@ class DataSource(ABC):
     def load(self) -> ImageSet:
         """Read or make the pictures. Raises FewLabError with one sentence if that cannot be done."""
 
+    def ready(self) -> bool:
+        """Whether `load` answers at once. False: it would first download or import, so call `prepare` and show its progress. Raises DataError."""
+        return True
+
+    def prepare(self, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Report | None:
+        """Download and import what `load` needs, if that was not done before; the report of the import, None for a set that needs none.
+
+        progress(done, total) is called now and then; `cancelled` is asked as often. Raises ImportCancelled, and DataError with one sentence.
+        """
+        return None
+
+
+def histogram(images: NDArray[np.uint8], is_test: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Counts of each value in each channel of the pictures that are not test ones: int64 [C, 256]. Block by block: bincount needs 8 bytes for each."""
+    channels = images.shape[1]
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    rows = max(1, (4 << 20) // max(1, int(np.prod(images.shape[1:]))))
+    for start in range(0, len(images), rows):
+        block = images[start : start + rows][~is_test[start : start + rows]]
+        for c in range(channels):
+            counts[c] += np.bincount(block[:, c].reshape(-1), minlength=256)
+    return counts
+
 
 def stratified_test(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """A fixed test split of `share` of every class, for sets without an official one: bool [N]. The same for every seed."""
+    """A fixed test split of `share` of every class, for sets without an official one: bool [N]. The same for every seed. Unknown labels (-1) stay out."""
     rng = np.random.default_rng(20130215)
     chosen = np.zeros(len(labels), dtype=bool)
-    for label in np.unique(labels):
+    for label in np.unique(labels[labels >= 0]):
         rows = rng.permutation(np.flatnonzero(labels == label))
         chosen[rows[: round(share * len(rows))]] = True
     return chosen

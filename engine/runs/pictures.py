@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 import time
@@ -31,15 +32,21 @@ class Pictures:
 
 
 def save_pictures(root: Path, content_hash: str, images: NDArray[np.uint8], labels: NDArray[np.int64], ids: NDArray[np.int64], class_names: tuple[str, ...]) -> Path:
-    """Keep a set under its content's hash, once. The folder is renamed into place whole."""
+    """Keep a set under its content's hash, once. The folder is renamed into place whole. Pictures mapped from a file are linked, not copied, where the disk allows it."""
     folder = _folder(root, content_hash)
-    if (folder / "about.json").exists():
-        return folder
+    if folder.exists():
+        try:
+            load_pictures(root, content_hash)
+            return folder
+        except RunError:  # damaged, or linked to what was deleted since
+            shutil.rmtree(folder, ignore_errors=True)
     temporary = folder.with_name(f".{folder.name}-{os.getpid()}-{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
     order = np.argsort(ids, kind="stable")
+    in_order = bool((order == np.arange(len(order))).all())
     for name, array in (("images", images), ("labels", labels), ("ids", ids)):
-        np.save(temporary / f"{name}.npy", array[order])
+        if name != "images" or not (in_order and _link(images, temporary / "images.npy")):
+            np.save(temporary / f"{name}.npy", array if in_order else array[order])
     write_json(temporary / "about.json", {"version": 1, "class_names": list(class_names)})
     try:
         temporary.rename(folder)
@@ -57,6 +64,23 @@ def load_pictures(root: Path, content_hash: str) -> Pictures:
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         raise RunError("The pictures of this run are no longer in the cache: start a run on the same data set to bring them back.") from None
     return Pictures(images, labels, ids, names)
+
+
+def _link(images: NDArray[np.uint8], path: Path) -> bool:
+    """Whether `path` is now the file that `images` is the whole map of."""
+    source = getattr(images, "filename", None)
+    if source is None or not isinstance(images.base, mmap.mmap):  # a view of a map is not the file
+        return False
+    try:
+        os.link(source, path)  # a second name for the same file: it stays when the first one goes
+        return True
+    except OSError:  # another disk, or one without links
+        pass
+    try:
+        path.symlink_to(source)
+        return True
+    except OSError:
+        return False
 
 
 def _folder(root: Path, content_hash: str) -> Path:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from engine.config import Hardware
+from engine.cores import usable_cores
 from engine.errors import ConfigError
 
 M = TypeVar("M", bound=nn.Module)
@@ -62,10 +63,3 @@ def resolve(wanted: Hardware) -> Machine:
     threads = wanted.threads or usable_cores()
     # channels_last measured a fifth to a third faster for these networks on CPU, and is what GPU convolutions want in bfloat16.
     return Machine(device, precision, threads, True, str(torch.__version__))
-
-
-def usable_cores() -> int:
-    """Cores this process is allowed to run on, which can be fewer than the machine has. A quota of time, as containers set it, is not seen."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

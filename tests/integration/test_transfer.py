@@ -77,7 +77,7 @@ def test_a_resumed_run_needs_the_earlier_one_no_more(first: Run, tmp_path: Path)
     assert ours is not None
     assert theirs is not None
     assert all(torch.equal(ours["method"][name], theirs["method"][name]) for name in ours["method"])
-    assert ours["fingerprint"] != theirs["fingerprint"]  # the config names another run
+    assert ours["fingerprint"] == theirs["fingerprint"]  # the same weights, under another run's id
 
 
 CANNOT = {

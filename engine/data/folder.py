@@ -1,0 +1,199 @@
+"""A person's own pictures: a folder or zip archive with one folder per class, decoded once to one size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import DataParams, param
+from engine.cores import usable_cores
+from engine.data.decoded import Writer
+from engine.data.decoded_source import DecodedSource, stop_if
+from engine.data.image_set import Cancelled, Progress, stratified_test
+from engine.data.layout import Layout, arrange, natural, titles
+from engine.data.picture_files import File, PictureFiles, open_files
+from engine.data.report import Report
+from engine.errors import DataError, PictureError
+from engine.pictures import fit_picture, read_picture, without_warnings
+from engine.registry import datasets
+
+DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order
+TEST_SHARE = 0.2
+CHUNK, CHUNK_BYTES = 64, 4 << 20  # pictures, and bytes of their files, that one thread decodes in one go
+SMALL = 4 << 10  # bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not
+
+Fit = Literal["crop", "pad", "squash"]
+Color = Literal["auto", "grey", "rgb"]
+Loaded = NDArray[np.uint8] | PictureError  # [C, size, size], or why not
+
+
+@datasets.register
+class Folder(DecodedSource):
+    """`class/...` or `train/class/...` and `test/class/...`, with an optional `unlabeled/...` folder; what cannot be read is skipped and reported."""
+
+    class Params(DataParams):
+        name: Literal["folder"] = "folder"
+        path: str = param(
+            "", max_length=4096, place=True, help="Folder or zip archive with one folder of pictures per class; train and test folders and an unlabeled folder are understood."
+        )
+        size: int = param(32, ge=8, le=256, unit="px", help="Side of the square that every picture is brought to.")
+        fit: Fit = param("crop", help="crop: the middle square. pad: the whole picture, with its border continued. squash: the whole picture, stretched.")
+        color: Color = param("auto", help="auto: grey if every picture is grey, else color.")
+        mirror: bool = param(True, help="A mirrored picture still shows the same class: true of most photographs, not of letters and digits.")
+
+    title = "My own pictures"
+    summary = "A folder or zip archive of pictures, one folder per class."
+    variants: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"flip"}), frozenset())
+    params: Params
+
+    @property
+    def symmetries(self) -> frozenset[str]:
+        return self.variants[0 if self.params.mirror else 1]
+
+    def key(self) -> str:
+        files = open_files(self.params.path, listed=False)
+        try:
+            return self._key(files)
+        finally:
+            files.close()
+
+    def decode(self, writer: Writer, progress: Progress, cancelled: Cancelled) -> None:
+        start = time.perf_counter()
+        key = self.key()
+        files = open_files(self.params.path)
+        try:
+            self._decode(files, writer, progress, cancelled, start)
+        finally:
+            files.close()
+        if self.key() != key:
+            raise DataError(f"{files.shown} changed while its pictures were read: import it again when nothing writes to it any more.")
+
+    def _key(self, files: PictureFiles) -> str:
+        settings = [DECODING, self.params.size, self.params.fit, self.params.color]
+        return "folder-" + hashlib.sha256(json.dumps([settings, files.stamp]).encode()).hexdigest()[:24]
+
+    def _decode(self, files: PictureFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float) -> None:
+        layout = arrange([file.name for file in files.files])
+        report = Report(size=self.params.size, own_test=layout.own_test)
+        for name, reason in files.skipped + [(files.files[row].name, reason) for row, reason in layout.skipped]:
+            report.skip(name, reason)
+        in_training = {place.of for place in layout.places if not place.test}
+        places = [place for place in layout.places if place.of in in_training or place.of is None]
+        for place in layout.places:
+            if place.test and place.of not in in_training:
+                report.skip(files.files[place.row].name, "a test picture of a class without training pictures")
+        self._refuse_what_is_no_set(files, layout, report)
+
+        of: list[str | None] = []
+        test: list[bool] = []
+        total = len(places)
+        progress(0, total)
+        # One chunk after another: the order of the pictures, and with it their ids, is that of the sorted names.
+        loaded = decoded(files, [files.files[place.row] for place in places], self._load)
+        for done, (place, picture) in enumerate(zip(places, loaded, strict=True), 1):
+            if isinstance(picture, PictureError):
+                report.skip(files.files[place.row].name, picture.reason)
+            else:
+                writer.add(picture[None])
+                of.append(place.of)
+                test.append(place.test)
+            if done % CHUNK == 0 or done == total:
+                stop_if(cancelled, done, total, "pictures")
+                progress(done, total)
+        self._finish(files, writer, report, of, np.array(test, dtype=bool), start)
+
+    def _finish(self, files: PictureFiles, writer: Writer, report: Report, of: list[str | None], is_test: NDArray[np.bool_], start: float) -> None:
+        # A class of which no training picture could be read is no class; its test pictures cannot be taken back from the file.
+        classes = sorted({name for name, test in zip(of, is_test, strict=True) if name is not None and not test}, key=natural)
+        if not of:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report.skipped.items(), key=lambda item: -item[1]))
+            raise DataError(f"None of the files in {files.shown} is a picture that can be read ({reasons}): choose a folder or zip archive of pictures.")
+        if len(classes) < 2:
+            raise _too_few(files, classes)
+        number = {name: k for k, name in enumerate(classes)}
+        labels = np.array([-1 if name is None else number.get(name, -1) for name in of], dtype=np.int64)
+        if not report.own_test:
+            is_test = stratified_test(labels, TEST_SHARE)
+        names = titles(classes)
+        report.read, report.channels = writer.shape[0], writer.shape[1]
+        report.unlabeled = int(((labels < 0) & ~is_test).sum())
+        report.training = {name: int(((labels == k) & ~is_test).sum()) for k, name in enumerate(names)}
+        report.test = {name: int(((labels == k) & is_test).sum()) for k, name in enumerate(names)}
+        report.seconds = round(time.perf_counter() - start, 2)
+        writer.finish("folder", labels, is_test, names, self.variants, report)
+
+    def _refuse_what_is_no_set(self, files: PictureFiles, layout: Layout, report: Report) -> None:
+        """Before the first picture is decoded, as far as the names tell."""
+        classes = sorted({place.of for place in layout.places if place.of is not None and not place.test}, key=natural)
+        if not classes:
+            lying = f"{report.skipped['in no class folder']:,} files lie in no class folder" if "in no class folder" in report.skipped else "no pictures"
+            raise DataError(f"{files.shown} has no class folders ({lying}): put the pictures of each class into a folder of its own, such as cat/1.jpg and dog/1.jpg.")
+        if len(classes) < 2:
+            raise _too_few(files, classes)
+
+    def _load(self, data: bytes, name: str) -> Loaded:
+        size, color = self.params.size, self.params.color
+        try:
+            # Twice the size is kept, so that the antialiased filter still has the last word.
+            picture = read_picture(data, name, smallest=2 * size)
+        except PictureError as error:
+            return error
+        channels = {"grey": 1, "rgb": 3, "auto": picture.shape[2]}[color]
+        fitted = fit_picture(picture, size, channels, self.params.fit, invert="no").pixels
+        if color == "auto" and channels == 3 and (fitted[0] == fitted[1]).all() and (fitted[0] == fitted[2]).all():
+            return fitted[:1]  # grey that was stored as color
+        return fitted
+
+
+def decoded(files: PictureFiles, wanted: list[File], load: Callable[[bytes, str], Loaded]) -> Iterator[Loaded]:
+    """`load` of each wanted file, in their order. Files are read here, decoded by threads, and few wait in between: memory stays bounded."""
+    threads = min(usable_cores(), 8)
+    waiting: deque[Future[list[Loaded]]] = deque()
+
+    def load_all(chunk: list[tuple[bytes | PictureError, str]]) -> list[Loaded]:
+        return [data if isinstance(data, PictureError) else load(data, name) for data, name in chunk]
+
+    with without_warnings(), ThreadPoolExecutor(threads, "decode") as pool:
+        try:
+            for chunk, size in _chunks(files, wanted):
+                if size < SMALL * len(chunk) and not waiting:
+                    yield from load_all(chunk)
+                    continue
+                waiting.append(pool.submit(load_all, chunk))
+                while len(waiting) > 2 * threads:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _chunks(files: PictureFiles, wanted: list[File]) -> Iterator[tuple[list[tuple[bytes | PictureError, str]], int]]:
+    chunk: list[tuple[bytes | PictureError, str]] = []
+    size = 0
+    for file in wanted:
+        data: bytes | PictureError
+        try:
+            data = files.read(file)
+            size += len(data)
+        except PictureError as error:
+            data = error
+        chunk.append((data, file.name))
+        if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
+            yield chunk, size
+            chunk, size = [], 0
+    if chunk:
+        yield chunk, size
+
+
+def _too_few(files: PictureFiles, classes: list[str]) -> DataError:
+    found = f"1 class ({titles(classes)[0]!r})" if classes else "no class"
+    return DataError(f"{files.shown} has training pictures of {found}, but at least 2 classes are needed: put the pictures of each class into a folder of its own.")

@@ -1,0 +1,90 @@
+"""From the names of a folder's files to classes and test marks: `class/...`, `train|test/class/...`, and an optional `unlabeled/`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+TRAINING = {"train", "training"}
+TEST = {"test", "testing"}
+UNLABELED = {"unlabeled", "unlabelled"}
+_JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+class Place(NamedTuple):
+    """Where one file belongs. row: in the list of names. of: its class, None for unlabeled."""
+
+    row: int
+    of: str | None
+    test: bool
+
+
+class Layout(NamedTuple):
+    """places: in the order of the names, sorted. skipped: [row, reason]. own_test: whether there is a test folder with classes."""
+
+    places: list[Place]
+    skipped: list[tuple[int, str]]
+    own_test: bool
+
+
+def arrange(names: Sequence[str]) -> Layout:
+    """Read the layout off the names (parts joined by /).
+
+    What macOS and Windows leave behind, and everything hidden, is passed over in silence. One folder around everything is tolerated. There is a
+    split if a folder `train` holds folders of its own; what then lies beside `train`, `test` and `unlabeled` is skipped. Pictures may lie deeper
+    than their class folder.
+    """
+    paths = [(row, parts) for row, parts in sorted(((row, tuple(name.split("/"))) for row, name in enumerate(names)), key=lambda item: item[1]) if not _is_junk(parts)]
+    tops = {parts[0] for _, parts in paths}
+    if len(tops) == 1 and all(len(parts) > 1 for _, parts in paths) and tops.pop().lower() not in TRAINING | TEST | UNLABELED:
+        paths = [(row, parts[1:]) for row, parts in paths]
+    split = any(len(parts) > 2 and parts[0].lower() in TRAINING for _, parts in paths)
+    places: list[Place] = []
+    skipped: list[tuple[int, str]] = []
+    for row, parts in paths:
+        found = _place(row, parts, split)
+        if isinstance(found, str):
+            skipped.append((row, found))
+        else:
+            places.append(found)
+    return Layout(places, skipped, any(place.test for place in places))
+
+
+def natural(name: str) -> tuple[tuple[int, str], ...]:
+    """Sorts "class 2" before "class 10", and numbers before words."""
+    return tuple((int(part), "") if part.isdecimal() and part.isascii() else (10**18, part) for part in re.split(r"([0-9]{1,18})", name) if part)
+
+
+def titles(classes: Sequence[str]) -> list[str]:
+    """Names for people: one line, at most 60 characters, and still different from each other."""
+    shown: list[str] = []
+    for name in classes:
+        clean = " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "?"
+        short = clean if len(clean) <= 60 else clean[:59] + "…"
+        title, count = short, 2
+        while title in shown:
+            title, count = f"{short} ({count})", count + 1
+        shown.append(title)
+    return shown
+
+
+def _place(row: int, parts: tuple[str, ...], split: bool) -> Place | str:
+    top = parts[0].lower()
+    if len(parts) == 1:
+        return "in no class folder"
+    if top in UNLABELED:
+        return Place(row, None, False)
+    if not split:
+        return Place(row, parts[0], False)
+    if top not in TRAINING | TEST:
+        return "beside train and test"
+    if len(parts) == 2:
+        return "in no class folder"
+    if parts[1].lower() not in UNLABELED:
+        return Place(row, parts[1], top in TEST)
+    return Place(row, None, False) if top in TRAINING else "unlabeled but a test picture"
+
+
+def _is_junk(parts: tuple[str, ...]) -> bool:
+    return any(part.startswith(".") or part.lower() in _JUNK for part in parts)

@@ -1,0 +1,62 @@
+"""MNIST: 70,000 handwritten digits of 28x28 grey pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.torchvision_sets import Download, TorchvisionParams, TorchvisionSet
+from engine.registry import datasets
+
+UNPACKED = {  # md5 sums of the unpacked files; torchvision lists those of the packed ones only
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+@datasets.register
+class Mnist(TorchvisionSet):
+    """LeCun, Cortes and Burges 1998: 60,000 training and 10,000 test pictures, as torchvision distributes them."""
+
+    class Params(TorchvisionParams):
+        name: Literal["mnist"] = "mnist"
+
+    title = "MNIST digits"
+    summary = "70,000 real handwritten digits, 28x28 grey pixels, ten classes; 11 MB to download once."
+    known_as = "MNIST"
+    class_names = tuple("0123456789")
+    variants = (frozenset(),)
+    folder = "MNIST/raw"
+    shape = (70_000, 1, 28, 28)
+    training = 60_000
+    # Strokes are white on black: solarizing turns the whole background white, and far shears and shifts cut strokes off.
+    recommended: ClassVar[dict[str, Any]] = {"augment": {"strong": {"rotate": 20.0, "shear": 0.2, "shift": 0.15, "cutout": 0.25, "without": ["solarize"]}}}
+
+    def downloads(self) -> list[Download]:
+        from torchvision.datasets import MNIST
+
+        return idx_downloads(MNIST)
+
+    def unpacked(self) -> dict[str, str]:
+        return {f"{self.folder}/{name}": md5 for name, md5 in UNPACKED.items()}
+
+    def parts(self, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
+        from torchvision.datasets import MNIST
+
+        return idx_parts(MNIST, root)
+
+
+def idx_downloads(cls: Any) -> list[Download]:
+    """What torchvision's class for a set in MNIST's format downloads."""
+    return [Download(name, md5, [mirror + name for mirror in cls.mirrors]) for name, md5 in cls.resources]
+
+
+def idx_parts(cls: Any, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
+    """The two parts of a set in MNIST's format; `download` finds the packed files in place and only unpacks them."""
+    sets = [cls(str(root), train=train, download=True) for train in (True, False)]
+    return [(part.data.numpy()[:, None], part.targets.numpy()) for part in sets]

@@ -1,0 +1,241 @@
+"""The files of a folder or a zip archive, by name, read one at a time into memory. Nothing is ever written under a name from an archive."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import struct
+import unicodedata
+import zipfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from engine.errors import DataError, PictureError
+from engine.pictures import LARGEST_FILE, short_name
+
+MOST_FILES = 500_000
+MOST_UNPACKED = 64 << 30  # bytes of all members together
+MOST_TIMES = 200  # unpacked size against the archive's; photographs reach 1.1, blank drawings as bitmaps about 100
+UNSUSPICIOUS = 256 << 20  # bytes below which that ratio is not looked at
+LARGEST_DIRECTORY = 128 << 20
+_DIRECTORY_ENTRY, _END, _END_64, _LOCATOR_64 = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+
+
+class File(NamedTuple):
+    """name: parts joined by /, in composed Unicode, for layout and reports. place: what its owner finds it by."""
+
+    name: str
+    place: str | zipfile.ZipInfo
+
+
+class PictureFiles(ABC):
+    """Open once, list, read. `stamp` changes whenever a file does, without reading any."""
+
+    shown: str  # the name for sentences
+    stamp: str
+    files: list[File]
+    skipped: list[tuple[str, str]]  # names and reasons of what is no plain file
+
+    @abstractmethod
+    def read(self, file: File) -> bytes:
+        """At most LARGEST_FILE + 1 bytes, which is enough to be refused. Raises PictureError for this file, DataError for all."""
+
+    def close(self) -> None:  # noqa: B027  a folder has nothing to close
+        """Let go of what was opened."""
+
+
+def open_files(path: str, listed: bool = True) -> PictureFiles:
+    """The folder or zip archive at `path`. listed: False only computes the stamp. Raises DataError in one sentence."""
+    if not path.strip():
+        raise DataError("data.path is empty: give the path of a folder or zip archive that holds one folder of pictures per class.")
+    place = Path(path).expanduser()
+    try:
+        mode = place.stat().st_mode
+    except (OSError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            raise DataError(f"data.path is {path[:300]!r}, which may not be read: allow this user to read it, or choose another folder or zip archive.") from None
+        raise DataError(f"data.path is {path[:300]!r}, but there is no such folder or file: check the path.") from None
+    if stat.S_ISDIR(mode):
+        return FolderFiles(place)
+    if stat.S_ISREG(mode):
+        return ZipFiles(place, listed)
+    raise DataError(f"data.path is {path[:300]!r}, which is neither a folder nor a file: choose a folder of pictures or a zip archive.")
+
+
+class FolderFiles(PictureFiles):
+    """The plain files under a folder. Links are not followed: one that points upwards would never end."""
+
+    def __init__(self, root: Path) -> None:
+        self.shown = short_name(str(root.absolute()))
+        self.files, self.skipped = [], []
+        self._root = root
+        found: list[str] = []
+        for folder, names, files in os.walk(root, onerror=self._refuse):
+            inside = Path(folder).relative_to(root).parts
+            names[:] = sorted(name for name in names if not self._is_link(folder, name, inside))
+            for name in files:
+                parts = [*inside, name]
+                readable = _readable("/".join(parts))
+                try:
+                    about = os.lstat(Path(folder) / name)
+                except OSError:  # gone since it was listed
+                    self.skipped.append((readable, "cannot be read"))
+                    continue
+                if not stat.S_ISREG(about.st_mode):
+                    self.skipped.append((readable, "a link or special file"))
+                    continue
+                self.files.append(File(readable, str(Path(folder) / name)))
+                found.append(f"{'/'.join(parts)}\0{about.st_size}\0{about.st_mtime_ns}")
+                if len(found) > MOST_FILES:
+                    raise DataError(f"{self.shown} has more than {MOST_FILES:,} files: choose the folder of one data set.")
+        self.stamp = hashlib.sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def read(self, file: File) -> bytes:
+        try:
+            with open(str(file.place), "rb") as opened:
+                return opened.read(LARGEST_FILE + 1)
+        except OSError as error:
+            raise PictureError(f"{short_name(file.name)} cannot be read: {error.strerror or type(error).__name__}.", "cannot be read") from None
+
+    def _is_link(self, folder: str, name: str, inside: tuple[str, ...]) -> bool:
+        if not (Path(folder) / name).is_symlink():
+            return False
+        self.skipped.append((_readable("/".join([*inside, name])), "a link or special file"))
+        return True
+
+    def _refuse(self, error: OSError) -> None:
+        where = short_name(str(error.filename))
+        raise DataError(f"The folder {where} cannot be read ({error.strerror or type(error).__name__}): allow this user to read it, or choose another.") from None
+
+
+class ZipFiles(PictureFiles):
+    """The members of a zip archive, checked before the first is read: names, links, encryption, number and claimed sizes; the true sizes while reading."""
+
+    def __init__(self, path: Path, listed: bool) -> None:
+        self.shown = short_name(path.name)
+        self.files, self.skipped = [], []
+        self._unpacked = 0
+        try:
+            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115  kept open: the archive that was checked is the one that is read
+        except OSError as error:
+            raise DataError(f"{self.shown} cannot be read ({error.strerror or type(error).__name__}): choose another zip archive.") from None
+        try:
+            self._size = os.fstat(self._file.fileno()).st_size
+            directory = self._directory()
+            self.stamp = hashlib.sha256(directory + str(self._size).encode()).hexdigest()
+            if listed:
+                self._list(directory)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def read(self, file: File) -> bytes:
+        assert isinstance(file.place, zipfile.ZipInfo)
+        try:
+            with self._archive.open(file.place) as member:
+                data = member.read(LARGEST_FILE + 1)
+        except Exception:  # noqa: BLE001  a prepared archive may fail in any way, and one damaged member costs only itself
+            raise PictureError(f"{short_name(file.name)} is damaged inside the archive: pack it again.", "damaged in the archive") from None
+        self._unpacked += len(data)
+        self._refuse_bomb(self._unpacked)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _directory(self) -> bytes:
+        """The central directory as it stands: names, sizes and checksums of all members, 15 ms for 60,000, where listing them takes half a second."""
+        not_a_zip = DataError(f"{self.shown} is not a zip archive, or one that was cut off: choose a .zip file or a folder.")
+        tail_at = max(0, self._size - (1 << 16) - 22)
+        self._file.seek(tail_at)
+        tail = self._file.read()
+        at = tail.rfind(_END)
+        if at < 0 or len(tail) - at < 22:
+            raise not_a_zip
+        (size,) = struct.unpack("<L", tail[at + 12 : at + 16])
+        end = tail_at + at
+        if tail[at - 20 : at - 16] == _LOCATOR_64 and at >= 20:
+            (end_64,) = struct.unpack("<Q", tail[at - 12 : at - 4])
+            self._file.seek(min(end_64, self._size))
+            record = self._file.read(56)
+            if len(record) == 56 and record[:4] == _END_64:
+                (size,) = struct.unpack("<Q", record[40:48])
+                end = end_64
+        if size > LARGEST_DIRECTORY:
+            raise self._too_many()
+        if size > end:
+            raise not_a_zip
+        self._file.seek(end - size)  # it ends where the end record begins, also where bytes stand before the archive
+        directory = self._file.read(size)
+        count, place = 0, 0
+        while place + 46 <= size:
+            if directory[place : place + 4] != _DIRECTORY_ENTRY:
+                raise not_a_zip
+            place += 46 + sum(struct.unpack("<HHH", directory[place + 28 : place + 34]))
+            count += 1
+            if count > MOST_FILES:
+                raise self._too_many()
+        return directory
+
+    def _list(self, directory: bytes) -> None:
+        try:
+            self._archive = zipfile.ZipFile(self._file)
+        except Exception:  # noqa: BLE001  as above
+            raise DataError(f"{self.shown} is not a zip archive, or one that was cut off: choose a .zip file or a folder.") from None
+        members = self._archive.infolist()
+        if len(members) > MOST_FILES:
+            raise self._too_many()
+        seen: set[str] = set()
+        for member in members:
+            name = self._checked_name(member)
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise DataError(f"{self.shown} holds {short_name(name)}, a link or special file: pack the pictures themselves.")
+            if member.is_dir():
+                continue
+            if member.flag_bits & 0x1:
+                raise DataError(f"{self.shown} is encrypted: pack the pictures again without a password.")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # The others unpack a whole block at a time, of any size: no limit could be kept.
+                raise DataError(f"{self.shown} packs {short_name(name)} by method {member.compress_type}, but only methods 0 and 8 are read: pack it again as an ordinary zip.")
+            if name in seen:
+                raise DataError(f"{self.shown} holds {short_name(name)} twice under the same name: remove one of the two and pack it again.")
+            seen.add(name)
+            self.files.append(File(name, member))
+        self._refuse_bomb(sum(min(member.file_size, LARGEST_FILE + 1) for member in members))
+
+    def _checked_name(self, member: zipfile.ZipInfo) -> str:
+        raw = member.orig_filename
+        name = member.filename
+        if not member.flag_bits & 0x800:  # not marked as UTF-8, but macOS packs it so
+            try:
+                raw = name = raw.encode("cp437").decode("utf-8")
+            except UnicodeError:
+                name = raw
+        parts = raw.split("/")
+        if raw.startswith("/") or re.match(r"[A-Za-z]:", raw) or "\\" in raw or "\0" in raw or ".." in parts:
+            raise DataError(f"{self.shown} holds the name {_quoted(raw)}, which could lead out of its folder: pack the folder again, with plain relative names.")
+        return _readable("/".join(part for part in name.split("/") if part not in ("", ".")))
+
+    def _refuse_bomb(self, unpacked: int) -> None:
+        if unpacked > MOST_UNPACKED or (unpacked > UNSUSPICIOUS and unpacked > MOST_TIMES * self._size):
+            raise DataError(
+                f"{self.shown} has {self._size / 1e6:,.1f} MB but unpacks to more than {min(unpacked, MOST_UNPACKED) / 1e6:,.0f} MB, "
+                "which pictures do not: choose an archive of pictures, or unpack it yourself and choose the folder."
+            )
+
+    def _too_many(self) -> DataError:
+        return DataError(f"{self.shown} has more than {MOST_FILES:,} entries: split it, or choose the archive of one data set.")
+
+
+def _readable(name: str) -> str:
+    """Composed Unicode, because macOS decomposes names; what is no character becomes a question mark."""
+    return unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
+
+
+def _quoted(name: str) -> str:
+    clean = "".join(c if c.isprintable() else "?" for c in name)
+    return f"'{clean if len(clean) <= 60 else clean[:45] + '…' + clean[-14:]}'"

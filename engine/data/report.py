@@ -1,0 +1,37 @@
+"""What an import read, what it skipped and why: shown after an import and kept beside what it made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+NAMED = 50  # skipped files that are kept by name
+
+
+@dataclass
+class Report:
+    """Counts of one import.
+
+    read: pictures in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training and test: pictures by
+    class, in the order of the classes. unlabeled: training pictures without a label. own_test: whether the set came with test pictures of
+    its own; otherwise a fifth of each class was taken. Names are as they stand in the files: text to show, never markup.
+    """
+
+    read: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    names: list[list[str]] = field(default_factory=list)
+    training: dict[str, int] = field(default_factory=dict)
+    test: dict[str, int] = field(default_factory=dict)
+    unlabeled: int = 0
+    own_test: bool = True
+    channels: int = 0
+    size: int = 0
+    seconds: float = 0.0
+
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
+        if len(self.names) < NAMED:
+            self.names.append([name, reason])
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,50 @@
+"""Small folders and archives of pictures for tests: what a class shows can be told from its brightness."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from engine.data.folder import Folder
+
+
+def encoded(pixels: Any, format: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(pixels, np.uint8)).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def grey(value: int, side: int = 10) -> bytes:
+    return encoded(np.full((side, side), value))
+
+
+def red(side: int = 10) -> bytes:
+    return encoded(np.tile(np.array([200, 0, 0]), (side, side, 1)))
+
+
+CATS_AND_DOGS = {f"{kind}/{i}.png": grey(base + i) for kind, base in (("cat", 10), ("dog", 110)) for i in range(10)}
+
+
+def folder_of(root: Path, files: Mapping[str, bytes]) -> Path:
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return root
+
+
+def zip_of(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def source(path: Path | str, **settings: Any) -> Folder:
+    return Folder(Folder.Params.model_validate({"path": str(path), "size": 8, **settings}))
