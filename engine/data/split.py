@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import DataParams, FewLabels
+from engine.config import DataParams, FewLabels, NoLabels
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError
 
@@ -33,7 +33,7 @@ class Split:
 
 
 def make_split(images: ImageSet, params: DataParams) -> Split:
-    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`.
+    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`. Without labels, `labeled` is empty.
 
     The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a class has too few pictures.
     """
@@ -51,6 +51,6 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
                 raise ConfigError(f"{wanted} labels per class are asked for, but class {name!r} has {len(rows)} training pictures: ask for at most {min(map(len, rest))}.")
         labeled = np.concatenate([rows[:wanted] for rows in rest])
     else:
-        labeled = np.concatenate(rest)
+        labeled = train[:0] if isinstance(params.labels, NoLabels) else np.concatenate(rest)
     pool = np.sort(np.concatenate([*rest, unknown]))
     return Split(ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held))], ids[images.is_test])

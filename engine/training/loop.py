@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from engine.config import RunConfig, live_settings
 from engine.data.split import make_split
@@ -19,7 +20,7 @@ from engine.training import checkpoint
 from engine.training.batches import Batches
 from engine.training.build import border_brightness, load_images, make_method, make_problem, set_normalization
 from engine.training.control import Command, Control
-from engine.training.evaluate import Evaluator
+from engine.training.evaluate import Evaluator, Served
 from engine.training.hardware import Machine, resolve
 from engine.training.model_file import save_model
 from engine.training.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
@@ -198,8 +199,9 @@ class Trainer:
         self._tick()
         self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
 
-    def _evaluate(self, final: bool = False) -> dict[str, float]:
-        metrics, arrays = self.evaluator.evaluate(self.average.module, final)
+    def _evaluate(self, final: Served | None = None) -> dict[str, float]:
+        metrics, arrays = self.evaluator.evaluate(final.network if final else self.average.module, final is not None)
+        metrics |= final.metrics if final else {}
         arrays |= self.watch.pseudo_labels()
         if self._batch is None and self.step > 0:  # resumed right here: the batch follows from its step
             self._batch = self.batches.batch(Now(self.config.seed, self.step - 1, self.config.budget.steps))
@@ -211,6 +213,13 @@ class Trainer:
         self.folder.write_snapshot(self.step, arrays)
         self.folder.add_metrics({"step": self.step, **metrics})
         return metrics
+
+    def _first_weights(self) -> nn.Module:
+        """The served network as it was before the first step."""
+        first = make_method(self.config, self._problem)
+        first.backbone.mean.copy_(self.method.backbone.mean)
+        first.backbone.std.copy_(self.method.backbone.std)
+        return self.machine.place(first).served()
 
     # commands
 
@@ -312,8 +321,9 @@ class Trainer:
         metrics: dict[str, float] = {}
         self._save()
         if state in ("finished", "stopped") and self.step > 0:
-            metrics = self._evaluate(final=True)
-            save_model(self.folder, self.config, self._problem, self.average.module, self._class_names, self._background, metrics)
+            served = self.evaluator.serve(self.average.module, self._first_weights)
+            metrics = self._evaluate(served)
+            save_model(self.folder, self.config, self._problem, served.network, self._class_names, self._background, metrics, served.probe)
         self._tick()
         self.folder.add_event(state, self.step)
         self._tell(state, reason=self._why, **({"metrics": metrics} if metrics else {}))
