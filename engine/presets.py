@@ -54,6 +54,12 @@ PRESETS: dict[str, Preset] = {
         "The network's own confident answers become labels, without strong views.",
         {"name": "Digits, pseudo-labels, 2 labels per class", **_DIGITS, "method": {"name": "pseudo_label"}},
     ),
+    "digits-simclr": Preset(
+        "No labels at all",
+        "SimCLR learns features of handwritten digits from the pictures alone; probes show what one label per class is then worth.",
+        {"name": "Digits, SimCLR", "data": {"name": "digits"}, "method": {"name": "simclr"}, "budget": {"steps": 1200, "batch_size": 128, "evaluate_every": 100}},
+        takes="about 30 s",
+    ),
     "shapes-fixmatch": Preset(
         "Colored shapes",
         "FixMatch on drawn pictures: six shapes in any color over clutter, four labels per class.",
