@@ -57,8 +57,8 @@ PRESETS: dict[str, Preset] = {
     "digits-simclr": Preset(
         "No labels at all",
         "SimCLR learns features of handwritten digits from the pictures alone; probes show what one label per class is then worth.",
-        {"name": "Digits, SimCLR", "data": {"name": "digits"}, "method": {"name": "simclr"}, "budget": {"steps": 1200, "batch_size": 128, "evaluate_every": 100}},
-        takes="about 30 s",
+        {"name": "Digits, SimCLR", "data": {"name": "digits"}, "method": {"name": "simclr"}, "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100}},
+        takes="about half a minute",
     ),
     "shapes-fixmatch": Preset(
         "Colored shapes",
