@@ -73,7 +73,13 @@ class PartialLabels(Settings):
     repair: bool = param(True, advanced=True, help="Give a picture that no wrong label joined one at random, so that no label is known for sure.")
 
 
-Labels = Annotated[FewLabels | PartialLabels | AllLabels, Field(discriminator="kind")]
+class NoLabels(Settings):
+    """No label reaches training. Validation and test pictures keep theirs, and probes of the features say how many labels they were given."""
+
+    kind: Literal["none"] = "none"
+
+
+Labels = Annotated[FewLabels | PartialLabels | AllLabels | NoLabels, Field(discriminator="kind")]
 
 
 class DataParams(Settings):
@@ -125,7 +131,7 @@ Optimizer = Annotated[SGDParams | AdamWParams, Field(discriminator="name")]
 
 class Budget(Settings):
     steps: int = param(500, ge=1, le=10_000_000, symbol="K", help="Optimizer steps. The schedule is planned for exactly this many.")
-    batch_size: int = param(32, ge=2, le=65_536, symbol="B", help="Labeled pictures in a step.")
+    batch_size: int = param(32, ge=2, le=65_536, symbol="B", help="Labeled pictures in a step; of a method that learns without labels, all pictures in a step.")
     evaluate_every: int = param(25, ge=1, le=1_000_000, advanced=True, help="Steps between two evaluations (metrics and a snapshot).")
 
 
@@ -288,14 +294,23 @@ def _resolve(value: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"augment.{unused[0]} would do nothing: {asked_for['method']['name']} uses the views {', '.join(used)}.")
     resolved["augment"] = {name: asked.get(name, {}) for name in used}
     data_part = resolved["data"] = dict(resolved["data"])
+    data_part["labels"] = _labels(data_part.get("labels"), method.supervision, data.Params.model_fields["labels"].default)
     if data_part.get("split_seed") is None:
         try:  # checked here, or a wrong seed would be reported as a wrong data.split_seed
             data_part["split_seed"] = TypeAdapter(Seed).validate_python(value.get("seed", 0))
         except ValidationError as error:
             raise ConfigError(sentence(error, "seed")) from None
-    if isinstance(data_part.get("labels"), dict):
-        data_part["labels"] = {"kind": "few", **data_part["labels"]}
     return resolved
+
+
+def _labels(asked: Any, supervision: set[str], usual: Settings) -> Any:
+    """The labels as asked for; what was not said follows the data set's usual kind, or, where the method cannot learn from that, its own."""
+    if asked is not None and not isinstance(asked, dict):
+        return asked
+    kind = usual.kind if usual.kind in supervision else sorted(supervision)[0]  # type: ignore[attr-defined]  # every member of the union has a kind
+    if not asked:
+        return usual.model_dump() if kind == usual.kind else {"kind": kind}  # type: ignore[attr-defined]
+    return {"kind": kind, **asked}
 
 
 def sentence(error: ValidationError, prefix: str = "") -> str:
@@ -327,7 +342,7 @@ def _shown(value: Any) -> str:
 
 
 _NO_RECIPES = 'augment must be an object: one entry per view recipe, such as {"weak": {"translate": 0.125}}.'
-_TAGS = ("few", "partial", "all", "sgd", "adamw")  # pydantic names the chosen part of a union on the way to a setting; no setting's key has it
+_TAGS = ("few", "partial", "all", "none", "sgd", "adamw")  # pydantic names the chosen part of a union on the way to a setting; no setting's key has it
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),

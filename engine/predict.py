@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.errors import RunError
 from engine.pictures import fit_picture
 from engine.runs.folder import RunFolder
 from engine.training.model_file import load_model
@@ -23,7 +24,11 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """The served network of a run. Raises RunError if the run has no model, or a damaged or newer one."""
+    """The served network of a run; where the method learns no classes, the linear probe on its features answers.
+
+    probe: what that probe is (`labels`, `protocol` ...), or None. Raises RunError if the run has no model, a damaged or newer one, or one
+    whose data had no label for a probe.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         self._served, about = load_model(folder)
@@ -32,6 +37,9 @@ class Predictor:
         self.size: int = about["problem"]["size"]
         self.background: float = about["background"]
         self.metrics: dict[str, float] = about["metrics"]
+        self.probe: dict[str, Any] | None = about.get("probe")
+        if self.probe is not None and not self.probe.get("labels"):
+            raise RunError(f"Run {folder.id} learned features and no classes, and its pictures have no labels for a probe: give some of them a label and start it again.")
 
     def predict(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """pictures: decoded, uint8 [H, W, C] of any size, C 1 or 3. Fitted to the data set's size and colors first."""

@@ -51,6 +51,24 @@ PRESETS: dict[str, Preset] = {
         "The network's own confident answers become labels, without strong views.",
         {**_DIGITS, "method": {"name": "pseudo_label"}},
     ),
+    "digits-simclr": Preset(
+        "No labels at all",
+        "SimCLR learns features of handwritten digits from the pictures alone; probes show what one label per class is then worth.",
+        {"data": {"name": "digits"}, "method": {"name": "simclr"}, "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100}},
+        takes="about half a minute",
+    ),
+    "digits-proden": Preset(
+        "Several possible labels",
+        "PRODEN finds the true label of each handwritten digit among several candidates, while it learns to read them.",
+        {"data": {"name": "digits", "labels": {"kind": "partial", "rate": 0.7}}, "method": {"name": "proden"}, "budget": {"steps": 600, "evaluate_every": 30}},
+        takes="about 10 s",
+    ),
+    "digits-label-spreading": Preset(
+        "Labels flow to similar pictures",
+        "Label spreading joins each handwritten digit to those that look most like it, and lets two labels per class flow along these ties.",
+        {"data": {"name": "digits"}, "method": {"name": "label_spreading"}},
+        takes="about 2 s",
+    ),
     "shapes-fixmatch": Preset(
         "Colored shapes",
         "FixMatch on drawn pictures: six shapes in any color over clutter, four labels per class.",

@@ -29,9 +29,22 @@ def warp(images: Tensor, plan: Plan, interpolation: Interpolation) -> Tensor:
         return images
     height, width = images.shape[2:]
     part = take_rows(images, rows).float()  # [R, C, H, W]
-    grid = _grid(sources(plan.operations[rows], plan.amounts[rows], height, width), height, width, images)
-    warped = F.grid_sample(part, grid, mode=interpolation, padding_mode="zeros", align_corners=False).round_()
-    return put_rows(images, rows, to_bytes(warped))
+    matrices = sources(plan.operations[rows], plan.amounts[rows], height, width)
+    return put_rows(images, rows, read(part, matrices, centered(height), centered(width), interpolation))
+
+
+def read(pixels: Tensor, matrices: Floats, down: Floats, across: Floats, interpolation: Interpolation = "bilinear") -> Tensor:
+    """Pixels [B, C, H, W] in 0..255 read at the places where `matrices` [B, 3, 3] put a raster: uint8, rounded, black from outside.
+
+    down: [H] or [B, H], across: [W] or [B, W]: the raster's rows and columns, in pixels from the picture's centre.
+    """
+    grid = _grid(matrices, down, across, pixels)
+    return to_bytes(F.grid_sample(pixels, grid, mode=interpolation, padding_mode="zeros", align_corners=False).round_())
+
+
+def centered(side: int) -> Floats:
+    """The places of a side's pixels, from its centre."""
+    return np.arange(side, dtype=np.float64) - (side - 1) / 2
 
 
 def to_bytes(pixels: Tensor) -> Tensor:
@@ -60,12 +73,13 @@ def sources(operations: Ints, amounts: Floats, height: int, width: int) -> Float
     return composed
 
 
-def _grid(matrices: Floats, height: int, width: int, like: Tensor) -> Tensor:
+def _grid(matrices: Floats, down: Floats, across: Floats, like: Tensor) -> Tensor:
     """grid_sample's coordinates, float32 [B, H, W, 2] in -1..1."""
+    height, width = like.shape[2:]
     scaled = matrices[:, :2] * np.array([[2 / width], [2 / height]])
     pairs: npt.NDArray[Any] = scaled[:, 0] + 1j * scaled[:, 1]  # [B, 3]
-    along = pairs[:, :1] * (np.arange(width) - (width - 1) / 2)  # [B, W]
-    down = pairs[:, 1:2] * (np.arange(height) - (height - 1) / 2) + pairs[:, 2:]  # [B, H]
+    along = pairs[:, :1] * across  # [B, W]
+    below = pairs[:, 1:2] * down + pairs[:, 2:]  # [B, H]
     # A sum of complex numbers lays x and y side by side in one vectorized pass; affine_grid's matrix product takes twenty times as long.
-    total = on_device(along.astype(np.complex64), like)[:, None, :] + on_device(down.astype(np.complex64), like)[:, :, None]
+    total = on_device(along.astype(np.complex64), like)[:, None, :] + on_device(below.astype(np.complex64), like)[:, :, None]
     return torch.view_as_real(total)

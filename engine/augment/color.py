@@ -1,4 +1,4 @@
-"""RandAugment's color operations on uint8, every sample with its own: each equals torchvision's at the same parameter, bit for bit on the CPU."""
+"""Color operations on uint8, every sample with its own: each equals torchvision's at the same parameter, bit for bit on the CPU."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recolor(images: Tensor, plan: Plan) -> Tensor:
             _blend_(part[:blends], amount[:blends], counts)
         places = torch.split(part[blends:], counts[len(BLENDS) :])
         settings = torch.split(amount[blends:], counts[len(BLENDS) :])
-        for pixels, setting, operation in zip(places, settings, (_posterize_, _solarize_, _auto_contrast_, _equalize_), strict=True):
+        for pixels, setting, operation in zip(places, settings, (_posterize_, _solarize_, _auto_contrast_, _equalize_, _hue_), strict=True):
             if pixels.shape[0]:
                 operation(pixels, setting)
         images = put_rows(images, rows, part)
@@ -126,3 +126,28 @@ def _equalize_(pixels: Tensor, _: Tensor) -> None:
     table = torch.div(darker + torch.div(step, 2, rounding_mode="floor"), step.clamp(min=1), rounding_mode="floor").clamp_(max=255)
     table = torch.where(step == 0, torch.arange(256, dtype=torch.int32, device=pixels.device), table).to(torch.uint8)
     pixels.copy_(table.gather(2, values).view(pixels.shape))
+
+
+def _hue_(pixels: Tensor, turn: Tensor) -> None:
+    """Turns every color on the circle of hues, by -0.5 to 0.5 of a full turn; greys stay. torchvision's arithmetic, step by step, so that it rounds alike."""
+    if pixels.shape[1] == 1:
+        return  # a grey picture has no hue
+    x = pixels.float().mul_(1 / 255)
+    least, value = torch.aminmax(x, dim=1, keepdim=True)  # [R, 1, H, W]
+    reach = value - least
+    grey = reach == 0
+    saturation = reach / value.masked_fill(grey, 1)
+    red, green, blue = torch.split((value - x) / reach.masked_fill(grey, 1), 1, 1)
+    is_red, is_green = value == x[:, :1], value == x[:, 1:2]
+    sixths = torch.where(is_red, blue - green, torch.where(is_green, red + 2 - blue, green + 4 - red))
+    hue = sixths.mul_(1 / 6).add_(1).fmod_(1).add_(turn).remainder_(1).mul_(6)  # 0..6
+    sector = hue.floor()
+    part = saturation * hue.sub_(sector)
+    rest = 1 - saturation
+    levels = torch.cat((value, rest * value, (1 - part) * value, (part + rest) * value), 1).clamp_(0, 1)  # highest, lowest, falling, rising
+    chosen = _LEVEL_OF.to(pixels.device)[:, sector.squeeze(1).long().remainder_(6)].movedim(0, 1)  # [R, 3, H, W]
+    pixels.copy_(levels.gather(1, chosen).mul_(256 - 1e-3).to(torch.int16))
+
+
+_LEVEL_OF = torch.tensor([[0, 2, 1, 1, 3, 0], [3, 0, 0, 2, 1, 1], [1, 1, 3, 0, 0, 2]])
+"""Which of the four levels red, green and blue have in each sixth of the circle."""

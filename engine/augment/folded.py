@@ -10,7 +10,7 @@ from engine.augment.color import LUMA
 from engine.augment.plan import CODE, Plan
 from engine.augment.rows import on_device, take_rows
 
-LEFT_OUT = ("sharpness", "posterize", "solarize", "equalize")
+LEFT_OUT = ("sharpness", "posterize", "solarize", "equalize", "hue")
 """Not affine in a pixel's own channels, so never drawn: their share of the draws goes to the other operations."""
 
 

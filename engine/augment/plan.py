@@ -1,4 +1,4 @@
-"""RandAugment's operations, and the plan that names those of every sample: drawn here, applied elsewhere."""
+"""Operations on pictures, RandAugment's among them, and the plan that names those of every sample: drawn here, applied elsewhere."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ Floats = npt.NDArray[np.float64]
 
 # The order in which the pictures of a batch are worked on: those that share a step stand together, and color operations have the lowest places.
 BLENDS = ("brightness", "contrast", "color", "sharpness")
-COLORS = (*BLENDS, "posterize", "solarize", "auto_contrast", "equalize")
+COLORS = (*BLENDS, "posterize", "solarize", "auto_contrast", "equalize", "hue")
 GEOMETRY = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
-OPERATIONS = (*COLORS, *GEOMETRY, "identity")
-"""The 14 operations of FixMatch's appendix; a plan refers to them by their place in this tuple."""
+KNOWN = (*COLORS, *GEOMETRY, "identity")
+"""Every operation; a plan refers to them by their place in this tuple."""
+
+OPERATIONS = tuple(name for name in KNOWN if name != "hue")
+"""The 14 operations of FixMatch's appendix, which RandAugment draws from."""
 
 Operation = Literal[
     "brightness",
@@ -34,7 +37,7 @@ Operation = Literal[
     "identity",
 ]
 
-CODE = {name: code for code, name in enumerate(OPERATIONS)}
+CODE = {name: code for code, name in enumerate(KNOWN)}
 
 
 class Ranges(NamedTuple):
@@ -46,11 +49,12 @@ class Ranges(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """n operations for each sample, in the order of application, on the CPU. operations: int64 [B, n], places in OPERATIONS. amounts: float64 [B, n].
+    """n operations for each sample, in the order of application, on the CPU. operations: int64 [B, n], places in KNOWN. amounts: float64 [B, n].
 
     What an amount means depends on its operation: brightness, contrast, color, sharpness: the factor, 1 leaves the picture alone;
     posterize: bits kept, 0..8; solarize: the value from which pixels are inverted; rotate: degrees, counterclockwise; shear_x, shear_y: the
-    slope; translate_x, translate_y: pixels, to the right and down; auto_contrast, equalize, identity: nothing.
+    slope; translate_x, translate_y: pixels, to the right and down; hue: turns of the color circle, -0.5..0.5; auto_contrast, equalize,
+    identity: nothing.
     """
 
     operations: Ints
@@ -58,7 +62,7 @@ class Plan(NamedTuple):
 
     def rows(self, names: tuple[str, ...]) -> Ints:
         """Samples that have at least one of these operations: [r], ascending."""
-        wanted = np.zeros(len(OPERATIONS), dtype=bool)
+        wanted = np.zeros(len(KNOWN), dtype=bool)
         wanted[[CODE[name] for name in names]] = True
         return np.flatnonzero(wanted[self.operations].any(1))
 
@@ -70,7 +74,7 @@ def plan_of(chance: Floats, choices: Ints, magnitude: float, ranges: Ranges, hei
     solarize from any value, and `ranges` in both directions. auto_contrast and equalize have no amount, so magnitude leaves them as they are.
     """
     share = magnitude / 10
-    none, most = np.zeros(len(OPERATIONS)), np.zeros(len(OPERATIONS))
+    none, most = np.zeros(len(KNOWN)), np.zeros(len(KNOWN))
     for name in BLENDS:
         none[CODE[name]], most[CODE[name]] = 1 - 0.05 * share, 1 - 0.95 * share
     none[CODE["posterize"]], most[CODE["posterize"]] = 8, 8 - 4 * share

@@ -74,7 +74,7 @@ class Strong(Recipe):
         return self.apply(images, self.draw(batch, height, width, generator))
 
     def choices(self, pixels: int) -> Ints:
-        """Places in OPERATIONS of the operations that are drawn from: not those that do nothing to pictures of this many channels and pixels."""
+        """Places in KNOWN of the operations that are drawn from: not those that do nothing to pictures of this many channels and pixels."""
         left_out = {*self.params.without, *(LEFT_OUT if self.params.color == "folded" else ())}
         if self.channels == 1:
             left_out.add("color")

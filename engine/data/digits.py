@@ -25,6 +25,7 @@ class Digits(DataSource):
     # and a tilt of the weak ones spreads the few labels a little further.
     recommended: ClassVar[dict[str, Any]] = {
         "augment": {
+            "simclr": {"area": 0.5, "flip": "off", "rotate": 20.0, "shear": 0.2, "shift": 0.125},
             "weak": {"translate": 0.125, "flip": "off", "rotate": 10.0},
             "strong": {
                 "translate": 0.125,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import DataParams, FewLabels, PartialLabels
+from engine.config import DataParams, FewLabels, NoLabels, PartialLabels
 from engine.data.candidates import Candidates, uniform_candidates
 from engine.data.chance import derive
 from engine.data.image_set import ImageSet
@@ -37,7 +37,7 @@ class Split:
 
 
 def make_split(images: ImageSet, params: DataParams) -> Split:
-    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`.
+    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`. Without labels, `labeled` is empty.
 
     The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a class has too few pictures.
     """
@@ -64,5 +64,5 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
         chance = np.random.default_rng(derive(params.split_seed or 0, "candidates"))
         candidates = uniform_candidates(labels[pool], images.classes, params.labels.rate, chance, params.labels.repair)
     else:
-        labeled = np.concatenate(rest)
+        labeled = train[:0] if isinstance(params.labels, NoLabels) else np.concatenate(rest)
     return Split(ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held))], ids[images.is_test], candidates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -30,7 +30,6 @@ class AllCandidates(GradientMethod):
     paper = "the naive baseline of Lv et al. 2020, arXiv:2002.08053"
     supervision: ClassVar[set[str]] = {"partial"}
     recipes = ("weak",)
-    recommended: ClassVar[dict[str, Any]] = {"data": {"labels": {"kind": "partial"}}}
 
     def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
         super().__init__(params, backbone, problem)

@@ -181,15 +181,21 @@ class Method(nn.Module):
 
     @abstractmethod
     def served(self) -> nn.Module:
-        """What is evaluated, averaged, saved and predicted with: images [B, C, H, W] to (features [B, D], logits [B, K])."""
+        """What is evaluated, averaged, saved and predicted with: images [B, C, H, W] to (features [B, D], logits [B, K]).
+
+        None instead of logits where the method knows no classes: it is then evaluated by probes of the features.
+        """
 
     def candidate_weights(self) -> Tensor | None:
         """Float [n, K] by row of the pool, each row a distribution over its candidates: what the method believes now. None: it keeps none."""
         return None
 
     def show(self, batch: Batch) -> dict[str, Tensor]:
-        """What the method sees of this batch: views by name, each [n, C, H, W]. Changes nothing."""
-        return dict(shown_part(batch).views)
+        """What the method sees of this batch: views by name, each [n, C, H, W]; several of one recipe are numbered from 1. Changes nothing."""
+        shown: dict[str, Tensor] = {}
+        for name, view in shown_part(batch).views.items():
+            shown |= {name: view} if view.ndim == 4 else {f"{name}_{number}": one for number, one in enumerate(view, 1)}
+        return shown
 
 
 class GradientMethod(Method):
@@ -259,6 +265,17 @@ class Classifier(nn.Module):
         """Logits of several views from one forward pass, so that batch norm sees them all together and updates once."""
         _, logits = self(torch.cat(views))
         return list(logits.split([len(view) for view in views]))
+
+
+class Encoder(nn.Module):
+    """A backbone alone, for methods that learn no classes: images [B, C, H, W] to (features [B, D], None)."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
+        return self.backbone(images), None
 
 
 def decayed(modules: Iterable[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

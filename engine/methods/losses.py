@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,6 +42,24 @@ def restricted_softmax(logits: Tensor, candidates: Tensor) -> Tensor:
         raise ShapeError(f"logits and candidates must have one shape, but have {list(logits.shape)} and {list(candidates.shape)}.")
     # Masked before the softmax: a candidate whose probability underflows keeps its place among the others.
     return logits.float().masked_fill(~candidates, float("-inf")).softmax(1)
+
+
+def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """NT-Xent, the normalized temperature-scaled cross-entropy (SimCLR, Chen et al. 2020, arXiv:2002.05709, eq. 1 and algorithm 1).
+
+    first, second: [N, D], two views of the same N pictures, row by row, any float type, computed in float32 or better; normalized here.
+    Each of the 2N rows picks its other view out of all 2N-1 other rows, by cosine over temperature. Returns the mean, a scalar in nats:
+    ln(2N-1) if all rows are equal. The authors' code returns twice this value. Raises ShapeError if the two differ in shape.
+    """
+    if first.shape != second.shape or first.ndim != 2:
+        raise ShapeError(f"first and second must have one shape [N, D], but have {list(first.shape)} and {list(second.shape)}.")
+    count = len(first)
+    with torch.autocast(first.device.type, enabled=False):  # the product of bfloat16 rows would round cosines to 8 bits
+        rows = F.normalize(torch.cat((first, second)).to(torch.promote_types(first.dtype, torch.float32)))  # [2N, D]
+        logits = rows @ rows.T / temperature  # [2N, 2N]
+    # -inf, not 0: a row is no choice of its own, and exp(0) would count as one. The other view stays in: it is the right answer.
+    logits = logits.masked_fill(torch.eye(2 * count, dtype=torch.bool, device=rows.device), -torch.inf)
+    return F.cross_entropy(logits, torch.arange(2 * count, device=rows.device).roll(count))
 
 
 def linear_ramp(progress: float, end: float) -> float:

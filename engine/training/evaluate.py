@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,9 +17,21 @@ from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.methods.contract import Method
 from engine.training.hardware import Machine
+from engine.training.probe import Features, Probed, Probes
 
 SAMPLE = 2_000  # pictures of one part that a live evaluation looks at; the final one takes all validation and test pictures
 PARTS = ("labeled", "unlabeled", "validation", "test")
+
+
+class Served(NamedTuple):
+    """What a run ends with: the network that answers, metrics of its probes, and what its file says of the probe it carries.
+
+    probe is None where the method has logits of its own, and {"labels": 0} where there is neither: then nothing answers.
+    """
+
+    network: nn.Module
+    metrics: dict[str, float]
+    probe: dict[str, Any] | None
 
 
 class Evaluator:
@@ -32,34 +45,42 @@ class Evaluator:
         self._pool, self._candidates = order[np.searchsorted(images.ids[order], split.pool)], split.candidates
         self._candidate_rows = np.sort(np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE])
         self._sample = {part: places if len(places) <= SAMPLE else np.sort(rng.permutation(places)[:SAMPLE]) for part, places in self._places.items()}
+        self._probes = Probes(images, self._places)
 
     def evaluate(self, served: nn.Module, final: bool = False) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
         """Metrics by name (`test/accuracy`, `validation/accuracy` ...) and the snapshot's arrays.
 
         The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings float16 [n, D] of the
-        fixed samples. A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC.
+        fixed samples. A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC. Of a network
+        without logits there are no probabilities; it is measured by nearest neighbors among the training pictures of the samples.
         """
         metrics: dict[str, float] = {}
+        found: dict[str, NDArray[np.float32]] = {}
         arrays: dict[str, list[NDArray[Any]]] = {"ids": [], "part": [], "probabilities": [], "embeddings": []}
         for number, part in enumerate(PARTS):
             sample = self._sample[part]
             if len(sample) == 0:
                 continue
             features, probabilities = self.predict(served, sample)
+            found[part] = features
             known = self._labels[sample] >= 0
             arrays["ids"].append(self._images.ids[sample])
             arrays["part"].append(np.full(len(sample), number, np.uint8))
-            arrays["probabilities"].append(probabilities.astype(np.float16))
             arrays["embeddings"].append(features.astype(np.float16))
+            if probabilities is None:
+                continue
+            arrays["probabilities"].append(probabilities.astype(np.float16))
             if part in ("validation", "test"):
                 if final and len(sample) < len(self._places[part]):
                     sample = self._places[part]
                     _, probabilities = self.predict(served, sample)
                     known = self._labels[sample] >= 0
-                if known.any():
+                if known.any() and probabilities is not None:
                     figures = (summary if final else headline)(probabilities[known], self._labels[sample][known])
                     metrics |= {f"{part}/{name}": value for name, value in figures.items()}
-        return metrics, {name: np.concatenate(values) for name, values in arrays.items()}
+        if isinstance(served, Probed) or not arrays["probabilities"]:
+            metrics |= self._probes.neighbors(found, self._sample)
+        return metrics, {name: np.concatenate(values) for name, values in arrays.items() if values}
 
     def candidates(self, method: Method) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
         """How far partial labels are told apart, over the whole pool, and the weights of a fixed sample of it; nothing for other methods.
@@ -89,21 +110,65 @@ class Evaluator:
         """Features [n, D] of a backbone for the pictures at these places, in eval mode and without augmentation."""
         backbone.eval()
         with torch.inference_mode(), self._machine.autocast():
-            found = [backbone(self._batch(places[start : start + batch])).float().cpu() for start in range(0, len(places), batch)]
+            found = [backbone(self._pixels(places[start : start + batch])).float().cpu() for start in range(0, len(places), batch)]
         return torch.cat(found).numpy()
 
-    def predict(self, served: nn.Module, places: NDArray[np.int64], batch: int = 512) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Features [n, D] and probabilities [n, K] of the pictures at these places, in eval mode and without augmentation."""
+    def serve(self, served: nn.Module, first: Callable[[], nn.Module]) -> Served:
+        """The trained network as it will answer: itself if it has logits, else with the full linear probe on its features.
+
+        first: makes the same network with the run's first weights. It and the raw pixels get every probe too, under names that end in
+        /first_weights and /pixels: what a probe reaches on those was not learned by the run.
+        """
+        if self.predict(served, self._anywhere[:1])[1] is not None:
+            return Served(served, {}, None)
+        if not self._probes.labels:
+            return Served(served, {}, {"labels": 0})
+        probing = self._probes.linear(lambda places: self.predict(served, places)[0])
+        metrics = dict(probing.metrics)
+        untrained = self._settled(first())
+        baselines: dict[str, Features] = {"/pixels": self._probes.pixels, "/first_weights": lambda places: self.predict(untrained, places)[0]}
+        for of, features in baselines.items():
+            found = {part: features(places) for part, places in self._sample.items() if len(places)}
+            measured = self._probes.linear(features, of).metrics | self._probes.neighbors(found, self._sample, of)
+            metrics |= {name: value for name, value in measured.items() if name.startswith("test/")}  # settings are not chosen by them
+        probed = self._machine.place(Probed(served, *probing.probe.weight.shape))
+        probed.take(probing.probe)
+        return Served(probed, metrics, probing.about)
+
+    @property
+    def _anywhere(self) -> NDArray[np.int64]:
+        return np.concatenate(list(self._places.values()))
+
+    def _settled(self, served: nn.Module) -> nn.Module:
+        """The network with batch norm's running statistics taken from one pass over training pictures, which no training has done for it."""
+        norms = [m for m in served.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        served.train()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over all batches
+        train = np.concatenate([self._sample["labeled"], self._sample["unlabeled"]])
+        with torch.inference_mode():
+            for start in range(0, len(train) if norms else 0, 512):
+                if len(train) - start > 1:  # a single picture has no spread
+                    served(self._pixels(train[start : start + 512]))
+        return served.eval()
+
+    def _pixels(self, places: NDArray[np.int64]) -> Tensor:
+        pixels = torch.as_tensor(self._images.images[places]).to(self._machine.device)
+        return (pixels.float() / 255).contiguous(memory_format=self._machine.memory_format)
+
+    def predict(self, served: nn.Module, places: NDArray[np.int64], batch: int = 512) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Features [n, D] and probabilities [n, K] of the pictures at these places, in eval mode and without augmentation.
+
+        None instead of probabilities where the network has no logits.
+        """
         served.eval()
         features: list[Tensor] = []
         probabilities: list[Tensor] = []
         with torch.inference_mode(), self._machine.autocast():
             for start in range(0, len(places), batch):
-                feature, logits = served(self._batch(places[start : start + batch]))
+                feature, logits = served(self._pixels(places[start : start + batch]))
                 features.append(feature.float())
-                probabilities.append(logits.float().softmax(1))
-        return torch.cat(features).cpu().numpy(), torch.cat(probabilities).cpu().numpy()
-
-    def _batch(self, places: NDArray[np.int64]) -> Tensor:
-        pixels = torch.as_tensor(self._images.images[places]).to(self._machine.device)
-        return (pixels.float() / 255).contiguous(memory_format=self._machine.memory_format)
+                if logits is not None:
+                    probabilities.append(logits.float().softmax(1))
+        return torch.cat(features).cpu().numpy(), torch.cat(probabilities).cpu().numpy() if probabilities else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from engine.config import RunConfig, live_settings
 from engine.data.split import make_split
@@ -20,7 +21,7 @@ from engine.training import checkpoint
 from engine.training.build import border_brightness, load_images, make_method, make_problem, set_normalization
 from engine.training.control import Command, Control
 from engine.training.courses import make_course
-from engine.training.evaluate import Evaluator
+from engine.training.evaluate import Evaluator, Served
 from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
 from engine.training.model_file import save_model
@@ -190,8 +191,9 @@ class Trainer:
         self._tick()
         self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
 
-    def _evaluate(self, final: bool = False) -> dict[str, float]:
-        metrics, arrays = self.evaluator.evaluate(self.course.served(), final)
+    def _evaluate(self, final: Served | None = None) -> dict[str, float]:
+        metrics, arrays = self.evaluator.evaluate(final.network if final else self.course.served(), final is not None)
+        metrics |= final.metrics if final else {}
         arrays |= self.watch.pseudo_labels() or self._kept_pseudo_labels()
         more, kept = self.evaluator.candidates(self.method)
         metrics, arrays = metrics | more, arrays | kept
@@ -203,6 +205,13 @@ class Trainer:
         self.folder.write_snapshot(self.step, arrays)
         self.folder.add_metrics({"step": self.step, **metrics})
         return metrics
+
+    def _first_weights(self) -> nn.Module:
+        """The served network as it was before the first step."""
+        first = make_method(self.config, self._problem)
+        first.backbone.mean.copy_(self.method.backbone.mean)
+        first.backbone.std.copy_(self.method.backbone.std)
+        return self.machine.place(first).served()
 
     def _kept_pseudo_labels(self) -> dict[str, NDArray[Any]]:
         """Those that this step's snapshot already holds: a run stopped right after an evaluation writes the snapshot once more."""
@@ -313,8 +322,9 @@ class Trainer:
         metrics: dict[str, float] = {}
         self._save()
         if state in ("finished", "stopped") and self.step > 0:
-            metrics = self._evaluate(final=True)
-            save_model(self.folder, self.config, self._problem, self.course.served(), self._class_names, self._background, metrics)
+            served = self.evaluator.serve(self.course.served(), self._first_weights)
+            metrics = self._evaluate(served)
+            save_model(self.folder, self.config, self._problem, served.network, self._class_names, self._background, metrics, served.probe)
         self._tick()
         self.folder.add_event(state, self.step)
         self._tell(state, reason=self._why, **({"metrics": metrics} if metrics else {}))

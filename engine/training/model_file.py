@@ -15,20 +15,42 @@ from engine.methods.contract import Problem
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
 from engine.training.build import make_method
+from engine.training.probe import Probed
 
-VERSION = 1
+VERSION = 2
+"""2 since a model may carry a probe; one without is written as 1, which an older FewLab reads too."""
 
 
-def save_model(folder: RunFolder, config: RunConfig, problem: Problem, served: nn.Module, class_names: tuple[str, ...], background: float, metrics: dict[str, float]) -> None:
-    """Write the served network of a run. background: mean brightness of the pictures' borders, 0 to 1."""
-    about = {"version": VERSION, "config": config.model_dump(mode="json"), "class_names": list(class_names), "background": background, "metrics": metrics}
+def save_model(
+    folder: RunFolder,
+    config: RunConfig,
+    problem: Problem,
+    served: nn.Module,
+    class_names: tuple[str, ...],
+    background: float,
+    metrics: dict[str, float],
+    probe: dict[str, Any] | None = None,
+) -> None:
+    """Write the served network of a run. background: mean brightness of the pictures' borders, 0 to 1.
+
+    probe: what is known of the linear probe that `served` answers with (`labels`, `protocol` ...); {"labels": 0} if there is no label to
+    answer with, None if the method has logits of its own.
+    """
+    about: dict[str, Any] = {
+        "version": 1 if probe is None else VERSION,
+        "config": config.model_dump(mode="json"),
+        "class_names": list(class_names),
+        "background": background,
+        "metrics": metrics,
+    }
+    about["probe"] = probe
     about["problem"] = {"classes": problem.classes, "channels": problem.channels, "size": problem.size}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in served.state_dict().items()}
     write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": json.dumps(about)}))
 
 
 def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
-    """The served network in eval mode on the CPU, and what the file says about it (`config`, `class_names`, `problem` ...).
+    """The served network in eval mode on the CPU, and what the file says about it (`config`, `class_names`, `probe` ...).
 
     Raises RunError with one sentence if there is no model yet, or the file is damaged, foreign or newer.
     """
@@ -43,8 +65,10 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
             raise RunError(f"The model of run {folder.id} was written in format {about['version']} and this FewLab reads up to {VERSION}: update FewLab to open it.")
         config = RunConfig.parse(about["config"])
         problem = Problem(**about["problem"], counts={}, batch_size=config.budget.batch_size)
-        served = make_method(config, problem).served()
-        served.load_state_dict(safetensors.torch.load(data))
+        served, tensors = make_method(config, problem).served(), safetensors.torch.load(data)
+        if (about.get("probe") or {}).get("labels"):
+            served = Probed(served, *tensors["weight"].shape)
+        served.load_state_dict(tensors)
         if len(about["class_names"]) != problem.classes or not isinstance(about["background"] + 0.0, float) or not isinstance(about["metrics"], dict):
             raise ValueError("the metadata does not describe this model")
     except FewLabError:

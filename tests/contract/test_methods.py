@@ -17,6 +17,7 @@ from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.lab.inline import train
 from engine.methods.contract import GradientMethod, Now, bn_stats_frozen
+from engine.predict import Predictor
 from engine.registry import backbones, datasets, methods
 from engine.runs.journal import Row
 from engine.runs.store import Run, Store
@@ -26,9 +27,11 @@ from engine.training.build import load_images, make_method, make_problem
 from engine.training.control import Command, Control
 from engine.training.hardware import resolve
 from engine.training.loop import Trainer
+from engine.training.retest import retest
 from tests.contract.toy import Toy
 
 METHODS = list(methods)
+WITHOUT_LOGITS = [name for name in METHODS if methods[name].supervision == {"none"}]
 STEPS = 12
 
 
@@ -151,10 +154,46 @@ def test_any_channels_classes_labels_and_batch(method: str, channels: int, class
     run = train(config(method, channels=channels, classes=classes, labels=labels, batch=batch, steps=4), tmp_path)
     assert run.status.state == "finished"
     assert 0 <= run.status.metrics["test/accuracy"] <= 1
-    assert run.folder.snapshot(run.status.step)["probabilities"].shape[1] == classes
-    losses = [row[name] for row in run.folder.metrics() for name in ("loss/labeled", "change") if name in row]
+    probabilities = run.folder.snapshot(run.status.step)["probabilities"]
+    assert probabilities.shape[1] == classes
+    losses = [value for row in run.folder.metrics() for name, value in row.items() if name.startswith("loss/") or name == "change"]
     assert losses
     assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_served_answers_one_picture_as_it_answers_it_among_others(method: str) -> None:
+    built, batch, _ = _one_step(method)
+    pictures = next(iter(built.show(batch).values()))
+    served = built.served().eval()
+    with torch.inference_mode():
+        (alone, logits), (features, _) = served(pictures[:1]), served(pictures)
+    assert torch.allclose(alone, features[:1], atol=1e-5)
+    if logits is None:
+        assert method in WITHOUT_LOGITS, "a method that knows no classes says so by learning without labels"
+    else:
+        assert logits.shape == (1, 3)
+        assert logits.dtype == torch.float32
+
+
+@pytest.mark.parametrize("method", WITHOUT_LOGITS)
+def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_answers(method: str, tmp_path: Path) -> None:
+    run = train(config(method), tmp_path)
+    live, final = run.folder.snapshot(5), run.folder.snapshot(STEPS)
+    assert "probabilities" not in live
+    assert live["embeddings"].ndim == 2
+    assert final["probabilities"].shape[1] == 3
+    evaluated = [row for row in run.folder.metrics() if "test/knn_1_per_class" in row]
+    assert [row["step"] for row in evaluated] == [5, 10, STEPS]
+    for probe in ("knn_1_per_class", "knn_5_per_class", "knn_full", "linear_1_per_class", "linear_5_per_class", "linear_10_per_class", "linear_full"):
+        for of in ("", "/pixels", "/first_weights"):
+            assert 0 <= run.status.metrics[f"test/{probe}{of}"] <= 1
+    assert run.status.metrics["test/accuracy"] == run.status.metrics["test/linear_full"]
+    assert retest(run.folder)["test/accuracy"] == run.status.metrics["test/accuracy"]
+    predictor = Predictor(run.folder)
+    assert predictor.probe is not None
+    assert predictor.probe["labels"] == len(run.folder.split()["pool"])
+    assert predictor.probabilities(load_images(config(method)).images[:1]).sum() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -356,7 +356,7 @@ def test_no_model_and_a_newer_model_say_so(run: RunFolder) -> None:
     run.model_file.unlink()
     assert sentence(lambda: Predictor(run)) == f"Run {run.id} has no model yet: let it finish, or stop it to keep what it has learned."
     run.model_file.write_bytes(newer)
-    assert sentence(lambda: Predictor(run)) == f"The model of run {run.id} was written in format 4 and this FewLab reads up to 1: update FewLab to open it."
+    assert sentence(lambda: Predictor(run)) == f"The model of run {run.id} was written in format 4 and this FewLab reads up to 2: update FewLab to open it."
 
 
 # snapshots, the split, the kept pictures

@@ -29,6 +29,7 @@ RANGES = {
     **dict.fromkeys(BLENDS, (0.0, 2.0)),
     "posterize": (0, 9),
     "solarize": (0, 255),
+    "hue": (-0.5, 0.5),
     "rotate": (-180, 180),
     "shear_x": (-0.5, 0.5),
     "shear_y": (-0.5, 0.5),
@@ -55,6 +56,7 @@ THEIRS: dict[str, Callable[[Tensor, float, InterpolationMode], Tensor]] = {
     "solarize": lambda x, amount, _: tv.solarize(x, amount),
     "auto_contrast": lambda x, amount, _: tv.autocontrast(x),
     "equalize": lambda x, amount, _: tv.equalize(x),
+    "hue": lambda x, amount, _: tv.adjust_hue(x, amount),
     "identity": lambda x, amount, _: x,
 }
 

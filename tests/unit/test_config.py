@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from engine.config import DEFAULTS, AdamWParams, AllLabels, Budget, FewLabels, Hardware, RunConfig, SGDParams, apply_changes, live_settings, overlay
+from engine.config import DEFAULTS, AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, RunConfig, SGDParams, apply_changes, live_settings, overlay
 from engine.errors import ConfigError
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods, recipes
@@ -28,7 +28,7 @@ SENTENCES: list[tuple[Any, str]] = [
     ({"version": 2}, "version is '2' but must be one of 1."),
     ({"data": 5}, 'data is \'5\' but must be an object with a name, such as {"name": "digits"}.'),
     ({"data": {"name": "digit"}}, "There is no data set named 'digit': did you mean 'digits'?"),
-    ({"data": {"labels": {"kind": "many"}}}, "data.labels has the kind 'many' but must have one of 'few', 'partial', 'all'."),
+    ({"data": {"labels": {"kind": "many"}}}, "data.labels has the kind 'many' but must have one of 'few', 'partial', 'all', 'none'."),
     ({"data": {"labels": {"kind": "few", "per_class": 0}}}, "data.labels.per_class is 0 but must be at least 1."),
     ({"data": {"labels": {"kind": "all", "per_class": 2}}}, "There is no setting 'data.labels.per_class': remove it, or check its spelling."),
     ({"data": {"validation": 0.6}}, "data.validation is 0.6 but must be at most 0.5."),
@@ -280,7 +280,7 @@ def test_nothing_that_shapes_a_batch_or_a_network_is_live(name: str) -> None:
 
 
 def models() -> list[type[BaseModel]]:
-    parts: list[type[BaseModel]] = [RunConfig, SGDParams, AdamWParams, Budget, Hardware, FewLabels, AllLabels]
+    parts: list[type[BaseModel]] = [RunConfig, SGDParams, AdamWParams, Budget, Hardware, FewLabels, AllLabels, NoLabels]
     return parts + [registry[name].Params for registry in (methods, datasets, backbones, recipes) for name in registry]
 
 

@@ -1,0 +1,64 @@
+"""simclr: two views of one picture find each other among all others."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from engine.backbones.backbone import Backbone
+from engine.config import MethodParams, param
+from engine.methods.contract import Batch, Encoder, GradientMethod, Now, Problem, StepResult, Stream, View
+from engine.methods.embedding import embedding_figures
+from engine.methods.losses import nt_xent
+from engine.registry import methods
+
+
+@methods.register
+class SimCLR(GradientMethod):
+    """SimCLR: contrastive learning with NT-Xent over all 2N-1 other views of a batch (Chen et al. 2020, arXiv:2002.05709).
+
+    Both views go through one forward pass, so batch norm sees them together and moves its running statistics once, as in the authors' code.
+    The projection head is two layers with batch norm and ReLU between them; it is thrown away after training, and what is served and probed
+    are the features before it. The stream covers all training pictures. The temperature of 0.5 is the paper's best on CIFAR-10; larger
+    batches can use a lower one. AdamW in place of LARS, which the paper needs for its batches of 4,096 only.
+    """
+
+    class Params(MethodParams):
+        name: Literal["simclr"] = "simclr"
+        temperature: float = param(0.5, gt=0, le=10, symbol="τ", live=True, help="Divides the cosines: a lower temperature pushes near neighbors apart harder.")
+        projection_size: int = param(128, ge=2, le=8192, symbol="D", help="Dimensions in which views are compared; the head that makes them is thrown away afterwards.")
+        hidden_size: int = param(128, ge=2, le=8192, advanced=True, help="Width of the projection head's hidden layer; the paper takes as many as the network has features.")
+
+    title = "SimCLR"
+    summary = "Learns features without any label: two views of one picture must find each other among all others."
+    idea = "Distort each picture in two ways, and teach the network to tell which two views in the batch come from the same picture."
+    formula = r"\ell_{i} = -\log \frac{\exp(\cos(z_i, z_{i^+})/\tau)}{\sum_{k \neq i} \exp(\cos(z_i, z_k)/\tau)}, \quad L = \frac{1}{2N}\sum_i \ell_i"
+    paper = "Chen et al. 2020, arXiv:2002.05709"
+    supervision = {"none"}
+    recipes = ("simclr",)
+    recommended: ClassVar[dict[str, Any]] = {
+        "optimizer": {"name": "adamw", "lr": 0.001, "weight_decay": 0.0001},
+        "budget": {"steps": 500, "batch_size": 256, "evaluate_every": 50},
+    }
+
+    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+        super().__init__(params, backbone, problem)
+        self.projection = nn.Sequential(
+            nn.Linear(backbone.feature_size, params.hidden_size, bias=False),
+            nn.BatchNorm1d(params.hidden_size),
+            nn.ReLU(inplace=True),
+            nn.Linear(params.hidden_size, params.projection_size),
+        )
+
+    def served(self) -> nn.Module:
+        return Encoder(self.backbone)
+
+    def streams(self) -> dict[str, Stream]:
+        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"simclr": View("simclr", count=2)})}
+
+    def step(self, batch: Batch, now: Now) -> StepResult:
+        views: Tensor = batch["unlabeled"].simclr  # [2, N, C, H, W]
+        first, second = self.projection(self.backbone(views.flatten(0, 1))).float().chunk(2)  # [N, D] each
+        loss = nt_xent(first, second, self.params.temperature)
+        return StepResult(loss, {"loss/unlabeled": loss.detach(), **embedding_figures(first, second)})

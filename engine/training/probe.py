@@ -1,0 +1,148 @@
+"""Probes: what is measured, and finally served, where a method learns features and no classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.analysis.probes import LinearProbe, accuracy, choose_c, few_per_class, fit_linear, neighbor_votes, scale_of
+from engine.data.chance import derive
+from engine.data.image_set import ImageSet
+
+DRAWS = 5
+NEIGHBOR_BUDGETS = (1, 5)
+LINEAR_BUDGETS = (1, 5, 10)
+NEIGHBORS = 20
+CHOOSE_ON = 5_000  # labels that regularization is chosen with; the probe itself is then fitted to all
+MOST_NUMBERS = 150_000_000  # features times labels that a probe is fitted to: 600 MB
+PROTOCOL = (
+    "Logistic regression on the features before the head, network in eval mode, no augmentation; standardized with all training pictures; "
+    "regularization chosen on validation pictures, never on test."
+)
+
+Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
+Features = Callable[[Places], Floats]
+
+
+class Probed(nn.Module):
+    """An encoder with a linear probe on its features: images [B, C, H, W] to (features [B, D], logits [B, K])."""
+
+    mean: Tensor
+    std: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, encoder: nn.Module, classes: int, size: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        for name, value in (("mean", torch.zeros(size)), ("std", torch.ones(size)), ("weight", torch.zeros(classes, size)), ("bias", torch.zeros(classes))):
+            self.register_buffer(name, value)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features, _ = self.encoder(images)
+        with torch.autocast(images.device.type, enabled=False):
+            return features, (features.float() - self.mean) / self.std @ self.weight.T + self.bias
+
+    def take(self, probe: LinearProbe) -> None:
+        """Put a fitted probe's numbers in place."""
+        for name, value in probe._asdict().items():
+            getattr(self, name).copy_(torch.as_tensor(value))
+
+
+class Probing(NamedTuple):
+    """The full linear probe, the metrics of all probes, and what model.safetensors says about the probe it carries."""
+
+    probe: LinearProbe
+    metrics: dict[str, float]
+    about: dict[str, Any]
+
+
+class Probes:
+    """Nearest neighbors and linear probes on features of the training pictures; which labels they get follows from the data alone, never from the seed.
+
+    places: rows of the image set by part; training pictures are those of "labeled" and "unlabeled". A few labels per class means DRAWS
+    fixed draws, and metrics are means over them. A draw passes over what the run holds back for validation.
+    """
+
+    def __init__(self, images: ImageSet, places: Mapping[str, Places]) -> None:
+        self._labels, self._classes, self._images = images.labels, images.classes, images.images
+        self._train = np.concatenate([places["labeled"], places["unlabeled"]])
+        self._train = self._train[self._labels[self._train] >= 0]
+        self._parts = {part: places[part][self._labels[places[part]] >= 0] for part in ("validation", "test")}
+        order = np.argsort(images.ids, kind="stable").argsort(kind="stable")
+        # The rank of every picture in every draw, by its id.
+        self._ranks = [np.random.default_rng(derive(0, f"probe/{draw}")).permutation(len(order))[order] for draw in range(DRAWS)]
+
+    @property
+    def labels(self) -> int:
+        """Training pictures with a label."""
+        return len(self._train)
+
+    def neighbors(self, features: Mapping[str, Floats], places: Mapping[str, Places], of: str = "") -> dict[str, float]:
+        """`<part>/knn_<n>_per_class`: the nearest picture's label by cosine, mean over the draws. `<part>/knn_full`: NEIGHBORS weighted votes.
+
+        features: [n, D] of the pictures at `places`, by part. of: added to the names. Empty where no training picture has a label.
+        """
+        given = [part for part in ("labeled", "unlabeled") if part in features]
+        at = np.concatenate([places[part] for part in given]) if given else self._train[:0]
+        known = self._labels[at] >= 0
+        at = at[known]
+        if not len(at):
+            return {}
+        bank, labels = np.concatenate([features[part] for part in given])[known], self._labels[at]
+        metrics = {}
+        for part in ("validation", "test"):
+            if part not in features:
+                continue
+            asked = self._labels[places[part]] >= 0
+            queries, truth = features[part][asked], self._labels[places[part]][asked]
+            if not len(truth):
+                continue
+            for count in NEIGHBOR_BUDGETS:
+                draws = [few_per_class(labels, rank[at], count) for rank in self._ranks]
+                metrics[f"{part}/knn_{count}_per_class{of}"] = _mean(accuracy(neighbor_votes(bank[d], labels[d], queries, self._classes, 1), truth) for d in draws)
+            # More than the square root of the bank would ask for the class's frequency instead of the neighborhood.
+            k = max(1, min(NEIGHBORS, int(len(at) ** 0.5)))
+            metrics[f"{part}/knn_full{of}"] = accuracy(neighbor_votes(bank, labels, queries, self._classes, k), truth)
+        return metrics
+
+    def linear(self, features: Features, of: str = "") -> Probing:
+        """`<part>/linear_<n>_per_class` and `<part>/linear_full`, as in PROTOCOL. features: places to [n, D]. of: added to the names.
+
+        There must be a training picture with a label.
+        """
+        train = features(self._train)
+        labels, scale = self._labels[self._train], scale_of(train)
+        parts = {part: (features(at), self._labels[at]) for part, at in self._parts.items() if len(at)}
+        held = parts.get("validation", (train[:0], labels[:0]))
+        metrics: dict[str, float] = {}
+        each: dict[str, list[float]] = {}
+        for count in LINEAR_BUDGETS:
+            draws = [few_per_class(labels, rank[self._train], count) for rank in self._ranks]
+            c = choose_c(train, labels, self._classes, scale, draws, held)
+            fitted = [fit_linear(train[rows], labels[rows], self._classes, scale, c) for rows in draws]
+            for part, (queries, truth) in parts.items():
+                name = f"{part}/linear_{count}_per_class{of}"
+                each[name] = [accuracy(probe.logits(queries), truth) for probe in fitted]
+                metrics[name] = _mean(each[name])
+        by_rank = self._ranks[0][self._train].argsort()
+        used = np.sort(by_rank[: max(1, MOST_NUMBERS // train.shape[1])])
+        c = choose_c(train, labels, self._classes, scale, [np.sort(by_rank[: min(CHOOSE_ON, len(used))])], held)
+        full = fit_linear(train[used], labels[used], self._classes, scale, c)
+        metrics |= {f"{part}/linear_full{of}": accuracy(full.logits(queries), truth) for part, (queries, truth) in parts.items()}
+        about = {"name": "linear_full", "labels": len(used), "validation_labels": len(held[1]), "c": c, "protocol": PROTOCOL, "draws": each}
+        return Probing(full, metrics, about)
+
+    def pixels(self, places: Places) -> Floats:
+        """The pictures themselves as features, 0 to 1: [n, C * H * W]."""
+        return self._images[places].reshape(len(places), -1).astype(np.float32) / np.float32(255)
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(list(values)))

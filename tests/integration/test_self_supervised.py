@@ -1,0 +1,119 @@
+"""Features learned without a label, end to end on digits: ahead of raw pixels and of the untrained network, which a wrong loss is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.self_supervised import GOALS, lead
+from engine.analysis.collapse import collapse_warning
+from engine.config import RunConfig
+from engine.data.image_set import ImageSet
+from engine.errors import ConfigError, RunError
+from engine.lab.inline import train
+from engine.predict import Predictor
+from engine.presets import preset
+from engine.runs.store import Run
+from engine.training.build import load_images
+from engine.training.retest import retest
+from tests.oracle.wrong_nt_xent import everything_a_positive
+
+SHORT = {"method": {"name": "simclr"}, "budget": {"steps": 10, "batch_size": 32, "evaluate_every": 5}}
+# A third of the preset's steps and another seed than the benchmark's: enough to reach the goal with room.
+QUICK = {"seed": 20, "budget.steps": 400, "budget.evaluate_every": 200, "hardware.device": "cpu", "hardware.threads": 1}
+
+
+def curve(run: Run, name: str) -> list[float]:
+    return [row[name] for row in run.folder.metrics() if name in row]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_simclr_reaches_the_goal_on_digits_and_the_wrong_loss_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = preset("digits-simclr").with_changes(QUICK)
+    right = train(config, tmp_path)
+    for per_class, goal in GOALS.items():
+        assert lead(right, per_class) >= goal, per_class
+    assert collapse_warning(curve(right, "embedding/spread"), curve(right, "embedding/rank")) is None
+    monkeypatch.setattr("engine.methods.simclr.nt_xent", everything_a_positive)
+    wrong = train(config, tmp_path)
+    for per_class, goal in GOALS.items():
+        assert lead(wrong, per_class) < goal / 2, per_class
+    # Its loss looks perfect, and all labels hide most of what happened; the spread of the embedding tells.
+    assert curve(wrong, "loss/unlabeled")[-1] < 0.1
+    assert wrong.status.metrics["test/accuracy"] > 0.8
+    assert "is collapsing" in str(collapse_warning(curve(wrong, "embedding/spread"), curve(wrong, "embedding/rank")))
+
+
+def test_the_method_alone_is_a_whole_request(trained: Callable[..., Run]) -> None:
+    run = trained(**SHORT)
+    assert run.config["data"]["labels"] == {"kind": "none"}
+    assert len(run.folder.split()["labeled"]) == 0
+    assert run.status.state == "finished"
+
+
+def test_the_final_probe_is_what_predicts_and_the_file_says_what_it_is(trained: Callable[..., Run]) -> None:
+    run = trained(**SHORT)
+    predictor = Predictor(run.folder)
+    assert predictor.probe is not None
+    pool, held = run.folder.split()["pool"], run.folder.split()["validation"]
+    assert (predictor.probe["name"], predictor.probe["labels"], predictor.probe["validation_labels"]) == ("linear_full", len(pool), len(held))
+    assert "never on test" in predictor.probe["protocol"]
+    images = load_images(RunConfig.parse(run.config))
+    probabilities = predictor.probabilities(images.images[images.is_test])
+    assert (probabilities.argmax(1) == images.labels[images.is_test]).mean() == pytest.approx(run.status.metrics["test/accuracy"])
+    again = retest(run.folder)
+    assert again == {name: pytest.approx(run.status.metrics[name]) for name in again}
+    assert {"test/accuracy", "test/macro_f1", "test/auc_roc", "test/ece", "test/knn_full"} <= again.keys()
+
+
+def test_labels_that_a_method_cannot_learn_from_are_refused_when_they_are_asked_for() -> None:
+    for asked, sentence in (
+        ({"kind": "few", "per_class": 2}, "simclr learns from none labels, but data.labels.kind is 'few': change one of the two."),
+        ({"per_class": 2}, "There is no setting 'data.labels.per_class': remove it, or check its spelling."),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            RunConfig.parse({"method": "simclr", "data": {"name": "digits", "labels": asked}})
+        assert str(refused.value) == sentence
+
+
+def without_labels(known: int) -> Callable[[Any], ImageSet]:
+    """Digits of which only the first `known` have labels."""
+
+    def load(config: Any) -> ImageSet:
+        images = load_images(config)
+        labels = np.where(np.arange(len(images.labels)) < known, images.labels, -1)
+        return ImageSet(images.name, images.images, labels, images.ids, images.is_test, images.class_names)
+
+    return load
+
+
+def patched(monkeypatch: pytest.MonkeyPatch, known: int) -> None:
+    load = without_labels(known)
+    for place in ("engine.training.build", "engine.training.loop", "engine.training.retest"):
+        monkeypatch.setattr(f"{place}.load_images", load)
+
+
+def test_pictures_without_any_label_train_and_only_predict_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patched(monkeypatch, 0)
+    run = train(RunConfig.parse(SHORT), tmp_path)
+    assert run.status.state == "finished"
+    assert run.status.metrics == {}
+    assert curve(run, "embedding/spread")
+    with pytest.raises(RunError) as refused:
+        Predictor(run.folder)
+    assert str(refused.value) == (f"Run {run.id} learned features and no classes, and its pictures have no labels for a probe: give some of them a label and start it again.")
+    assert retest(run.folder) == {}
+
+
+def test_a_probe_of_few_known_labels_still_answers_for_every_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patched(monkeypatch, 7)  # one picture of some classes, none of others, and no validation
+    run = train(RunConfig.parse(SHORT), tmp_path)
+    predictor = Predictor(run.folder)
+    assert predictor.probe is not None
+    assert 0 < predictor.probe["labels"] <= 7
+    assert predictor.probabilities(np.zeros((1, 1, 8, 8), np.uint8)).shape == (1, 10)
