@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from engine.config import AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, RunConfig, SGDParams
+from engine.config import AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels, RunConfig, SGDParams
 from engine.errors import ConfigError
 from engine.presets import PRESETS
 from engine.registry import Registry, backbones, datasets, methods, recipes
@@ -20,7 +20,7 @@ def catalog() -> dict[str, Any]:
         "backbones": {name: _described(backbones[name]) for name in backbones},
         "recipes": {name: {"schema": recipes[name].Params.model_json_schema()} for name in recipes},
         "optimizers": {"sgd": {"schema": SGDParams.model_json_schema()}, "adamw": {"schema": AdamWParams.model_json_schema()}},
-        "labels": {kind: {"schema": cls.model_json_schema()} for kind, cls in (("few", FewLabels), ("all", AllLabels), ("none", NoLabels))},
+        "labels": {kind: {"schema": cls.model_json_schema()} for kind, cls in (("few", FewLabels), ("partial", PartialLabels), ("all", AllLabels), ("none", NoLabels))},
         "budget": {"schema": Budget.model_json_schema()},
         "hardware": {"schema": Hardware.model_json_schema()},
         "presets": {name: {"title": p.title, "summary": p.summary, "config": RunConfig.parse(p.config).model_dump(mode="json")} for name, p in PRESETS.items()},
@@ -48,6 +48,8 @@ def _method(cls: Any) -> dict[str, Any]:
         "supervision": sorted(cls.supervision),
         "backbones": sorted(cls.backbones) if cls.backbones is not None else None,
         "recipes": list(cls.recipes),
+        "fitted": cls.fitted,
+        "transfers": cls.transfers,
     }
 
 

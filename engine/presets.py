@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preset:
-    """config holds only what differs from the defaults and recommendations. on_start: shown as a card on the Start page. takes: roughly, on two cores."""
+    """config holds only what differs from the defaults and recommendations. on_start: an answer to "What do you have?" on the Start page. takes: roughly, on two cores."""
 
     title: str
     summary: str
@@ -32,14 +32,12 @@ PRESETS: dict[str, Preset] = {
         "The labels alone",
         "The same network and the same 20 labels, without the unlabeled pictures: the baseline to beat.",
         {**_DIGITS, "method": {"name": "supervised"}},
-        on_start=True,
         takes="about 5 s",
     ),
     "noise-fixmatch": Preset(
         "The honesty check",
         "FixMatch on random pictures with random labels: nothing can be learned, so it must stay at 10 %.",
         {"data": {"name": "noise"}, "method": {"name": "fixmatch"}, "budget": {"steps": 200, "evaluate_every": 20}},
-        on_start=True,
     ),
     "noise-supervised": Preset(
         "The honesty check, labels only",
@@ -52,16 +50,18 @@ PRESETS: dict[str, Preset] = {
         {**_DIGITS, "method": {"name": "pseudo_label"}},
     ),
     "digits-simclr": Preset(
-        "No labels at all",
+        "No labels",
         "SimCLR learns features of handwritten digits from the pictures alone; probes show what one label per class is then worth.",
         {"data": {"name": "digits"}, "method": {"name": "simclr"}, "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100}},
+        on_start=True,
         takes="about half a minute",
     ),
     "digits-proden": Preset(
-        "Several possible labels",
+        "Several possible labels each",
         "PRODEN finds the true label of each handwritten digit among several candidates, while it learns to read them.",
-        {"data": {"name": "digits", "labels": {"kind": "partial", "rate": 0.7}}, "method": {"name": "proden"}, "budget": {"steps": 600, "evaluate_every": 30}},
-        takes="about 10 s",
+        {"data": {"name": "digits", "labels": {"kind": "partial", "rate": 0.7}}, "method": {"name": "proden"}, "budget": {"steps": 2000, "batch_size": 64, "evaluate_every": 100}},
+        on_start=True,
+        takes="about 20 s",
     ),
     "digits-label-spreading": Preset(
         "Labels flow to similar pictures",

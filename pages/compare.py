@@ -29,6 +29,10 @@ CURVES = {
     "loss/unlabeled": "Loss, unlabeled",
     "mask_rate": "Pseudo-labels used",
     "pseudo_label/accuracy": "Pseudo-labels right",
+    "candidates/identified": "True candidate on top",
+    "candidates/ambiguity": "Ambiguity left",
+    "test/knn_1_per_class": "1-NN, 1 label per class",
+    "test/knn_5_per_class": "1-NN, 5 labels per class",
 }
 FINAL = {"test/accuracy": "Test accuracy", "test/macro_f1": "Macro F1", "test/auc_roc": "AUC-ROC", "test/ece": "Calibration error (ECE)"}
 
@@ -40,10 +44,13 @@ def default_choice() -> list[str]:
 
 
 def draw_curves(chosen: list[Run]) -> None:
-    name = st.segmented_control("Curve", list(CURVES), default="test/accuracy", format_func=lambda curve: CURVES[curve], key="compare_curve") or "test/accuracy"
+    journals = [run.folder.metrics() for run in chosen]
+    there = {name for rows in journals for row in rows for name in row}
+    offered = [name for name in CURVES if name in there] or ["test/accuracy"]
+    name = st.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
     series = []
-    for number, run in enumerate(chosen):
-        rows = [row for row in run.folder.metrics() if row.get(name) is not None]
+    for number, (run, journal) in enumerate(zip(chosen, journals, strict=True)):
+        rows = [row for row in journal if row.get(name) is not None]
         title = f"{run_name(run)} · seed {run.config['seed']}"
         series.append(Series(title, [row["step"] for row in rows], [row[name] for row in rows], theme.class_color(number), _DASHES[number // 10 % 4]))
     share = not name.startswith("loss")

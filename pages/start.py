@@ -1,18 +1,21 @@
-"""Start: what this is, three presets of one click each, and the last runs."""
+"""Start: what this is, one click for each thing that a person may have, and the last runs."""
 
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.presets import PRESETS
 from engine.runs.store import Run
 from ui import idea_pictures, theme
 from ui.current_run import current_run, open_page, watch_new_run
+from ui.features import usable
 from ui.live_figure import preload_figures
 from ui.names import run_name
 from ui.page import header, how_it_works, mistakes, plain
 from ui.server import lab
 from ui.sparkline import sparkline
+from ui.train_form import prefill, with_features
 
 header("FewLab", "Thousands of pictures, a handful of labels: see what can be done.")
 store = lab().store
@@ -26,14 +29,32 @@ def try_it(name: str) -> None:
         open_page("pages/train.py", folder.id)
 
 
+def card(column: DeltaGenerator, picture: str, title: str, summary: str) -> DeltaGenerator:
+    """A framed place with the picture of an idea; returns where its button goes."""
+    place = column.container(border=True, height="stretch")
+    place.image(idea_pictures.PICTURES[picture], width=200)
+    place.subheader(title, anchor=False)
+    place.markdown(summary)
+    return place
+
+
+st.subheader("What do you have?", anchor=False)
 cards = [(name, preset) for name, preset in PRESETS.items() if preset.on_start]
-for number, (column, (name, preset)) in enumerate(zip(st.columns(len(cards)), cards, strict=True)):
-    with column, st.container(border=True, height="stretch"):
-        if name in idea_pictures.PICTURES:
-            st.image(idea_pictures.PICTURES[name], width=200)
-        st.subheader(preset.title, anchor=False)
-        st.markdown(preset.summary)
+columns = st.columns(len(cards) + 1)
+for number, (column, (name, preset)) in enumerate(zip(columns, cards, strict=False)):
+    with card(column, name, preset.title, preset.summary):
         if st.button(f"Try it: {preset.takes}", key=f"start_{name}", type="primary" if number == 0 else "secondary", width="stretch"):
+            try_it(name)
+known = next((run for run in store.runs() if usable(run)), None)
+with card(columns[-1], "model", "A model to build on", "Start from features that an earlier run has learned, and give them a few labels."):
+    if st.button("Choose one", key="start_model", width="stretch", disabled=known is None, help="Train a first run, and its features can be used here." if known is None else None):
+        assert known is not None
+        with mistakes():
+            prefill(with_features(known))
+        open_page("pages/train.py", known.id)
+with st.container(horizontal=True):
+    for name in ("digits-supervised", "noise-fixmatch"):
+        if st.button(f"{PRESETS[name].title}: {PRESETS[name].takes.removeprefix('about ')}", key=f"start_{name}", help=PRESETS[name].summary, type="tertiary"):
             try_it(name)
 
 

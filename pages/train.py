@@ -12,12 +12,13 @@ from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
 from ui.current_run import GHOST, current_run, ghost_of, open_page, watch_new_run
 from ui.estimate import time_estimate
+from ui.features import usable
 from ui.live_settings import live_settings
 from ui.names import run_name
 from ui.page import header, how_it_works, mistakes, plain
 from ui.run_view import Story, curves, polling_interval, progress, pseudo_label_gallery, tiles
 from ui.server import catalog, lab
-from ui.train_form import labeled_pictures, prefill, train_form
+from ui.train_form import labeled_pictures, prefill, train_form, with_features
 
 header("Train", "Choose what to learn from and how, press Start, and watch it learn.")
 run = current_run()
@@ -53,6 +54,9 @@ with form_side, st.container(key="train_form_side"):
     estimate_place = st.container()
     if st.button("Start", type="primary", key="train_start", width="stretch", icon=":material/play_arrow:"):
         start(config, seeds)
+
+
+_FEATURES = "Puts a run into the form that starts from what this network has learned: FixMatch with a few labels, to begin with."
 
 
 def buttons(shown: Run) -> None:
@@ -118,15 +122,22 @@ with run_side:
             followers = st.columns(3)
             if run.folder.model_file.exists() and followers[0].button("Predict with it", key="train_predict", icon=":material/image_search:", width="stretch"):
                 open_page("pages/predict.py", run.id)
+            if usable(run) and followers[2].button("Use these features", key="train_features", icon=":material/model_training:", width="stretch", help=_FEATURES):
+                with mistakes():
+                    prefill(with_features(run))
+                    st.session_state[GHOST] = run.id
+                    st.rerun()
             if followers[1].button("Compare", key="train_compare", icon=":material/compare_arrows:", width="stretch"):
                 st.session_state["compare_chosen"] = [found.id for found in (run, ghost_of(run)) if found is not None]
                 open_page("pages/compare.py")
             st.caption("One run with one draw of labels. Another draw can differ by many points: start 5 seeds before quoting a number.")
 
 # Asked last: each answer takes a moment, and what is there already should not wait for them.
+readable = False
 with pictures_place, mistakes():
-    labeled_pictures(config)
+    readable = labeled_pictures(config)
 with estimate_place, mistakes():
-    time_estimate(config, seeds)
+    if readable:
+        time_estimate(config, seeds)
 method = catalog()["methods"][config["method"]["name"]]
 how_it_works(f"**{method['title']}.** {method['idea']}", f"$${method['formula']}$$", f"Paper: {plain(method['paper'])}")

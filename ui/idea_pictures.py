@@ -39,4 +39,38 @@ def _noise() -> str:
     return _svg("".join(cells), "random pixels")
 
 
-PICTURES = {"digits-fixmatch": _few_labels(), "digits-supervised": _labels_alone(), "noise-fixmatch": _noise()}
+def _no_labels() -> str:
+    pairs = (((36, 24), (58, 40)), ((30, 60), (54, 66)), ((140, 22), (164, 34)), ((132, 62), (158, 56)))
+    drawn = "".join(f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2.5"/>' + _dot(*a, MUTED) + _dot(*b, MUTED) for a, b in pairs)
+    apart = f'<path d="M80 42 L 116 42 M86 37 L 80 42 L 86 47 M110 37 L 116 42 L 110 47" fill="none" stroke="{MUTED}" stroke-width="2"/>'
+    return _svg(drawn + apart, "pairs of points without labels: the two of a pair belong together, different pairs apart")
+
+
+def _bar(x: float, y: float, width: float, fill: str) -> str:
+    return f'<rect x="{x}" y="{y}" width="{width:.0f}" height="12" rx="2" fill="{fill}"/>'
+
+
+def _several_labels() -> str:
+    rows = ((16, 1.0, 0.25), (38, 0.7, 0.5), (60, 0.3, 0.9))
+    drawn = "".join(
+        _dot(28, y + 6, MUTED)
+        + f'<rect x="50" y="{y}" width="{60 * a:.0f}" height="12" rx="2" fill="{A}"/><rect x="122" y="{y}" width="{60 * b:.0f}" height="12" rx="2" fill="{B}"/>'
+        for y, a, b in rows
+    )
+    return _svg(drawn, "three points, each with two possible labels of different weight")
+
+
+def _a_model() -> str:
+    boxes = "".join(f'<rect x="{x}" y="{42 - h / 2}" width="16" height="{h}" rx="3" fill="{MUTED}" opacity="{o}"/>' for x, h, o in ((30, 64, 0.45), (56, 52, 0.6), (82, 40, 0.8)))
+    arrow = f'<path d="M106 42 L 132 42 M126 36 L 132 42 L 126 48" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
+    return _svg(boxes + arrow + _dot(152, 30, A) + _dot(152, 54, B), "the layers of a network that was trained before, and two new classes behind it")
+
+
+PICTURES = {
+    "digits-fixmatch": _few_labels(),
+    "digits-simclr": _no_labels(),
+    "digits-proden": _several_labels(),
+    "model": _a_model(),
+    "digits-supervised": _labels_alone(),
+    "noise-fixmatch": _noise(),
+}

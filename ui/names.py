@@ -23,7 +23,9 @@ def automatic_name(config: dict[str, Any]) -> str:
 def labels(plain: dict[str, Any]) -> str:
     """What a run may know of the labels, in words."""
     count = plain.get("per_class")
-    return f"{count} label{'' if count == 1 else 's'} per class" if plain.get("kind") == "few" else "all labels"
+    few = f"{count} label{'' if count == 1 else 's'} per class"
+    several = f"candidate labels at rate {plain.get('rate')}"
+    return {"few": few, "partial": several, "none": "no labels"}.get(str(plain.get("kind")), "all labels")
 
 
 def run_title(run: Run) -> str:

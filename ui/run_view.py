@@ -9,19 +9,40 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from engine.analysis.collapse import collapse_warning
 from engine.errors import FewLabError
 from engine.runs.folder import Change, RunFolder, Status
 from engine.runs.journal import Row
 from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
 from ui import figures, theme
+from ui.candidate_bars import bars
 from ui.figures import Mark, Series
 from ui.gallery import GalleryItem, gallery, picture_uri
 from ui.live_figure import live_figure
 from ui.page import plain
 
-_LOSSES = ("loss/labeled", "loss/unlabeled")
-_ACCURACIES = (("test/accuracy", "test accuracy"), ("validation/accuracy", "validation accuracy"), ("pseudo_label/accuracy", "pseudo-labels right"))
+_LOSSES = ("loss/labeled", "loss/unlabeled", "change")
+_ACCURACIES: tuple[tuple[str, str, str, theme.Dash], ...] = (
+    ("test/accuracy", "test accuracy", theme.RIGHT, "solid"),
+    ("validation/accuracy", "validation accuracy", theme.MUTED, "dot"),
+    ("pseudo_label/accuracy", "guesses right", theme.GREEN, "dash"),
+    ("candidates/identified", "true candidate on top", theme.PURPLE, "dashdot"),
+    ("test/knn_1_per_class", "1-NN, 1 label per class", theme.WRONG, "solid"),
+    ("test/knn_5_per_class", "1-NN, 5 labels per class", theme.PURPLE, "dash"),
+    ("test/knn_full", "20-NN, all labels", theme.MUTED, "dot"),
+)
+_SHARES: tuple[tuple[str, str, str], ...] = (
+    ("mask_rate", "used", "Mask rate: guesses sure enough to be used"),
+    ("candidates/ambiguity", "ambiguity left", "Ambiguity: 100 % undecided, 0 % decided"),
+    ("embedding/spread", "spread", "Spread of the embedding: near 0 all pictures look alike to it"),
+)
+_TILES: dict[str, tuple[tuple[str, str], ...]] = {
+    "guesses": (("Test accuracy", "test/accuracy"), ("Pseudo-labels used", "mask_rate"), ("Of them right", "pseudo_label/accuracy")),
+    "answers": (("Test accuracy", "test/accuracy"), ("Validation accuracy", "validation/accuracy"), ("Guesses right", "pseudo_label/accuracy")),
+    "partial": (("Test accuracy", "test/accuracy"), ("True candidate on top", "candidates/identified"), ("Ambiguity left", "candidates/ambiguity")),
+    "none": (("1-NN, 1 label per class", "test/knn_1_per_class"), ("1-NN, 5 labels per class", "test/knn_5_per_class"), ("20-NN, all labels", "test/knn_full")),
+}
 _LATEST = 24  # pictures in the gallery of pseudo-labels
 _PAIRS = 6
 
@@ -101,17 +122,28 @@ def progress(status: Status) -> None:
 
 def tiles(story: Story, ghost: Story | None) -> None:
     """Test accuracy, share of pseudo-labels used, share of them right; deltas against the ghost at the same step."""
-    figures_shown = [("Test accuracy", "test/accuracy"), ("Pseudo-labels used", "mask_rate"), ("Of them right", "pseudo_label/accuracy")]
-    for column, (title, name) in zip(st.columns(3), figures_shown, strict=True):
+    kind = (story.run.config["data"].get("labels") or {}).get("kind")
+    guesses = story.latest("mask_rate") is not None or not story.metrics
+    shown = _TILES.get(str(kind)) or _TILES["guesses" if guesses else "answers"]
+    for column, (title, name) in zip(st.columns(3), shown, strict=True):
         value = story.latest(name)
         before = ghost.latest(name, story.run.status.step) if ghost is not None else None
         delta = f"{theme.points(value - before)} points" if value is not None and before is not None else None
-        column.metric(title, theme.percent(value), delta, help=_HELP[name])
+        column.metric(title, theme.percent(value), delta, help=_HELP.get(name))
+    spreads, ranks = story.column("embedding/spread")[1], story.column("embedding/rank")[1]
+    warning = collapse_warning(spreads, ranks) if spreads else None
+    if warning:
+        st.warning(warning, icon=":material/compress:")
 
 
 _HELP = {
     "test/accuracy": "Share of the test pictures that the averaged network gets right. Test pictures are never trained on; do not choose settings by them.",
     "mask_rate": "Share of the unlabeled pictures of a step whose guess reached the threshold.",
+    "candidates/identified": "Share of the pictures with several candidates whose heaviest one is the true label. The method itself never sees this.",
+    "candidates/ambiguity": "How undecided the weights still are: 100 % all candidates alike, 0 % one candidate left.",
+    "test/knn_1_per_class": "Each test picture gets the label of its nearest labeled one, with one label per class; mean over five fixed draws.",
+    "test/knn_5_per_class": "Each test picture gets the label of its nearest labeled one, with five labels per class; mean over five fixed draws.",
+    "test/knn_full": "Twenty nearest training pictures vote, all labels known. With so many labels even poor features look good.",
     "pseudo_label/accuracy": "Of the guesses that were used, the share that is right. The method itself never sees this.",
 }
 
@@ -120,7 +152,7 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
     """Loss, accuracy and mask rate, with the ghost behind and a mark at every live change."""
     run = story.run
     steps = max(run.status.steps, ghost.run.status.steps if ghost else 0)
-    (losses, accuracies, masks), (old_losses, old_accuracies, old_masks) = _series(story), _series(ghost)
+    (losses, accuracies, shares), (old_losses, old_accuracies, old_shares) = _series(story), _series(ghost)
     marks = story.marks
     left, right = st.columns(2)
     with left:
@@ -129,27 +161,62 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
     with right:
         figure = figures.curves("Accuracy: what it is for", "share right", accuracies, old_accuracies, marks, percent=True, x_max=steps)
         live_figure(figure, key=f"{key}_accuracy", revision=run.id, height=280)
-    if masks or old_masks:
-        left, right = st.columns(2)
-        with left:
-            figure = figures.curves("Mask rate: guesses sure enough to be used", "share used", masks, old_masks, marks, percent=True, x_max=steps)
-            live_figure(figure, key=f"{key}_mask", revision=run.id, height=260)
-        with right:
+    if not shares:
+        return
+    left, right = st.columns(2)
+    with left:
+        title = next(title for name, _, title in _SHARES if story.latest(name) is not None)
+        figure = figures.curves(title, "share", shares, old_shares, marks, percent=True, x_max=steps)
+        live_figure(figure, key=f"{key}_mask", revision=run.id, height=260)
+    with right:
+        if story.latest("candidates/ambiguity") is not None:
+            candidate_bars(run, key)
+        elif story.latest("mask_rate") is not None:
             histogram(run, key)
+        else:
+            rank(story, steps, key)
 
 
 def _series(story: Story | None) -> tuple[list[Series], list[Series], list[Series]]:
-    """Losses, accuracies and mask rate; what a run has not got is left out."""
+    """Losses, accuracies and one share; what a run has not got is left out."""
     if story is None:
         return [], [], []
     losses = [(theme.metric_name(name), name, theme.line_color(name), theme.line_dash(name)) for name in _LOSSES]
-    accuracies = [(title, name, color, dash) for (name, title), (color, dash) in zip(_ACCURACIES, _STYLES, strict=True)]
-    masks = [("used", "mask_rate", theme.line_color("mask_rate"), theme.line_dash("loss"))]
-    drawn = [[Series(title, *story.column(name), color, dash) for title, name, color, dash in group if story.latest(name) is not None] for group in (losses, accuracies, masks)]
+    accuracies = [(title, name, color, dash) for name, title, color, dash in _ACCURACIES]
+    shares = next(([(title, name, theme.line_color("mask_rate"), theme.line_dash("loss"))] for name, title, _ in _SHARES if story.latest(name) is not None), [])
+    drawn = [[Series(title, *story.column(name), color, dash) for title, name, color, dash in group if story.latest(name) is not None] for group in (losses, accuracies, shares)]
     return drawn[0], drawn[1], drawn[2]
 
 
-_STYLES: tuple[tuple[str, theme.Dash], ...] = ((theme.RIGHT, "solid"), (theme.MUTED, "dot"), (theme.GREEN, "dash"))
+def rank(story: Story, steps: int, key: str) -> None:
+    """How many directions an embedding uses: a second figure of collapse."""
+    drawn = [Series("directions in use", *story.column("embedding/rank"), theme.GREEN)]
+    live_figure(figures.curves("Rank of the embedding: directions in use", "directions", drawn, x_max=steps), key=f"{key}_rank", revision=story.run.id, height=260)
+
+
+def candidate_bars(run: Run, key: str) -> None:
+    """A few pictures with the weights of their candidates at the newest evaluation, the true one marked where it is known."""
+    found = latest_snapshot(run)
+    pictures = pictures_of(run, run.folder.events())
+    if found is None or pictures is None or "candidate_weights" not in found[1]:
+        st.caption("The weights of the candidates appear after the first evaluation.")
+        return
+    arrays = found[1]
+    several = np.flatnonzero(arrays["candidate_sets"].sum(1) > 1)
+    chosen = several[np.linspace(0, len(several) - 1, min(_BARS, len(several))).astype(int)] if len(several) else several
+    st.markdown("**What it believes of the candidates** (the true one marked ✓)")
+    for i in chosen:
+        row = int(pictures.rows(arrays["candidate_ids"][i : i + 1])[0])
+        truth = int(pictures.labels[row])
+        inside = np.flatnonzero(arrays["candidate_sets"][i])
+        order = inside[np.argsort(-arrays["candidate_weights"][i][inside].astype(float), kind="stable")][:5]
+        weights = [(pictures.class_names[k] + (" ✓" if k == truth else ""), float(arrays["candidate_weights"][i][k])) for k in order]
+        left, right = st.columns([1, 6], vertical_alignment="center")
+        left.image(picture_uri(np.asarray(pictures.images[row])), width=40)
+        right.image(bars(weights), width="stretch")
+
+
+_BARS = 5
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -9,15 +9,24 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.runs.pictures import load_pictures
+from engine.runs.store import Run
 from ui import forms, theme
+from ui.features import start_from
 from ui.gallery import GalleryItem, gallery, picture_uri
 from ui.names import automatic_name
+from ui.own_pictures import own_pictures, prepared
 from ui.page import plain
 from ui.server import catalog, lab
 
 Config = dict[str, Any]
 _CONFIG, _GENERATION = "train_config", "train_generation"
-_KINDS = {"few": "A few of each class", "all": "All of them: the upper bound"}
+_KINDS = {"few": "A few of each class", "partial": "Several possible ones each", "all": "All of them: the upper bound", "none": "None"}
+SITUATIONS = {
+    "few": "Few labels, many pictures",
+    "none": "No labels",
+    "partial": "Several possible labels each",
+    "model": "A model to build on",
+}
 _SHOWN = 40  # labeled pictures that are shown small
 
 
@@ -27,25 +36,37 @@ def prefill(config: Config) -> None:
     st.session_state[_GENERATION] = st.session_state.get(_GENERATION, 0) + 1
 
 
+def with_features(run: Run) -> Config:
+    """A config that starts from a run's network: its own method if that learns from few labels, else FixMatch, on the same pictures and seed."""
+    shelf = catalog()
+    few = "few" in shelf["methods"][run.config["method"]["name"]]["supervision"] and not shelf["methods"][run.config["method"]["name"]]["fitted"]
+    method = run.config["method"]["name"] if few else "fixmatch"
+    data = run.config["data"]
+    defaults: Config = run.config if few else shelf["defaults"][f"{method}/{data['name']}"]
+    labels = data["labels"] if few else defaults["data"]["labels"]
+    return {**defaults, "name": "", "seed": run.config["seed"], "data": {**data, "labels": labels}, "backbone": {**run.config["backbone"], "init": f"run:{run.id}"}}
+
+
 def train_form() -> Config:
     """Draw the form; returns the config as it is set now."""
     shelf = catalog()
     config: Config = dict(st.session_state.get(_CONFIG) or _own_labels(shelf["presets"]["digits-fixmatch"]["config"]))
     key = f"train_{st.session_state.setdefault(_GENERATION, 0)}"
+    have: str = st.selectbox("What do you have?", list(SITUATIONS), list(SITUATIONS).index(situation(config, shelf)), format_func=lambda one: SITUATIONS[one], key=f"{key}_have")
     with st.container(border=True):
         st.markdown("**1 · Data**")
         data = _choose("Data set", shelf["datasets"], config["data"]["name"], f"{key}_data")
         data_place = st.container()
     with st.container(border=True):
         st.markdown("**2 · Method**")
-        fitting = {name: part for name, part in shelf["methods"].items() if f"{name}/{data}" in shelf["defaults"]}
-        method = _choose("Method", fitting, config["method"]["name"], f"{key}_method")
+        fitting = {name: part for name, part in shelf["methods"].items() if have in _situations(part)}
+        method = _choose("Method", fitting, config["method"]["name"], f"{key}_{have}_method")
         method_place = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
         config = _switched(config, shelf["defaults"].get("/".join(before), {}), shelf["defaults"][f"{method}/{data}"], shelf["methods"][method]["supervision"])
     key = f"{key}_{method}_{data}"
     with data_place:
-        config["data"] = _data(config["data"], shelf, f"{key}_data")
+        config["data"] = _data(config["data"], shelf, shelf["methods"][method]["supervision"], f"{key}_data")
     with method_place:
         config["method"] = forms.settings(shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False)
         with st.expander("More settings"):
@@ -60,11 +81,14 @@ def train_form() -> Config:
         backbone = _choose("Network", networks, config["backbone"]["name"], f"{key}_backbone")
         if backbone != config["backbone"]["name"]:
             config["backbone"] = {"name": backbone}
-        config["backbone"] = forms.settings(shelf["backbones"][backbone]["schema"], config["backbone"], f"{key}_backbone_{backbone}")
-        config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=False)
+        config["backbone"] = forms.settings(shelf["backbones"][backbone]["schema"], config["backbone"], f"{key}_backbone_{backbone}", skip=("init",))
+        config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
+        fitted = shelf["methods"][method]["fitted"]
+        config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=False, skip=("batch_size",) if fitted else ())
         with st.expander("More settings"):
             config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True)
-            config["optimizer"] = _optimizer(config["optimizer"], shelf["optimizers"], f"{key}_optimizer")
+            if not fitted:
+                config["optimizer"] = _optimizer(config["optimizer"], shelf["optimizers"], f"{key}_optimizer")
             config["hardware"] = forms.settings(shelf["hardware"]["schema"], config["hardware"], f"{key}_hardware")
             config["seed"] = int(
                 st.number_input("Seed", 0, 2**31 - 1, config["seed"], key=f"{key}_seed", help="Decides the first weights, the order and the views, and which pictures are labeled.")
@@ -72,6 +96,16 @@ def train_form() -> Config:
             config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name", placeholder=automatic_name(config))
     st.session_state[_CONFIG] = config
     return config
+
+
+def _situations(method: Config) -> set[str]:
+    """What a person has for whom this method is made."""
+    return {"model"} if method["transfers"] else {"few" if kind in ("few", "all") else kind for kind in method["supervision"]}
+
+
+def situation(config: Config, shelf: Config) -> str:
+    """Which of SITUATIONS a config belongs to."""
+    return min(_situations(shelf["methods"][config["method"]["name"]]))
 
 
 def _own_labels(config: Config) -> Config:
@@ -101,12 +135,19 @@ def _switched(config: Config, before: Config, defaults: Config, supervision: lis
     return switched
 
 
-def _data(values: Config, shelf: Config, key: str) -> Config:
-    kind: str = st.selectbox("Labels", list(_KINDS), list(_KINDS).index(values["labels"]["kind"]), format_func=lambda kind: _KINDS[kind], key=f"{key}_kind")
+def _data(values: Config, shelf: Config, supervision: list[str], key: str) -> Config:
+    schema = shelf["datasets"][values["name"]]["schema"]
+    # Which pictures they are comes before how many of them are labeled.
+    if values["name"] == "folder":
+        values = own_pictures(forms.settings(schema, values, key, advanced=False, skip=("labels",)), key)
+    kinds = [kind for kind in _KINDS if kind in supervision]
+    kind = values["labels"]["kind"]
+    if len(kinds) > 1:
+        kind = st.selectbox("Labels", kinds, kinds.index(kind), format_func=lambda kind: _KINDS[kind], key=f"{key}_kind")
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
     values = {**values, "labels": forms.settings(shelf["labels"][kind]["schema"], labels, f"{key}_{kind}")}
     with st.expander("More settings"):
-        values = forms.settings(shelf["datasets"][values["name"]]["schema"], values, key, skip=("labels",))
+        values = forms.settings(schema, values, key, advanced=True if values["name"] == "folder" else None, skip=("labels",))
     return values
 
 
@@ -124,18 +165,22 @@ def _preview(method: str, data: Config, seed: int, root: str) -> dict[str, Any]:
     return preview
 
 
-def labeled_pictures(config: Config) -> None:
-    """What the run would learn from: how many of each kind, and the labeled pictures, small."""
+def labeled_pictures(config: Config) -> bool:
+    """What the run would learn from: how many of each kind, and the labeled pictures, small. False while they have to be read first."""
+    if not prepared(config["data"]):
+        return False
     root = str(lab().store.root)
     facts = _preview(config["method"]["name"], config["data"], config["seed"], root)
     counts = facts["counts"]
+    many = f"{theme.count(counts['labeled'])} labeled, " if counts["labeled"] else ""
     held = f", {theme.count(counts['validation'])} with labels held back for validation" if counts["validation"] else ""
-    st.caption(f"{theme.count(counts['labeled'])} labeled, {theme.count(counts['unlabeled'])} unlabeled{held}, {theme.count(counts['test'])} for the test.")
+    unknown = "with candidate labels" if config["data"]["labels"]["kind"] == "partial" else "unlabeled"
+    st.caption(f"{many}{theme.count(counts['unlabeled'])} {unknown}{held}, {theme.count(counts['test'])} for the test.")
     try:
         pictures = load_pictures(lab().store.root, facts["pictures"])
     except FewLabError:
         _preview.clear()
-        return
+        return True
     ids = np.asarray(facts["labeled"], dtype=np.int64)
     rows = pictures.rows(ids)
     order = np.argsort(pictures.labels[rows], kind="stable")[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
@@ -146,3 +191,4 @@ def labeled_pictures(config: Config) -> None:
         for i in order
     ]
     gallery(items, key="train_labeled", thumb=28)
+    return True

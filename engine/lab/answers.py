@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import tempfile
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -16,10 +17,13 @@ from PIL import Image
 
 from engine import catalog as catalogs
 from engine.config import RunConfig
+from engine.data.image_set import DataSource
 from engine.data.split import make_split
-from engine.errors import PictureError
+from engine.errors import ConfigError, PictureError
 from engine.pictures import read_picture
 from engine.predict import Prediction, Predictor
+from engine.registry import datasets
+from engine.runs.atomic_write import write_json
 from engine.runs.folder import RunFolder
 from engine.runs.pictures import load_pictures, save_pictures
 from engine.runs.store import Store
@@ -40,8 +44,34 @@ def catalog() -> dict[str, Any]:
 def check(config: dict[str, Any], checkpoints: str) -> dict[str, Any]:
     """The config resolved; what the data or the weights to start from cannot do is refused too. Raises ConfigError."""
     resolved = RunConfig.parse(config)
+    if not ready(resolved.data.model_dump(mode="json")):  # reading them can take minutes, and this answer is waited for
+        raise ConfigError('These pictures have not been read on this machine yet: press "Read the pictures" first.')
     build.check(resolved, Path(checkpoints))
     return resolved.model_dump(mode="json")
+
+
+def ready(data: dict[str, Any]) -> bool:
+    """Whether a data set can be opened at once. Raises DataError if its path is wrong."""
+    return bool(_source(data).ready())
+
+
+def prepare(data: dict[str, Any], place: str) -> dict[str, Any] | None:
+    """Read a data set into the cache; what was read. How far it is stands in the file `place`; a file `.cancel` beside it ends it."""
+    told, file = 0.0, Path(place)
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > 0.3:
+            told = time.monotonic()
+            write_json(file, {"done": done, "total": total})
+
+    report = _source(data).prepare(tell, file.with_suffix(".cancel").exists)
+    return report.plain() if report is not None else None
+
+
+def _source(data: dict[str, Any]) -> DataSource:
+    made: DataSource = datasets[data["name"]](datasets[data["name"]].Params.model_validate(data))
+    return made
 
 
 def preview(method: str, data: dict[str, Any], seed: int, checkpoints: str) -> dict[str, Any]:
@@ -126,6 +156,8 @@ def _pixels(image: NDArray[np.uint8]) -> dict[str, Any]:
 QUESTIONS: dict[str, Callable[..., Any]] = {
     "catalog": catalog,
     "check": check,
+    "ready": ready,
+    "prepare": prepare,
     "preview": preview,
     "measure": measure,
     "predict": predict,

@@ -156,7 +156,8 @@ class Method(nn.Module):
     """Base of every method. All state kept between steps is a buffer or a submodule, so a checkpoint holds it by construction.
 
     supervision: the kinds of `data.labels` it can learn from. backbones: those it works with (None: any). recipes: the view recipes it
-    uses. recommended: an overlay on RunConfig's defaults. fitted: whether it goes without optimizer and batches. title, summary, idea, paper: for people.
+    uses. recommended: an overlay on RunConfig's defaults. fitted: whether it goes without optimizer and batches. transfers: whether it is made for features that
+    were learned before. title, summary, idea, paper: for people.
     """
 
     Params: ClassVar[type[MethodParams]]
@@ -170,6 +171,7 @@ class Method(nn.Module):
     recipes: ClassVar[tuple[str, ...]] = ("weak",)
     recommended: ClassVar[dict[str, Any]] = {}
     fitted: ClassVar[bool] = False
+    transfers: ClassVar[bool] = False
 
     params: Any  # the method's own Params, which a live change replaces
 

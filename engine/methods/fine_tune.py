@@ -34,6 +34,7 @@ class FineTune(GradientMethod):
     paper = "Howard & Ruder 2018, arXiv:1801.06146"
     recipes = ("weak",)
     recommended: ClassVar[dict[str, Any]] = {"optimizer": {"name": "sgd", "lr": 0.05}}
+    transfers = True
     params: Params
 
     def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:

@@ -53,6 +53,7 @@ class LinearProbeMethod(FittedMethod):
     paper = "linear evaluation as in Chen et al. 2020, arXiv:2002.05709"
     recipes: ClassVar[tuple[str, ...]] = ()
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 1, "evaluate_every": 1}}
+    transfers = True
     params: Params
 
     def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:

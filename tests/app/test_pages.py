@@ -54,7 +54,7 @@ def test_the_form_is_made_from_the_schemas(open_page: Open) -> None:
     assert app.slider(key="train_0_fixmatch_digits_method_threshold").label == "Threshold τ"
     assert app.slider(key="train_0_fixmatch_digits_method_threshold").value == 0.9
     assert app.slider(key="train_0_fixmatch_digits_method_threshold").help == "Keep a pseudo-label only at or above this confidence."
-    app.selectbox(key="train_0_method").select("supervised").run()
+    app.selectbox(key="train_0_few_method").select("supervised").run()
     assert not app.exception
     assert not [slider for slider in app.slider if slider.label.startswith("Threshold")]
 
@@ -63,7 +63,7 @@ def test_another_method_keeps_what_was_set_by_hand_and_takes_its_own_defaults_fo
     app = open_page("train")
     app.number_input(key="train_0_fixmatch_digits_optimizer_sgd_lr").set_value(0.05).run()
     app.text_input(key="train_0_fixmatch_digits_name").set_value("mine").run()
-    app.selectbox(key="train_0_method").select("pseudo_label").run()
+    app.selectbox(key="train_0_few_method").select("pseudo_label").run()
     assert not app.exception
     assert app.number_input(key="train_0_pseudo_label_digits_optimizer_sgd_lr").value == 0.05
     assert app.text_input(key="train_0_pseudo_label_digits_name").value == "mine"

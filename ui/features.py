@@ -1,0 +1,45 @@
+"""What a network's weights start from: chance, an earlier run's features, a file, or torchvision's pretrained ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from engine.runs.store import Run
+from ui.names import run_title
+from ui.server import lab
+
+_RANDOM, _PRETRAINED, _FILE = "random", "pretrained", "file:"
+
+
+def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
+    """A choice among what fits this network; returns the backbone's settings with `init`. An earlier run brings its network's other settings along."""
+    if backbone["name"] == "pixels":
+        return backbone
+    runs = {f"run:{run.id}": run for run in lab().store.runs() if usable(run) and run.config["backbone"].get("name") == backbone["name"]}
+    current = str(backbone.get("init", _RANDOM))
+    options = [_RANDOM, *runs, *([_PRETRAINED] if backbone["name"].startswith("resnet") else []), _FILE]
+    named = _FILE if current.startswith(_FILE) else current
+    if named not in options:  # a run that is gone, or of another network
+        named = _RANDOM
+    titles = {_RANDOM: "random weights", _PRETRAINED: "torchvision's pretrained weights", _FILE: "a weights file ..."}
+    chosen = st.selectbox(
+        "Start from",
+        options,
+        options.index(named),
+        format_func=lambda one: titles.get(one) or f"features of {run_title(runs[one])}",
+        key=f"{key}_init_{named}",
+        help="Features that an earlier run learned, from pictures alone or from labels, can be worth many labels.",
+    )
+    if chosen == _FILE:
+        path = st.text_input("Weights file", current.removeprefix(_FILE) if current.startswith(_FILE) else "", key=f"{key}_init_path", placeholder="/path/to/weights.safetensors")
+        return {**backbone, "init": f"{_FILE}{path.strip()}" if path.strip() else _RANDOM}
+    if chosen in runs:
+        return {**runs[chosen].config["backbone"], "init": chosen}
+    return {**backbone, "init": chosen}
+
+
+def usable(run: Run) -> bool:
+    """Whether the run's network holds features that another can start from."""
+    return run.folder.model_file.exists() and run.config["backbone"].get("name") != "pixels"

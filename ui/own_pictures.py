@@ -1,0 +1,125 @@
+"""Pictures that must be read first, a person's own or a downloaded set: upload, progress, cancel, and the report of what was read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from engine.errors import FewLabError
+from engine.runs.atomic_write import write_bytes
+from ui import theme
+from ui.page import plain
+from ui.server import lab
+
+LARGEST_UPLOAD = 2_000  # megabytes
+Data = dict[str, Any]
+
+
+@dataclass
+class _Import:
+    """One import that was asked for; the engine tells how far it is through a file."""
+
+    future: Future[Any]
+    place: Path
+
+    def done(self) -> tuple[int, int]:
+        try:
+            told = json.loads(self.place.read_bytes())
+            return int(told["done"]), int(told["total"])
+        except (OSError, ValueError, KeyError, TypeError):  # not told yet
+            return 0, 0
+
+    def cancel(self) -> None:
+        write_bytes(self.place.with_suffix(".cancel"), b"")
+
+
+def own_pictures(data: Data, key: str) -> Data:
+    """An upload beside the path: the zip is kept under its content's hash beside the runs, and the path points there."""
+    uploaded = st.file_uploader("Or upload a zip with one folder of pictures per class", type=["zip"], max_upload_size=LARGEST_UPLOAD, key=f"{key}_zip")
+    if uploaded is None:
+        return data
+    content = uploaded.getvalue()
+    path = lab().store.root / ".uploads" / f"{hashlib.sha256(content).hexdigest()[:16]}.zip"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+    return {**data, "path": str(path)}
+
+
+def prepared(data: Data) -> bool:
+    """Whether the pictures can be learned from now; if not, the button that reads them, or how far that is."""
+    running: dict[str, _Import] = st.session_state.setdefault("imports", {})
+    name = json.dumps({part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")}, sort_keys=True)
+    found = running.get(name)
+    if found is not None and not found.future.done():
+        _progress(found)
+        return False
+    if found is not None:
+        running.pop(name)
+        _ready.clear()
+        try:
+            st.session_state["import_report"] = (name, found.future.result())
+        except FewLabError as error:
+            st.error(plain(str(error)), icon=":material/broken_image:")
+    ready, sentence = _ready(name, data)
+    if sentence:
+        st.info(plain(sentence), icon=":material/folder_open:")
+    elif not ready:
+        if st.button("Read the pictures", key="train_import", icon=":material/download:", width="stretch"):
+            running[name] = _start(name, data)
+            st.rerun()
+        st.caption("These pictures have not been read on this machine yet.")
+    elif data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
+        _report(st.session_state["import_report"][1])
+    return ready
+
+
+@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def _ready(name: str, _data: Data) -> tuple[bool, str]:
+    """Whether they are in the cache, and what is wrong with the path if something is."""
+    try:
+        return bool(lab().assistant.ask("ready", data=_data)), ""
+    except FewLabError as error:
+        return False, str(error)
+
+
+def _start(name: str, data: Data) -> _Import:
+    place = lab().store.root / ".imports" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for left in (place, place.with_suffix(".cancel")):
+        left.unlink(missing_ok=True)
+    return _Import(lab().assistant.ask_later("prepare", data=data, place=str(place)), place)
+
+
+def _progress(found: _Import) -> None:
+    @st.fragment(run_every=0.5)
+    def watch() -> None:
+        if found.future.done():
+            st.rerun()
+        done, total = found.done()
+        st.progress(done / total if total else 0.0, text=f"Reading: {theme.count(done)} of {theme.count(total)}" if total else "Looking at what is there ...")
+        if st.button("Cancel", key="train_import_cancel", width="stretch"):
+            found.cancel()
+
+    watch()
+
+
+def _report(report: dict[str, Any] | None) -> None:
+    if not report:
+        return
+    skipped = sum(report["skipped"].values())
+    st.caption(
+        f"Read {theme.count(report['read'])} pictures of {len(report['training'])} classes in {theme.duration(report['seconds'])}"
+        + (f"; {theme.count(skipped)} left out." if skipped else ".")
+        + ("" if report["own_test"] else " A fifth of each class is kept for the test.")
+    )
+    if skipped:
+        with st.expander("What was left out, and why"):
+            st.dataframe([{"why": reason, "files": count} for reason, count in report["skipped"].items()], hide_index=True, width="stretch")
+            st.dataframe([{"file": name, "why": why} for name, why in report["names"]], hide_index=True, width="stretch")
