@@ -40,10 +40,10 @@ def train_form() -> Config:
         method = _choose("Method", fitting, config["method"]["name"], f"{key}_method")
         method_place = st.container()
     if (method, data) != (config["method"]["name"], config["data"]["name"]):
-        config = _switched(config, shelf["defaults"][f"{method}/{data}"])
+        config = _switched(config, shelf["defaults"][f"{method}/{data}"], shelf["methods"][method]["supervision"])
     key = f"{key}_{method}_{data}"
     with data_place:
-        config["data"] = _data(config["data"], shelf, f"{key}_data")
+        config["data"] = _data(config["data"], shelf, shelf["methods"][method]["supervision"], f"{key}_data")
     with method_place:
         config["method"] = forms.settings(shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False)
         with st.expander("More settings"):
@@ -83,18 +83,19 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
     return chosen
 
 
-def _switched(config: Config, defaults: Config) -> Config:
-    """Another method or data set: its own defaults, keeping what does not depend on it. The name is kept only if a person gave it."""
+def _switched(config: Config, defaults: Config, supervision: list[str]) -> Config:
+    """Another method or data set: its own defaults, keeping what does not depend on it. Labels and budget stay if the method can learn from such labels."""
     kept: Config = {part: config[part] for part in ("seed", "hardware")}
     switched = {**defaults, **kept, "name": "", "data": {**defaults["data"], "split_seed": None}}
-    if config["data"]["name"] == defaults["data"]["name"]:
+    if config["data"]["name"] == defaults["data"]["name"] and config["data"]["labels"]["kind"] in supervision:
         switched["data"] = config["data"]
         switched["budget"] = config["budget"]
     return switched
 
 
-def _data(values: Config, shelf: Config, key: str) -> Config:
-    kinds = {"few": "A few of each class", "all": "All of them (upper bound)"}
+def _data(values: Config, shelf: Config, supervision: list[str], key: str) -> Config:
+    words = {"few": "A few of each class", "all": "All of them (upper bound)", "none": "None: labels only measure"}
+    kinds = {kind: words[kind] for kind in words if kind in supervision}
     kind = st.segmented_control("Labels", list(kinds), default=values["labels"]["kind"], format_func=lambda kind: kinds[kind], key=f"{key}_kind") or values["labels"]["kind"]
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
     values = {**values, "labels": forms.settings(shelf["labels"][kind]["schema"], labels, f"{key}_{kind}")}

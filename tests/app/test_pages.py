@@ -59,6 +59,18 @@ def test_the_form_is_made_from_the_schemas(open_page: Open) -> None:
     assert not [slider for slider in app.slider if slider.label.startswith("Threshold")]
 
 
+def test_a_method_without_labels_can_be_chosen_and_left_again(open_page: Open) -> None:
+    app = open_page("train")
+    app.selectbox(key="train_0_method").select("simclr").run()
+    assert not app.exception
+    assert not app.error
+    assert app.session_state["train_config"]["data"]["labels"] == {"kind": "none"}
+    assert "0 labeled, " in words(app)
+    app.selectbox(key="train_0_method").select("fixmatch").run()
+    assert not app.exception
+    assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2}
+
+
 def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None:
     app = open_page("train")
     app.number_input(key="train_0_fixmatch_digits_budget_steps").set_value(321).run()
@@ -138,3 +150,16 @@ def test_the_test_set_is_read_with_true_labels_beside(open_page: Open) -> None:
     app.button_group(key="predict_source").set_value(["the test set"]).run()
     assert not app.exception
     assert "right" in words(app) or "it is" in words(app)
+
+
+def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) -> None:
+    folder = lab.submit({"method": {"name": "simclr"}, "data": {"name": "digits"}, "name": "no labels", "budget": {"steps": 20, "batch_size": 32, "evaluate_every": 10}})
+    run = finished(lab, folder.id)
+    assert run.status.state == "finished", run.status.reason
+    accuracy = f"{run.status.metrics['test/accuracy'] * 100:.1f} %"
+    train = open_page("train", run=run.id)
+    assert train.metric[0].value == accuracy
+    assert accuracy in words(open_page("runs"))
+    assert "Final figures" in words(open_page("compare"))
+    assert accuracy in words(open_page("predict", run=run.id))
+    assert not open_page("start").error
