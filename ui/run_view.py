@@ -41,7 +41,7 @@ _TILES: dict[str, tuple[tuple[str, str], ...]] = {
     "guesses": (("Test accuracy", "test/accuracy"), ("Pseudo-labels used", "mask_rate"), ("Of them right", "pseudo_label/accuracy")),
     "answers": (("Test accuracy", "test/accuracy"), ("Validation accuracy", "validation/accuracy"), ("Guesses right", "pseudo_label/accuracy")),
     "partial": (("Test accuracy", "test/accuracy"), ("True candidate on top", "candidates/identified"), ("Ambiguity left", "candidates/ambiguity")),
-    "none": (("1-NN, 1 label per class", "test/knn_1_per_class"), ("1-NN, 5 labels per class", "test/knn_5_per_class"), ("20-NN, all labels", "test/knn_full")),
+    "none": (("1-NN, 1 label per class", "test/knn_1_per_class"), ("1-NN, 5 labels per class", "test/knn_5_per_class"), ("Linear probe, all labels", "test/accuracy")),
 }
 _LATEST = 24  # pictures in the gallery of pseudo-labels
 _PAIRS = 6

@@ -124,10 +124,11 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
 def _switched(config: Config, before: Config, defaults: Config, supervision: list[str]) -> Config:
     """Another method or data set: its own defaults, but for what a person has set otherwise than the old one's."""
     kept: Config = {part: config[part] for part in ("seed", "hardware", "name")}
-    changed: Config = {part: config[part] for part in ("backbone", "budget", "optimizer") if config[part] != before.get(part)}
+    alike = config["data"]["labels"]["kind"] in supervision  # from other labels another kind of method learns, with steps and batches of its own
+    changed: Config = {part: config[part] for part in ("backbone", "budget", "optimizer") if alike and config[part] != before.get(part)}
     switched = {**defaults, **kept, **changed, "data": {**defaults["data"], "split_seed": None}}
     if config["data"]["name"] == defaults["data"]["name"]:
-        labels = config["data"]["labels"] if config["data"]["labels"]["kind"] in supervision else defaults["data"]["labels"]
+        labels = config["data"]["labels"] if alike else defaults["data"]["labels"]
         switched["data"] = {**config["data"], "labels": labels}
         old = before.get("augment", {})
         mine = {name: recipe for name, recipe in config["augment"].items() if name in defaults["augment"] and recipe != old.get(name)}

@@ -70,6 +70,18 @@ def test_another_method_keeps_what_was_set_by_hand_and_takes_its_own_defaults_fo
     assert app.text_input(key="train_0_pseudo_label_digits_name").placeholder == "Pseudo-labels on handwritten digits, 2 labels per class"
 
 
+def test_a_method_without_labels_can_be_chosen_and_left_again(open_page: Open) -> None:
+    app = open_page("train")
+    app.selectbox(key="train_0_have").select("none").run()
+    assert not app.exception
+    assert not app.error
+    assert app.session_state["train_config"]["data"]["labels"] == {"kind": "none"}
+    assert "1,295 unlabeled, 143 with labels held back for validation, 359 for the test." in words(app)
+    app.selectbox(key="train_0_have").select("few").run()
+    assert not app.exception
+    assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2}
+
+
 def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None:
     app = open_page("train")
     app.number_input(key="train_0_fixmatch_digits_budget_steps").set_value(321).run()
@@ -164,3 +176,16 @@ def test_the_test_set_is_read_with_true_labels_beside(open_page: Open) -> None:
     app.button_group(key="predict_source").set_value(["the test set"]).run()
     assert not app.exception
     assert "right" in words(app) or "it is" in words(app)
+
+
+def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) -> None:
+    folder = lab.submit({"method": {"name": "simclr"}, "data": {"name": "digits"}, "name": "no labels", "budget": {"steps": 20, "batch_size": 32, "evaluate_every": 10}})
+    run = finished(lab, folder.id)
+    assert run.status.state == "finished", run.status.reason
+    accuracy = f"{run.status.metrics['test/accuracy'] * 100:.1f} %"
+    train = open_page("train", run=run.id)
+    assert train.metric[2].value == accuracy
+    assert accuracy in words(open_page("runs"))
+    assert "Final figures" in words(open_page("compare"))
+    assert accuracy in words(open_page("predict", run=run.id))
+    assert not open_page("start").error

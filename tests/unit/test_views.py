@@ -55,7 +55,15 @@ def drawn_names(made: Strong, size: int = 16, batch: int = 4000) -> set[str]:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
     ("name", "params"),
-    [("plain", {}), ("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("strong", {"operations": 8, "interpolation": "nearest"})],
+    [
+        ("plain", {}),
+        ("weak", {}),
+        ("strong", {}),
+        ("strong", {"color": "folded"}),
+        ("strong", {"operations": 8, "interpolation": "nearest"}),
+        ("simclr", {}),
+        ("simclr", {"rotate": 180, "shear": 1, "shift": 1, "strength": 1.25, "blur": "on", "aspect": 4}),
+    ],
 )
 def test_a_view_keeps_the_shape_and_lies_between_0_and_1(name: str, params: dict[str, Any], shape: Shape) -> None:
     images = pictures(shape)
@@ -68,14 +76,14 @@ def test_a_view_keeps_the_shape_and_lies_between_0_and_1(name: str, params: dict
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize(("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"})])
+@pytest.mark.parametrize(("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("simclr", {})])
 def test_the_same_seed_gives_the_same_view_and_another_seed_another(name: str, params: dict[str, Any]) -> None:
     images = pictures()
     assert torch.equal(view(name, images, 1, **params), view(name, images, 1, **params))
     assert not torch.equal(view(name, images, 1, **params), view(name, images, 2, **params))
 
 
-@pytest.mark.parametrize(("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"})])
+@pytest.mark.parametrize(("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("simclr", {})])
 def test_deterministic_algorithms_refuse_nothing_and_change_nothing(name: str, params: dict[str, Any]) -> None:
     images = pictures()
     relaxed = view(name, images, **params)
@@ -87,13 +95,13 @@ def test_deterministic_algorithms_refuse_nothing_and_change_nothing(name: str, p
     assert torch.equal(relaxed, strict)
 
 
-@pytest.mark.parametrize("name", ["weak", "strong"])
+@pytest.mark.parametrize("name", ["weak", "strong", "simclr"])
 def test_copies_of_one_picture_get_different_views(name: str) -> None:
     images = pictures((1, 3, 12, 12)).expand(64, -1, -1, -1).contiguous()
     assert len(np.unique(view(name, images, flip="off").flatten(1).numpy(), axis=0)) > 20
 
 
-@pytest.mark.parametrize("name", ["weak", "strong"])
+@pytest.mark.parametrize("name", ["weak", "strong", "simclr"])
 def test_the_amount_of_chance_does_not_depend_on_the_pictures(name: str) -> None:
     after = []
     for seed in (0, 1):
