@@ -13,7 +13,7 @@ from ui.features import usable
 from ui.live_figure import preload_figures
 from ui.names import run_name
 from ui.page import header, how_it_works, mistakes, plain
-from ui.server import lab
+from ui.server import catalog, lab
 from ui.sparkline import sparkline
 from ui.train_form import prefill, with_features
 
@@ -25,6 +25,7 @@ def try_it(name: str) -> None:
     with st.spinner("Starting …"), mistakes():
         before = current_run()
         folder = lab().submit(PRESETS[name].config)
+        prefill(catalog()["presets"][name]["config"])
         watch_new_run(folder.id, before.id if before is not None else None)
         open_page("pages/train.py", folder.id)
 
