@@ -38,8 +38,7 @@ with st.container(key="train_sides_run" if run is not None else "train_sides"):
     form_side, run_side = st.columns([2, 5], gap="medium")
 with form_side, st.container(key="train_form_side"):
     with st.container(key="train_form"):
-        config = train_form()
-        pictures_place = st.container()
+        config, pictures_place = train_form()
     seeds = (
         st.segmented_control(
             "Runs",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
 from engine.runs.pictures import load_pictures
@@ -47,8 +48,8 @@ def with_features(run: Run) -> Config:
     return {**defaults, "name": "", "seed": run.config["seed"], "data": {**data, "labels": labels}, "backbone": {**run.config["backbone"], "init": f"run:{run.id}"}}
 
 
-def train_form() -> Config:
-    """Draw the form; returns the config as it is set now."""
+def train_form() -> tuple[Config, DeltaGenerator]:
+    """Draw the form; returns the config as it is set now, and the place in its data part where the labeled pictures go."""
     shelf = catalog()
     config: Config = dict(st.session_state.get(_CONFIG) or _own_labels(shelf["presets"]["digits-fixmatch"]["config"]))
     key = f"train_{st.session_state.setdefault(_GENERATION, 0)}"
@@ -56,7 +57,7 @@ def train_form() -> Config:
     with st.container(border=True):
         st.markdown("**1 · Data**")
         data = _choose("Data set", shelf["datasets"], config["data"]["name"], f"{key}_data")
-        data_place = st.container()
+        data_place, pictures_place = st.container(), st.container()
     with st.container(border=True):
         st.markdown("**2 · Method**")
         fitting = {name: part for name, part in shelf["methods"].items() if have in _situations(part)}
@@ -95,7 +96,7 @@ def train_form() -> Config:
             )
             config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name", placeholder=automatic_name(config))
     st.session_state[_CONFIG] = config
-    return config
+    return config, pictures_place
 
 
 def _situations(method: Config) -> set[str]:

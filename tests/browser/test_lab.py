@@ -31,7 +31,7 @@ def url(serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
     # The Lab starts with the first visit; it is warm once the catalog, which its child makes, is there.
     visit = browser.new_page()
     visit.goto(f"{address}/train")
-    expect(visit.get_by_role("button", name="Start")).to_be_visible(timeout=90_000)
+    expect(visit.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=90_000)
     visit.close()
     return address
 
@@ -210,9 +210,9 @@ def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: s
     before = {run.id for run in Store(checkpoints).runs()}
     for tab in tabs:
         tab.goto(url)
-        expect(tab.locator(".st-key-start_digits-supervised button")).to_be_visible(timeout=20_000)
+        expect(tab.get_by_role("button", name=re.compile("The labels alone"))).to_be_visible(timeout=20_000)
     for tab in tabs:
-        tab.locator(".st-key-start_digits-supervised button").click(no_wait_after=True)
+        tab.get_by_role("button", name=re.compile("The labels alone")).click(no_wait_after=True)
     most = 0
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
