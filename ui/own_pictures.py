@@ -15,7 +15,7 @@ from engine.errors import FewLabError
 from engine.runs.atomic_write import write_bytes
 from ui import theme
 from ui.page import plain
-from ui.server import lab
+from ui.server import catalog, lab
 
 LARGEST_UPLOAD = 2_000  # megabytes
 Data = dict[str, Any]
@@ -54,6 +54,8 @@ def own_pictures(data: Data, key: str) -> Data:
 
 def prepared(data: Data) -> bool:
     """Whether the pictures can be learned from now; if not, the button that reads them, or how far that is."""
+    if not any(field.get("place") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
+        return True  # it lies nowhere: the engine makes it or brings it
     running: dict[str, _Import] = st.session_state.setdefault("imports", {})
     name = json.dumps({part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")}, sort_keys=True)
     found = running.get(name)
