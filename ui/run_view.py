@@ -55,7 +55,7 @@ def polling_interval(run: Run) -> float | None:
     if status.state == "queued" and status.order < time.time() - 5:
         return 2.0  # it waits behind another run
     if status.state == "queued" or status.step == 0:
-        return 0.5
+        return 0.25
     return 1.0 if status.seconds < 10 else 2.0
 
 
