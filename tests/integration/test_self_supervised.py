@@ -16,7 +16,7 @@ from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
 from engine.lab.inline import train
 from engine.predict import Predictor
-from engine.presets import preset
+from engine.presets import PRESETS
 from engine.runs.store import Run
 from engine.training.build import load_images
 from engine.training.retest import retest
@@ -34,7 +34,7 @@ def curve(run: Run, name: str) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_simclr_reaches_the_goal_on_digits_and_the_wrong_loss_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = preset("digits-simclr").with_changes(QUICK)
+    config = RunConfig.parse(PRESETS["digits-simclr"].config).with_changes(QUICK)
     right = train(config, tmp_path)
     for per_class, goal in GOALS.items():
         assert lead(right, per_class) >= goal, per_class
