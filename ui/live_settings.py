@@ -48,27 +48,28 @@ def _control(shown: Run, key: str, field: dict[str, Any], config: dict[str, Any]
     part, name = key.split(".")
     changed = [change.value for change in shown.folder.changes() if change.key == key and isinstance(change.value, (int, float))]
     current = float(changed[-1] if changed else config[part].get(name, field.get("default")))
-    widget = f"train_live_{name}_{shown.id}"
     sent: list[float] = st.session_state.setdefault(f"train_live_sent_{name}_{shown.id}", [])
-    # A change that this tab did not send comes from another one. Its own moves arrive a step later, when the slider may already be elsewhere.
-    if active and changed and current not in sent:
-        st.session_state[widget] = current
-    st.session_state.setdefault(widget, current)
+    # A change that this tab did not send comes from another one: the control starts anew from it. Its own moves arrive a step later, when the
+    # slider may already be elsewhere. The value is given as the default, because one put into the session's state is lost, and the slider
+    # stands at its lowest, if the page is drawn again before the browser has it.
+    foreign = len([value for value in changed if value not in sent]) if active else 0
+    widget = f"train_live_{name}_{shown.id}_{foreign}"
 
     def send() -> None:
         with mistakes():
-            lab().change(shown.id, key, st.session_state[widget])
             sent.append(st.session_state[widget])
+            lab().change(shown.id, key, st.session_state[widget])
 
     title, on_change = field.get("title") if key == MAIN else forms.label(name, field), send if active else None
     if key == MAIN:
-        return st.slider(str(title), 0.0, 1.0, step=0.01, key=widget, help=field.get("description"), on_change=on_change)
+        return st.slider(str(title), 0.0, 1.0, current, step=0.01, key=widget, help=field.get("description"), on_change=on_change)
     low, high = (field.get(bound) for bound in ("minimum", "maximum"))
     return float(
         st.number_input(
             str(title),
             float(low) if low is not None else None,
             float(high) if high is not None else None,
+            current,
             step=10.0 ** -(2 if current >= 0.1 else 4),
             format="%.4g",
             key=widget,

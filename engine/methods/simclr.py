@@ -37,10 +37,7 @@ class SimCLR(GradientMethod):
     paper = "Chen et al. 2020, arXiv:2002.05709"
     supervision = {"none"}
     recipes = ("simclr",)
-    recommended: ClassVar[dict[str, Any]] = {
-        "optimizer": {"name": "adamw", "lr": 0.001, "weight_decay": 0.0001},
-        "budget": {"steps": 500, "batch_size": 256, "evaluate_every": 50},
-    }
+    recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 500, "batch_size": 256, "evaluate_every": 50}}
 
     def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
         super().__init__(params, backbone, problem)

@@ -305,7 +305,7 @@ def test_a_new_assistant_answers_while_the_old_ones_end_is_still_being_read(tmp_
     assert first is not None
     os.kill(first, getattr(signal, "SIGKILL", signal.SIGTERM))
     until(lambda: len(died) == 1, "the end of the first child")
-    asked = link.ask_later("check", config=plain())
+    asked = link.ask_later("check", config=plain(), checkpoints=str(tmp_path))
     second = link.pid
     old_ends.set()
     assert asked.result(60)["method"] == {"name": "supervised"}
