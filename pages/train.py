@@ -36,25 +36,6 @@ def start(config: dict[str, Any], seeds: int = 1) -> None:
 
 with st.container(key="train_sides_run" if run is not None else "train_sides"):
     form_side, run_side = st.columns([2, 5], gap="medium")
-with form_side, st.container(key="train_form_side"):
-    with st.container(key="train_form"):
-        config, pictures_place = train_form()
-    seeds = (
-        st.segmented_control(
-            "Runs",
-            [1, 5],
-            default=1,
-            format_func=lambda count: {1: "1 run", 5: "5 seeds"}[count],
-            key="train_seeds",
-            help="Which labels are drawn moves the result more than most settings do: five seeds show how much.",
-        )
-        or 1
-    )
-    estimate_place = st.container()
-    if st.button("Start", type="primary", key="train_start", width="stretch", icon=":material/play_arrow:"):
-        start(config, seeds)
-
-
 _FEATURES = "Puts a run into the form that starts from what this network has learned: FixMatch with a few labels, to begin with."
 
 
@@ -130,6 +111,25 @@ with run_side:
                 st.session_state["compare_chosen"] = [found.id for found in (run, ghost_of(run)) if found is not None]
                 open_page("pages/compare.py")
             st.caption("One run with one draw of labels. Another draw can differ by many points: start 5 seeds before quoting a number.")
+
+# The run stands first in the script, so that its curves are drawn before the longer form is.
+with form_side, st.container(key="train_form_side"):
+    with st.container(key="train_form"):
+        config, pictures_place = train_form()
+    seeds = (
+        st.segmented_control(
+            "Runs",
+            [1, 5],
+            default=1,
+            format_func=lambda count: {1: "1 run", 5: "5 seeds"}[count],
+            key="train_seeds",
+            help="Which labels are drawn moves the result more than most settings do: five seeds show how much.",
+        )
+        or 1
+    )
+    estimate_place = st.container()
+    if st.button("Start", type="primary", key="train_start", width="stretch", icon=":material/play_arrow:"):
+        start(config, seeds)
 
 # Asked last: each answer takes a moment, and what is there already should not wait for them.
 readable = False

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.config import apply_changes
 from engine.runs.store import Run
 from ui import forms
-from ui.page import mistakes
+from ui.page import folded, mistakes
 from ui.server import catalog, lab
 
 MAIN = "method.threshold"
@@ -29,8 +29,8 @@ def live_settings(shown: Run) -> dict[str, Any] | None:
         elif right.button(f"Retrain at {value:.2f}", key="train_retrain_at", width="stretch"):
             return apply_changes(config, {MAIN: value})
     others = {key: field for key, field in fields.items() if key != MAIN}
-    if active and others:
-        with st.expander("More settings to change while it trains"):
+    if active and others and (more := folded("More settings to change while it trains", f"train_live_more_{shown.id}")) is not None:
+        with more:
             for column, (key, field) in zip(st.columns(len(others)), others.items(), strict=True):
                 with column:
                     _control(shown, key, field, config, active)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
 from ui import idea_pictures
@@ -24,9 +25,16 @@ def header(title: str, sentence: str) -> None:
 
 def how_it_works(*paragraphs: str) -> None:
     """The page's one explanation, folded away: the idea, the formula, the paper."""
-    with st.expander("How this works", icon=":material/menu_book:"):
-        for paragraph in paragraphs:
-            st.markdown(paragraph)
+    if (place := folded("How this works", "how_it_works", icon=":material/menu_book:")) is not None:
+        with place:
+            for paragraph in paragraphs:
+                st.markdown(paragraph)
+
+
+def folded(label: str, key: str, icon: str | None = None) -> DeltaGenerator | None:
+    """A part of the page that is made only once it is opened: what is folded away costs the browser nothing. None while it is closed."""
+    place = st.expander(label, icon=icon, key=key, on_change="rerun")
+    return place if place.open else None
 
 
 def nothing_yet(sentence: str, icon: str) -> None:

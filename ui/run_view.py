@@ -103,13 +103,13 @@ def _short(key: str) -> str:
 def progress(status: Status) -> None:
     """Bar, steps, time left, speed; or the state and its reason."""
     words = f"step {theme.count(status.step)} of {theme.count(status.steps)}"
-    if status.state in ("running", "paused"):
+    if status.state == "running" and status.step >= status.steps:
+        st.progress(1.0, text=f"{words} · measuring what was learned …")
+    elif status.state in ("running", "paused"):
         left = status.seconds / status.step * (status.steps - status.step) if status.step else None
         more = [words, f"{theme.duration(left)} left" if left is not None else "starting", theme.speed(status.images_per_second) if status.images_per_second else ""]
         lead = "Paused · " if status.state == "paused" else ""
         st.progress(min(1.0, status.step / max(1, status.steps)), text=lead + " · ".join(part for part in more if part))
-        if status.state == "running" and time.time() - status.heartbeat > 30:
-            st.warning("Nothing was heard of this run for half a minute: its process may be gone. It goes on after FewLab is started again.")
     elif status.state == "queued":
         st.progress(0.0, text="Waiting for its turn …")
     elif status.state == "finished":
@@ -118,6 +118,8 @@ def progress(status: Status) -> None:
         st.error(plain(status.reason), icon=":material/error:")
     else:
         st.progress(min(1.0, status.step / max(1, status.steps)), text=f"{status.state.capitalize()} at {words}. {plain(status.reason)}".strip())
+    if status.state == "running" and time.time() - status.heartbeat > 30:
+        st.warning("Nothing was heard of this run for half a minute: its process may be gone. It goes on after FewLab is started again.")
 
 
 def tiles(story: Story, ghost: Story | None) -> None:

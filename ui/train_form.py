@@ -16,7 +16,7 @@ from ui.features import start_from
 from ui.gallery import GalleryItem, gallery, picture_uri
 from ui.names import automatic_name
 from ui.own_pictures import own_pictures, prepared
-from ui.page import plain
+from ui.page import folded, plain
 from ui.server import catalog, lab
 
 Config = dict[str, Any]
@@ -52,7 +52,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
     """Draw the form; returns the config as it is set now, and the place in its data part where the labeled pictures go."""
     shelf = catalog()
     config: Config = dict(st.session_state.get(_CONFIG) or _own_labels(shelf["presets"]["digits-fixmatch"]["config"]))
-    key = f"train_{st.session_state.setdefault(_GENERATION, 0)}"
+    key = form = f"train_{st.session_state.setdefault(_GENERATION, 0)}"
     have: str = st.selectbox("What do you have?", list(SITUATIONS), list(SITUATIONS).index(situation(config, shelf)), format_func=lambda one: SITUATIONS[one], key=f"{key}_have")
     with st.container(border=True):
         st.markdown("**1 · Data**")
@@ -67,14 +67,15 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         config = _switched(config, shelf["defaults"].get("/".join(before), {}), shelf["defaults"][f"{method}/{data}"], shelf["methods"][method]["supervision"])
     key = f"{key}_{method}_{data}"
     with data_place:
-        config["data"] = _data(config["data"], shelf, shelf["methods"][method]["supervision"], f"{key}_data")
+        config["data"] = _data(config["data"], shelf, shelf["methods"][method]["supervision"], f"{key}_data", form)
     with method_place:
         config["method"] = forms.settings(shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False)
-        with st.expander("More settings"):
-            config["method"] = forms.settings(shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True)
-            for recipe in shelf["methods"][method]["recipes"]:
-                st.markdown(f"*The {recipe} view*")
-                config["augment"] = {**config["augment"], recipe: forms.settings(shelf["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}")}
+        if (more := folded("More settings", f"{form}_method_more")) is not None:
+            with more:
+                config["method"] = forms.settings(shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True)
+                for recipe in shelf["methods"][method]["recipes"]:
+                    st.markdown(f"*The {recipe} view*")
+                    config["augment"] = {**config["augment"], recipe: forms.settings(shelf["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}")}
     with st.container(border=True):
         st.markdown("**3 · Network and budget**")
         fit = shelf["methods"][method]["backbones"]
@@ -86,15 +87,18 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
         fitted = shelf["methods"][method]["fitted"]
         config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=False, skip=("batch_size",) if fitted else ())
-        with st.expander("More settings"):
-            config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True)
-            if not fitted:
-                config["optimizer"] = _optimizer(config["optimizer"], shelf["optimizers"], f"{key}_optimizer")
-            config["hardware"] = forms.settings(shelf["hardware"]["schema"], config["hardware"], f"{key}_hardware")
-            config["seed"] = int(
-                st.number_input("Seed", 0, 2**31 - 1, config["seed"], key=f"{key}_seed", help="Decides the first weights, the order and the views, and which pictures are labeled.")
-            )
-            config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name", placeholder=automatic_name(config))
+        if (more := folded("More settings", f"{form}_budget_more")) is not None:
+            with more:
+                config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True)
+                if not fitted:
+                    config["optimizer"] = _optimizer(config["optimizer"], shelf["optimizers"], f"{key}_optimizer")
+                config["hardware"] = forms.settings(shelf["hardware"]["schema"], config["hardware"], f"{key}_hardware")
+                config["seed"] = int(
+                    st.number_input(
+                        "Seed", 0, 2**31 - 1, config["seed"], key=f"{key}_seed", help="Decides the first weights, the order and the views, and which pictures are labeled."
+                    )
+                )
+                config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name", placeholder=automatic_name(config))
     st.session_state[_CONFIG] = config
     return config, pictures_place
 
@@ -137,7 +141,7 @@ def _switched(config: Config, before: Config, defaults: Config, supervision: lis
     return switched
 
 
-def _data(values: Config, shelf: Config, supervision: list[str], key: str) -> Config:
+def _data(values: Config, shelf: Config, supervision: list[str], key: str, form: str) -> Config:
     schema = shelf["datasets"][values["name"]]["schema"]
     # Which pictures they are comes before how many of them are labeled.
     if values["name"] == "folder":
@@ -148,8 +152,9 @@ def _data(values: Config, shelf: Config, supervision: list[str], key: str) -> Co
         kind = st.selectbox("Labels", kinds, kinds.index(kind), format_func=lambda kind: _KINDS[kind], key=f"{key}_kind")
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
     values = {**values, "labels": forms.settings(shelf["labels"][kind]["schema"], labels, f"{key}_{kind}")}
-    with st.expander("More settings"):
-        values = forms.settings(schema, values, key, advanced=True if values["name"] == "folder" else None, skip=("labels",))
+    if (more := folded("More settings", f"{form}_data_more")) is not None:
+        with more:
+            values = forms.settings(schema, values, key, advanced=True if values["name"] == "folder" else None, skip=("labels",))
     return values
 
 

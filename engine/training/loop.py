@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -29,6 +31,7 @@ from engine.training.optimizer import learning_rate
 from engine.training.watch import Watch
 
 CHECKPOINT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 5.0  # while nothing else tells
 STATUS_SECONDS = 1.0
 Progress = Callable[[Status], None]
 
@@ -322,13 +325,38 @@ class Trainer:
         metrics: dict[str, float] = {}
         self._save()
         if state in ("finished", "stopped") and self.step > 0:
-            served = self.evaluator.serve(self.course.served(), self._first_weights)
-            metrics = self._evaluate(served)
-            save_model(self.folder, self.config, self._problem, served.network, self._class_names, self._background, metrics, served.probe)
+            with self._heart_beating():
+                metrics = self._measure_and_keep()
         self._tick()
         self.folder.add_event(state, self.step)
         self._tell(state, reason=self._why, **({"metrics": metrics} if metrics else {}))
         return self.status
+
+    def _measure_and_keep(self) -> dict[str, float]:
+        """The final metrics; with them, the network that answers is written into the run's folder."""
+        served = self.evaluator.serve(self.course.served(), self._first_weights)
+        metrics = self._evaluate(served)
+        save_model(self.folder, self.config, self._problem, served.network, self._class_names, self._background, metrics, served.probe)
+        return metrics
+
+    @contextmanager
+    def _heart_beating(self) -> Iterator[None]:
+        """Probes of large features take minutes, in which no step tells that the run is alive."""
+        self._tell("running")
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(HEARTBEAT_SECONDS):
+                with suppress(OSError, FewLabError):
+                    self.folder.update_status(heartbeat=time.time())
+
+        beating = threading.Thread(target=beat, daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            done.set()
+            beating.join()
 
     @property
     def _unless_new(self) -> State:

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.backbones.conv_encoder import ConvEncoder
+from engine.backbones.convnet_12 import ConvNet12
 from engine.backbones.resnet18 import ResNet18
+from engine.backbones.wide_resnet import WideResNet
 from engine.errors import ConfigError
 
 
@@ -39,8 +41,9 @@ def test_resnet18_is_torchvisions_with_the_stem_that_the_size_asks_for(size: int
         assert torch.allclose(ours.train(mode)(images), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("cls", [ConvEncoder, ResNet18])
-@pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 32), (1, 28)])
+@pytest.mark.parametrize(
+    ("cls", "channels", "size"), [(cls, channels, size) for cls in (ConvEncoder, ResNet18, WideResNet, ConvNet12) for channels, size in ((1, 12), (3, 32), (1, 28))]
+)
 def test_features_have_the_promised_size_and_every_weight_gets_a_gradient(cls: type[Backbone], channels: int, size: int) -> None:
     backbone = cls(cls.Params(), channels, size)  # type: ignore[call-arg]  # every backbone's name has a default
     features = backbone(pictures(channels, size))
@@ -60,3 +63,49 @@ def test_conv_encoder_has_64_128_and_256_channels_and_as_many_features_as_asked(
 def test_pictures_too_small_are_refused() -> None:
     with pytest.raises(ConfigError, match="conv_encoder needs pictures of at least 4 pixels, but these have 3"):
         ConvEncoder(ConvEncoder.Params(), 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("depth", "widen", "channels", "classes", "weights"), [(28, 2, 3, 10, 1_467_610), (28, 8, 3, 100, 23_401_012), (28, 2, 1, 10, 1_467_322), (16, 2, 3, 10, 691_674)]
+)
+def test_wide_resnet_has_as_many_weights_as_the_papers_code(depth: int, widen: int, channels: int, classes: int, weights: int) -> None:
+    """Counts of google-research/fixmatch's network with its linear layer."""
+    backbone = WideResNet(WideResNet.Params.model_validate({"depth": depth, "widen": widen}), channels, 32)
+    assert sum(p.numel() for p in backbone.parameters()) + (backbone.feature_size + 1) * classes == weights
+
+
+def test_wide_resnet_reads_the_activated_input_in_the_first_shortcut_and_the_raw_one_elsewhere() -> None:
+    """The network once more, by torch's functions and the names of its weights alone."""
+    backbone = WideResNet(WideResNet.Params.model_validate({"depth": 16, "widen": 1}), 3, 16).double().eval()
+    state = {name: value.double() for name, value in backbone.state_dict().items()}
+
+    def activated(x: Tensor, name: str) -> Tensor:
+        scale = state[f"{name}.weight"] / (state[f"{name}.running_var"] + 1e-5).sqrt()
+        x = (x - state[f"{name}.running_mean"][:, None, None]) * scale[:, None, None] + state[f"{name}.bias"][:, None, None]
+        return torch.where(x > 0, x, 0.1 * x)
+
+    x = torch.conv2d(pictures(3, 16).double(), state["stem.weight"], padding=1)
+    for group in range(3):
+        for block in range(2):
+            at, stride = f"groups.{group}.{block}", 2 if group and not block else 1
+            first = activated(x, f"{at}.norms.0")
+            inner = torch.conv2d(
+                activated(torch.conv2d(first, state[f"{at}.kernels.0.weight"], stride=stride, padding=1), f"{at}.norms.1"), state[f"{at}.kernels.1.weight"], padding=1
+            )
+            around = first if group == block == 0 else x
+            x = inner + (torch.conv2d(around, state[f"{at}.shortcut.weight"], stride=stride) if f"{at}.shortcut.weight" in state else around)
+    assert torch.allclose(backbone.features(pictures(3, 16).double()), activated(x, "norm").mean((2, 3)))
+
+
+def test_convnet_12_ends_at_six_by_six_places_and_drops_nothing_when_it_answers() -> None:
+    backbone = ConvNet12(ConvNet12.Params(), 3, 32).eval()
+    assert backbone.blocks(pictures(3, 32)).shape == (3, 128, 6, 6)
+    assert [(m.out_channels, m.kernel_size[0], m.padding[0]) for m in backbone.modules() if isinstance(m, nn.Conv2d)] == [
+        *[(128, 3, 1)] * 3,
+        *[(256, 3, 1)] * 3,
+        (512, 3, 0),
+        (256, 1, 0),
+        (128, 1, 0),
+    ]
+    assert torch.equal(backbone(pictures(3, 32)), backbone(pictures(3, 32)))
+    assert not torch.equal(backbone.train()(pictures(3, 32)), backbone.train()(pictures(3, 32)))
