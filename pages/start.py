@@ -8,11 +8,11 @@ from streamlit.delta_generator import DeltaGenerator
 from engine.presets import PRESETS
 from engine.runs.store import Run
 from ui import idea_pictures, theme
-from ui.current_run import current_run, open_page, watch_new_run
+from ui.current_run import current_run, forget_run, open_page, watch_new_run
 from ui.features import usable
 from ui.live_figure import preload_figures
 from ui.names import run_name
-from ui.page import header, how_it_works, mistakes, plain
+from ui.page import folded, header, how_it_works, mistakes, plain
 from ui.server import catalog, lab
 from ui.sparkline import sparkline
 from ui.train_form import prefill, with_features
@@ -57,6 +57,28 @@ with st.container(horizontal=True):
     for name in ("digits-supervised", "noise-fixmatch"):
         if st.button(f"{PRESETS[name].title}: {PRESETS[name].takes.removeprefix('about ')}", key=f"start_{name}", help=PRESETS[name].summary, type="tertiary"):
             try_it(name)
+
+
+def more_presets() -> None:
+    """All others: those of generated or built-in pictures start at once; the rest is put into the form, where their pictures are read first."""
+    for name, preset in PRESETS.items():
+        if preset.on_start:
+            continue
+        what, action = st.columns([5, 2], vertical_alignment="center")
+        what.markdown(f"**{preset.title}** · {preset.takes}  \n{preset.summary}")
+        about = catalog()["datasets"][preset.config["data"]["name"]]["schema"]["properties"]
+        if not preset.gpu and not any(field.get("place") for field in about.values()):
+            if action.button("Try it", key=f"start_more_{name}", width="stretch"):
+                try_it(name)
+        elif action.button("Put into the form", key=f"start_more_{name}", width="stretch"):
+            prefill(catalog()["presets"][name]["config"])
+            forget_run()
+            open_page("pages/train.py")
+
+
+if (more := folded("More presets: other pictures, other methods, the papers' own settings", "start_more")) is not None:
+    with more:
+        more_presets()
 
 
 def row(run: Run) -> None:

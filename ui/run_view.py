@@ -288,13 +288,19 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
             lines = (verdict + pictures.class_names[label], theme.percent(float(arrays["pseudo_confidence"][i])))
             items.append(GalleryItem(int(i), picture_uri(np.asarray(pictures.images[row])), lines, border, "solid" if truth in (-1, label) else "dashed"))
         gallery(items, key=f"{key}_gallery", thumb=56)
-    views = [name for name in ("view_weak", "view_strong") if name in arrays]
+    views = sorted((name for name in arrays if name.startswith("view_") and name != "view_ids"), key=lambda name: (name == "view_strong", name))
     if views:
-        what = "The pairs it compared: the weak view gives the label, the strong view must agree" if len(views) > 1 else "What the network was shown"
-        st.markdown(f"**{what}**")
+        st.markdown(f"**{_WHAT_VIEWS_ARE.get(tuple(views), _SHOWN_TO_IT)}**")
         items = [
-            GalleryItem(2 * i + j, picture_uri(arrays[name][i]), (name.removeprefix("view_"),), theme.MUTED)
+            GalleryItem(len(views) * i + j, picture_uri(arrays[name][i]), (name.removeprefix("view_").replace("simclr_", "view "),), theme.MUTED)
             for i in range(min(_PAIRS, len(arrays[views[0]])))
             for j, name in enumerate(views)
         ]
         gallery(items, key=f"{key}_views", thumb=56)
+
+
+_SHOWN_TO_IT = "What the network was shown"
+_WHAT_VIEWS_ARE: dict[tuple[str, ...], str] = {
+    ("view_weak", "view_strong"): "The pairs it compared: the weak view gives the label, the strong view must agree",
+    ("view_simclr_1", "view_simclr_2"): "The pairs it compared: two views of one picture must find each other among all others",
+}

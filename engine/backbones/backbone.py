@@ -45,6 +45,10 @@ class Backbone(nn.Module):
         """Weights that others trained for this network, by the names of its own state. Raises ConfigError if there are none, or no network to fetch them."""
         raise ConfigError(f"There are no pretrained weights for {self.params.name}: start from random, run:<id> or file:<path>.")
 
+    def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a file by the names of this network's own state, where other names for them are common."""
+        return weights
+
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """Normalized images [B, C, H, W] to features [B, D]."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.config import BackboneParams, param
+from engine.errors import ConfigError
 from engine.registry import backbones
 
+PATIENCE = 20.0  # seconds without a byte before a download is given up
 PHOTOS_FROM = 64
 """Pixels from which the stem is the original one."""
 
@@ -36,7 +41,7 @@ class ResNet18(Backbone):
 
         super().__init__(params, channels, size)
         network = resnet18(weights=None)
-        small = params.stem == "small" or (params.stem == "auto" and size < PHOTOS_FROM)
+        small = self._small = params.stem == "small" or (params.stem == "auto" and size < PHOTOS_FROM)
         if small or channels != 3:
             kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)
             network.conv1 = nn.Conv2d(channels, 64, kernel, stride, padding, bias=False)
@@ -52,3 +57,42 @@ class ResNet18(Backbone):
 
     def stages(self) -> list[nn.Module]:
         return [self.stem, *self.layers]
+
+    def pretrained(self) -> dict[str, Tensor]:
+        """torchvision's weights of ImageNet (IMAGENET1K_V1), with the normalization they were trained with; downloaded once into torch's cache.
+
+        They belong to the original stem and to color pictures.
+        """
+        from torchvision.models import ResNet18_Weights
+
+        if self._small or self.channels != 3:
+            raise ConfigError(
+                "The pretrained ResNet-18 reads color pictures through the original stem: set backbone.stem to photo, bring your pictures to 64 pixels or more, "
+                "or start from random, run:<id> or file:<path>."
+            )
+        patience = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(PATIENCE)  # torch's own download would wait for ever
+        try:
+            theirs = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        except Exception as error:  # no network, no room, a damaged file in the cache: all of them mean the same to a person
+            raise ConfigError(
+                f"The pretrained weights of ResNet-18 could not be fetched ({type(error).__name__}): connect to the internet once, put {_file_name()} into "
+                f"{Path(torch.hub.get_dir()) / 'checkpoints'}, or start from random, run:<id> or file:<path>."
+            ) from None
+        finally:
+            socket.setdefaulttimeout(patience)
+        return {**self.own_names(theirs), "mean": torch.tensor([0.485, 0.456, 0.406]), "std": torch.tensor([0.229, 0.224, 0.225])}
+
+    def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Also torchvision's names are understood."""
+        if "conv1.weight" not in weights:
+            return weights
+        names = {"conv1": "stem.0", "bn1": "stem.1", **{f"layer{n}": f"layers.{n - 1}" for n in range(1, 5)}}
+        parts = {name: name.partition(".") for name in weights}
+        return {f"{names[part]}.{rest}": weights[name] for name, (part, _, rest) in parts.items() if part in names}
+
+
+def _file_name() -> str:
+    from torchvision.models import ResNet18_Weights
+
+    return str(ResNet18_Weights.IMAGENET1K_V1.url).rpartition("/")[2]

@@ -64,7 +64,8 @@ class _Block(nn.Module):
         activated = F.leaky_relu(self.norms[0](images), 0.1)
         inner = self.kernels[1](F.leaky_relu(self.norms[1](self.kernels[0](activated)), 0.1))
         around = activated if self.activate_both else images
-        return inner + (around if self.shortcut is None else self.shortcut(around))
+        result: Tensor = inner + (around if self.shortcut is None else self.shortcut(around))
+        return result
 
 
 def _kernel(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:

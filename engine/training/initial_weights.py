@@ -55,7 +55,7 @@ def _weights(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> t
         if not folder.model_file.exists():
             raise ConfigError(f"backbone.init names run {name}, which has no model yet: let it finish, or stop it to keep what it has learned.")
         return _of_backbone(_read(folder.model_file)), f"The network of run {name}"
-    return _of_backbone(_read(Path(name).expanduser())), f"{Path(name).name}"
+    return backbone.own_names(_of_backbone(_read(Path(name).expanduser()))), f"{Path(name).name}"
 
 
 def _read(path: Path) -> Weights:

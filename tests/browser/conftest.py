@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -94,3 +94,19 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("browser") / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def url(serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
+    address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
+    # The Lab starts with the first visit; it is warm once the catalog, which its child makes, is there.
+    visit = browser.new_page()
+    visit.goto(f"{address}/train")
+    expect(visit.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=90_000)
+    visit.close()
+    return address

@@ -12,49 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from engine.runs.store import Run, Store
+from engine.runs.store import Store
+from tests.browser.conftest import REPOSITORY
+from tests.browser.looking import newest, points, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
 FIGURE = ".fewlab-figure .js-plotly-plot, .fewlab-figure.js-plotly-plot"
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("browser") / "checkpoints"
-
-
-@pytest.fixture(scope="module")
-def url(serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
-    address = serve(ROOT / "app.py", cwd=ROOT, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
-    # The Lab starts with the first visit; it is warm once the catalog, which its child makes, is there.
-    visit = browser.new_page()
-    visit.goto(f"{address}/train")
-    expect(visit.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=90_000)
-    visit.close()
-    return address
-
-
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.1)
-
-
-def newest(checkpoints: Path) -> Run:
-    return Store(checkpoints).runs()[0]
-
-
-def points(page: Page, number: int = 0) -> int:
-    """Points on the first curve of the figure."""
-    return int(page.evaluate("n => { const f = document.querySelectorAll('.js-plotly-plot')[n]; return f && f.data && f.data.length ? f.data[0].x.length : 0 }", number))
 
 
 def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
     """Streamlit would run the page without app.py, because the folder is named pages."""
-    address = serve(ROOT / "app.py", cwd=ROOT, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
+    address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
     page.goto(f"{address}/runs")
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=60_000)
     expect(page.get_by_test_id("stSidebarNavLink")).to_have_text([re.compile(f"{name}$") for name in ("Start", "Train", "Compare", "Runs", "Predict")])

@@ -200,7 +200,7 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
 def test_every_backbone_it_names_works(method: str, tmp_path: Path) -> None:
     for name in backbones:
         if methods[method].backbones is None or name in methods[method].backbones:
-            plain = json.loads(config(method, steps=3).model_dump_json())
+            plain = json.loads(config(method, steps=2, size=max(8, backbones[name].smallest)).model_dump_json())
             run = train(RunConfig.parse({**plain, "backbone": {"name": name}}), tmp_path)
             assert run.status.state == "finished"
 

@@ -17,6 +17,7 @@ class Toy(DataSource):
         name: Literal["toy"] = "toy"
         classes: int = param(3, ge=2, le=40, help="Classes.")
         channels: int = param(1, ge=1, le=3, help="Channels.")
+        size: int = param(8, ge=8, le=64, help="Pixels.")
         per_class: int = param(12, ge=2, le=100, help="Training pictures of a class.")
 
     title = "Toy"
@@ -28,7 +29,7 @@ class Toy(DataSource):
         rng = np.random.default_rng(5)
         labels = np.tile(np.arange(p.classes), p.per_class + 3)
         rng.shuffle(labels)
-        images = rng.integers(0, 90, (len(labels), p.channels, 8, 8))
+        images = rng.integers(0, 90, (len(labels), p.channels, p.size, p.size))
         for i, label in enumerate(labels):
             images[i, :, label % 8, :] += 100 + 50 * (label // 8 % 3)
         ids = rng.permutation(len(labels)) * 7 + 1000

@@ -10,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from engine.backbones.resnet18 import ResNet18
 from engine.config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.inline import resume, train
@@ -18,6 +19,7 @@ from engine.methods.fine_tune import FineTune
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
 from engine.training.control import Command
+from engine.training.initial_weights import start_from
 from engine.training.loop import Trainer
 from tests.integration.trainer_process import At
 
@@ -94,6 +96,55 @@ def test_what_cannot_be_had_is_refused_before_a_run_is_made(tmp_path: Path, init
         train(plain(init=init), tmp_path)
     assert str(refused.value).startswith(sentence)
     assert Store(tmp_path).runs() == []
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """torch's cache of downloads, empty, on a machine whose network answers nothing."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def resnet() -> ResNet18:
+    return ResNet18(ResNet18.Params(), 3, 64)
+
+
+def test_pretrained_weights_give_torchvisions_features_of_pictures_normalized_as_it_does(hub: Path) -> None:
+    """A file in the official format with other numbers in it, where torch keeps its downloads."""
+    from torchvision.models import resnet18
+
+    theirs = resnet18(weights=None)
+    torch.save(theirs.state_dict(), hub / "resnet18-f37072fd.pth")
+    ours = resnet()
+    digest = start_from(ours, ResNet18.Params(init="pretrained"), hub)
+    assert len(digest) == 16
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    theirs.fc = torch.nn.Identity()
+    normalized = (images - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    assert torch.allclose(ours.eval()(images), theirs.eval()(normalized), atol=1e-4)
+    again = resnet()
+    start_from(again, ResNet18.Params(init=f"file:{hub / 'resnet18-f37072fd.pth'}"), hub)  # the same file by its path: torchvision's names are understood
+    assert torch.equal(again.layers[3][1].conv2.weight, ours.layers[3][1].conv2.weight)
+
+
+def test_without_a_network_pretrained_weights_are_one_sentence_with_the_alternatives(hub: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        start_from(resnet(), ResNet18.Params(init="pretrained"), hub)
+    assert str(refused.value) == (
+        "The pretrained weights of ResNet-18 could not be fetched (URLError): connect to the internet once, put resnet18-f37072fd.pth into "
+        f"{hub}, or start from random, run:<id> or file:<path>."
+    )
+    (hub / "resnet18-f37072fd.pth").write_bytes(b"damaged")
+    with pytest.raises(ConfigError, match="could not be fetched"):
+        start_from(resnet(), ResNet18.Params(init="pretrained"), hub)
+    with pytest.raises(ConfigError, match="reads color pictures through the original stem"):
+        start_from(ResNet18(ResNet18.Params(), 1, 28), ResNet18.Params(init="pretrained"), hub)
 
 
 def test_another_width_and_foreign_files_are_one_sentence(first: Run, tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""What browser tests wait for and look at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from engine.runs.store import Run, Store
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.1)
+
+
+def newest(checkpoints: Path) -> Run:
+    return Store(checkpoints).runs()[0]
+
+
+def points(page: Page, number: int = 0) -> int:
+    """Points on the first curve of the figure."""
+    return int(page.evaluate("n => { const f = document.querySelectorAll('.js-plotly-plot')[n]; return f && f.data && f.data.length ? f.data[0].x.length : 0 }", number))

@@ -1,0 +1,98 @@
+"""One run of each other family, as a person makes it: pictures of one's own, features without labels, several possible labels each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from tests.browser.looking import newest, wait_for
+from tests.given_pictures import encoded, zip_of
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option).click()
+
+
+def set_steps(page: Page, steps: int) -> None:
+    field = page.get_by_role("spinbutton", name=re.compile("^Steps"))
+    field.fill(str(steps))
+    field.press("Enter")
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
+
+
+def start_and_finish(page: Page, checkpoints: Path, what: str) -> None:
+    before = newest(checkpoints).id if any(checkpoints.glob("*-*")) else ""
+    page.get_by_role("button", name="Start", exact=True).click()
+    wait_for(lambda: any(checkpoints.glob("*/config.json")) and newest(checkpoints).id != before, 30, f"a run of {what}")
+    wait_for(lambda: not newest(checkpoints).status.active, 90, f"the end of {what}")
+    assert newest(checkpoints).status.state == "finished", newest(checkpoints).status.reason
+
+
+def fruit(kind: int, seed: int, side: int = 24) -> bytes:
+    """A noisy disc: red, green or blue, with a place and a size of its own."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    middle, radius = random.uniform(9, 15, 2), random.uniform(5, 8)
+    pixels = random.integers(60, 120, (side, side, 3))
+    pixels[(y - middle[0]) ** 2 + (x - middle[1]) ** 2 < radius**2, kind] += 120
+    return encoded(pixels)
+
+
+def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recognized(page: Page, url: str, checkpoints: Path, tmp_path: Path) -> None:
+    names = ("strawberry", "lime", "plum")
+    archive = zip_of(
+        tmp_path / "fruit.zip", {f"{name}/{i}.png": fruit(kind, 100 * kind + i) for kind, name in enumerate(names) for i in range(30)} | {"lime/broken.png": b"no picture"}
+    )
+    page.goto(f"{url}/train")
+    choose(page, "Data set", "My own pictures")
+    page.locator("input[type=file]").set_input_files(str(archive))
+    page.get_by_role("button", name="Read the pictures").click()
+    expect(page.get_by_text(re.compile("6 labeled, .* unlabeled"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("broken.png")).to_have_count(0)  # folded away until it is asked for
+    set_steps(page, 80)
+    start_and_finish(page, checkpoints, "FixMatch on the uploaded pictures")
+    run = newest(checkpoints)
+    assert run.config["data"]["name"] == "folder"
+    assert run.config["method"]["name"] == "fixmatch"
+    page.goto(f"{url}/predict?run={run.id}")
+    page.locator("input[type=file]").set_input_files([{"name": "new.png", "mimeType": "image/png", "buffer": fruit(2, 999, 40)}])
+    expect(page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(r"^(Not sure: perhaps )?plum · ")).first).to_be_visible(timeout=30_000)
+
+
+def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, checkpoints: Path) -> None:
+    page.goto(f"{url}/train")
+    choose(page, "What do you have?", "No labels")
+    expect(page.get_by_role("combobox", name="Method")).to_have_value("SimCLR", timeout=20_000)
+    set_steps(page, 30)
+    start_and_finish(page, checkpoints, "SimCLR")
+    first = newest(checkpoints)
+    assert first.config["method"]["name"] == "simclr"
+    page.get_by_role("button", name="Use these features").click()
+    expect(page.get_by_role("combobox", name="Method")).to_have_value("FixMatch", timeout=20_000)
+    set_steps(page, 30)
+    start_and_finish(page, checkpoints, "FixMatch on these features")
+    second = newest(checkpoints)
+    assert second.config["backbone"]["init"] == f"run:{first.id}"
+    assert second.folder.events()[0]["weights"]
+
+
+def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, checkpoints: Path) -> None:
+    page.goto(url)
+    page.locator(".st-key-start_digits-proden button").click()
+    expect(page.get_by_text("What it believes of the candidates")).to_be_visible(timeout=60_000)
+    bars = page.get_by_test_id("stImage").locator("img[src*='svg']")
+
+    def drawn() -> list[str | None]:
+        return [bar.get_attribute("src") for bar in bars.all()]
+
+    wait_for(lambda: len(drawn()) >= 4, 20, "the bars")
+    first = drawn()
+    wait_for(lambda: len(drawn()) >= 4 and drawn() != first, 30, "bars that moved")
+    wait_for(lambda: not newest(checkpoints).status.active, 90, "the end of PRODEN")
+    steps = newest(checkpoints).folder.snapshot_steps()
+    early, late = (newest(checkpoints).folder.snapshot(steps[i])["candidate_weights"].astype(float).max(1).mean() for i in (0, -1))
+    assert late > early  # what the bars showed: the weights gather on one candidate
