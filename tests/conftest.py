@@ -35,10 +35,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Folder of real image sets: $FEWLAB_TEST_DATA, else shared/data beside the repository. Where there is none, the test is skipped."""
+    """Folder of real image sets: $FEWLAB_TEST_DATA, else shared/data beside the repository. Where there is none, the test is skipped, or
+    fails if FEWLAB_REQUIRE_DATA=1."""
     chosen = os.environ.get("FEWLAB_TEST_DATA")
     folder = Path(chosen) if chosen else Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
+        if os.environ.get("FEWLAB_REQUIRE_DATA") == "1":
+            pytest.fail(f"no real image sets in {folder}")
         pytest.skip(f"no real image sets in {folder}: set FEWLAB_TEST_DATA to a folder that has them")
     return folder
 
