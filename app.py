@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.front_door import open_front_door
-from ui.page import mistakes
+from ui.page import mistakes, plain
 from ui.plotly_script import write_script
 from ui.server import lab
 
@@ -22,7 +22,12 @@ def start() -> None:
     lab()
 
 
-start()
+try:
+    start()
+except OSError as error:
+    why = error.strerror or type(error).__name__
+    st.error(plain(f"FewLab cannot write to {error.filename or 'its folders'} ({why}): give it a folder it may write to, in FEWLAB_CHECKPOINTS."), icon=":material/error:")
+    st.stop()
 open_front_door()
 # Streamlit leaves 6 rem above every page: with them, the curves of the Train page would begin below the first screen.
 STYLE = """<style>

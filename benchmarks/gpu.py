@@ -29,7 +29,7 @@ def main(about: str | None, preset: str, data: dict[str, Any], minutes: float, f
     plain: dict[str, Any] = {**PRESETS[preset].config, "data": photos, "hardware": {"device": arguments.device}}
     if "backbone.name" in changes:
         plain["backbone"] = {"name": changes.pop("backbone.name")}
-    plain = apply_changes(plain, {key: json.loads(value) for key, value in changes.items()})
+    plain = apply_changes(plain, {key: parsed(value) for key, value in changes.items()})
     if "budget.steps" not in changes:
         took = measure(plain, seconds=5.0)
         steps = max(100, int(60 * arguments.minutes / took["step"]))
@@ -42,3 +42,10 @@ def main(about: str | None, preset: str, data: dict[str, Any], minutes: float, f
     else:
         for name, value in found.items():
             print(f"{name:22} {100 * value:.1f} %" if value <= 1 else f"{name:22} {value:,.0f}")
+
+
+def parsed(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:  # a bare word
+        return value

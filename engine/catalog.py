@@ -17,7 +17,7 @@ def catalog() -> dict[str, Any]:
     return {
         "methods": {name: _method(methods[name]) for name in methods},
         "datasets": {name: _described(datasets[name]) for name in datasets},
-        "backbones": {name: _described(backbones[name]) for name in backbones},
+        "backbones": {name: {**_described(backbones[name]), "pretrained": backbones[name].has_pretrained, "learns": backbones[name].learns} for name in backbones},
         "recipes": {name: {"schema": recipes[name].Params.model_json_schema()} for name in recipes},
         "optimizers": {"sgd": {"schema": SGDParams.model_json_schema()}, "adamw": {"schema": AdamWParams.model_json_schema()}},
         "labels": {kind: {"schema": cls.model_json_schema()} for kind, cls in (("few", FewLabels), ("partial", PartialLabels), ("all", AllLabels), ("none", NoLabels))},

@@ -8,8 +8,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preset:
-    """config holds only what differs from the defaults and recommendations. on_start: an answer to "What do you have?" on the Start page. takes: roughly, on two cores.
+    """config holds only what differs from the defaults and recommendations. on_start: an answer to "What do you have?" on the Start page.
 
+    takes: roughly, on two cores, or why not there.
     gpu: a paper's own configuration, days on a CPU. What differs from the paper is in the summary.
     """
 

@@ -19,6 +19,7 @@ from ui.train_form import prefill, with_features
 
 header("FewLab", "Thousands of pictures, a handful of labels: see what can be done.")
 store = lab().store
+_BESIDE = ("digits-supervised", "noise-fixmatch")  # under the cards, not in them
 
 
 def try_it(name: str) -> None:
@@ -51,10 +52,10 @@ with card(columns[-1], "model", "A model to build on", "Start from features that
     if st.button("Choose one", key="start_model", width="stretch", disabled=known is None, help="Train a first run, and its features can be used here." if known is None else None):
         assert known is not None
         with mistakes():
-            prefill(with_features(known))
+            prefill(with_features(known, "fine_tune"))
         open_page("pages/train.py", known.id)
 with st.container(horizontal=True):
-    for name in ("digits-supervised", "noise-fixmatch"):
+    for name in _BESIDE:
         if st.button(f"{PRESETS[name].title}: {PRESETS[name].takes.removeprefix('about ')}", key=f"start_{name}", help=PRESETS[name].summary, type="tertiary"):
             try_it(name)
 
@@ -62,7 +63,7 @@ with st.container(horizontal=True):
 def more_presets() -> None:
     """All others: those of generated or built-in pictures start at once; the rest is put into the form, where their pictures are read first."""
     for name, preset in PRESETS.items():
-        if preset.on_start:
+        if preset.on_start or name in _BESIDE:
             continue
         what, action = st.columns([5, 2], vertical_alignment="center")
         what.markdown(f"**{preset.title}** · {preset.takes}  \n{preset.summary}")

@@ -12,7 +12,7 @@ import streamlit as st
 from engine.errors import FewLabError
 from ui import theme
 from ui.page import plain
-from ui.server import lab
+from ui.server import catalog, lab
 
 # What a step's cost does not depend on: changing these needs no new measurement.
 _FREE = ("name", "seed")
@@ -74,7 +74,10 @@ def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], ru
         return
     steps, every = config["budget"]["steps"], config["budget"]["evaluate_every"]
     seconds = figures["set_up"] + steps * figures["step"] + (steps // every + 1) * figures["evaluation"]
-    st.caption(f"About **{theme.duration(seconds * runs)}** on this machine ({figures['step'] * 1000:.0f} ms a step, measured).")
+    method = catalog()["methods"][config["method"]["name"]]
+    about = "At most" if method["fitted"] else "About"  # it ends when nothing moves any more
+    probes = " before its final probes" if config["data"]["labels"]["kind"] == "none" else ""
+    st.caption(f"{about} **{theme.duration(seconds * runs)}**{probes} on this machine ({figures['step'] * 1000:.0f} ms a step, measured).")
 
 
 def _asked() -> set[str]:

@@ -8,18 +8,19 @@ import streamlit as st
 
 from engine.runs.store import Run
 from ui.names import run_title
-from ui.server import lab
+from ui.server import catalog, lab
 
 _RANDOM, _PRETRAINED, _FILE = "random", "pretrained", "file:"
 
 
 def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
     """A choice among what fits this network; returns the backbone's settings with `init`. An earlier run brings its network's other settings along."""
-    if backbone["name"] == "pixels":
+    about = catalog()["backbones"][backbone["name"]]
+    if not about["learns"]:
         return backbone
     runs = {f"run:{run.id}": run for run in lab().store.runs() if usable(run) and run.config["backbone"].get("name") == backbone["name"]}
     current = str(backbone.get("init", _RANDOM))
-    options = [_RANDOM, *runs, *([_PRETRAINED] if backbone["name"].startswith("resnet") else []), _FILE]
+    options = [_RANDOM, *runs, *([_PRETRAINED] if about["pretrained"] else []), _FILE]
     named = _FILE if current.startswith(_FILE) else current
     if named not in options:  # a run that is gone, or of another network
         named = _RANDOM
@@ -40,6 +41,15 @@ def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
     return {**backbone, "init": chosen}
 
 
+def newest_features(data: str) -> dict[str, Any] | None:
+    """Backbone settings that start from the newest run of this data set with features to start from; None if there is none."""
+    for run in lab().store.runs():
+        if run.config["data"].get("name") == data and usable(run):
+            return {**run.config["backbone"], "init": f"run:{run.id}"}
+    return None
+
+
 def usable(run: Run) -> bool:
     """Whether the run's network holds features that another can start from."""
-    return run.folder.model_file.exists() and run.config["backbone"].get("name") != "pixels"
+    about = catalog()["backbones"].get(run.config["backbone"].get("name"), {})
+    return run.folder.model_file.exists() and bool(about.get("learns"))

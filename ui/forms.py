@@ -66,10 +66,22 @@ def _number(title: str, field: Schema, value: Any, key: str, text: str | None, o
     shown: dict[str, Any] = {"key": key, "help": text}
     if optional:
         return st.number_input(title, low, high, value=kind(value) if value is not None else None, step=kind(1), placeholder="follows the seed", **shown)
-    if low is not None and high is not None and "exclusiveMinimum" not in field and "exclusiveMaximum" not in field and high - low <= (64 if whole else 1):
+    if (
+        low is not None
+        and high is not None
+        and "exclusiveMinimum" not in field
+        and "exclusiveMaximum" not in field
+        and high - low <= (64 if whole else 1)
+        and (whole or _in_hundredths(field.get("default")))
+    ):
         return st.slider(title, low, high, kind(value), step=1 if whole else 0.01, **shown)
     if whole:
         return st.number_input(title, low, high, int(value), step=1, **shown)
     # An open bound is refused by the engine's own check; the widget only keeps to the closed ones.
     step = 10.0 ** -(2 if float(value) >= 0.1 else 4)
     return st.number_input(title, low, high, float(value), step=step, format="%.4g", **shown)
+
+
+def _in_hundredths(value: Any) -> bool:
+    """Whether a slider in steps of 0.01 can show this value and come back to it."""
+    return not isinstance(value, (int, float)) or round(value, 2) == value

@@ -40,7 +40,8 @@ def live_settings(shown: Run) -> dict[str, Any] | None:
 def _fields(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Dotted key to JSON schema of every live setting of this run."""
     shelf = catalog()
-    parts = {"method": shelf["methods"].get(config["method"]["name"], {}), "optimizer": shelf["optimizers"].get((config.get("optimizer") or {}).get("name"), {})}
+    method = shelf["methods"].get(config["method"]["name"], {})
+    parts = {"method": method, "optimizer": {} if method.get("fitted") else shelf["optimizers"].get((config.get("optimizer") or {}).get("name"), {})}
     return {f"{part}.{name}": field for part, about in parts.items() for name, field in about.get("schema", {}).get("properties", {}).items() if field.get("live")}
 
 

@@ -44,12 +44,15 @@ def own_pictures(data: Data, key: str) -> Data:
     uploaded = st.file_uploader("Or upload a zip with one folder of pictures per class", type=["zip"], max_upload_size=LARGEST_UPLOAD, key=f"{key}_zip")
     if uploaded is None:
         return data
-    content = uploaded.getvalue()
-    path = lab().store.root / ".uploads" / f"{hashlib.sha256(content).hexdigest()[:16]}.zip"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, content)
-    return {**data, "path": str(path)}
+    kept: dict[str, str] = st.session_state.setdefault("uploads_kept", {})
+    if not Path(kept.get(uploaded.file_id, "")).is_file():  # a large archive is read and hashed once, not with every click
+        content = uploaded.getvalue()
+        path = lab().store.root / ".uploads" / f"{hashlib.sha256(content).hexdigest()[:16]}.zip"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, content)
+        kept[uploaded.file_id] = str(path)
+    return {**data, "path": kept[uploaded.file_id]}
 
 
 def prepared(data: Data) -> bool:
@@ -64,7 +67,7 @@ def prepared(data: Data) -> bool:
         return False
     if found is not None:
         running.pop(name)
-        _ready.clear()
+        st.cache_data.clear()  # what was shown of these pictures may be of an earlier state of the folder
         try:
             st.session_state["import_report"] = (name, found.future.result())
         except FewLabError as error:

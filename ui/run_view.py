@@ -159,7 +159,9 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
     marks = story.marks
     left, right = st.columns(2)
     with left:
-        figure = figures.curves("Loss: what training lowers", "loss (nats)", losses, old_losses, marks, x_max=steps)
+        left_over = story.latest("change") is not None  # of a fitted method: what is still to be spread, as a share of the start
+        title, unit = ("Left to spread: 0 is at rest", "share") if left_over else ("Loss: what training lowers", "loss (nats)")
+        figure = figures.curves(title, unit, losses, old_losses, marks, x_max=steps)
         live_figure(figure, key=f"{key}_loss", revision=run.id, height=280)
     with right:
         figure = figures.curves("Accuracy: what it is for", "share right", accuracies, old_accuracies, marks, percent=True, x_max=steps)

@@ -12,7 +12,7 @@ from engine.errors import FewLabError
 from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
 from ui import forms, theme
-from ui.features import start_from
+from ui.features import newest_features, start_from
 from ui.gallery import GalleryItem, gallery, picture_uri
 from ui.names import automatic_name
 from ui.own_pictures import own_pictures, prepared
@@ -37,11 +37,12 @@ def prefill(config: Config) -> None:
     st.session_state[_GENERATION] = st.session_state.get(_GENERATION, 0) + 1
 
 
-def with_features(run: Run) -> Config:
-    """A config that starts from a run's network: its own method if that learns from few labels, else FixMatch, on the same pictures and seed."""
+def with_features(run: Run, method: str | None = None) -> Config:
+    """A config that starts from a run's network, on the same pictures and seed: of `method`, else the run's own if that learns from few labels, else FixMatch."""
     shelf = catalog()
-    few = "few" in shelf["methods"][run.config["method"]["name"]]["supervision"] and not shelf["methods"][run.config["method"]["name"]]["fitted"]
-    method = run.config["method"]["name"] if few else "fixmatch"
+    about = shelf["methods"][run.config["method"]["name"]]
+    few = method is None and "few" in about["supervision"] and not about["fitted"]
+    method = run.config["method"]["name"] if few else method or "fixmatch"
     data = run.config["data"]
     defaults: Config = run.config if few else shelf["defaults"][f"{method}/{data['name']}"]
     labels = data["labels"] if few else defaults["data"]["labels"]
@@ -64,7 +65,9 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         method = _choose("Method", fitting, config["method"]["name"], f"{key}_{have}_method")
         method_place = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
-        config = _switched(config, shelf["defaults"].get("/".join(before), {}), shelf["defaults"][f"{method}/{data}"], shelf["methods"][method]["supervision"])
+        config = _switched(config, shelf["defaults"].get("/".join(before), {}), shelf["defaults"][f"{method}/{data}"], shelf["methods"][method])
+        if shelf["methods"][method]["transfers"] and config["backbone"].get("init", "random") == "random":
+            config["backbone"] = newest_features(data) or config["backbone"]
     key = f"{key}_{method}_{data}"
     with data_place:
         config["data"] = _data(config["data"], shelf, shelf["methods"][method]["supervision"], f"{key}_data", form)
@@ -83,8 +86,11 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         backbone = _choose("Network", networks, config["backbone"]["name"], f"{key}_backbone")
         if backbone != config["backbone"]["name"]:
             config["backbone"] = {"name": backbone}
-        config["backbone"] = forms.settings(shelf["backbones"][backbone]["schema"], config["backbone"], f"{key}_backbone_{backbone}", skip=("init",))
         config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
+        if shelf["methods"][method]["transfers"] and config["backbone"].get("init") == "random":
+            st.caption("Random weights have learned nothing: train a run first, or name a weights file.")
+        if not str(config["backbone"].get("init", "")).startswith("run:"):  # an earlier run's features bring its network's settings along
+            config["backbone"] = forms.settings(shelf["backbones"][backbone]["schema"], config["backbone"], f"{key}_backbone_{backbone}", skip=("init",))
         fitted = shelf["methods"][method]["fitted"]
         config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=False, skip=("batch_size",) if fitted else ())
         if (more := folded("More settings", f"{form}_budget_more")) is not None:
@@ -126,11 +132,12 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
     return chosen
 
 
-def _switched(config: Config, before: Config, defaults: Config, supervision: list[str]) -> Config:
+def _switched(config: Config, before: Config, defaults: Config, method: Config) -> Config:
     """Another method or data set: its own defaults, but for what a person has set otherwise than the old one's."""
     kept: Config = {part: config[part] for part in ("seed", "hardware", "name")}
-    alike = config["data"]["labels"]["kind"] in supervision  # from other labels another kind of method learns, with steps and batches of its own
-    changed: Config = {part: config[part] for part in ("backbone", "budget", "optimizer") if alike and config[part] != before.get(part)}
+    alike = config["data"]["labels"]["kind"] in method["supervision"]  # from other labels another kind of method learns, with steps and batches of its own
+    parts = ("backbone", "budget") if method["fitted"] else ("backbone", "budget", "optimizer")
+    changed: Config = {part: config[part] for part in parts if alike and config[part] != before.get(part)}
     switched = {**defaults, **kept, **changed, "data": {**defaults["data"], "split_seed": None}}
     if config["data"]["name"] == defaults["data"]["name"]:
         labels = config["data"]["labels"] if alike else defaults["data"]["labels"]

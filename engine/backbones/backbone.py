@@ -23,6 +23,8 @@ class Backbone(nn.Module):
     title: ClassVar[str]
     summary: ClassVar[str]
     smallest: ClassVar[int] = 4
+    has_pretrained: ClassVar[bool] = False  # whether `pretrained` can give weights
+    learns: ClassVar[bool] = True  # False: there is nothing to train in it, hence nothing to start from
     feature_size: int
     mean: Tensor
     std: Tensor

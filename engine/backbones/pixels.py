@@ -21,6 +21,7 @@ class Pixels(Backbone):
     title = "Raw pixels"
     summary = "No network: the picture itself, for graphs of similar pictures and as the reference for learned features."
     smallest = 1
+    learns = False
 
     def __init__(self, params: Params, channels: int, size: int) -> None:
         super().__init__(params, channels, size)

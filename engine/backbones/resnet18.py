@@ -36,6 +36,8 @@ class ResNet18(Backbone):
     title = "ResNet-18"
     summary = "Eighteen layers with residual connections: accurate on photos, for a GPU."
 
+    has_pretrained = True
+
     def __init__(self, params: Params, channels: int, size: int) -> None:
         from torchvision.models import resnet18  # here, because importing it takes longer than everything else of the catalog
 

@@ -83,7 +83,7 @@ def preview(method: str, data: dict[str, Any], seed: int, checkpoints: str) -> d
     return {
         "pictures": images.content_hash,
         "class_names": list(images.class_names),
-        "labeled": split.labeled.tolist()[:1000],
+        "labeled": split.labeled[:: max(1, len(split.labeled) // 1000)].tolist(),  # from all classes: ids of a folder go class by class
         "counts": {"labeled": len(split.labeled), "unlabeled": len(split.unlabeled), "validation": len(split.validation), "test": len(split.test)},
     }
 
@@ -152,6 +152,8 @@ def _thumbnail(picture: NDArray[np.uint8]) -> str:
 def _pixels(image: NDArray[np.uint8]) -> dict[str, Any]:
     return {"shape": list(image.shape), "data": base64.b64encode(image.tobytes()).decode()}
 
+
+SLOW = {"prepare", "measure"}  # can take minutes; each is answered in a thread of its own
 
 QUESTIONS: dict[str, Callable[..., Any]] = {
     "catalog": catalog,

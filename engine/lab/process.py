@@ -21,7 +21,7 @@ log = logging.getLogger("fewlab.process")
 
 
 class Process:
-    """One job at a time; commands to the running job are passed on at once by the reading thread."""
+    """One job at a time, but for slow questions; commands to the running job are passed on at once by the reading thread."""
 
     def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
         self._commands, self._answers = commands, answers
@@ -38,6 +38,8 @@ class Process:
         while (job := self._jobs.get()) is not None:
             if job["do"] == "run":
                 self._run(job["run"], self._controls[job["run"]])
+            elif job["what"] in answers.SLOW:  # nobody who asks something short waits for these
+                threading.Thread(target=self._answer, args=(job, answers), name=job["what"]).start()
             else:
                 self._answer(job, answers)
 

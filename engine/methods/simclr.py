@@ -21,7 +21,7 @@ class SimCLR(GradientMethod):
     Both views go through one forward pass, so batch norm sees them together and moves its running statistics once, as in the authors' code.
     The projection head is two layers with batch norm and ReLU between them; it is thrown away after training, and what is served and probed
     are the features before it. The stream covers all training pictures. The temperature of 0.5 is the paper's best on CIFAR-10; larger
-    batches can use a lower one. AdamW in place of LARS, which the paper needs for its batches of 4,096 only.
+    batches can use a lower one. SGD with momentum in place of LARS, which the paper needs for its batches of 4,096 only.
     """
 
     class Params(MethodParams):

@@ -113,10 +113,10 @@ class Evaluator:
             found = [backbone(self._pixels(places[start : start + batch])).float().cpu() for start in range(0, len(places), batch)]
         return torch.cat(found).numpy()
 
-    def serve(self, served: nn.Module, first: Callable[[], nn.Module]) -> Served:
+    def serve(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> Served:
         """The trained network as it will answer: itself if it has logits, else with the full linear probe on its features.
 
-        first: makes the same network with the run's first weights. It and the raw pixels get every probe too, under names that end in
+        first: makes the same network with the run's first weights, or None if they cannot be had. It and the raw pixels get every probe too, under names that end in
         /first_weights and /pixels: what a probe reaches on those was not learned by the run.
         """
         if self.predict(served, self._anywhere[:1])[1] is not None:
@@ -125,8 +125,10 @@ class Evaluator:
             return Served(served, {}, {"labels": 0})
         probing = self._probes.linear(lambda places: self.predict(served, places)[0])
         metrics = dict(probing.metrics)
-        untrained = self._settled(first())
-        baselines: dict[str, Features] = {"/pixels": self._probes.pixels, "/first_weights": lambda places: self.predict(untrained, places)[0]}
+        baselines: dict[str, Features] = {"/pixels": self._probes.pixels}
+        if (begun := first()) is not None:
+            untrained = self._settled(begun)
+            baselines["/first_weights"] = lambda places: self.predict(untrained, places)[0]
         for of, features in baselines.items():
             found = {part: features(places) for part, places in self._sample.items() if len(places)}
             measured = self._probes.linear(features, of).metrics | self._probes.neighbors(found, self._sample, of)

@@ -77,5 +77,5 @@ def _read(path: Path) -> Weights:
 
 def _of_backbone(weights: Weights) -> Weights:
     """Of a whole model, the part that is its backbone; anything else is taken as the backbone itself."""
-    named = {name.partition(_IN_A_MODEL)[2]: value for name, value in weights.items() if _IN_A_MODEL in f".{name}".replace("..", ".")}
+    named = {name.partition(_IN_A_MODEL)[2]: value for name, value in weights.items() if _IN_A_MODEL in name}
     return named or weights

@@ -209,9 +209,13 @@ class Trainer:
         self.folder.add_metrics({"step": self.step, **metrics})
         return metrics
 
-    def _first_weights(self) -> nn.Module:
-        """The served network as it was before the first step."""
+    def _first_weights(self) -> nn.Module | None:
+        """The served network as it was before the first step; None if what it started from can no longer be had."""
         first = make_method(self.config, self._problem)
+        try:
+            start_from(first.backbone, self.config.backbone, self.folder.path.parent)
+        except FewLabError:
+            return None
         first.backbone.mean.copy_(self.method.backbone.mean)
         first.backbone.std.copy_(self.method.backbone.std)
         return self.machine.place(first).served()

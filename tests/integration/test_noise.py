@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.config import RunConfig
+from engine.lab.inline import train
 from engine.runs.store import Run
 
 FOUR_DEVIATIONS = 4 * math.sqrt(0.1 * 0.9 / 2000)
@@ -37,3 +40,18 @@ def test_no_method_beats_chance_where_nothing_can_be_learned(trained: Callable[.
     last = run.folder.metrics()[-1]
     assert last["loss/labeled"] < 0.1
     assert last.get("mask_rate", 1) > 0
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"method": {"name": "simclr"}, "data": {"name": "noise", "labels": {"kind": "none"}}, "budget": {"steps": 20, "batch_size": 64, "evaluate_every": 10}},
+    {"method": {"name": "proden"}, "data": {"name": "noise", "labels": {"kind": "partial", "rate": 0.3}}, "budget": {"steps": 80, "batch_size": 64, "evaluate_every": 40}},
+    {"method": {"name": "label_spreading"}, "data": {"name": "noise", "labels": {"kind": "few", "per_class": 10}}, "backbone": {"name": "pixels"}},
+]
+
+
+@pytest.mark.parametrize("settings", OTHERS, ids=lambda settings: str(settings["method"]["name"]))
+def test_neither_do_the_other_families(tmp_path: Path, settings: dict[str, Any]) -> None:
+    run = train(RunConfig.parse({**settings, "seed": 0, "hardware": {"device": "cpu", "threads": 1}}), tmp_path)
+    found = {name: value for name, value in run.status.metrics.items() if name.startswith("test/") and ("accuracy" in name or "knn" in name or "linear" in name)}
+    assert found
+    assert all(abs(accuracy - 0.1) < FOUR_DEVIATIONS for accuracy in found.values()), found
