@@ -29,7 +29,7 @@ class Lab:
     def __init__(self, checkpoints: Path | str) -> None:
         self.store = Store(Path(checkpoints).resolve())
         log_file = self.store.root / ".lab.log"
-        self.trainer = Link(log_file, self._on_trainer)
+        self.trainer = Link(log_file, self._on_trainer, yields=True)
         self.assistant = Link(log_file)
         self._lock = self.store.lock()
         self._wake = threading.Event()

@@ -38,11 +38,12 @@ class Link:
     """Starts `python -m engine.lab.process` in a session of its own, so that Ctrl-C reaches only the server.
 
     The child ends by end-of-file on its input, whichever way this process ends. `on_event` is called from the reader thread with every
-    message that is no answer, and with {"event": "died", "pid": ...} when that child is gone.
+    message that is no answer, and with {"event": "died", "pid": ...} when that child is gone. yields: the child leaves processors to others
+    who want them; where nobody does, it is no slower.
     """
 
-    def __init__(self, log_file: Path, on_event: Callable[[Message], None] | None = None) -> None:
-        self._log_file = log_file
+    def __init__(self, log_file: Path, on_event: Callable[[Message], None] | None = None, yields: bool = False) -> None:
+        self._log_file, self._yields = log_file, yields
         self._on_event = on_event or (lambda message: None)
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -57,13 +58,13 @@ class Link:
             self._log_file.parent.mkdir(parents=True, exist_ok=True)
             with open(self._log_file, "ab") as output:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "engine.lab.process"],
+                    [sys.executable, "-m", "engine.lab.process", *(["--yield"] if self._yields else [])],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
                     cwd=Path(__file__).parents[2],
                     start_new_session=os.name != "nt",
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | (getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) if self._yields else 0),
                 )
             self._child = _Child(process)
             assert process.stdout is not None

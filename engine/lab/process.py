@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from engine.training.control import Command, Control
 
+YIELDS_BY = 5  # a page that is looked at comes before the training that it shows
 log = logging.getLogger("fewlab.process")
 
 
@@ -104,6 +105,8 @@ class Process:
 
 
 def main() -> None:
+    if "--yield" in sys.argv and hasattr(os, "nice"):  # on Windows its parent starts it with a lower priority
+        os.nice(YIELDS_BY)
     # Descriptor 1 carries the protocol alone: whatever a library prints goes to the log instead of between the lines.
     protocol = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
