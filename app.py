@@ -34,13 +34,13 @@ STYLE = """<style>
 .stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; }
 .stMainBlockContainer h1 { font-size: 2rem; padding-bottom: 0; }
 .stMainBlockContainer h3 { font-size: 1.3rem; }
-/* One column on a telephone: there an open run stands above the form that made it. */
 /* Side by side, the form scrolls on its own: Start stays in reach, and the run it starts in sight. */
 @media (min-width: 641px) {
   .st-key-train_form_side { position: sticky; top: 4rem; }
   .st-key-train_form { max-height: max(16rem, calc(100vh - 22rem)); overflow-y: auto; flex-wrap: nowrap; padding-right: 0.4rem; }
 }
-@media (max-width: 640px) { .st-key-train_sides_run > .stLayoutWrapper > .stHorizontalBlock, .st-key-train_sides_run > .stHorizontalBlock { flex-direction: column-reverse; } }
+/* In one column, on a telephone, an open run stands above the form that made it. */
+@media (max-width: 640px) { .st-key-train_sides_run .stColumn:has(.st-key-train_form_side) { order: 2; } }
 </style>"""
 st.html(STYLE)
 navigation = st.navigation(

@@ -127,7 +127,9 @@ def tiles(story: Story, ghost: Story | None) -> None:
     kind = (story.run.config["data"].get("labels") or {}).get("kind")
     guesses = story.latest("mask_rate") is not None or not story.metrics
     shown = _TILES.get(str(kind)) or _TILES["guesses" if guesses else "answers"]
-    for column, (title, name) in zip(st.columns(3), shown, strict=True):
+    if kind in ("few", "all") and not guesses:  # a method that guesses nothing has no guesses to be right
+        shown = tuple(tile for tile in shown if story.latest(tile[1]) is not None or tile[1] != "pseudo_label/accuracy")
+    for column, (title, name) in zip(st.columns(3), shown, strict=False):
         value = story.latest(name)
         before = ghost.latest(name, story.run.status.step) if ghost is not None else None
         delta = f"{theme.points(value - before)} points" if value is not None and before is not None else None
