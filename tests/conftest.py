@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from engine.config import RunConfig
 from engine.runs.store import Run, Store
+
+# A busy machine is no mistake of the code; every test has its own time limit anyway.
+settings.register_profile("fewlab", deadline=None)
+settings.load_profile("fewlab")
 
 # One thread: two on a busy machine wait for each other longer than they help.
 SHORT = {"budget": {"steps": 40, "batch_size": 16, "evaluate_every": 20}, "hardware": {"device": "cpu", "threads": 1}}
