@@ -35,6 +35,7 @@ CURVES = {
     "test/knn_5_per_class": "1-NN, 5 labels per class",
 }
 FINAL = {"test/accuracy": "Test accuracy", "test/macro_f1": "Macro F1", "test/auc_roc": "AUC-ROC", "test/ece": "Calibration error (ECE)"}
+PROBES = {f"test/linear_{count}_per_class": f"Linear probe, {count} per class" for count in (1, 5, 10)}  # shown where a run without labels has them
 
 
 def default_choice() -> list[str]:
@@ -87,6 +88,7 @@ def _shown(value: Any) -> str:
 
 def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
     rows = []
+    columns = FINAL | {name: title for name, title in PROBES.items() if any(name in run.status.metrics for run in chosen)}
     for run in chosen:
         metrics = run.status.metrics
         rows.append(
@@ -94,7 +96,7 @@ def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
                 "run": run_name(run),
                 "seed": run.config["seed"],
                 "state": run.status.state,
-                **{title: _figure(name, metrics.get(name)) for name, title in FINAL.items()},
+                **{title: _figure(name, metrics.get(name)) for name, title in columns.items()},
                 "training time": theme.duration(run.status.seconds),
             }
         )

@@ -15,7 +15,7 @@ from ui.names import run_name
 from ui.page import folded, header, how_it_works, mistakes, plain
 from ui.server import catalog, lab
 from ui.sparkline import sparkline
-from ui.train_form import prefill, with_features
+from ui.train_form import prefill, situation, with_features
 
 header("FewLab", "Thousands of pictures, a handful of labels: see what can be done.")
 store = lab().store
@@ -31,10 +31,10 @@ def try_it(name: str) -> None:
         open_page("pages/train.py", folder.id)
 
 
-def card(column: DeltaGenerator, picture: str, title: str, summary: str) -> DeltaGenerator:
+def card(column: DeltaGenerator, have: str, title: str, summary: str) -> DeltaGenerator:
     """A framed place with the picture of an idea; returns where its button goes."""
     place = column.container(border=True, height="stretch")
-    place.image(idea_pictures.PICTURES[picture], width=200)
+    place.image(idea_pictures.OF_SITUATIONS[have], width=200)
     place.subheader(title, anchor=False)
     place.markdown(summary)
     return place
@@ -44,7 +44,7 @@ st.subheader("What do you have?", anchor=False)
 cards = [(name, preset) for name, preset in PRESETS.items() if preset.on_start]
 columns = st.columns(len(cards) + 1)
 for number, (column, (name, preset)) in enumerate(zip(columns, cards, strict=False)):
-    with card(column, name, preset.title, preset.summary):
+    with card(column, situation(catalog()["presets"][name]["config"], catalog()), preset.title, preset.summary):
         if st.button(f"Try it: {preset.takes}", key=f"start_{name}", type="primary" if number == 0 else "secondary", width="stretch"):
             try_it(name)
 known = next((run for run in store.runs() if usable(run)), None)

@@ -16,6 +16,7 @@ from ui.features import usable
 from ui.live_settings import live_settings
 from ui.names import run_name
 from ui.page import header, how_it_works, mistakes, plain
+from ui.probe_bars import probe_bars
 from ui.run_view import Story, curves, polling_interval, progress, pseudo_label_gallery, tiles
 from ui.server import catalog, lab
 from ui.train_form import labeled_pictures, prefill, train_form, with_features
@@ -78,6 +79,7 @@ def watch(shown: Run) -> None:
             st.warning(plain(story.refused), icon=":material/block:")
         tiles(story, ghost)
         curves(story, ghost, "train")
+        probe_bars(now, "train")
         pseudo_label_gallery(now, "train")
 
     live()

@@ -23,7 +23,8 @@ Figure = dict[str, Any]
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 _MARKERS_UP_TO = 60  # points; beyond, markers would merge into a band
-_PERCENT_TICKS = {"nticks": 6, "tickformatstops": [{"dtickrange": [None, 0.0099], "value": ".1%"}, {"dtickrange": [0.0099, None], "value": ".0%"}]}
+_FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
+PERCENT_TICKS = {"nticks": 6, "tickformatstops": [{"dtickrange": [None, 0.0099], "value": ".1%"}, {"dtickrange": [0.0099, None], "value": ".0%"}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,14 @@ def curves(
     percent: bool = False,
     x_max: float | None = None,
     x_title: str = "step",
+    x_format: str = ",d",
     ghost_name: str = "previous run",
 ) -> Figure:
     """Curves over training steps, at most 2,000 points each with their extremes kept.
 
     ghosts: the curves of another run, thin, pale and dotted behind; one legend entry, `ghost_name`, shows or hides all of them.
     marks: vertical lines with a label. percent: y is a share, shown on a fixed axis from 0 to 100 %. x_max: where the run will end.
+    x_format: how the tip over a point writes x.
     """
     traces = []
     for index, ghost in enumerate(ghosts):
@@ -68,21 +71,21 @@ def curves(
         legend = {"legendgroup": "ghosts", "showlegend": index == 0, "legendrank": 2000}
         name = plain(ghost_name) if index == 0 else plain(f"{ghost.name}, {ghost_name}")
         hover = f"{_no_template(plain(f'{ghost.name}, {ghost_name}'))}: %{{y{_hover_format(percent)}}}<extra></extra>"
-        traces.append({**_line(ghost, index, line), **legend, "name": name, "opacity": 0.55, "hovertemplate": hover, "uid": _uid("ghost", ghost.name)})
+        traces.append({**_line(ghost, index, line), **legend, "name": name, "opacity": 0.55, "hovertemplate": hover, "uid": uid("ghost", ghost.name)})
     for index, one in enumerate(series):
         line = {"color": one.color, "width": 2, "dash": one.dash}
         hover = f"%{{fullData.name}}: %{{y{_hover_format(percent)}}}<extra></extra>"
-        traces.append({**_line(one, index, line), "name": plain(one.name), "hovertemplate": hover, "uid": _uid("series", one.name)})
+        traces.append({**_line(one, index, line), "name": plain(one.name), "hovertemplate": hover, "uid": uid("series", one.name)})
 
-    figure = _figure(traces, title, x_title, y_title)
+    figure = framed(traces, title, x_title, y_title)
     layout = figure["layout"]
     layout["hovermode"] = "x unified"
     layout["xaxis"].update({"range": [0, x_max]} if x_max else {"rangemode": "tozero"})
     layout["xaxis"].update({"spikethickness": 1, "spikedash": "dot", "spikecolor": theme.MUTED})
-    layout["xaxis"]["unifiedhovertitle"] = {"text": f"{_no_template(plain(x_title))} %{{x:,d}}"}
-    layout["yaxis"].update({"range": [0, 1.02], **_PERCENT_TICKS} if percent else {"rangemode": "tozero"})
-    layout["shapes"] = [_vertical_line(mark.step) for mark in marks]
-    layout["annotations"] = [_line_label(mark.step, mark.label, row=index % 3) for index, mark in enumerate(marks)]
+    layout["xaxis"]["unifiedhovertitle"] = {"text": f"{_no_template(plain(x_title))} %{{x:{x_format}}}"}
+    layout["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
+    layout["shapes"] = [vertical_line(mark.step) for mark in marks]
+    layout["annotations"] = [line_label(mark.step, mark.label, row=index % 3) for index, mark in enumerate(marks)]
     return figure
 
 
@@ -116,7 +119,7 @@ def confidence_histogram(
             {
                 "type": "bar",
                 "name": name,
-                "uid": _uid("layer", name),
+                "uid": uid("layer", name),
                 "x": middles.round(6).tolist(),
                 "y": values.tolist(),
                 "width": widths.round(6).tolist(),
@@ -129,15 +132,53 @@ def confidence_histogram(
                 "hovertemplate": "%{fullData.name}: %{y:,d} at confidence %{customdata}<extra></extra>",
             }
         )
-    figure = _figure(traces, title, "confidence (largest probability)", "pictures")
+    figure = framed(traces, title, "confidence (largest probability)", "pictures")
     layout = figure["layout"]
     layout.update({"barmode": "stack", "bargap": 0})
     layout["xaxis"].update({"range": [float(borders[0]), float(borders[-1])], "tickformat": ".2~f"})
     layout["yaxis"]["rangemode"] = "tozero"
     if threshold is not None:
-        layout["shapes"] = [_vertical_line(threshold, width=2)]
+        layout["shapes"] = [vertical_line(threshold, width=2)]
         middle = (borders[0] + borders[-1]) / 2
-        layout["annotations"] = [_line_label(threshold, f"τ = {threshold:.2f}", left=bool(threshold > middle))]
+        layout["annotations"] = [line_label(threshold, f"τ = {threshold:.2f}", left=bool(threshold > middle))]
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One bar in every group: shares [G], None where there is none; pattern: plotly's hatching, so that color is not alone."""
+
+    name: str
+    shares: Sequence[float | None]
+    color: str
+    pattern: str = ""
+
+
+def grouped_bars(title: str, groups: Sequence[str], bars: Sequence[Bars], *, y_title: str = "share right", x_title: str = "") -> Figure:
+    """Shares side by side in groups, each with its figure above it. Raises ValueError where a bar's shares are not one per group."""
+    traces = []
+    for one in bars:
+        if len(one.shares) != len(groups):
+            raise ValueError(f"{one.name!r} must have one share for each of the {len(groups)} groups, but has {len(one.shares)}")
+        shares = numbers(np.array([math.nan if share is None else share for share in one.shares], np.float64))
+        traces.append(
+            {
+                "type": "bar",
+                "name": plain(one.name),
+                "uid": uid("bars", one.name),
+                "x": [plain(group) for group in groups],
+                "y": shares,
+                "marker": {"color": one.color, "pattern": {"shape": one.pattern, "size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)", "bgcolor": one.color}},
+                "text": ["" if share is None or len(groups) > _FIGURES_UP_TO else f"{share * 100:.0f}" for share in shares],
+                "textposition": "outside",
+                "cliponaxis": False,
+                "hovertemplate": "%{fullData.name}, %{x}: %{y:.1%}<extra></extra>",
+            }
+        )
+    figure = framed(traces, title, x_title, y_title)
+    figure["layout"]["barmode"] = "group"
+    figure["layout"]["xaxis"].update({"type": "category", "showgrid": False})
+    figure["layout"]["yaxis"].update({"range": [0, 1.08], **PERCENT_TICKS})
     return figure
 
 
@@ -168,17 +209,17 @@ def probability_bars(
         "customdata": [plain(classes[index]) for index in order],
         "hovertemplate": "%{customdata}: %{text}<extra></extra>",
     }
-    figure = _figure([bars], title, "probability", "")
+    figure = framed([bars], title, "probability", "")
     layout = figure["layout"]
     layout["showlegend"] = False
     layout["margin"]["r"] = 56
-    layout["xaxis"].update({"range": [0, 1], "fixedrange": True, **_PERCENT_TICKS})
+    layout["xaxis"].update({"range": [0, 1], "fixedrange": True, **PERCENT_TICKS})
     names = [plain(shortened(classes[index], 20)) for index in order]
     layout["yaxis"].update({"autorange": "reversed", "tickvals": list(range(len(shown))), "ticktext": names, "showgrid": False, "fixedrange": True})
     layout["bargap"] = 0.3
     if sure_from is not None:
-        layout["shapes"] = [{**_vertical_line(sure_from), "layer": "below"}]
-        layout["annotations"] = [_line_label(sure_from, f"sure from {theme.percent(sure_from)}", left=sure_from > 0.5, below=True)]
+        layout["shapes"] = [{**vertical_line(sure_from), "layer": "below"}]
+        layout["annotations"] = [line_label(sure_from, f"sure from {theme.percent(sure_from)}", left=sure_from > 0.5, below=True)]
     return figure
 
 
@@ -193,7 +234,7 @@ def confusion_matrix(counts: npt.ArrayLike, classes: Sequence[str], *, title: st
     if table.shape != (k, k):
         raise ValueError(f"counts must be {k} x {k}, one row and column per class, but have the shape {list(table.shape)}")
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
-    names = _unique([plain(shortened(name, 18)) for name in classes])
+    names = unique([plain(shortened(name, 18)) for name in classes])
     diagonal = np.eye(k, dtype=bool)
     cells = [[[true, predicted, int(table[true, predicted]), theme.percent(float(shares[true, predicted]))] for predicted in range(k)] for true in range(k)]
     traces = []
@@ -203,7 +244,7 @@ def confusion_matrix(counts: npt.ArrayLike, classes: Sequence[str], *, title: st
             {
                 "type": "heatmap",
                 "name": name,
-                "uid": _uid("layer", name),
+                "uid": uid("layer", name),
                 "x": names,
                 "y": names,
                 "z": [[round(float(shares[i, j]), 4) if shown[i, j] else None for j in range(k)] for i in range(k)],
@@ -218,7 +259,7 @@ def confusion_matrix(counts: npt.ArrayLike, classes: Sequence[str], *, title: st
                 "hovertemplate": "true: %{y}<br>predicted: %{x}<br>%{customdata[2]:,d} pictures, %{customdata[3]} of this true class<extra></extra>",
             }
         )
-    figure = _figure(traces, title, "predicted class", "true class")
+    figure = framed(traces, title, "predicted class", "true class")
     layout = figure["layout"]
     layout["showlegend"] = False
     for axis in ("xaxis", "yaxis"):
@@ -241,7 +282,7 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _figure(traces: list[dict[str, Any]], title: str, x_title: str, y_title: str) -> Figure:
+def framed(traces: list[dict[str, Any]], title: str, x_title: str, y_title: str) -> Figure:
     return {
         "data": traces,
         "layout": {
@@ -258,15 +299,15 @@ def _line(series: Series, index: int, line: dict[str, Any]) -> dict[str, Any]:
     x, y = downsample(series.x, series.y)
     mode = "lines+markers" if len(x) <= _MARKERS_UP_TO else "lines"
     marker = {"symbol": _SYMBOLS[index % len(_SYMBOLS)], "size": 6}
-    return {"type": "scatter", "mode": mode, "x": _numbers(x), "y": _numbers(y), "line": line, "marker": marker}
+    return {"type": "scatter", "mode": mode, "x": numbers(x), "y": numbers(y), "line": line, "marker": marker}
 
 
-def _numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
+def numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
     """Six significant digits are more than a screen shows and half the bytes; what is not finite is a gap, and JSON has no NaN."""
     return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
-def _uid(kind: str, name: str) -> str:
+def uid(kind: str, name: str) -> str:
     """By it plotly knows a curve again when another one joins. It becomes part of an SVG reference, which breaks at a space (hatching turns black)."""
     return f"{kind}-{''.join(c if c.isalnum() else '-' for c in name)}"
 
@@ -279,18 +320,18 @@ def _no_template(text: str) -> str:
     return text.replace("%{", "%\u200b{")
 
 
-def _vertical_line(x: float, width: float = 1.5) -> dict[str, Any]:
+def vertical_line(x: float, width: float = 1.5) -> dict[str, Any]:
     line = {"color": theme.MUTED, "width": width, "dash": "dash"}
     return {"type": "line", "xref": "x", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
 
 
-def _line_label(x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False) -> dict[str, Any]:
+def line_label(x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False) -> dict[str, Any]:
     place = {"y": 0, "yanchor": "bottom", "yshift": 2} if below else {"y": 1, "yanchor": "top", "yshift": -14 * row}
     side = {"xanchor": "right", "xshift": -3} if left else {"xanchor": "left", "xshift": 3}
     return {"xref": "x", "x": x, "yref": "paper", **place, **side, "text": plain(text), "showarrow": False, "font": {"size": 11}}
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique(names: Sequence[str]) -> list[str]:
     """Two classes of one (shortened) name must not fall on one place of an axis."""
     unique: dict[str, None] = {}
     for index, name in enumerate(names):

@@ -29,16 +29,6 @@ def _labels_alone() -> str:
     return _svg(dots + line + _dot(40, 44, A, True) + _dot(148, 34, B, True), "the same points, but only the two labeled ones count")
 
 
-def _noise() -> str:
-    cells = []
-    state = 7
-    for i in range(20):
-        for j in range(8):
-            state = (1103515245 * state + 12345) % 2**31
-            cells.append(f'<rect x="{i * 10}" y="{2 + j * 10}" width="10" height="10" fill="{MUTED}" opacity="{(state >> 16) % 10 / 12:.2f}"/>')
-    return _svg("".join(cells), "random pixels")
-
-
 def _no_labels() -> str:
     pairs = (((36, 24), (58, 40)), ((30, 60), (54, 66)), ((140, 22), (164, 34)), ((132, 62), (158, 56)))
     drawn = "".join(f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2.5"/>' + _dot(*a, MUTED) + _dot(*b, MUTED) for a, b in pairs)
@@ -50,27 +40,84 @@ def _bar(x: float, y: float, width: float, fill: str) -> str:
     return f'<rect x="{x}" y="{y}" width="{width:.0f}" height="12" rx="2" fill="{fill}"/>'
 
 
+def _candidates(weights: tuple[tuple[float, float], ...], label: str) -> str:
+    drawn = "".join(_dot(28, y + 6, MUTED) + _bar(50, y, 60 * a, A) + _bar(122, y, 60 * b, B) for y, (a, b) in zip((16, 38, 60), weights, strict=True))
+    return _svg(drawn, label)
+
+
 def _several_labels() -> str:
-    rows = ((16, 1.0, 0.25), (38, 0.7, 0.5), (60, 0.3, 0.9))
-    drawn = "".join(
-        _dot(28, y + 6, MUTED)
-        + f'<rect x="50" y="{y}" width="{60 * a:.0f}" height="12" rx="2" fill="{A}"/><rect x="122" y="{y}" width="{60 * b:.0f}" height="12" rx="2" fill="{B}"/>'
-        for y, a, b in rows
-    )
-    return _svg(drawn, "three points, each with two possible labels of different weight")
+    return _candidates(((1.0, 0.25), (0.7, 0.5), (0.3, 0.9)), "three points, each with two possible labels of different weight")
+
+
+def _all_labels() -> str:
+    return _candidates(((1.0, 1.0), (1.0, 1.0), (1.0, 1.0)), "three points, each with two possible labels that count alike")
+
+
+def _layers(learning: bool) -> str:
+    color = GREEN if learning else MUTED
+    return "".join(f'<rect x="{x}" y="{42 - h / 2}" width="16" height="{h}" rx="3" fill="{color}" opacity="{o}"/>' for x, h, o in ((30, 64, 0.45), (56, 52, 0.6), (82, 40, 0.8)))
+
+
+def _arrow(x: float, y: float, color: str = GREEN) -> str:
+    return f'<path d="M{x} {y} l 26 0 m -6 -6 l 6 6 l -6 6" fill="none" stroke="{color}" stroke-width="2.5"/>'
 
 
 def _a_model() -> str:
-    boxes = "".join(f'<rect x="{x}" y="{42 - h / 2}" width="16" height="{h}" rx="3" fill="{MUTED}" opacity="{o}"/>' for x, h, o in ((30, 64, 0.45), (56, 52, 0.6), (82, 40, 0.8)))
-    arrow = f'<path d="M106 42 L 132 42 M126 36 L 132 42 L 126 48" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
-    return _svg(boxes + arrow + _dot(152, 30, A) + _dot(152, 54, B), "the layers of a network that was trained before, and two new classes behind it")
+    return _svg(_layers(False) + _arrow(106, 42) + _dot(152, 30, A) + _dot(152, 54, B), "the layers of a network that was trained before, and two new classes behind it")
 
 
-PICTURES = {
-    "digits-fixmatch": _few_labels(),
-    "digits-simclr": _no_labels(),
-    "digits-proden": _several_labels(),
-    "model": _a_model(),
-    "digits-supervised": _labels_alone(),
-    "noise-fixmatch": _noise(),
+def _frozen() -> str:
+    line = f'<path d="M124 18 L 184 66" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
+    points = "".join(_dot(x, y, A if x - 124 > (y - 18) * 1.25 else B) for x, y in ((150, 24), (170, 34), (176, 20), (130, 44), (146, 60), (132, 66)))
+    return _svg(_layers(False) + line + points, "the layers of a network that stay as they are, and a straight border between the points behind them")
+
+
+def _tuned() -> str:
+    return _svg(_layers(True) + _arrow(106, 42) + _dot(152, 30, A) + _dot(152, 54, B), "the layers of a network, all of which go on learning, and two new classes behind it")
+
+
+def _own_answers() -> str:
+    sure = {(34, 30), (48, 60), (62, 38), (134, 50), (156, 58), (172, 44)}
+    dots = "".join(_dot(x, y, (A if x < 100 else B) if (x, y) in sure else MUTED) for x, y in _POINTS)
+    near = "".join(f'<path d="M{a} {b} L {x} {y}" stroke="{GREEN}" stroke-width="2"/>' for x, y in sorted(sure) for a, b in [(40, 44) if x < 100 else (148, 34)])
+    return _svg(near + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True), "two labeled points, and around them those that the network is sure of and takes the labels for")
+
+
+def _two_views() -> str:
+    def shape(x: float, y: float, turn: float, opacity: float) -> str:
+        return f'<g transform="rotate({turn} {x + 11} {y + 11})"><rect x="{x}" y="{y}" width="22" height="22" rx="3" fill="{A}" opacity="{opacity}"/></g>'
+
+    picture = shape(16, 31, 0, 1)
+    weak = f'<path d="M44 36 L 66 24" stroke="{MUTED}" stroke-width="2"/>' + shape(70, 10, 4, 1)
+    strong = f'<path d="M44 48 L 66 60" stroke="{MUTED}" stroke-width="2"/>' + shape(70, 52, 38, 0.45)
+    answers = _bar(132, 15, 50, A) + _bar(132, 57, 50, A)
+    ties = _arrow(100, 21, MUTED) + _arrow(100, 63, MUTED) + f'<path d="M157 30 L 157 54 m -5 -6 l 5 6 l 5 -6" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
+    return _svg(picture + weak + strong + answers + ties, "one picture, slightly and strongly changed: what the network says of the first it must say of the second")
+
+
+def _ties() -> str:
+    lines = "".join(
+        f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2"/>' for a in _POINTS for b in _POINTS if a < b and (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 < 900
+    )
+    dots = "".join(_dot(x, y, A if x < 100 else B) for x, y in _POINTS)
+    return _svg(lines + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True), "points tied to their neighbors, and two labels that have spread along the ties")
+
+
+OF_SITUATIONS = {"few": _few_labels(), "none": _no_labels(), "partial": _several_labels(), "model": _a_model()}
+_OF_METHODS = {
+    "supervised": _labels_alone(),
+    "pseudo_label": _own_answers(),
+    "fixmatch": _two_views(),
+    "label_propagation": _ties(),
+    "label_spreading": _ties(),
+    "simclr": _no_labels(),
+    "proden": _several_labels(),
+    "all_candidates": _all_labels(),
+    "linear_probe": _frozen(),
+    "fine_tune": _tuned(),
 }
+
+
+def of_method(method: str, have: str) -> str:
+    """The picture of a method's idea; of a method that has none, the picture of what it is made for."""
+    return _OF_METHODS.get(method) or OF_SITUATIONS[have]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ui.page import plain
 from ui.server import catalog, lab
 
 LARGEST_UPLOAD = 2_000  # megabytes
+_KEPT = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it
 Data = dict[str, Any]
 
 
@@ -50,9 +52,18 @@ def own_pictures(data: Data, key: str) -> Data:
         path = lab().store.root / ".uploads" / f"{hashlib.sha256(content).hexdigest()[:16]}.zip"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
+            _clear_out(path.parent)
             write_bytes(path, content)
         kept[uploaded.file_id] = str(path)
     return {**data, "path": kept[uploaded.file_id]}
+
+
+def _clear_out(uploads: Path) -> None:
+    """Delete the archives of earlier days that no run was made from: a resumed run looks its archive up again."""
+    needed = {str(run.config["data"].get("path", "")) for run in lab().store.runs()}
+    for archive in uploads.glob("*.zip"):
+        if str(archive) not in needed and archive.stat().st_mtime < time.time() - _KEPT:
+            archive.unlink(missing_ok=True)
 
 
 def prepared(data: Data) -> bool:

@@ -40,7 +40,7 @@ def folded(label: str, key: str, icon: str | None = None) -> DeltaGenerator | No
 def nothing_yet(sentence: str, icon: str) -> None:
     """An empty page: what would be here, the picture of the idea, and the button that brings it."""
     st.info(sentence, icon=icon)
-    st.image(idea_pictures.PICTURES["digits-fixmatch"], width=260)
+    st.image(idea_pictures.OF_SITUATIONS["few"], width=260)
     st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
 
 

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from engine.errors import FewLabError
 from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
-from ui import forms, theme
+from ui import forms, idea_pictures, theme
 from ui.features import newest_features, start_from
 from ui.gallery import GalleryItem, gallery, picture_uri
 from ui.names import automatic_name
@@ -63,6 +63,8 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         st.markdown("**2 · Method**")
         fitting = {name: part for name, part in shelf["methods"].items() if have in _situations(part)}
         method = _choose("Method", fitting, config["method"]["name"], f"{key}_{have}_method")
+        st.image(idea_pictures.of_method(method, have), width=160)
+        st.caption(f"Paper: {plain(fitting[method]['paper'])}")
         method_place = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
         config = _switched(config, shelf["defaults"].get("/".join(before), {}), shelf["defaults"][f"{method}/{data}"], shelf["methods"][method])

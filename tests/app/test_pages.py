@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.presets import PRESETS
 from engine.runs.store import Run
+from ui.page import plain
 
 Open = Callable[..., AppTest]
 SHORT = {**PRESETS["digits-fixmatch"].config, "name": " short <b>run</b>\n*of* digits ", "budget": {"steps": 40, "batch_size": 16, "evaluate_every": 10}}
@@ -84,6 +86,41 @@ def test_a_method_without_labels_can_be_chosen_and_left_again(open_page: Open) -
     assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2}
 
 
+def test_a_fitted_method_is_not_given_the_optimizer_that_was_set_for_another(lab: Lab, open_page: Open) -> None:
+    app = open_page("train")
+    app.session_state["train_0_budget_more"] = True
+    app.run()
+    app.number_input(key="train_0_fixmatch_digits_optimizer_sgd_lr").set_value(0.05).run()
+    app.selectbox(key="train_0_few_method").select("label_spreading").run()
+    assert not app.exception
+    config = app.session_state["train_config"]
+    assert config["optimizer"] == catalog()["defaults"]["label_spreading/digits"]["optimizer"]
+    assert lab.check(config)["method"]["name"] == "label_spreading"
+
+
+def test_a_small_weight_decay_is_shown_as_it_is(open_page: Open) -> None:
+    app = open_page("train")
+    app.session_state["train_0_budget_more"] = True
+    app.run()
+    field = app.number_input(key="train_0_fixmatch_digits_optimizer_sgd_weight_decay")  # a slider in hundredths would show 0.00
+    assert field.value == catalog()["defaults"]["fixmatch/digits"]["optimizer"]["weight_decay"] != round(field.value, 2)
+
+
+def test_every_method_is_offered_with_a_picture_of_its_idea_and_its_paper(open_page: Open) -> None:
+    shelf = catalog()["methods"]
+    seen = set()
+    for have in ("few", "none", "partial", "model"):
+        app = open_page("train")
+        app.selectbox(key="train_0_have").select(have).run()
+        for name in app.selectbox(key=f"train_0_{have}_method").options:
+            app.selectbox(key=f"train_0_{have}_method").select(name).run()
+            assert not app.exception
+            chosen = next(method for method in shelf.values() if method["title"] == name)
+            seen.add(chosen["title"])
+            assert f"Paper: {plain(chosen['paper'])}" in words(app)
+    assert seen == {method["title"] for method in shelf.values()}
+
+
 def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None:
     app = open_page("train")
     app.number_input(key="train_0_fixmatch_digits_budget_steps").set_value(321).run()
@@ -124,6 +161,17 @@ def test_retrain_puts_the_runs_settings_into_the_form(lab: Lab, open_page: Open)
     app.button(key="train_retrain").click().run()
     assert app.number_input(key="train_1_fixmatch_digits_budget_steps").value == 40
     assert app.session_state["train_ghost"] == run.id
+
+
+def test_a_model_to_build_on_is_the_newest_run_of_these_pictures(lab: Lab, open_page: Open) -> None:
+    run = lab.store.runs()[0]
+    app = open_page("train")
+    app.selectbox(key="train_0_have").select("model").run()
+    assert not app.exception
+    assert app.session_state["train_config"]["backbone"] == {**run.config["backbone"], "init": f"run:{run.id}"}
+    start = open_page("start")
+    start.button(key="start_model").click().run()
+    assert start.session_state["train_config"]["backbone"]["init"] == f"run:{run.id}"
 
 
 def test_retrain_at_another_threshold_starts_a_run_that_differs_in_it_alone(lab: Lab, open_page: Open) -> None:
@@ -192,3 +240,9 @@ def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) 
     assert "Final figures" in words(open_page("compare"))
     assert accuracy in words(open_page("predict", run=run.id))
     assert not open_page("start").error
+    probes = next(table.value for table in train.dataframe if "probe" in table.value)
+    assert list(probes["probe"])[:4] == ["linear, 1 per class", "linear, 5 per class", "linear, 10 per class", "linear, all labels"]
+    for column, of in (("learned features", ""), ("the same network, untrained", "/first_weights"), ("raw pixels", "/pixels")):
+        assert probes[column][3] == f"{run.status.metrics[f'test/linear_full{of}'] * 100:.1f} %"
+    figures = next(table.value for table in open_page("compare", runs=run.id).dataframe)
+    assert figures["Linear probe, 5 per class"][0] == f"{run.status.metrics['test/linear_5_per_class'] * 100:.1f} %"

@@ -261,6 +261,13 @@ def test_the_assistant_answers_while_training_goes_on(lab: Lab) -> None:
 # deaths
 
 
+def test_a_short_question_does_not_wait_for_a_slow_one(lab: Lab) -> None:
+    slow = lab.assistant.ask_later("measure", config=plain(), seconds=8.0)
+    lab.assistant.ask("catalog")
+    assert not slow.done()
+    assert slow.result(60)["step"] > 0
+
+
 def test_a_killed_training_process_costs_one_run_its_last_seconds_and_no_other_anything(lab: Lab) -> None:
     folder = training(lab)
     waiting = lab.submit(plain())

@@ -117,3 +117,15 @@ def test_a_probe_of_few_known_labels_still_answers_for_every_class(tmp_path: Pat
     assert predictor.probe is not None
     assert 0 < predictor.probe["labels"] <= 7
     assert predictor.probabilities(np.zeros((1, 1, 8, 8), np.uint8)).shape == (1, 10)
+
+
+def test_the_baseline_of_first_weights_is_what_the_run_started_from(trained: Callable[..., Run]) -> None:
+    """Features that an earlier run had learned already were not learned by this one."""
+    name = "test/knn_5_per_class"
+    earlier = trained(method={"name": "simclr"}, budget={"steps": 120, "batch_size": 64, "evaluate_every": 60})
+    random = trained(**SHORT).status.metrics[f"{name}/first_weights"]
+    again = RunConfig.parse(trained(**SHORT).config).with_changes({"backbone.init": f"run:{earlier.id}"})
+    started = train(again, earlier.folder.path.parent).status.metrics[f"{name}/first_weights"]
+    learned = earlier.status.metrics[name]
+    assert learned - random > 0.06
+    assert abs(started - learned) < (learned - random) / 3

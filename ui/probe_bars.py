@@ -1,0 +1,36 @@
+"""What learned features are worth: probes of one, five, ten and all labels on them, beside the same probes on what was not learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from engine.runs.store import Run
+from ui import figures, theme
+from ui.figures import Bars
+from ui.live_figure import live_figure
+
+_FEATURES = (("", "learned features", theme.RIGHT, ""), ("/first_weights", "the same network, untrained", theme.WRONG, "/"), ("/pixels", "raw pixels", theme.MUTED, "x"))
+_LINEAR = {"linear_1_per_class": "1 per class", "linear_5_per_class": "5 per class", "linear_10_per_class": "10 per class", "linear_full": "all labels"}
+_NEAREST = {"knn_1_per_class": "1-NN, 1 per class", "knn_5_per_class": "1-NN, 5 per class", "knn_full": "20-NN, all labels"}
+
+
+def probe_bars(run: Run, key: str) -> None:
+    """Nothing until a run without labels has been probed."""
+    metrics = run.status.metrics
+    groups = {name: title for name, title in _LINEAR.items() if f"test/{name}" in metrics}
+    if not groups:
+        return
+    kinds = [kind for kind in _FEATURES if any(f"test/{name}{kind[0]}" in metrics for name in groups)]
+    bars = [Bars(title, [metrics.get(f"test/{name}{of}") for name in groups], color, pattern) for of, title, color, pattern in kinds]
+    figure = figures.grouped_bars("What the features are worth: a linear probe on them", list(groups.values()), bars, x_title="labels that the probe was given")
+    live_figure(figure, key=f"{key}_probes", revision=run.id, height=320)
+    st.caption("On the test pictures, without augmentation. What a probe reaches on raw pixels or on the untrained network was not learned by this run.")
+    with st.expander("All probes"):
+        st.dataframe(_rows(metrics, kinds), hide_index=True, width="stretch")
+
+
+def _rows(metrics: dict[str, float], kinds: list[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
+    probes = {**{name: f"linear, {title}" for name, title in _LINEAR.items()}, **_NEAREST}
+    return [{"probe": title, **{words: theme.percent(metrics.get(f"test/{name}{of}")) for of, words, _, _ in kinds}} for name, title in probes.items() if f"test/{name}" in metrics]
