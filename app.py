@@ -51,6 +51,10 @@ navigation = st.navigation(
             st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
             st.Page("pages/runs.py", title="Runs", icon=":material/list:"),
         ],
+        "Look inside": [
+            st.Page("pages/pseudo_labels.py", title="Pseudo-labels", icon=":material/label:"),
+            st.Page("pages/errors.py", title="Errors", icon=":material/troubleshoot:"),
+        ],
         "Use": [st.Page("pages/predict.py", title="Predict", icon=":material/image_search:")],
     }
 )

@@ -12,6 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const state = (host.fewlab ??= start(host, parentElement));
   state.figure = JSON.parse(data.figure);
   state.revision = data.revision;
+  state.script = data.script;
   state.place = `${data.key} ${data.revision}`;
   state.clicked = data.clickable ? (point) => setTriggerValue("clicked", point) : null;
   host.style.height = `${data.height}px`;
@@ -125,13 +126,22 @@ function reset(host, state) {
 }
 
 function config(host, state) {
-  const save = (format) => {
+  const fileName = () => asText(state.figure.layout.title.text).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60) || "figure";
+  const opaque = () => {
     const colors = themeColors(host);
-    const layout = { ...host.layout, paper_bgcolor: colors.background, plot_bgcolor: colors.background };
-    const name = asText(state.figure.layout.title.text).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60);
-    const size = { width: host.clientWidth, height: host.clientHeight, scale: format === "png" ? 2 : 1 };
-    state.Plotly.downloadImage({ data: host.data, layout }, { format, filename: name || "figure", ...size });
+    return { ...host.layout, paper_bgcolor: colors.background, plot_bgcolor: colors.background };
   };
+  const save = (format) => {
+    const size = { width: host.clientWidth, height: host.clientHeight, scale: format === "png" ? 2 : 1 };
+    state.Plotly.downloadImage({ data: host.data, layout: opaque() }, { format, filename: fileName(), ...size });
+  };
+  const savePage = () => fetch(new URL(state.script, document.baseURI)).then((answer) => answer.text()).then((script) => {
+    // One file that opens without a network. In a script element "</" could end it early.
+    const figure = JSON.stringify({ data: host.data, layout: { ...opaque(), width: undefined, height: undefined, autosize: true } }).replaceAll("</", "<\\/");
+    const title = state.figure.layout.title.text;
+    const drawn = `<div id="figure" style="height:96vh"></div><script>${script}</` + `script><script>Plotly.newPlot("figure", ${figure})</` + "script>";
+    download(`${fileName()}.html`, "text/html", `<!doctype html><meta charset="utf-8"><title>${title}</title>${drawn}`);
+  });
   const icons = state.Plotly.Icons;
   return (state.config ??= {
     displaylogo: false,
@@ -142,9 +152,32 @@ function config(host, state) {
       [
         { name: "png", title: "Download as PNG", icon: icons.camera, click: () => save("png") },
         { name: "svg", title: "Download as SVG", icon: icons.disk, click: () => save("svg") },
+        { name: "html", title: "Download as a page that can be zoomed", icon: icons["3d_rotate"], click: savePage },
+        { name: "csv", title: "Download the data as CSV", icon: icons.spikeline, click: () => download(`${fileName()}.csv`, "text/csv", asCsv(host.data)) },
       ],
     ],
   });
+}
+
+function download(name, type, content) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+// One row for each point or cell, in the figure's own words.
+function asCsv(traces) {
+  const cell = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const line = (...values) => values.map((value) => cell(asText(String(value ?? "")))).join(",");
+  const rows = traces.flatMap((trace) => {
+    const name = trace.name ?? "";
+    if (trace.z?.[0] instanceof Array) return trace.y.flatMap((y, i) => trace.x.map((x, j) => [x, y, trace.z[i][j]]).filter((one) => one[2] !== null)).map((one) => line(name, ...one));
+    return Array.from(trace.x ?? [], (x, i) => line(name, x, trace.y[i], ...(trace.z ? [trace.z[i]] : [])));
+  });
+  const deep = traces.some((trace) => trace.z);
+  return [line("series", "x", "y", ...(deep ? ["z"] : [])), ...rows].join("\n") + "\n";
 }
 
 function themeColors(host) {

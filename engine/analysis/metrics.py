@@ -67,19 +67,27 @@ def per_class(counts: NDArray[np.int64]) -> dict[str, Floats]:
 def calibration(probabilities: Floats, labels: Labels, bins: int = 15) -> CalibrationBins:
     """Equal-width bins of the top probability, right edge included (Guo et al. 2017, arXiv:1706.04599)."""
     _check(probabilities, labels)
-    confidence = probabilities.max(1).astype(float)
-    right = (probabilities.argmax(1) == labels).astype(float)
+    return calibration_of(probabilities.max(1), probabilities.argmax(1) == labels, bins)
+
+
+def calibration_of(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> CalibrationBins:
+    """The same from the top probabilities [N] and whether each guess was right, bool [N]."""
+    confidence = confidence.astype(float)
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     count = np.bincount(place, minlength=bins)
     safe = np.maximum(count, 1)
-    return CalibrationBins(edges, count, np.bincount(place, confidence, bins) / safe, np.bincount(place, right, bins) / safe)
+    return CalibrationBins(edges, count, np.bincount(place, confidence, bins) / safe, np.bincount(place, right.astype(float), bins) / safe)
 
 
 def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over the bins, weighted by their counts (Guo et al. 2017, eq. 3), as a share of 1."""
-    table = calibration(probabilities, labels, bins)
-    return float((table.count * np.abs(table.accuracy - table.confidence)).sum() / max(1, len(labels)))
+    return error_of(calibration(probabilities, labels, bins))
+
+
+def error_of(table: CalibrationBins) -> float:
+    """The same from its bins."""
+    return float((table.count * np.abs(table.accuracy - table.confidence)).sum() / max(1, table.count.sum()))
 
 
 def _check(probabilities: Floats, labels: Labels) -> None:

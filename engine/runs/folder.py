@@ -8,7 +8,7 @@ import os
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -201,10 +201,10 @@ class RunFolder:
     def snapshot_steps(self) -> list[int]:
         return sorted(int(path.stem) for path in self.snapshots.glob("*.npz") if path.stem.isdigit())
 
-    def snapshot(self, step: int) -> dict[str, NDArray[Any]]:
-        """The arrays of one evaluation. Raises RunError if they are missing or damaged."""
+    def snapshot(self, step: int, only: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+        """The arrays of one evaluation, or those named in `only` that are there. Raises RunError if they are missing or damaged."""
         try:
-            return _load_arrays(self.snapshots / f"{step:08d}.npz")
+            return _load_arrays(self.snapshots / f"{step:08d}.npz", only)
         except _UNREADABLE as error:
             raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__}).") from None
 
@@ -228,10 +228,10 @@ class RunFolder:
         return total
 
 
-def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _load_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
     # Opened here, because np.load leaves its own handle open when a file turns out to be damaged.
     with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+        arrays = {name: file[name] for name in file.files if only is None or name in only}
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise ValueError("an entry is no array")  # np.load hands it out as bytes
     return arrays

@@ -1,0 +1,199 @@
+"""Errors: what a run takes for what, with the pictures behind every number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from engine.analysis.metrics import calibration, confusion, error_of, per_class
+from engine.analysis.roc import roc_curves
+from engine.analysis.temperature import fit_temperature, scaled
+from engine.runs.store import Run
+from ui import figures, figures_inside, theme
+from ui.figures import Series
+from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval
+from ui.live_figure import live_figure
+from ui.names import run_title
+from ui.page import header, how_it_works, mistakes, nothing_yet, plain
+from ui.picture_gallery import Shown, picture_gallery
+from ui.server import lab
+
+header("Errors", "See what is taken for what, and open the pictures behind every number.")
+_KEY = "errors"
+_GALLERY = 36
+_CURVES = 5  # ROC curves that are drawn unless others are chosen
+Ids = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+
+
+def known(inside: Inside, step: int, part: str) -> tuple[Ids, Floats, Ids]:
+    """Ids, probabilities and true labels of the pictures of a part whose label is known."""
+    ids, probabilities = inside.part(step, part)
+    truth = inside.truth(ids)
+    return ids[truth >= 0], probabilities[truth >= 0], truth[truth >= 0]
+
+
+def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids) -> None:
+    counts = confusion(probabilities, truth)
+    left, right = st.columns([3, 2])
+    place = f"{_KEY}_cell_{inside.run.id}"
+    with left:
+        drawn = figures.confusion_matrix(counts, inside.class_names)
+        clicked = live_figure(drawn, key=f"{_KEY}_matrix", revision=inside.run.id, height=460 if len(inside.class_names) <= 15 else 640, clickable=True)
+        if clicked is not None and clicked["customdata"]:
+            st.session_state[place] = tuple(clicked["customdata"][:2])
+    with right:
+        cell = st.session_state.get(place)
+        if cell is None:
+            wrong = counts - np.diag(np.diag(counts))
+            cell = tuple(int(k) for k in np.unravel_index(int(wrong.argmax()), wrong.shape)) if wrong.any() else None
+        if cell is None:
+            st.success("Nothing is mistaken here.", icon=":material/check:")
+            return
+        true, taken = cell
+        names = plain(inside.class_names[true]), plain(inside.class_names[taken])
+        chosen = np.flatnonzero((truth == true) & (probabilities.argmax(1) == taken))
+        st.markdown(f"**{len(chosen)} of {counts[true].sum()}: {names[0]}" + (f", taken for {names[1]}**" if true != taken else ", and recognized**"))
+        st.caption("The commonest mistake; choose a cell to open its pictures." if place not in st.session_state else "")
+        shown = [one(inside, int(ids[i]), int(truth[i]), int(taken), float(probabilities[i].max())) for i in chosen[np.argsort(-probabilities[chosen].max(1), kind="stable")]]
+        picture_gallery(inside, shown[:_GALLERY], f"{_KEY}_cell")
+
+
+def one(inside: Inside, sample: int, truth: int, taken: int, confidence: float) -> Shown:
+    return Shown(sample, truth, taken, (theme.percent(confidence),))
+
+
+def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
+    st.subheader("Class by class", anchor=False)
+    table = per_class(confusion(probabilities, truth))
+    rows = [
+        {
+            "class": name,
+            **{title: theme.percent(float(table[key][k])) for key, title in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"))},
+            "pictures": int(table["support"][k]),
+        }
+        for k, name in enumerate(inside.class_names)
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
+    curves = roc_curves(probabilities, truth)
+    there = [k for k, curve in enumerate(curves) if curve is not None]
+    worst = sorted(there, key=lambda k: curves[k].area)[:_CURVES]  # type: ignore[union-attr]  # those in `there` have one
+    picked = st.multiselect(
+        "Classes", there, worst, format_func=lambda k: inside.class_names[k], key=f"{_KEY}_roc_{inside.run.id}", help="At first the five with the smallest area."
+    )
+    series = []
+    for number, k in enumerate(picked):
+        curve = curves[k]
+        assert curve is not None
+        name = f"{figures.shortened(inside.class_names[k], 16)}: {curve.area:.3f}"
+        series.append(Series(name, curve.false_positives, curve.true_positives, theme.class_color(k), ("solid", "dash", "dot", "dashdot")[number % 4]))
+    mean = np.mean([curve.area for curve in curves if curve is not None]) if there else float("nan")
+    title = f"ROC, one class against the rest: mean area {mean:.3f}"
+    figure = figures.curves(title, "found of the class", series, percent=True, x_max=1, x_title="taken for it of all others", x_format=".1%")
+    live_figure(figure, key=f"{_KEY}_roc", revision=inside.run.id)
+
+
+def reliability(inside: Inside, step: int, probabilities: Floats, truth: Ids) -> None:
+    bins = calibration(probabilities.astype(np.float64), truth)
+    tables = [("as it is", bins, error_of(bins), theme.RIGHT)]
+    _, held, held_truth = known(inside, step, "validation")
+    temperature = None
+    if len(held_truth):
+        temperature = fit_temperature(held, held_truth)
+        cooler = calibration(scaled(probabilities, temperature), truth)
+        tables.append((f"at temperature {temperature:.2f}", cooler, error_of(cooler), theme.WRONG))
+    live_figure(figures_inside.reliability(tables, "As sure as it is right? Bars below the line promise too much"), key=f"{_KEY}_reliability", revision=inside.run.id)
+    if temperature is not None:
+        words = "too sure" if temperature > 1 else "not sure enough"
+        st.caption(f"The temperature was fitted to {theme.count(len(held_truth))} validation pictures: above 1 a model is too sure. This one is {words}. No answer changes by it.")
+
+
+def worst_mistakes(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids) -> None:
+    st.subheader("Most confident mistakes", anchor=False)
+    taken, sure = probabilities.argmax(1), probabilities.max(1).astype(float)
+    wrong = np.flatnonzero(taken != truth)
+    shown = [one(inside, int(ids[i]), int(truth[i]), int(taken[i]), sure[i]) for i in wrong[np.argsort(-sure[wrong], kind="stable")][:_GALLERY]]
+    if shown:
+        picture_gallery(inside, shown, f"{_KEY}_worst")
+    else:
+        st.caption("No mistake among these pictures.")
+
+
+def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
+    """Which pictures another run gets right that this one does not, and the other way round."""
+    titles = {run.id: run_title(run) for run in others}
+    chosen = st.selectbox("Another run, B", [None, *titles], format_func=lambda run_id: titles[run_id] if run_id else "none", key=f"{_KEY}_other")
+    if chosen is None:
+        return
+    other = opened(next(run for run in others if run.id == chosen))
+    ids, probabilities, truth = known(inside, step, part)
+    theirs, their_probabilities, _ = known(other, other.steps[-1], part)
+    both, mine, yours = np.intersect1d(ids, theirs, return_indices=True)
+    if not len(both):
+        st.info("The two runs share no test picture.")
+        return
+    a, b, t = probabilities[mine].argmax(1), their_probabilities[yours].argmax(1), truth[mine]
+    fixed, broken = np.flatnonzero((a != t) & (b == t)), np.flatnonzero((a == t) & (b != t))
+    st.markdown(f"Of {theme.count(len(both))} pictures that both looked at, B fixes **{len(fixed)}** and breaks **{len(broken)}**.")
+    left, right = st.columns(2)
+    for column, title, rows, key in ((left, "Fixed by B", fixed, "fixed"), (right, "Broken by B", broken, "broken")):
+        with column:
+            st.markdown(f"**{title}**")
+            shown = [Shown(int(both[i]), int(t[i]), int(a[i]), (f"B: {inside.class_names[int(b[i])]}",)) for i in rows[:_GALLERY]]
+            if shown:
+                picture_gallery(inside, shown, f"{_KEY}_{key}")
+            else:
+                st.caption("None.")
+
+
+def page(inside: Inside, others: list[Run]) -> None:
+    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    with left:
+        step = evaluation(inside, _KEY)
+    parts = [part for part in ("test", "validation") if len(known(inside, step, part)[0])]
+    if not parts:
+        st.info("No picture with a known label was looked at: there is nothing to compare with.")
+        return
+    part = right.segmented_control("Pictures", parts, default=parts[0], key=f"{_KEY}_part") or parts[0]
+    ids, probabilities, truth = known(inside, step, part)
+    right_ones = int((probabilities.argmax(1) == truth).sum())
+    st.markdown(f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))} {part} pictures of this evaluation.")
+    matrix(inside, ids, probabilities, truth)
+    worst_mistakes(inside, ids, probabilities, truth)
+    left, right = st.columns(2)
+    with left:
+        rocs(inside, probabilities, truth)
+    with right:
+        reliability(inside, step, probabilities, truth)
+    classes(inside, probabilities, truth)
+    st.subheader("Against another run", anchor=False)
+    if others:
+        against(inside, others, part, step)
+    else:
+        st.caption("A second run on the same pictures can be compared here.")
+
+
+runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]
+if not runs:
+    nothing_yet("No run has been evaluated yet. Start one, and its mistakes can be looked at here.", ":material/troubleshoot:")
+else:
+    found = look_into(runs)
+    if found is not None:
+        elsewhere(found.run, "pages/errors.py")
+        with mistakes():
+            others = [run for run in runs if run.id != found.run.id and run.config["data"]["name"] == found.run.config["data"]["name"]]
+            st.fragment(page, run_every=play_interval(_KEY))(found, others)
+
+how_it_works(
+    "A confusion matrix has a row for each true class and a column for each answer; what lies off the diagonal is mistaken. Each number opens its pictures.",
+    "A ROC curve shows, for every threshold on one class's probability, how many of its pictures are found and how many others are taken for it; "
+    "1 is the best area, 0.5 is chance.",
+    "Temperature scaling divides the logits by one number, fitted on validation pictures, so that the model is as sure as it is right. $$p_k \\propto \\exp(z_k / T)$$ "
+    "Paper: Guo et al. 2017, arXiv:1706.04599",
+)

@@ -1,0 +1,202 @@
+"""Pseudo-labels: what a run took its unlabeled pictures for, how surely, and what another threshold would have kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from engine.analysis.metrics import calibration_of, error_of
+from engine.analysis.thresholds import Guesses, kept, starved, sweep
+from engine.config import apply_changes
+from ui import figures, figures_inside, theme
+from ui.current_run import GHOST, open_page, watch_new_run
+from ui.figures import Mark, Series
+from ui.gallery import picture_uri
+from ui.inside import Inside, elsewhere, evaluation, look_into, play_interval
+from ui.live_figure import live_figure
+from ui.page import header, how_it_works, mistakes, nothing_yet, plain
+from ui.picture_gallery import Shown, picture_gallery
+from ui.server import lab
+
+header("Pseudo-labels", "See what the model took the unlabeled pictures for, how surely, and what another threshold would have kept.")
+_THRESHOLDS = np.linspace(0, 1, 101)
+_GALLERY = 36
+_KEY = "pseudo"
+GALLERIES = {"mistakes": "Most confident mistakes", "below": "Just below the threshold", "flipped": "Changed their mind most often"}
+
+
+def default_threshold(inside: Inside) -> float:
+    changed = [change.value for change in inside.run.folder.changes() if change.key == "method.threshold" and isinstance(change.value, (int, float))]
+    return round(float(changed[-1] if changed else inside.run.config["method"].get("threshold", 0.95)), 2)
+
+
+def tiles(guesses: Guesses, threshold: float, classes: int) -> None:
+    found = kept(guesses, threshold, classes)
+    columns = st.columns(3)
+    columns[0].metric(
+        "Kept", theme.percent(found.mask_rate), help=f"{theme.count(found.count)} of {theme.count(len(guesses.ids))} unlabeled pictures are at or above the threshold."
+    )
+    columns[1].metric("Of them right", theme.percent(found.accuracy), help="Where the true label is known. The method itself never sees it.")
+    columns[2].metric("Wrong ones kept", theme.count(int((guesses.wrong & (guesses.confidence >= threshold)).sum())), help="Each of them teaches the network something false.")
+
+
+def threshold_figures(inside: Inside, guesses: Guesses, threshold: float) -> None:
+    edges = np.linspace(0, 1, 21)
+    unknown = guesses.truth < 0
+    counts = [np.histogram(guesses.confidence[chosen].astype(float), edges)[0] for chosen in (guesses.right, guesses.wrong, unknown)]
+    left, right = st.columns(2)
+    with left:
+        title = "How sure it is: right of the line is kept"
+        live_figure(
+            figures.confidence_histogram(counts[0], counts[1], counts[2] if unknown.any() else None, edges, threshold, title=title), key=f"{_KEY}_histogram", revision=inside.run.id
+        )
+    with right:
+        rates, accuracies = sweep(guesses, _THRESHOLDS)
+        series = [Series("kept", _THRESHOLDS, rates, theme.PURPLE, "dot"), Series("of them right", _THRESHOLDS, accuracies, theme.GREEN)]
+        figure = figures.curves(
+            "Every threshold: fewer kept, more of them right",
+            "share",
+            series,
+            marks=[Mark(threshold, f"τ = {threshold:.2f}")],
+            percent=True,
+            x_max=1,
+            x_title="threshold τ",
+            x_format=".2f",
+        )
+        live_figure(figure, key=f"{_KEY}_sweep", revision=inside.run.id)
+
+
+def time_figures(inside: Inside, guesses: Guesses, threshold: float, step: int) -> None:
+    classes = len(inside.class_names)
+    found = kept(guesses, threshold, classes)
+    lives = inside.lives()
+    left, right = st.columns(2)
+    with left:
+        truth = inside.truth(lives.ids)
+        over = [kept(Guesses(lives.ids, labels, confidence, truth), threshold, classes) for labels, confidence in zip(lives.labels, lives.confidence, strict=True)]
+        series = [
+            Series("kept", lives.steps, [one.mask_rate for one in over], theme.PURPLE, "dot"),
+            Series("of them right", lives.steps, [one.accuracy for one in over], theme.GREEN),
+        ]
+        figure = figures.curves(f"With τ = {threshold:.2f} at every evaluation", "share", series, marks=[Mark(step, "shown")], percent=True, x_max=max(inside.run.status.steps, 1))
+        live_figure(figure, key=f"{_KEY}_over", revision=inside.run.id)
+    with right:
+        figure = figures_inside.class_counts("Which classes get pseudo-labels", inside.class_names, found.used, found.coverage, "of its own pictures kept")
+        live_figure(figure, key=f"{_KEY}_classes", revision=inside.run.id)
+    hungry = starved(found.used)
+    if len(hungry) and found.count:
+        names = ", ".join(plain(inside.class_names[k]) for k in hungry[:8]) + (f" and {len(hungry) - 8} more" if len(hungry) > 8 else "")
+        st.warning(f"Starved at this threshold: {names}. Fewer than a quarter of an even share; such classes are easily lost altogether.", icon=":material/no_meals:")
+
+
+def calibrated(inside: Inside, guesses: Guesses) -> None:
+    known = guesses.truth >= 0
+    if not known.any():
+        st.caption("How well its confidence can be trusted is known only where true labels are.")
+        return
+    bins = calibration_of(guesses.confidence[known], guesses.right[known])
+    figure = figures_inside.reliability([("unlabeled pictures", bins, error_of(bins), theme.RIGHT)], "As sure as it is right? Bars below the line promise too much")
+    live_figure(figure, key=f"{_KEY}_reliability", revision=inside.run.id)
+
+
+def chosen_pictures(inside: Inside, guesses: Guesses, threshold: float, which: str) -> list[tuple[Any, ...]]:
+    """Places in `guesses`, the most telling first, each with what its caption adds."""
+    confidence = guesses.confidence.astype(float)
+    if which == "mistakes":
+        wrong = np.flatnonzero(guesses.wrong)
+        return [(int(i),) for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:_GALLERY]]
+    if which == "below":
+        below = np.flatnonzero(confidence < threshold)
+        return [(int(i),) for i in below[np.argsort(-confidence[below], kind="stable")][:_GALLERY]]
+    lives = inside.lives()
+    flips = lives.flips()
+    order = [int(i) for i in np.argsort(-flips, kind="stable")[:_GALLERY] if flips[i] > 0]
+    places = {int(sample): place for place, sample in enumerate(guesses.ids)}
+    return [(places[int(lives.ids[i])], f"{flips[i]} times") for i in order if int(lives.ids[i]) in places]
+
+
+def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
+    which = st.segmented_control("Pictures", list(GALLERIES), default="mistakes", format_func=lambda one: GALLERIES[one], key=f"{_KEY}_gallery_kind") or "mistakes"
+    shown = chosen_pictures(inside, guesses, threshold, which)
+    if not shown:
+        st.caption(
+            {"mistakes": "No mistake is known.", "below": "Nothing lies below this threshold.", "flipped": "No picture was ever taken for another class than before."}[which]
+        )
+        return
+    pictures = [Shown(int(guesses.ids[i]), int(guesses.truth[i]), int(guesses.labels[i]), (theme.percent(float(guesses.confidence[i])), *more)) for i, *more in shown]
+    place = f"{_KEY}_picture_{inside.run.id}"
+    clicked = picture_gallery(inside, pictures, f"{_KEY}_gallery_{which}", selected=st.session_state.get(place))
+    if clicked is not None:
+        st.session_state[place] = clicked
+        st.rerun(scope="fragment")
+    st.caption("Choose a picture to read its biography." if place not in st.session_state else "")
+
+
+def biography(inside: Inside, threshold: float) -> None:
+    sample = st.session_state.get(f"{_KEY}_picture_{inside.run.id}")
+    lives = inside.lives()
+    if sample is None or inside.pictures is None or sample not in lives.ids:
+        return
+    at = int(np.searchsorted(lives.ids, sample))
+    truth = int(inside.truth(lives.ids[at : at + 1])[0])
+    st.subheader("The biography of one picture", anchor=False)
+    left, right = st.columns([1, 3])
+    with left:
+        st.image(picture_uri(inside.pixels(sample)), width=140)
+        st.markdown(f"Picture **{sample}**" + (f", truly **{plain(inside.class_names[truth])}**" if truth >= 0 else ""))
+        crossed, flipped = lives.crossed(at, threshold), lives.flipped_at(at)
+        st.markdown(f"At or above τ = {threshold:.2f} from step **{theme.count(crossed)}** to the end." if crossed is not None else f"Below τ = {threshold:.2f} at the end.")
+        st.markdown("It was never taken for another class than at first." if not flipped else f"Changed its class at step {', '.join(theme.count(step) for step in flipped[:12])}.")
+    with right:
+        title = "What it was taken for, and how surely"
+        live_figure(
+            figures_inside.biography(lives.steps, lives.confidence[:, at], lives.labels[:, at], inside.class_names, threshold, title),
+            key=f"{_KEY}_life",
+            revision=f"{inside.run.id} {sample}",
+        )
+
+
+def retrain(inside: Inside, threshold: float) -> None:
+    with mistakes(), st.spinner("Starting …"):
+        folder = lab().submit(apply_changes(inside.run.folder.config(), {"method.threshold": threshold}))
+        watch_new_run(folder.id, inside.run.id)
+        st.session_state[GHOST] = inside.run.id
+        open_page("pages/train.py", folder.id)
+
+
+def page(inside: Inside) -> None:
+    step = evaluation(inside, _KEY)
+    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    threshold = left.slider("Threshold τ: what would be kept", 0.0, 1.0, default_threshold(inside), step=0.01, key=f"{_KEY}_threshold_{inside.run.id}")
+    if "threshold" in inside.run.config["method"] and right.button(f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"):
+        retrain(inside, threshold)
+    guesses = inside.guesses(step)
+    tiles(guesses, threshold, len(inside.class_names))
+    threshold_figures(inside, guesses, threshold)
+    time_figures(inside, guesses, threshold, step)
+    calibrated(inside, guesses)
+    galleries(inside, guesses, threshold)
+    biography(inside, threshold)
+
+
+runs = [run for run in lab().store.runs() if (run.config["data"].get("labels") or {}).get("kind") == "few" and run.folder.snapshot_steps()]
+if not runs:
+    nothing_yet("No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here.", ":material/label:")
+else:
+    found = look_into(runs)
+    if found is not None:
+        elsewhere(found.run, "pages/pseudo_labels.py")
+        with mistakes():
+            if len(found.guesses(found.steps[-1]).ids):
+                st.fragment(page, run_every=play_interval(_KEY))(found)
+            else:
+                st.info("This run kept no guesses of unlabeled pictures: it had none, or its evaluations are still to come.")
+
+how_it_works(
+    "After every few steps the averaged network looked at a fixed sample of up to 2,000 unlabeled pictures, and all its probabilities were kept. "
+    "A threshold keeps those guesses of which the model is sure enough.",
+    "$$\\text{kept}(\\tau) = \\frac{1}{N}\\sum_i \\mathbb 1[\\max_k p_{ik} \\ge \\tau]$$",
+    "Moving τ here trains nothing: it asks what another threshold would have kept of the same guesses. A run trained with it would have made other guesses; the button starts one.",
+)

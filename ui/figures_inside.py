@@ -1,0 +1,132 @@
+"""Figures of what a run left on disk: classes, calibration, the life of one picture. Pure functions like those of ui.figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.analysis.metrics import CalibrationBins
+from ui import theme
+from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, uid
+
+_HATCHED = {"size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)"}
+
+
+def class_counts(title: str, classes: Sequence[str], counts: npt.ArrayLike, shares: npt.ArrayLike, share_means: str) -> Figure:
+    """One bar per class in the class's own color, and a line where all would be alike. counts: int [K].
+
+    shares: float [K] or NaN, shown with the bar when it is pointed at; share_means: what they are, in words.
+    """
+    values, parts = np.asarray(counts), np.asarray(shares, np.float64)
+    if values.shape != (len(classes),) or parts.shape != values.shape:
+        raise ValueError(f"counts and shares must have one entry per class ({len(classes)}), but have the shapes {list(values.shape)} and {list(parts.shape)}")
+    bars = {
+        "type": "bar",
+        "name": "pseudo-labels",
+        "uid": "classes",
+        "x": list(range(len(classes))),
+        "y": values.tolist(),
+        "marker": {"color": [theme.class_color(k) for k in range(len(classes))]},
+        "customdata": [[k, plain(name), theme.percent(float(share))] for k, (name, share) in enumerate(zip(classes, parts, strict=True))],
+        "hovertemplate": f"%{{customdata[1]}}: %{{y:,d}}<br>{plain(share_means)}: %{{customdata[2]}}<extra></extra>",
+    }
+    figure = framed([bars], title, "", "pictures")
+    layout = figure["layout"]
+    layout["showlegend"] = False
+    shown = range(0, len(classes), max(1, -(-len(classes) // 24)))  # as many names as can be read
+    layout["xaxis"].update({"tickvals": list(shown), "ticktext": [plain(shortened(classes[k], 12)) for k in shown], "showgrid": False, "range": [-0.6, len(classes) - 0.4]})
+    layout["yaxis"]["rangemode"] = "tozero"
+    if values.sum():
+        even = float(values.sum() / len(classes))
+        layout["shapes"] = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": even, "y1": even, "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"}}]
+        layout["annotations"] = [
+            {"xref": "paper", "x": 1, "xanchor": "right", "yref": "y", "y": even, "yanchor": "bottom", "text": "if all got as many", "showarrow": False, "font": {"size": 11}}
+        ]
+    return figure
+
+
+def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title: str) -> Figure:
+    """How often guesses of each confidence are right, against the diagonal on which a model is as sure as it is right.
+
+    tables: (name, bins, expected calibration error, color) each; the bars of the first, and points of any further.
+    """
+    traces = []
+    for number, (name, bins, error, color) in enumerate(tables):
+        there = bins.count > 0
+        middles, widths = (bins.edges[:-1] + bins.edges[1:]) / 2, np.diff(bins.edges)
+        about = {
+            "name": plain(f"{name}: ECE {theme.percent(error)}"),
+            "uid": uid("reliability", name),
+            "customdata": [
+                [f"{low:.2f}–{high:.2f}", int(count), theme.percent(float(sure))]
+                for low, high, count, sure in zip(bins.edges[:-1][there], bins.edges[1:][there], bins.count[there], bins.confidence[there], strict=True)
+            ],
+            "hovertemplate": "confidence %{customdata[0]}: %{y:.1%} right, %{customdata[2]} sure, %{customdata[1]:,d} pictures<extra></extra>",
+            "y": numbers(bins.accuracy[there].astype(np.float64)),
+        }
+        if number == 0:
+            marker = {"color": color, "opacity": 0.75}
+            traces.append({**about, "type": "bar", "x": middles[there].round(6).tolist(), "width": widths[there].round(6).tolist(), "marker": marker})
+        else:
+            line = {"color": color, "width": 2, "dash": "dash"}
+            traces.append(
+                {
+                    **about,
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "x": numbers(bins.confidence[there].astype(np.float64)),
+                    "line": line,
+                    "marker": {"symbol": "diamond", "size": 8},
+                }
+            )
+    diagonal = {"type": "line", "xref": "x", "yref": "y", "x0": 0, "x1": 1, "y0": 0, "y1": 1, "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"}}
+    figure = framed(traces, title, "confidence", "share right")
+    figure["layout"]["shapes"] = [diagonal]
+    figure["layout"]["bargap"] = 0.05
+    figure["layout"]["xaxis"].update({"range": [0, 1], "tickformat": ".2~f"})
+    figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS})
+    return figure
+
+
+def biography(steps: npt.ArrayLike, confidence: npt.ArrayLike, labels: npt.ArrayLike, classes: Sequence[str], threshold: float | None, title: str) -> Figure:
+    """One picture through the evaluations: how sure the model was, each point in the color of the class it was taken for. All arrays [E]."""
+    at, sure, taken = np.asarray(steps), np.asarray(confidence, np.float64), np.asarray(labels)
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "uid": "life",
+        "x": at.tolist(),
+        "y": numbers(sure),
+        "line": {"color": theme.MUTED, "width": 1},
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+    traces = [line]
+    for k in sorted(set(taken.tolist())):
+        mine = taken == k
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": plain(shortened(classes[k], 20)),
+                "uid": uid("taken-for", str(k)),
+                "x": at[mine].tolist(),
+                "y": numbers(sure[mine]),
+                "marker": {"color": theme.class_color(k), "size": 9, "symbol": ("circle", "square", "diamond", "triangle-up", "x", "cross")[len(traces) % 6]},
+                "hovertemplate": "step %{x:,d}: %{fullData.name}, %{y:.1%} sure<extra></extra>",
+            }
+        )
+    figure = framed(traces, title, "step", "confidence")
+    layout = figure["layout"]
+    layout["xaxis"]["rangemode"] = "tozero"
+    layout["yaxis"].update({"range": [0, 1.05], **PERCENT_TICKS})
+    if threshold is not None:
+        layout["shapes"] = [
+            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": threshold, "y1": threshold, "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"}}
+        ]
+        layout["annotations"] = [
+            {"xref": "paper", "x": 0, "xanchor": "left", "yref": "y", "y": threshold, "yanchor": "top", "text": f"τ = {threshold:.2f}", "showarrow": False, "font": {"size": 11}}
+        ]
+    return figure

@@ -1,0 +1,160 @@
+"""The line with which every page that looks into a run begins: which run, which evaluation, the same run elsewhere; and what its snapshots hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from engine.analysis.biography import Biographies, biographies
+from engine.analysis.thresholds import Guesses
+from engine.errors import FewLabError
+from engine.runs.folder import RunFolder
+from engine.runs.pictures import Pictures
+from engine.runs.store import Run
+from ui import theme
+from ui.current_run import open_page, pick_run
+from ui.run_view import pictures_of
+
+PARTS = ("labeled", "unlabeled", "validation", "test")  # the numbers of `part` in a snapshot
+_PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
+
+
+@dataclass(frozen=True)
+class Inside:
+    """One run as the pages look into it: the evaluations it kept, and its pictures, or None where they are not on this machine."""
+
+    run: Run
+    steps: tuple[int, ...]
+    pictures: Pictures | None
+    class_names: tuple[str, ...]
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """Changes whenever the run writes another snapshot."""
+        return len(self.steps), _written(self.run.folder, self.steps[-1])
+
+    def truth(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """True classes of these pictures, -1 where they are unknown."""
+        return self.pictures.labels[self.pictures.rows(ids)] if self.pictures is not None else np.full(len(ids), -1)
+
+    def pixels(self, sample: int) -> NDArray[np.uint8]:
+        """uint8 [C, H, W] of one picture. Raises ValueError where the pictures are not on this machine."""
+        if self.pictures is None:
+            raise ValueError("the pictures of this run are not on this machine")
+        return np.asarray(self.pictures.images[int(self.pictures.rows(np.array([sample]))[0])])
+
+    def part(self, step: int, part: str) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
+        """Ids [n] and probabilities [n, K] of one part at one evaluation; both empty where the snapshot has none."""
+        arrays = _arrays(self.run.id, step, _written(self.run.folder, step), self.run.folder)
+        return _of_part(arrays, part, len(self.class_names))
+
+    def guesses(self, step: int) -> Guesses:
+        """What the served network took the unlabeled pictures of the fixed sample for."""
+        ids, probabilities = self.part(step, "unlabeled")
+        return Guesses(ids, probabilities.argmax(1), probabilities.max(1), self.truth(ids)) if len(ids) else Guesses(ids, ids, np.zeros(0), ids)
+
+    def lives(self, part: str = "unlabeled") -> Biographies:
+        """Every picture of a part's fixed sample, through all evaluations."""
+        return _lives(self.run.id, self.stamp, part, self.steps, len(self.class_names), self.run.folder)
+
+
+def look_into(runs: list[Run], label: str = "Run") -> Inside | None:
+    """The run picker over `runs` (those with snapshots); None if there is none."""
+    run = pick_run(runs, label)
+    return opened(run) if run is not None else None
+
+
+def opened(run: Run) -> Inside:
+    """A run with at least one snapshot. Raises RunError if that cannot be read."""
+    steps = tuple(run.folder.snapshot_steps())
+    pictures = pictures_of(run, run.folder.events())
+    names = pictures.class_names if pictures is not None else None
+    if names is None:
+        ids, probabilities = _of_part(_arrays(run.id, steps[-1], _written(run.folder, steps[-1]), run.folder), "test", 0)
+        names = tuple(f"class {k}" for k in range(probabilities.shape[1] if len(ids) else 0))
+    return Inside(run, steps, pictures, names)
+
+
+def evaluation(inside: Inside, key: str) -> int:
+    """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts at the last."""
+    place, playing = f"{key}_step_{inside.run.id}", f"{key}_playing"
+    if len(inside.steps) == 1:
+        return inside.steps[0]
+    asked = st.query_params.get("step", "")
+    if place not in st.session_state:
+        st.session_state[place] = int(asked) if asked.isdigit() and int(asked) in inside.steps else inside.steps[-1]
+    if st.session_state.get(playing):
+        at = inside.steps.index(st.session_state[place])
+        st.session_state[place] = inside.steps[min(at + 1, len(inside.steps) - 1)]
+        if at + 1 >= len(inside.steps) - 1:
+            st.session_state[playing] = False
+            st.rerun()  # the whole page, so that the fragment stops running by itself
+    left, right = st.columns([6, 1], vertical_alignment="bottom")
+    step = left.select_slider("Evaluation after step", inside.steps, key=place, format_func=theme.count)
+    if right.button("Stop" if st.session_state.get(playing) else "Play", key=f"{key}_play", icon=":material/pause:" if st.session_state.get(playing) else ":material/play_arrow:"):
+        st.session_state[playing] = not st.session_state.get(playing)
+        if st.session_state[playing] and step == inside.steps[-1]:
+            st.session_state.pop(place)
+            st.query_params["step"] = str(inside.steps[0])
+        st.rerun()
+    if st.query_params.get("step") != str(step):
+        st.query_params["step"] = str(step)
+    return int(step)
+
+
+_LOOKS: dict[str, str] = {
+    "pages/train.py": "Curves",
+    "pages/pseudo_labels.py": "Pseudo-labels",
+    "pages/errors.py": "Errors",
+    "pages/compare.py": "Compare",
+    "pages/predict.py": "Predict",
+}
+
+
+def elsewhere(run: Run, here: str) -> None:
+    """The same run on the other pages."""
+    with st.container(horizontal=True):
+        for page, title in _LOOKS.items():
+            if page != here and st.button(title, key=f"elsewhere_{page}", type="tertiary"):
+                open_page(page, run.id)
+
+
+def play_interval(key: str) -> float | None:
+    """What run_every of a page's fragment is: seconds while it plays, else None."""
+    return _PLAY_EVERY if st.session_state.get(f"{key}_playing") else None
+
+
+def _written(folder: RunFolder, step: int) -> int:
+    try:
+        return (folder.snapshots / f"{step:08d}.npz").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _arrays(run_id: str, step: int, written: int, _folder: RunFolder) -> dict[str, NDArray[Any]]:
+    return _folder.snapshot(step, ("ids", "part", "probabilities"))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the evaluations …")
+def _lives(run_id: str, stamp: tuple[int, int], part: str, _steps: tuple[int, ...], _classes: int, _folder: RunFolder) -> Biographies:
+    found = {}
+    for step in _steps:
+        try:
+            ids, probabilities = _of_part(_folder.snapshot(step, ("ids", "part", "probabilities")), part, _classes)
+        except FewLabError:  # being written anew by a resumed run
+            continue
+        if len(ids):
+            found[step] = ids, probabilities
+    return biographies(list(found), [ids for ids, _ in found.values()], [p for _, p in found.values()])
+
+
+def _of_part(arrays: dict[str, NDArray[Any]], part: str, classes: int) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
+    if "probabilities" not in arrays:
+        return np.zeros(0, np.int64), np.zeros((0, classes), np.float16)
+    rows = arrays["part"] == PARTS.index(part)
+    return arrays["ids"][rows], arrays["probabilities"][rows]

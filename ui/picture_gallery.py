@@ -1,0 +1,36 @@
+"""Galleries of a run's own pictures: what each is, what it was taken for, right or wrong by border, stroke and word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import streamlit as st
+
+from ui import theme
+from ui.gallery import GalleryItem, gallery, picture_uri
+from ui.inside import Inside
+
+
+class Shown(NamedTuple):
+    """A picture by its sample id, its true class (-1 unknown), the class it was taken for, and what else stands under it."""
+
+    id: int
+    truth: int
+    taken: int
+    lines: tuple[str, ...] = ()
+
+
+def picture_gallery(inside: Inside, shown: Sequence[Shown], key: str, *, selected: int | None = None, thumb: int = 64) -> int | None:
+    """Returns the id of a picture that was clicked, once, else None."""
+    if inside.pictures is None:
+        st.caption("The pictures themselves are not on this machine.")
+        return None
+    names = inside.class_names
+    items = []
+    for one in shown:
+        verdict = "" if one.truth < 0 else "✓ " if one.truth == one.taken else f"✗ is {names[one.truth]}, not "
+        border = theme.UNKNOWN if one.truth < 0 else theme.RIGHT if one.truth == one.taken else theme.WRONG
+        stroke = "solid" if one.truth in (-1, one.taken) else "dashed"
+        items.append(GalleryItem(one.id, picture_uri(inside.pixels(one.id)), (verdict + names[one.taken], *one.lines), border, stroke))  # type: ignore[arg-type]
+    return gallery(items, key=key, thumb=thumb, selected=selected)
