@@ -95,7 +95,7 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
         series.append(Series(name, curve.false_positives, curve.true_positives, theme.class_color(k), ("solid", "dash", "dot", "dashdot")[number % 4]))
     mean = np.mean([curve.area for curve in curves if curve is not None]) if there else float("nan")
     title = f"ROC, one class against the rest: mean area {mean:.3f}"
-    figure = figures.curves(title, "found of the class", series, percent=True, x_max=1, x_title="taken for it of all others", x_format=".1%")
+    figure = figures.curves(title, "found of the class", series, percent=True, x_max=1, x_title="taken for it of all others", x_format=".1%", markers=False)
     live_figure(figure, key=f"{_KEY}_roc", revision=inside.run.id)
 
 
@@ -153,14 +153,12 @@ def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
 
 
 def page(inside: Inside, others: list[Run]) -> None:
-    left, right = st.columns([5, 2], vertical_alignment="bottom")
-    with left:
-        step = evaluation(inside, _KEY)
+    step = evaluation(inside, _KEY)
     parts = [part for part in ("test", "validation") if len(known(inside, step, part)[0])]
     if not parts:
         st.info("No picture with a known label was looked at: there is nothing to compare with.")
         return
-    part = right.segmented_control("Pictures", parts, default=parts[0], key=f"{_KEY}_part") or parts[0]
+    part = (st.segmented_control("Pictures", parts, default=parts[0], key=f"{_KEY}_part") if len(parts) > 1 else None) or parts[0]
     ids, probabilities, truth = known(inside, step, part)
     right_ones = int((probabilities.argmax(1) == truth).sum())
     st.markdown(f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))} {part} pictures of this evaluation.")
@@ -185,7 +183,7 @@ if not runs:
 else:
     found = look_into(runs)
     if found is not None:
-        elsewhere(found.run, "pages/errors.py")
+        elsewhere(found.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/compare.py", "pages/predict.py"])
         with mistakes():
             others = [run for run in runs if run.id != found.run.id and run.config["data"]["name"] == found.run.config["data"]["name"]]
             st.fragment(page, run_every=play_interval(_KEY))(found, others)

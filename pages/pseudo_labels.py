@@ -39,7 +39,9 @@ def tiles(guesses: Guesses, threshold: float, classes: int) -> None:
         "Kept", theme.percent(found.mask_rate), help=f"{theme.count(found.count)} of {theme.count(len(guesses.ids))} unlabeled pictures are at or above the threshold."
     )
     columns[1].metric("Of them right", theme.percent(found.accuracy), help="Where the true label is known. The method itself never sees it.")
-    columns[2].metric("Wrong ones kept", theme.count(int((guesses.wrong & (guesses.confidence >= threshold)).sum())), help="Each of them teaches the network something false.")
+    columns[2].metric(
+        "Wrong ones kept", theme.count(int((guesses.wrong & (guesses.confidence.astype(np.float64) >= threshold)).sum())), help="Each of them teaches the network something false."
+    )
 
 
 def threshold_figures(inside: Inside, guesses: Guesses, threshold: float) -> None:
@@ -187,7 +189,7 @@ if not runs:
 else:
     found = look_into(runs)
     if found is not None:
-        elsewhere(found.run, "pages/pseudo_labels.py")
+        elsewhere(found.run, ["pages/train.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"])
         with mistakes():
             if len(found.guesses(found.steps[-1]).ids):
                 st.fragment(page, run_every=play_interval(_KEY))(found)

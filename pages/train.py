@@ -13,6 +13,7 @@ from engine.runs.store import Run
 from ui.current_run import GHOST, current_run, ghost_of, open_page, watch_new_run
 from ui.estimate import time_estimate
 from ui.features import usable
+from ui.inside import elsewhere
 from ui.live_settings import live_settings
 from ui.names import run_name
 from ui.page import header, how_it_works, mistakes, plain
@@ -102,6 +103,8 @@ with run_side:
         watch(run)
         if run.status.state in ("finished", "stopped"):
             followers = st.columns(3)
+            if run.folder.snapshot_steps():
+                elsewhere(run, ["pages/pseudo_labels.py", "pages/errors.py"])
             if run.folder.model_file.exists() and followers[0].button("Predict with it", key="train_predict", icon=":material/image_search:", width="stretch"):
                 open_page("pages/predict.py", run.id)
             if usable(run) and followers[2].button("Use these features", key="train_features", icon=":material/model_training:", width="stretch", help=_FEATURES):

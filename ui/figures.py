@@ -57,13 +57,14 @@ def curves(
     x_max: float | None = None,
     x_title: str = "step",
     x_format: str = ",d",
+    markers: bool = True,
     ghost_name: str = "previous run",
 ) -> Figure:
     """Curves over training steps, at most 2,000 points each with their extremes kept.
 
     ghosts: the curves of another run, thin, pale and dotted behind; one legend entry, `ghost_name`, shows or hides all of them.
     marks: vertical lines with a label. percent: y is a share, shown on a fixed axis from 0 to 100 %. x_max: where the run will end.
-    x_format: how the tip over a point writes x.
+    x_format: how the tip over a point writes x. markers: few points are marked one by one.
     """
     traces = []
     for index, ghost in enumerate(ghosts):
@@ -75,7 +76,7 @@ def curves(
     for index, one in enumerate(series):
         line = {"color": one.color, "width": 2, "dash": one.dash}
         hover = f"%{{fullData.name}}: %{{y{_hover_format(percent)}}}<extra></extra>"
-        traces.append({**_line(one, index, line), "name": plain(one.name), "hovertemplate": hover, "uid": uid("series", one.name)})
+        traces.append({**_line(one, index, line, markers), "name": plain(one.name), "hovertemplate": hover, "uid": uid("series", one.name)})
 
     figure = framed(traces, title, x_title, y_title)
     layout = figure["layout"]
@@ -85,7 +86,7 @@ def curves(
     layout["xaxis"]["unifiedhovertitle"] = {"text": f"{_no_template(plain(x_title))} %{{x:{x_format}}}"}
     layout["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     layout["shapes"] = [vertical_line(mark.step) for mark in marks]
-    layout["annotations"] = [line_label(mark.step, mark.label, row=index % 3) for index, mark in enumerate(marks)]
+    layout["annotations"] = [line_label(mark.step, mark.label, row=index % 3, left=x_max is not None and mark.step > 0.8 * x_max) for index, mark in enumerate(marks)]
     return figure
 
 
@@ -295,9 +296,9 @@ def framed(traces: list[dict[str, Any]], title: str, x_title: str, y_title: str)
     }
 
 
-def _line(series: Series, index: int, line: dict[str, Any]) -> dict[str, Any]:
+def _line(series: Series, index: int, line: dict[str, Any], markers: bool = True) -> dict[str, Any]:
     x, y = downsample(series.x, series.y)
-    mode = "lines+markers" if len(x) <= _MARKERS_UP_TO else "lines"
+    mode = "lines+markers" if markers and len(x) <= _MARKERS_UP_TO else "lines"
     marker = {"symbol": _SYMBOLS[index % len(_SYMBOLS)], "size": 6}
     return {"type": "scatter", "mode": mode, "x": numbers(x), "y": numbers(y), "line": line, "marker": marker}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
 _opened = False
 
@@ -23,4 +23,4 @@ def enter() -> None:
     """Called by each page first: if app.py has not run in this process yet, it runs now, and draws this very page in its frame."""
     if not _opened:
         runpy.run_path(str(Path(__file__).resolve().parents[1] / "app.py"), run_name="__main__")
-        st.stop()
+        raise StopException  # st.stop() would also throw away what a person did to the page meanwhile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +107,7 @@ def evaluation(inside: Inside, key: str) -> int:
     return int(step)
 
 
-_LOOKS: dict[str, str] = {
+_LOOKS = {
     "pages/train.py": "Curves",
     "pages/pseudo_labels.py": "Pseudo-labels",
     "pages/errors.py": "Errors",
@@ -115,11 +116,11 @@ _LOOKS: dict[str, str] = {
 }
 
 
-def elsewhere(run: Run, here: str) -> None:
-    """The same run on the other pages."""
+def elsewhere(run: Run, pages: Sequence[str]) -> None:
+    """The same run on other pages."""
     with st.container(horizontal=True):
         for page, title in _LOOKS.items():
-            if page != here and st.button(title, key=f"elsewhere_{page}", type="tertiary"):
+            if page in pages and st.button(title, key=f"elsewhere_{page}", type="tertiary"):
                 open_page(page, run.id)
 
 

@@ -1,0 +1,180 @@
+"""The pages that look into a run, in a real browser: each number and picture is the one that the run left on disk, counted here by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from engine.lab.inline import train
+from engine.runs.pictures import Pictures, load_pictures
+from engine.runs.store import Run
+from tests.browser.conftest import REPOSITORY
+from tests.browser.looking import wait_for
+from ui.gallery import picture_uri
+
+SETTINGS = {
+    "data": {"name": "digits"},
+    "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2},
+    "budget": {"steps": 150, "batch_size": 16, "evaluate_every": 30},
+    "hardware": {"device": "cpu", "threads": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def run(checkpoints: Path) -> Run:
+    return train(SETTINGS, checkpoints)
+
+
+@pytest.fixture(scope="module")
+def url(run: Run, serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
+    return serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
+
+
+@pytest.fixture(scope="module")
+def pictures(run: Run, checkpoints: Path) -> Pictures:
+    return load_pictures(checkpoints, next(event["pictures"] for event in run.folder.events() if event.get("pictures")))
+
+
+def stored(run: Run, part: int, step: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and probabilities, straight from the file."""
+    files = sorted(run.folder.snapshots.glob("*.npz"))
+    with np.load(files[-1] if step is None else run.folder.snapshots / f"{step:08d}.npz") as arrays:
+        rows = arrays["part"] == part
+        return arrays["ids"][rows], arrays["probabilities"][rows]
+
+
+def tile(page: Page, label: str) -> Locator:
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+
+
+def opened(page: Page, url: str, where: str, run: Run) -> None:
+    page.goto(f"{url}/{where}?run={run.id}")
+    expect(page.locator("h1")).to_be_visible(timeout=60_000)
+
+
+def gallery(page: Page, number: int = 0) -> list[tuple[int, str]]:
+    """Id and picture of each button of the gallery, in order."""
+    found = page.evaluate(
+        "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) => [Number(b.dataset.id), b.querySelector('img').src])", number
+    )
+    return [(int(sample), str(source)) for sample, source in found]
+
+
+def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+    opened(page, url, "pseudo_labels", run)
+    ids, probabilities = stored(run, part=1)
+    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    slider = page.get_by_role("slider", name=re.compile("^Threshold"))
+    slider.focus()
+    threshold = 0.9
+    for press, times in (("ArrowLeft", 7), ("ArrowRight", 12)):
+        for _ in range(times):
+            slider.press(press)
+            threshold = round(threshold + (0.01 if press == "ArrowRight" else -0.01), 2)
+        kept = [i for i in range(len(ids)) if float(probabilities[i].max()) >= threshold]
+        right = sum(int(probabilities[i].argmax()) == truth[i] for i in kept)
+        expect(tile(page, "Wrong ones kept")).to_have_text(str(len(kept) - right), timeout=10_000)
+        expect(tile(page, "Kept").first).to_have_text(f"{100 * len(kept) / len(ids):.1f} %")
+        expect(tile(page, "Of them right")).to_have_text(f"{100 * right / len(kept):.1f} %")
+        expect(page.get_by_role("button", name=f"Retrain at {threshold:.2f}")).to_be_visible()
+
+
+def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_pictures_life(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+    opened(page, url, "pseudo_labels", run)
+    ids, probabilities = stored(run, part=1)
+    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    wrong = [i for i in range(len(ids)) if int(probabilities[i].argmax()) != truth[i]]
+    expected = {int(ids[i]) for i in sorted(wrong, key=lambda i: -float(probabilities[i].max()))[:36]}
+    wait_for(lambda: len(gallery(page)) == min(36, len(wrong)), 20, "the gallery")
+    shown = gallery(page)
+    assert {float(probabilities[list(ids).index(sample)].max()) for sample, _ in shown} == {float(probabilities[list(ids).index(sample)].max()) for sample in expected}
+    for sample, source in shown:
+        assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
+    sample = shown[0][0]
+    page.locator(".fewlab-gallery button").first.click()
+    expect(page.get_by_text(f"Picture {sample}")).to_be_visible(timeout=10_000)
+    taken = {}
+    for step in run.folder.snapshot_steps():
+        at, p = stored(run, 1, step)
+        taken[step] = int(p[list(at).index(sample)].argmax())
+    steps = list(taken)
+    flips = [after for before, after in itertools.pairwise(steps) if taken[before] != taken[after]]
+    words = f"Changed its class at step {', '.join(f'{step:,}' for step in flips)}." if flips else "It was never taken for another class than at first."
+    expect(page.get_by_text(words)).to_be_visible()
+
+
+def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, run: Run) -> None:
+    opened(page, url, "pseudo_labels", run)
+    steps = run.folder.snapshot_steps()
+    page.get_by_role("button", name="Play").click()
+    seen: list[str] = []
+
+    def last() -> bool:
+        seen.append(re.findall(r"step=(\d+)", page.evaluate("location.href"))[-1:][0] if "step=" in page.evaluate("location.href") else "")
+        return page.get_by_role("button", name="Play").count() == 1 and seen[-1] == str(steps[-1]) and str(steps[1]) in seen
+
+    wait_for(last, 30, "the last evaluation")
+    visited = [int(step) for step in dict.fromkeys(seen) if step]
+    assert set(visited) <= set(steps)
+    assert len(visited) >= len(steps) - 1  # one may pass between two looks
+    expect(tile(page, "Kept").first).to_have_text(f"{100 * float((stored(run, 1)[1].max(1).astype(float) >= 0.9).mean()):.1f} %")
+
+
+def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+    opened(page, url, "errors", run)
+    ids, probabilities = stored(run, part=3)
+    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    counts = np.zeros((10, 10), int)
+    for i in range(len(ids)):
+        counts[truth[i], probabilities[i].argmax()] += 1
+    true, taken = 4, 4
+    expected = {int(ids[i]) for i in range(len(ids)) if truth[i] == true and probabilities[i].argmax() == taken}
+    page.wait_for_selector(".fewlab-figure .nsewdrag", timeout=30_000)
+    box = page.locator(".fewlab-figure .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * (taken + 0.5) / 10, box["y"] + box["height"] * (true + 0.5) / 10)
+    expect(page.get_by_text(f"{len(expected)} of {counts[true].sum()}: 4, and recognized")).to_be_visible(timeout=10_000)
+    wait_for(lambda: len(gallery(page)) == min(36, len(expected)), 10, "the pictures of the cell")
+    shown = gallery(page)
+    assert {sample for sample, _ in shown} <= expected
+    assert len({sample for sample, _ in shown}) == min(36, len(expected))
+    for sample, source in shown:
+        assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
+
+
+def test_the_data_of_a_figure_is_what_the_run_wrote(page: Page, url: str, run: Run) -> None:
+    opened(page, url, "train", run)
+    figure = page.locator(".fewlab-figure").filter(has_text="Accuracy: what it is for")
+    expect(figure).to_be_visible(timeout=30_000)
+    figure.hover()
+    with page.expect_download() as download:
+        figure.locator("[data-title='Download the data as CSV']").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    drawn = {int(float(row["x"])): float(row["y"]) for row in rows if row["series"] == "test accuracy"}
+    written = {row["step"]: row["test/accuracy"] for row in run.folder.metrics() if "test/accuracy" in row}
+    assert drawn.keys() == written.keys()
+    assert all(drawn[step] == pytest.approx(written[step], rel=1e-5) for step in drawn)
+
+
+def test_a_downloaded_figure_opens_by_itself(page: Page, url: str, run: Run, tmp_path: Path) -> None:
+    opened(page, url, "errors", run)
+    figure = page.locator(".fewlab-figure").first
+    figure.locator(".main-svg").first.wait_for(timeout=30_000)
+    figure.hover()
+    with page.expect_download() as download:
+        figure.locator("[data-title='Download as a page that can be zoomed']").click()
+    file = tmp_path / "figure.html"
+    file.write_bytes(Path(download.value.path()).read_bytes())
+    alone = page.context.new_page()
+    alone.goto(file.as_uri())
+    alone.wait_for_selector(".main-svg", timeout=20_000)
+    assert alone.evaluate("document.getElementById('figure').data.length") == 2
+    alone.close()
