@@ -53,6 +53,7 @@ navigation = st.navigation(
         ],
         "Look inside": [
             st.Page("pages/pseudo_labels.py", title="Pseudo-labels", icon=":material/label:"),
+            st.Page("pages/space.py", title="Space", icon=":material/scatter_plot:"),
             st.Page("pages/errors.py", title="Errors", icon=":material/troubleshoot:"),
         ],
         "Use": [st.Page("pages/predict.py", title="Predict", icon=":material/image_search:")],

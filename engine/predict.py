@@ -26,7 +26,8 @@ class Prediction(NamedTuple):
 class Predictor:
     """The served network of a run; where the method learns no classes, the linear probe on its features answers.
 
-    probe: what that probe is (`labels`, `protocol` ...), or None. Raises RunError if the run has no model, a damaged or newer one, or one
+    probe: what that probe is (`labels`, `protocol` ...), or None. temperature: by which logits would have to be divided for the confidence to be
+    right on average (fitted on validation), or None; probabilities are given as the network has them. Raises RunError if the run has no model, a damaged or newer one, or one
     whose data had no label for a probe.
     """
 
@@ -37,6 +38,7 @@ class Predictor:
         self.size: int = about["problem"]["size"]
         self.background: float = about["background"]
         self.metrics: dict[str, float] = about["metrics"]
+        self.temperature: float | None = self.metrics.get("validation/temperature")
         self.probe: dict[str, Any] | None = about.get("probe")
         if self.probe is not None and not self.probe.get("labels"):
             raise RunError(f"Run {folder.id} learned features and no classes, and its pictures have no labels for a probe: give some of them a label and start it again.")

@@ -7,21 +7,22 @@ import io
 import statistics
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from engine.analysis.compare import differing, without_seeds
+from engine.analysis.compare import Band, budget_curve, differing, over_seeds, without_budget, without_seeds
 from engine.runs.store import Run
-from ui import figures, theme
+from ui import figures, figures_compare, theme
 from ui.figures import Series
 from ui.live_figure import live_figure
 from ui.names import run_name, run_title
-from ui.page import header, how_it_works, nothing_yet, plain
-from ui.server import lab
+from ui.page import folded, header, how_it_works, nothing_yet, plain
+from ui.race import race
+from ui.server import catalog, lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
-runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exists()}
-_DASHES: tuple[theme.Dash, ...] = ("solid", "dash", "dot", "dashdot")
+_AXES = 8  # settings that parallel coordinates show side by side
+# Those that have only just been queued have no curve yet, but a race is watched from its start.
+runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exists() or run.status.active}
 CURVES = {
     "test/accuracy": "Test accuracy",
     "validation/accuracy": "Validation accuracy",
@@ -45,22 +46,46 @@ def default_choice() -> list[str]:
 
 
 def draw_curves(chosen: list[Run]) -> None:
-    journals = [run.folder.metrics() for run in chosen]
-    there = {name for rows in journals for row in rows for name in row}
+    journals = {run.id: run.folder.metrics() for run in chosen}
+    there = {name for rows in journals.values() for row in rows for name in row}
     offered = [name for name in CURVES if name in there] or ["test/accuracy"]
-    name = st.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
-    series = []
-    for number, (run, journal) in enumerate(zip(chosen, journals, strict=True)):
-        rows = [row for row in journal if row.get(name) is not None]
-        title = f"{run_name(run)} · seed {run.config['seed']}"
-        series.append(Series(title, [row["step"] for row in rows], [row[name] for row in rows], theme.class_color(number), _DASHES[number // 10 % 4]))
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    name = left.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
+    values = {i: {row["step"]: row[name] for row in rows if row.get(name) is not None} for i, rows in journals.items()}
+    drawn = [run for run in chosen if values[run.id]]
+    groups = grouped(drawn)
+    together = len(groups) < len(drawn) and right.toggle(
+        "Over seeds", True, key="compare_seeds", help="One curve for runs that differ in their seed alone: their mean, and the range between the lowest and the highest."
+    )
     share = not name.startswith("loss")
-    drawn = [s for s in series if np.size(s.x)]
-    empty = [s.name for s in series if not np.size(s.x)]
-    figure = figures.curves(f"{CURVES[name]} over the run", "share" if share else "loss (nats)", drawn, percent=share)
-    live_figure(figure, key="compare_curves", revision=name + ",".join(run.id for run in chosen), height=420)
+    title, y_title = f"{CURVES[name]} over the run", "share" if share else "loss (nats)"
+    if together:
+        named = [(run_name(group[0]), over_seeds([values[run.id] for run in group])) for group in groups]
+        figure = figures_compare.bands(title, distinct(named), percent=share, y_title=y_title)
+    else:
+        series = [
+            Series(f"{run_name(run)} · seed {run.config['seed']}", list(values[run.id]), list(values[run.id].values()), theme.class_color(number), figures_compare.dash(number))
+            for number, run in enumerate(drawn)
+        ]
+        figure = figures.curves(title, y_title, series, percent=share)
+    live_figure(figure, key="compare_curves", revision=f"{name} {together} " + ",".join(run.id for run in chosen), height=420)
+    empty = [f"{run_name(run)} · seed {run.config['seed']}" for run in chosen if not values[run.id]]
     if empty:
         st.caption("No such curve: " + ", ".join(plain(title) for title in empty))
+
+
+def grouped(chosen: list[Run]) -> list[list[Run]]:
+    """Runs that differ in their seed alone stand together. A repeated seed counts once."""
+    groups: dict[str, dict[tuple[int, int], Run]] = {}
+    for run in chosen:
+        groups.setdefault(without_seeds(settings(run)), {})[run.config["seed"], run.config["data"].get("split_seed")] = run
+    return [list(found.values()) for found in groups.values()]
+
+
+def distinct(named: list[tuple[str, Band]]) -> list[tuple[str, Band]]:
+    """Two groups of one name get numbers: what differs between them stands in the table below."""
+    names = [name for name, _ in named]
+    return [(name if names.count(name) == 1 else f"{name} ({number + 1})", band) for number, (name, band) in enumerate(named)]
 
 
 def table(rows: list[dict[str, Any]]) -> None:
@@ -108,19 +133,45 @@ def _figure(name: str, value: float | None) -> str:
 
 
 def spread(chosen: list[Run]) -> None:
-    """Mean and range of finished runs that differ only in their seed: one run alone says little. A repeated seed counts once."""
-    groups: dict[str, dict[tuple[int, int], Run]] = {}
-    for run in chosen:
-        if run.status.state == "finished" and "test/accuracy" in run.status.metrics:
-            seeds = (run.config["seed"], run.config["data"].get("split_seed"))
-            groups.setdefault(without_seeds(settings(run)), {})[seeds] = run
-    for group in (list(found.values()) for found in groups.values()):
+    """Mean and range of finished runs that differ only in their seed: one run alone says little."""
+    for group in grouped([run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics]):
         accuracies = [run.status.metrics["test/accuracy"] for run in group]
         if len(group) > 1:
             st.markdown(
                 f"**{plain(run_name(group[0]))}**: mean {theme.percent(statistics.mean(accuracies))} over {len(group)} seeds, "
                 f"from {theme.percent(min(accuracies))} to {theme.percent(max(accuracies))}, standard deviation {statistics.stdev(accuracies) * 100:.1f} points."
             )
+
+
+def label_budgets(chosen: list[Run]) -> None:
+    """Accuracy against labels per class, once there are two numbers of them to draw a line between."""
+    groups: dict[str, list[Run]] = {}
+    for run in chosen:
+        if "test/accuracy" in run.status.metrics and "per_class" in (run.config["data"].get("labels") or {}):
+            groups.setdefault(without_budget(settings(run)), []).append(run)
+    curves = [
+        (catalog_title(group[0]), budget_curve([(run.config["data"]["labels"]["per_class"], run.status.metrics["test/accuracy"]) for run in group])) for group in groups.values()
+    ]
+    if any(len(points) > 1 for _, points in curves):
+        live_figure(figures_compare.budgets("What more labels are worth", curves), key="compare_budgets", revision="budgets", height=360)
+
+
+def catalog_title(run: Run) -> str:
+    return str(catalog()["methods"].get(run.config["method"]["name"], {}).get("title", run.config["method"]["name"]))
+
+
+def many_settings(chosen: list[Run]) -> None:
+    """Parallel coordinates over the settings in which at least three finished runs differ."""
+    ended = [run for run in chosen if "test/accuracy" in run.status.metrics]
+    rows = (
+        {key: values for key, values in differing([run.config for run in ended]).items() if not any(isinstance(value, (list, dict)) for value in values)} if len(ended) > 2 else {}
+    )
+    if rows:
+        shown = list(rows.items())[:_AXES]
+        figure = figures_compare.parallel("Which settings lead where: each line is a run", shown, [run.status.metrics["test/accuracy"] for run in ended])
+        live_figure(figure, key="compare_parallel", revision="parallel " + ",".join(run.id for run in ended), height=380)
+        if len(rows) > _AXES:
+            st.caption(f"The first {_AXES} of {len(rows)} settings that differ.")
 
 
 def as_csv(chosen: list[Run]) -> str:
@@ -143,7 +194,9 @@ else:
         for place, part, title in ((method, "method", "Method"), (data, "data", "Data set"))
     ]
     offered = [i for i, run in runs.items() if i in choice or all(want in ("all", run.config[part]["name"]) for want, part in zip(wanted, ("method", "data"), strict=True))]
-    picked = st.multiselect("Runs, newest first", offered, choice, format_func=lambda run_id: run_title(runs[run_id]), key="compare_runs")
+    picked = st.multiselect(
+        "Runs, newest first", offered, choice, format_func=lambda run_id: run_title(runs[run_id]), key=f"compare_runs_{st.session_state.get('compare_generation', 0)}"
+    )
     st.session_state["compare_chosen"] = picked
     if st.query_params.get_all("runs") != picked:
         st.query_params["runs"] = picked
@@ -151,13 +204,41 @@ else:
     if not chosen:
         st.info("Choose at least one run above.")
     else:
-        draw_curves(chosen)
+        watched = [run.id for run in chosen]
+        active = any(run.status.active for run in chosen)
+
+        @st.fragment(run_every=2.0 if active else None)
+        def live() -> None:
+            now = [run for run in lab().store.runs() if run.id in watched]
+            if active and not any(run.status.active for run in now):
+                st.rerun()  # the whole page, so that the polling ends
+            now.sort(key=lambda run: watched.index(run.id))
+            if active:
+                trains = next((run for run in now if run.status.state == "running"), None)
+                waiting = sum(run.status.state == "queued" for run in now)
+                st.progress(
+                    trains.status.step / max(1, trains.status.steps) if trains else 0.0,
+                    text=f"{plain(run_name(trains))} trains" + (f", {waiting} more wait" if waiting else "") if trains else f"{waiting} wait",
+                )
+            draw_curves(now)
+
+        live()
         st.subheader("Final figures", anchor=False)
         st.caption("Averaged weights on the test pictures, after the last step; nothing was chosen by them.")
         table(final_rows(chosen))
         spread(chosen)
+        label_budgets(chosen)
         differences(chosen)
+        many_settings(chosen)
         st.download_button("Download as CSV", as_csv(chosen), "fewlab-runs.csv", "text/csv", key="compare_csv", icon=":material/download:")
+    if (more := folded("Race: start several methods on the same labels", "compare_race", icon=":material/flag:")) is not None:
+        with more:
+            started = race(list(runs.values()))
+        if started:
+            st.session_state["compare_chosen"] = started
+            st.query_params["runs"] = started
+            st.session_state["compare_generation"] = st.session_state.get("compare_generation", 0) + 1
+            st.rerun()
 
 how_it_works(
     "Two runs are a fair pair when they differ in one setting and share seed, labels and steps: the order of pictures and their views then agree too.",

@@ -102,6 +102,7 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
 def reliability(inside: Inside, step: int, probabilities: Floats, truth: Ids) -> None:
     bins = calibration(probabilities.astype(np.float64), truth)
     tables = [("as it is", bins, error_of(bins), theme.RIGHT)]
+    # Evaluations before the last have no temperature of their own kept: it is fitted to theirs in the same way.
     _, held, held_truth = known(inside, step, "validation")
     temperature = None
     if len(held_truth):
@@ -183,7 +184,7 @@ if not runs:
 else:
     found = look_into(runs)
     if found is not None:
-        elsewhere(found.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/compare.py", "pages/predict.py"])
+        elsewhere(found.run, ["pages/train.py", "pages/space.py", "pages/pseudo_labels.py", "pages/compare.py", "pages/predict.py"])
         with mistakes():
             others = [run for run in runs if run.id != found.run.id and run.config["data"]["name"] == found.run.config["data"]["name"]]
             st.fragment(page, run_every=play_interval(_KEY))(found, others)

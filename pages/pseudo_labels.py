@@ -176,6 +176,7 @@ def page(inside: Inside) -> None:
         retrain(inside, threshold)
     guesses = inside.guesses(step)
     tiles(guesses, threshold, len(inside.class_names))
+    st.caption(f"Counted over the {theme.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at; the mask rate of training counts the weak views of each batch.")
     threshold_figures(inside, guesses, threshold)
     time_figures(inside, guesses, threshold, step)
     calibrated(inside, guesses)
@@ -189,7 +190,7 @@ if not runs:
 else:
     found = look_into(runs)
     if found is not None:
-        elsewhere(found.run, ["pages/train.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"])
+        elsewhere(found.run, ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"])
         with mistakes():
             if len(found.guesses(found.steps[-1]).ids):
                 st.fragment(page, run_every=play_interval(_KEY))(found)

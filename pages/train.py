@@ -104,7 +104,7 @@ with run_side:
         if run.status.state in ("finished", "stopped"):
             followers = st.columns(3)
             if run.folder.snapshot_steps():
-                elsewhere(run, ["pages/pseudo_labels.py", "pages/errors.py"])
+                elsewhere(run, ["pages/pseudo_labels.py", "pages/space.py", "pages/errors.py"])
             if run.folder.model_file.exists() and followers[0].button("Predict with it", key="train_predict", icon=":material/image_search:", width="stretch"):
                 open_page("pages/predict.py", run.id)
             if usable(run) and followers[2].button("Use these features", key="train_features", icon=":material/model_training:", width="stretch", help=_FEATURES):

@@ -15,6 +15,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.script = data.script;
   state.place = `${data.key} ${data.revision}`;
   state.clicked = data.clickable ? (point) => setTriggerValue("clicked", point) : null;
+  state.selected = data.selectable ? (ids) => setTriggerValue("selected", ids) : null;
   host.style.height = `${data.height}px`;
   host.style.cursor = data.clickable ? "pointer" : "";
   host.setAttribute("role", "group");
@@ -114,6 +115,9 @@ function watch(host, state) {
     ranges.set(state.place, kept);
   });
   host.on("plotly_doubleclick", () => reset(host, state));
+  host.on("plotly_selected", (event) => {
+    if (event?.points && state.selected) state.selected(event.points.map((point) => point.customdata?.[0] ?? point.customdata));
+  });
   host.on("plotly_click", (event) => {
     const { x, y, customdata } = event.points[0];
     state.clicked?.({ x, y, customdata: customdata ?? null });
@@ -148,7 +152,7 @@ function config(host, state) {
     doubleClick: false,
     displayModeBar: touch() ? true : "hover",
     modeBarButtons: [
-      ["zoom2d", "pan2d", { name: "reset", title: "Show everything again (or double-click)", icon: icons.home, click: () => reset(host, state) }],
+      [...(state.selected ? ["lasso2d", "select2d"] : []), "zoom2d", "pan2d", { name: "reset", title: "Show everything again (or double-click)", icon: icons.home, click: () => reset(host, state) }],
       [
         { name: "png", title: "Download as PNG", icon: icons.camera, click: () => save("png") },
         { name: "svg", title: "Download as SVG", icon: icons.disk, click: () => save("svg") },
@@ -198,7 +202,7 @@ function themed(figure, host) {
   const { layout } = figure;
   const colors = themeColors(host);
   const narrow = host.clientWidth < 480;
-  Object.assign(layout, { autosize: false, width: host.clientWidth, height: host.clientHeight, dragmode: host.layout?.dragmode ?? (touch() ? false : "zoom") });
+  Object.assign(layout, { autosize: false, width: host.clientWidth, height: host.clientHeight, dragmode: host.layout?.dragmode ?? (touch() ? false : layout.dragmode ?? "zoom") });
   layout.template = { data: {}, layout: {} };
   layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
   layout.font = { family: colors.font, size: narrow ? 11 : 12, color: colors.text };
@@ -212,7 +216,7 @@ function themed(figure, host) {
     text: lines.join("<br>"), x: 0, xref: "container", xanchor: "left", y: 1 - 22 / host.clientHeight, yref: "container", yanchor: "bottom",
     pad: { l: 10 }, automargin: false, font: { size: fontSize, weight: 600, color: colors.text },
   };
-  layout.margin = { ...layout.margin, t: 20 + 20 * lines.length };
+  layout.margin = { ...layout.margin, t: 20 + 20 * lines.length + (layout.meta?.above ?? 0) }; // above: what the plot itself writes over its top
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^[xy]axis\d*$/.test(name)) continue;
     Object.assign(axis, { gridcolor: colors.grid, linecolor: colors.border, tickcolor: colors.border, zeroline: false, showline: true });

@@ -11,6 +11,7 @@ import streamlit as st
 
 from engine.catalog import sources_hash
 from engine.lab.lab import Lab
+from engine.lab.projector import Projector
 from engine.runs.atomic_write import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,6 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 def lab() -> Lab:
     """Started once per server. FEWLAB_CHECKPOINTS names another folder for the runs."""
     return Lab(os.environ.get("FEWLAB_CHECKPOINTS") or ROOT / "checkpoints").start()
+
+
+@st.cache_resource(show_spinner=False)
+def projector() -> Projector:
+    """Its process starts with the first projection that is not kept yet."""
+    return Projector(lab().store.root)
 
 
 @st.cache_resource(show_spinner="Starting the engine …")

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Plain = Mapping[str, Any]
 _NOT_A_SETTING = ("name", "version", "hardware")
+_DRAW = ("seed", "data.split_seed")
+
+
+@dataclass(frozen=True)
+class Band:
+    """One curve over several runs, at the steps that all of them have. mean, low, high: as long as steps; low and high are the extremes. runs: how many."""
+
+    steps: list[int]
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+    runs: int
+
+
+@dataclass(frozen=True)
+class BudgetPoint:
+    """Accuracy at one number of labels per class: mean, lowest and highest of so many runs."""
+
+    per_class: int
+    mean: float
+    low: float
+    high: float
+    runs: int
 
 
 def flat(config: Plain, prefix: str = "") -> dict[str, Any]:
@@ -41,5 +66,24 @@ def differing(configs: Sequence[Plain]) -> dict[str, list[Any]]:
 
 def without_seeds(config: Plain) -> str:
     """A key that is equal for runs which differ only in seed and draw of labels."""
-    table = flat(config)
-    return json.dumps({key: value for key, value in table.items() if key not in ("seed", "data.split_seed")}, sort_keys=True)
+    return json.dumps({key: value for key, value in flat(config).items() if key not in _DRAW}, sort_keys=True)
+
+
+def without_budget(config: Plain) -> str:
+    """A key that is equal for runs which differ only in seed, draw and number of labels."""
+    return json.dumps({key: value for key, value in flat(config).items() if key not in (*_DRAW, "data.labels.per_class")}, sort_keys=True)
+
+
+def over_seeds(curves: Sequence[Mapping[int, float]]) -> Band:
+    """Several runs' values by step as one band; steps that one of them lacks are left out."""
+    steps = sorted(set(curves[0]).intersection(*curves[1:])) if curves else []
+    at = [[curve[step] for curve in curves] for step in steps]
+    return Band(steps, [statistics.mean(values) for values in at], [min(values) for values in at], [max(values) for values in at], len(curves))
+
+
+def budget_curve(found: Sequence[tuple[int, float]]) -> list[BudgetPoint]:
+    """From (labels per class, accuracy) of runs that are otherwise alike: one point for each number of labels, the fewest first."""
+    groups: dict[int, list[float]] = {}
+    for per_class, accuracy in found:
+        groups.setdefault(per_class, []).append(accuracy)
+    return [BudgetPoint(count, statistics.mean(values), min(values), max(values), len(values)) for count, values in sorted(groups.items())]

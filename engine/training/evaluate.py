@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine.analysis.candidates import ambiguity_left, identified, survivors
 from engine.analysis.metrics import headline, summary
+from engine.analysis.temperature import fit_temperature
 from engine.data.chance import derive
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
@@ -51,7 +52,8 @@ class Evaluator:
         """Metrics by name (`test/accuracy`, `validation/accuracy` ...) and the snapshot's arrays.
 
         The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings float16 [n, D] of the
-        fixed samples. A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC. Of a network
+        fixed samples. A final evaluation measures on every validation and test picture and adds macro F1, AUC-ROC and the temperature
+        (`validation/temperature`) at which the network would be as sure as it is right. Of a network
         without logits there are no probabilities; it is measured by nearest neighbors among the training pictures of the samples.
         """
         metrics: dict[str, float] = {}
@@ -78,6 +80,8 @@ class Evaluator:
                 if known.any() and probabilities is not None:
                     figures = (summary if final else headline)(probabilities[known], self._labels[sample][known])
                     metrics |= {f"{part}/{name}": value for name, value in figures.items()}
+                    if final and part == "validation":
+                        metrics["validation/temperature"] = fit_temperature(probabilities[known], self._labels[sample][known])
         if isinstance(served, Probed) or not arrays["probabilities"]:
             metrics |= self._probes.neighbors(found, self._sample)
         return metrics, {name: np.concatenate(values) for name, values in arrays.items() if values}

@@ -208,6 +208,27 @@ def test_two_runs_compared_show_only_what_differs(open_page: Open) -> None:
     assert list(tables[1]["setting"]) == ["method.threshold"]
 
 
+def test_a_race_starts_every_method_on_the_same_labels(lab: Lab, open_page: Open) -> None:
+    base = lab.store.runs()[-1]
+    before = {run.id for run in lab.store.runs()}
+    app = open_page("compare", runs=base.id)
+    app.session_state["compare_race"] = True
+    app.run()
+    app.selectbox(key="race_base").select(base.id).run()
+    app.multiselect(key=f"race_methods_{base.id}").set_value(["supervised", "pseudo_label"]).run()
+    app.button(key="race_start").click().run()
+    assert not app.exception
+    entered = [finished(lab, run.id) for run in lab.store.runs() if run.id not in before]
+    assert {run.config["method"]["name"] for run in entered} == {"supervised", "pseudo_label"}
+    assert set(app.session_state["compare_chosen"]) == {run.id for run in entered}
+    for part in ("data", "backbone", "budget", "seed"):
+        assert all(run.config[part] == base.config[part] for run in entered), part
+    splits = [run.folder.split()["labeled"].tolist() for run in (base, *entered)]
+    assert splits[0] == splits[1] == splits[2]
+    for run in entered:
+        lab.delete(run.id)
+
+
 def test_deleting_asks_first_and_names_what_goes(lab: Lab, open_page: Open) -> None:
     run = lab.store.runs()[0]
     app = open_page("runs")

@@ -1,0 +1,268 @@
+"""Space: the pictures as points where the network sees them, at any evaluation and through time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from engine.analysis.neighbors import nearest_neighbors
+from engine.analysis.projection import ProjectionRequest
+from engine.errors import FewLabError, ProjectionCancelled
+from engine.lab.material import Material, Sample, gather
+from engine.lab.projector import Job
+from engine.runs.projections import Projection, read_projection
+from engine.runs.store import Run
+from ui import forms, theme
+from ui.figures import plain as text
+from ui.figures_space import Coloring, scatter
+from ui.inside import PARTS, Inside, elsewhere, look_into, opened
+from ui.live_figure import live_figure
+from ui.names import run_title
+from ui.page import folded, header, how_it_works, mistakes, nothing_yet, plain
+from ui.picture_gallery import Shown, picture_gallery
+from ui.player import player
+from ui.server import lab, projector
+
+header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
+_KEY = "space"
+_GALLERY, _NEAR, _FRAMES = 60, 12, 40
+METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
+COLORS = {"truth": "true class", "taken": "what it is taken for", "right": "right or wrong", "confidence": "confidence", "part": "labeled or not", "candidates": "number of candidates"}
+_PART_PAINTS = (theme.WRONG, theme.RIGHT, theme.PURPLE, theme.GREEN)
+
+
+def wanted(inside: Inside) -> tuple[str, ProjectionRequest, Sample, list[int]]:
+    """What the person asks for: source, request, sample and steps."""
+    first, second, third, fourth = st.columns([2, 1, 2, 2], vertical_alignment="bottom")
+    method = first.segmented_control("Projection", list(METHODS), default="pca", format_func=lambda one: METHODS[one], key=f"{_KEY}_method") or "pca"
+    dimensions = second.segmented_control("Space", [2, 3], default=2, format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions") or 2
+    source = third.segmented_control("Of", ["embeddings", "pixels"], default="embeddings", format_func=lambda one: {"embeddings": "features", "pixels": "raw pixels"}[one], key=f"{_KEY}_source")
+    source = source or "embeddings"
+    through = fourth.toggle("Through time", False, key=f"{_KEY}_through", disabled=source == "pixels" or len(inside.steps) < 2, help="All evaluations in one layout, so that points travel instead of jumping.")
+    settings: dict[str, Any] = {"method": method, "dimensions": dimensions}
+    sample: dict[str, Any] = {}
+    if (more := folded("More settings", f"{_KEY}_more")) is not None:
+        with more:
+            schema = ProjectionRequest.model_json_schema()
+            skip = {"pca": ("perplexity", "neighbors", "min_dist", "seed"), "umap": ("perplexity",), "tsne": ("neighbors", "min_dist")}[method]
+            settings = forms.settings(schema, {**ProjectionRequest().model_dump(), **settings}, f"{_KEY}_{method}", skip=("method", "dimensions", *skip))
+            parts = st.multiselect("Pictures", PARTS, PARTS, key=f"{_KEY}_parts")
+            limit = st.slider("Points, at most", 500, 20_000, 5_000, step=500, key=f"{_KEY}_limit", help="All labeled ones, and of the others each class its share.")
+            sample = {"parts": parts or PARTS, "limit": limit}
+    if len(inside.steps) > 1 and not (through and source == "embeddings"):
+        step = int(st.select_slider("Evaluation after step", inside.steps, inside.steps[-1], key=f"{_KEY}_step_{inside.run.id}", format_func=theme.count))
+        steps = [step]
+    else:
+        steps = [inside.steps[i] for i in np.unique(np.linspace(0, len(inside.steps) - 1, min(_FRAMES, len(inside.steps))).astype(int))] if through else [inside.steps[-1]]
+    return source, ProjectionRequest.parse(settings), Sample.parse(sample), steps
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _gathered(run_id: str, stamp: tuple[int, int], source: str, steps: tuple[int, ...], sample: str, _run: Run, _sample: Sample) -> Material:
+    return gather(_run.folder.path, source, steps, _sample)  # type: ignore[arg-type]  # one of the two sources
+
+
+def gathered(inside: Inside, source: str, steps: list[int], sample: Sample) -> Material:
+    return _gathered(inside.run.id, inside.stamp, source, tuple(steps), sample.model_dump_json(), inside.run, sample)
+
+
+def projection(inside: Inside, material: Material, source: str, request: ProjectionRequest, sample: Sample, steps: list[int], key: str) -> Projection | None:
+    """The projection if it is there; else the button that computes it, or how far that is. PCA takes no time and is not asked for."""
+    kept = read_projection(inside.run.folder.path, material.key(source, request))  # type: ignore[arg-type]  # one of the two sources
+    if kept is not None:
+        return kept
+    jobs: dict[str, Job] = st.session_state.setdefault(f"{_KEY}_jobs", {})
+    name = f"{inside.run.id} {material.key(source, request)}"  # type: ignore[arg-type]  # one of the two sources
+    job = jobs.get(name)
+    if job is not None and job.done():
+        jobs.pop(name)
+        try:
+            return job.result()
+        except ProjectionCancelled:
+            job = None
+    if job is None and request.method != "pca":
+        st.info(f"{METHODS[request.method]} of {theme.count(len(material.ids))} points has not been computed yet. It takes some seconds to half a minute for each evaluation.", icon=":material/scatter_plot:")
+        if not st.button(f"Compute {METHODS[request.method]}", key=f"{key}_compute", type="primary", icon=":material/play_arrow:"):
+            return None
+    if job is None:
+        job = projector().ask(inside.run.folder.path, source, request, steps, sample)  # type: ignore[arg-type]  # one of the two sources
+        if request.method == "pca":
+            with st.spinner("Projecting …"):
+                return job.result(60)
+        jobs[name] = job
+
+    @st.fragment(run_every=0.5)
+    def watch(job: Job) -> None:
+        if job.done():
+            st.rerun()
+        share, words = job.progress()
+        st.progress(min(share, 1.0), text=f"{words} …")
+        if st.button("Cancel", key=f"{key}_cancel"):
+            job.cancel()
+            st.rerun()
+
+    watch(job)
+    return None
+
+
+def answers(inside: Inside, step: int) -> tuple[dict[int, int], dict[int, float]]:
+    """By sample id, what it was taken for at an evaluation and how surely; empty for features without classes."""
+    taken: dict[int, int] = {}
+    sure: dict[int, float] = {}
+    for part in PARTS:
+        ids, probabilities = inside.part(step, part)
+        if len(ids) and probabilities.shape[1]:
+            taken |= dict(zip(ids.tolist(), probabilities.argmax(1).tolist(), strict=True))
+            sure |= dict(zip(ids.tolist(), probabilities.max(1).astype(float).tolist(), strict=True))
+    return taken, sure
+
+
+def candidate_counts(inside: Inside) -> dict[int, int]:
+    sets = inside.run.folder.candidates()
+    return {} if sets is None else dict(zip(inside.run.folder.split()["pool"].tolist(), sets.sum(1).tolist(), strict=True))
+
+
+def coloring(inside: Inside, found: Projection, by: str, taken: dict[int, int], sure: dict[int, float]) -> Coloring:
+    names = [*inside.class_names, "unknown"]
+    paints = [*(theme.class_color(k) for k in range(len(inside.class_names))), theme.UNKNOWN]
+    unknown = len(inside.class_names)
+    ids = found.ids.tolist()
+    if by == "taken":
+        return Coloring("taken for", np.array([taken.get(i, unknown) for i in ids]), names, paints)
+    if by == "right":
+        verdict = [2 if truth < 0 or i not in taken else int(taken[i] != truth) for i, truth in zip(ids, found.labels.tolist(), strict=True)]
+        return Coloring("right or wrong", np.array(verdict), ["right", "wrong", "unknown"], [theme.RIGHT, theme.WRONG, theme.UNKNOWN])
+    if by == "confidence":
+        return Coloring("confidence", values=np.array([sure.get(i, 0.0) for i in ids]))
+    if by == "part":
+        return Coloring("part", found.part.astype(np.int64), PARTS, _PART_PAINTS)
+    if by == "candidates":
+        counts = candidate_counts(inside)
+        most = max(counts.values(), default=1)
+        return Coloring("number of candidates", np.array([counts.get(i, 0) for i in ids]), ["none given", *map(str, range(1, most + 1))], [theme.UNKNOWN, *(theme.class_color(k) for k in range(most))])
+    return Coloring("true class", np.where(found.labels >= 0, found.labels, unknown), names, paints)
+
+
+def tips(inside: Inside, found: Projection, taken: dict[int, int], sure: dict[int, float]) -> list[str]:
+    names = [text(name) for name in inside.class_names]
+    lines = []
+    for i, truth, part in zip(found.ids.tolist(), found.labels.tolist(), found.part.tolist(), strict=True):
+        answer = f"<br>taken for {names[taken[i]]}, {theme.percent(sure[i])} sure" if i in taken else ""
+        lines.append(f"picture {i}, {PARTS[part]}<br>" + (f"truly {names[truth]}" if truth >= 0 else "true class unknown") + answer)
+    return lines
+
+
+def draw(inside: Inside, found: Projection, by: str, title: str, key: str, chosen: list[int] | None) -> None:
+    """The last frame as a figure; what is surrounded or clicked becomes the selection of both figures."""
+    step = int(found.steps[-1]) or inside.steps[-1]
+    taken, sure = answers(inside, step)
+    labeled = (found.part == 0) & (np.bincount(found.part, minlength=4)[1:].sum() > 0)
+    figure = scatter(found.frames[-1], found.ids, labeled, tips(inside, found, taken, sure), coloring(inside, found, by, taken, sure), title, chosen)
+    event = live_figure(figure, key=key, revision=f"{inside.run.id} {found.frames.shape} {found.steps[-1]}", height=560, clickable=True, selectable=found.frames.shape[2] == 2)
+    if event is None:
+        return
+    picked = event.get("selected") or ([event["customdata"][0]] if event.get("customdata") else [])
+    st.session_state[f"{_KEY}_chosen"] = [int(sample) for sample in picked] or None
+    if len(picked) == 1:
+        st.session_state[f"{_KEY}_near"] = int(picked[0])
+    st.rerun()
+
+
+def trust(found: Projection) -> None:
+    left, right, third = st.columns(3)
+    left.metric("Trustworthiness", theme.percent(float(found.trustworthiness[-1])), help="Of a point's neighbors in the picture, how far they are neighbors in the full space too: 100 % is perfect, 50 % is chance.")
+    right.metric("Neighbors of the same class", theme.percent(float(found.purity[-1])), help="Share of the nearest neighbors in the full space, not in the picture, that have a point's own true class.")
+    third.metric("Points", theme.count(len(found.ids)))
+
+
+def selection(inside: Inside, material: Material, found: Projection) -> None:
+    chosen: list[int] | None = st.session_state.get(f"{_KEY}_chosen")
+    if not chosen:
+        st.caption("Surround points with the lasso, or click one, and their pictures appear here.")
+        return
+    taken, sure = answers(inside, int(found.steps[-1]) or inside.steps[-1])
+    truth = dict(zip(found.ids.tolist(), found.labels.tolist(), strict=True))
+    here = [sample for sample in chosen if sample in truth]
+    st.markdown(f"**{theme.count(len(here))} chosen**" + (f", the first {_GALLERY} of them" if len(here) > _GALLERY else ""))
+    if st.button("Forget the selection", key=f"{_KEY}_forget", type="tertiary"):
+        st.session_state.pop(f"{_KEY}_chosen", None)
+        st.session_state.pop(f"{_KEY}_near", None)
+        st.rerun()
+    shown = [Shown(sample, truth[sample], taken.get(sample, max(truth[sample], 0)), (theme.percent(sure[sample]),) if sample in sure else ()) for sample in here[:_GALLERY]]
+    clicked = picture_gallery(inside, shown, f"{_KEY}_gallery", selected=st.session_state.get(f"{_KEY}_near"), thumb=48)
+    if clicked is not None:
+        st.session_state[f"{_KEY}_near"] = clicked
+        st.rerun()
+    near = st.session_state.get(f"{_KEY}_near")
+    if near in truth:
+        st.markdown(f"**Nearest to picture {near}** in the full space, by cosine")
+        at = int(np.searchsorted(material.ids, near))
+        found_near = nearest_neighbors(material.features()[-1], _NEAR, "cosine", np.array([at]))
+        rows: list[tuple[int, float]] = list(zip(material.ids[found_near.indices[0]].tolist(), (1 - found_near.distances[0]).tolist(), strict=True))
+        picture_gallery(inside, [Shown(i, truth[i], taken.get(i, max(truth[i], 0)), (f"cosine {cosine:.2f}",)) for i, cosine in rows], f"{_KEY}_nearest", thumb=48)
+
+
+def travelling(inside: Inside, found: Projection, by: str) -> None:
+    if len(found.steps) < 2 or found.frames.shape[2] != 2:
+        return
+    taken, sure = answers(inside, int(found.steps[-1]))
+    paint = coloring(inside, found, by if by != "confidence" else "truth", taken, sure)
+    assert paint.groups is not None
+    few = np.flatnonzero(found.part == 0)
+    player(found.frames, found.steps.tolist(), paint.groups, paint.paints, paint.names, few if len(few) < len(found.ids) else few[:0], key=f"{_KEY}_player")
+    st.caption("Colors are those of the last evaluation; the labeled pictures are rings." + ("" if by != "confidence" else " Confidence has no color here: the true classes do."))
+
+
+def page(inside: Inside, others: list[Run]) -> None:
+    source, request, sample, steps = wanted(inside)
+    offered = [by for by in COLORS if by != "candidates" or inside.run.config["data"]["labels"]["kind"] == "partial"]
+    left, right = st.columns(2)
+    by = left.selectbox("Color", offered, format_func=lambda one: COLORS[one], key=f"{_KEY}_color")
+    titles = {run.id: run_title(run) for run in others}
+    beside = right.selectbox("Beside it", [None, *titles], format_func=lambda run_id: titles[run_id] if run_id else "no other run", key=f"{_KEY}_beside")
+    material = gathered(inside, source, steps, sample)
+    found = projection(inside, material, source, request, sample, steps, _KEY)
+    if found is None:
+        return
+    chosen: list[int] | None = st.session_state.get(f"{_KEY}_chosen")
+    travelling(inside, found, by)
+    words = "how the network sees it" if source == "embeddings" else "how the bare pixels have it"
+    if beside is None:
+        figure, pictures = st.columns([3, 2])
+        with figure:
+            draw(inside, found, by, f"{METHODS[request.method]}: {words}", f"{_KEY}_figure", chosen)
+        with pictures:
+            selection(inside, material, found)
+    else:
+        other = opened(next(run for run in others if run.id == beside))
+        figure, second = st.columns(2)
+        with figure:
+            draw(inside, found, by, f"{METHODS[request.method]}: {words}", f"{_KEY}_figure", chosen)
+        with second:
+            theirs = [min(other.steps, key=lambda step: abs(step - steps[-1]))]
+            same = projection(other, gathered(other, source, theirs, sample), source, request, sample, theirs, f"{_KEY}_second")
+            if same is not None:
+                draw(other, same, by, "The other run, the same pictures", f"{_KEY}_other", chosen)
+        selection(inside, material, found)
+    trust(found)
+
+
+runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]
+if not runs:
+    nothing_yet("No run has been evaluated yet. Start one, and its feature space can be looked at here.", ":material/scatter_plot:")
+else:
+    chosen_run = look_into(runs)
+    if chosen_run is not None:
+        elsewhere(chosen_run.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/errors.py", "pages/predict.py"])
+        with mistakes():
+            page(chosen_run, [run for run in runs if run.id != chosen_run.run.id and run.config["data"]["name"] == chosen_run.run.config["data"]["name"]])
+
+how_it_works(
+    "Each evaluation keeps the features of a fixed sample of pictures, 64 or more numbers each. A projection puts them on a plane so that what is near stays near, as well as it can.",
+    "PCA shows the directions of largest spread; distances keep their meaning. t-SNE and UMAP keep neighborhoods; sizes of clusters and gaps between them mean little. "
+    "The two figures below say how far the picture can be trusted.",
+    "Papers: van der Maaten & Hinton 2008 (t-SNE); McInnes et al. 2018, arXiv:1802.03426 (UMAP); Venna & Kaski 2001 (trustworthiness)",
+)

@@ -1,0 +1,84 @@
+"""Figures that look into runs and across them, as plotly's own classes read them: a misspelt property or a wrong type fails."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from engine.analysis.compare import Band, BudgetPoint
+from engine.analysis.metrics import calibration_of
+from ui import figures, figures_compare, figures_inside, theme
+from ui.figures import Bars
+
+NAMES = ["<b>zero</b>", "one", "two"]
+
+
+def read(figure: dict[str, Any]) -> go.Figure:
+    json.dumps(figure, allow_nan=False)
+    return go.Figure(figure)
+
+
+def test_bars_of_classes_have_the_classes_colors_and_their_names_stay_text() -> None:
+    figure = read(figures_inside.class_counts("t", NAMES, [5, 0, 10], [0.5, np.nan, 1.0], "kept"))
+    bars = figure.data[0]
+    assert list(bars.marker.color) == [theme.class_color(k) for k in range(3)]
+    assert [row[1] for row in bars.customdata] == ["&lt;b&gt;zero&lt;/b&gt;", "one", "two"]
+    assert [row[2] for row in bars.customdata] == ["50.0 %", theme.NOTHING, "100.0 %"]
+    assert figure.layout.shapes[0].y0 == 5  # as many as all would have
+    with pytest.raises(ValueError, match="one entry per class"):
+        figures_inside.class_counts("t", NAMES, [1, 2], [0.1, 0.2], "kept")
+
+
+def test_a_hundred_classes_keep_as_many_names_as_can_be_read() -> None:
+    figure = read(figures_inside.class_counts("t", [f"class {k}" for k in range(100)], np.ones(100, int), np.ones(100), "kept"))
+    assert len(figure.layout.xaxis.tickvals) <= 24
+    assert len(figure.data[0].y) == 100
+
+
+def test_reliability_has_a_bar_for_each_bin_that_is_not_empty_and_the_error_in_its_name() -> None:
+    bins = calibration_of(np.array([0.95, 0.9, 0.55, 0.5]), np.array([True, True, False, True]))
+    figure = read(figures_inside.reliability([("before", bins, 0.123, theme.RIGHT), ("after", bins, 0.01, theme.WRONG)], "t"))
+    assert len(figure.data[0].y) == int((bins.count > 0).sum())
+    assert [trace.name for trace in figure.data] == ["before: ECE 12.3 %", "after: ECE 1.0 %"]
+
+
+def test_a_biography_has_one_color_for_each_class_it_was_taken_for() -> None:
+    figure = read(figures_inside.biography([0, 10, 20], [0.4, 0.8, 0.99], [2, 0, 0], NAMES, 0.9, "t"))
+    points = {trace.name: (trace.marker.color, list(trace.x)) for trace in figure.data if trace.mode == "markers"}
+    assert points == {"two": (theme.class_color(2), [0]), "&lt;b&gt;zero&lt;/b&gt;": (theme.class_color(0), [10, 20])}
+
+
+def test_groups_of_bars_say_their_figures_and_leave_out_what_is_not_there() -> None:
+    figure = read(figures.grouped_bars("t", ["1", "all"], [Bars("learned", [0.834, None], theme.RIGHT), Bars("pixels", [0.5, 1.0], theme.MUTED, "x")]))
+    assert list(figure.data[0].text) == ["83", ""]
+    assert list(figure.data[1].y) == [0.5, 1.0]
+    with pytest.raises(ValueError, match="one share for each of the 2 groups"):
+        figures.grouped_bars("t", ["1", "all"], [Bars("learned", [0.8], theme.RIGHT)])
+
+
+def test_a_band_is_shaded_only_where_there_is_more_than_one_run() -> None:
+    many, one = Band([1, 2], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], 3), Band([1, 2], [0.3, 0.3], [0.3, 0.3], [0.3, 0.3], 1)
+    figure = read(figures_compare.bands("t", [("many", many), ("one", one)], percent=True, y_title="share"))
+    assert [trace.fill for trace in figure.data] == [None, "tonexty", None, None]
+    assert [trace.name for trace in figure.data if trace.showlegend is not False] == ["many (3 seeds)", "one (1 seed)"]
+
+
+def test_budgets_reach_from_the_lowest_to_the_highest_run() -> None:
+    figure = read(figures_compare.budgets("t", [("a", [BudgetPoint(1, 0.5, 0.4, 0.7, 3), BudgetPoint(10, 0.9, 0.9, 0.9, 1)])]))
+    assert list(figure.data[0].error_y.array) == pytest.approx([0.2, 0.0])
+    assert list(figure.data[0].error_y.arrayminus) == pytest.approx([0.1, 0.0])
+    assert list(figure.layout.xaxis.tickvals) == [1, 10]
+
+
+def test_parallel_axes_keep_numbers_in_order_and_words_apart() -> None:
+    figure = read(figures_compare.parallel("t", [("threshold", [0.9, 0.8, 0.95]), ("method", ["b", None, "a"]), ("on", [True, False, True])], [0.1, 0.2, 0.3]))
+    threshold, method, on, accuracy = figure.data[0].dimensions
+    assert list(threshold["values"]) == [0.9, 0.8, 0.95]
+    assert list(method.ticktext) == ["a", "b", theme.NOTHING]
+    assert list(method["values"]) == [1, 2, 0]
+    assert list(on.ticktext) == ["False", "True"]
+    assert list(accuracy["values"]) == [0.1, 0.2, 0.3]

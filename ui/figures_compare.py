@@ -1,0 +1,119 @@
+"""Figures of several runs: bands over seeds, accuracy against labels, parallel coordinates. Pure functions like those of ui.figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.analysis.compare import Band, BudgetPoint
+from ui import theme
+from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, uid
+
+_DASHES: tuple[theme.Dash, ...] = ("solid", "dash", "dot", "dashdot")
+
+
+def dash(number: int) -> theme.Dash:
+    """The stroke of the curve with this number, so that curves whose colors come round again still differ."""
+    return _DASHES[number // len(theme.CLASS_COLORS) % len(_DASHES)]
+
+
+def bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_title: str) -> Figure:
+    """Mean curves with the range between the lowest and the highest run shaded. Each name comes with its band."""
+    traces: list[dict[str, Any]] = []
+    for number, (name, band) in enumerate(named):
+        color = theme.class_color(number)
+        together: dict[str, Any] = {
+            "type": "scatter",
+            "mode": "lines",
+            "x": band.steps,
+            "hoverinfo": "skip",
+            "showlegend": False,
+            "line": {"width": 0},
+            "legendgroup": f"band-{number}",
+        }
+        if band.runs > 1:
+            traces.append({**together, "name": plain(f"{name}, lowest"), "uid": uid("low", name), "y": numbers(np.asarray(band.low, np.float64))})
+            traces.append(
+                {
+                    **together,
+                    "name": plain(f"{name}, highest"),
+                    "uid": uid("high", name),
+                    "y": numbers(np.asarray(band.high, np.float64)),
+                    "fill": "tonexty",
+                    "fillcolor": faded(color),
+                }
+            )
+        words = f"{name} ({band.runs} seed{'' if band.runs == 1 else 's'})"
+        line = {"color": color, "width": 2, "dash": dash(number)}
+        tip = "%{fullData.name}: %{y:.1%}<extra></extra>" if percent else "%{fullData.name}: %{y:.4~g}<extra></extra>"
+        mean = {"name": plain(words), "uid": uid("mean", name), "y": numbers(np.asarray(band.mean, np.float64)), "line": line, "hovertemplate": tip}
+        traces.append({"type": "scatter", "mode": "lines", "x": band.steps, "legendgroup": f"band-{number}", **mean})
+    figure = framed(traces, title, "step", y_title)
+    figure["layout"]["hovermode"] = "x unified"
+    figure["layout"]["xaxis"]["rangemode"] = "tozero"
+    figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
+    return figure
+
+
+def budgets(title: str, named: Sequence[tuple[str, Sequence[BudgetPoint]]]) -> Figure:
+    """Accuracy against labels per class, on an axis where each doubling is as wide; the range over seeds as bars of error."""
+    traces = []
+    for number, (name, points) in enumerate(named):
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": plain(name),
+                "uid": uid("budget", name),
+                "x": [point.per_class for point in points],
+                "y": [round(point.mean, 6) for point in points],
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [point.high - point.mean for point in points],
+                    "arrayminus": [point.mean - point.low for point in points],
+                    "thickness": 1.2,
+                },
+                "line": {"color": theme.class_color(number), "width": 2, "dash": dash(number)},
+                "marker": {"size": 8},
+                "customdata": [point.runs for point in points],
+                "hovertemplate": "%{fullData.name}, %{x} per class: %{y:.1%}, mean of %{customdata}<extra></extra>",
+            }
+        )
+    figure = framed(traces, title, "labels per class", "test accuracy")
+    ticks = sorted({point.per_class for _, points in named for point in points})
+    figure["layout"]["xaxis"].update({"type": "log", "tickvals": ticks, "ticktext": [theme.count(tick) for tick in ticks]})
+    figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS})
+    return figure
+
+
+def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuracies: Sequence[float]) -> Figure:
+    """One line for each run through its settings to its accuracy, which also colors it. settings: (name, one value for each run).
+
+    Numbers keep their order on an axis of their own; words, truth values and settings that a run lacks stand one above the other.
+    """
+    dimensions: list[dict[str, Any]] = []
+    for name, values in settings:
+        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+            dimensions.append({"label": plain(shortened(name, 24)), "values": [float(value) for value in values]})
+            continue
+        words = [theme.NOTHING if value is None else str(value) for value in values]
+        order = sorted(set(words))
+        texts = [plain(shortened(word, 18)) for word in order]
+        dimensions.append({"label": plain(shortened(name, 24)), "values": [order.index(word) for word in words], "tickvals": list(range(len(order))), "ticktext": texts})
+    dimensions.append({"label": "test accuracy", "values": [round(float(value), 6) for value in accuracies], "tickformat": ".1%"})
+    # From dark blue to orange: told apart by every kind of sight, and by lightness alone.
+    scale = [[0, "#123A6B"], [0.5, "#0087C3"], [1, "#FFA500"]]
+    line = {"color": [round(float(value), 6) for value in accuracies], "colorscale": scale, "showscale": False}
+    figure = framed([{"type": "parcoords", "uid": "parallel", "dimensions": dimensions, "line": line}], title, "", "")
+    figure["layout"]["meta"] = {"above": 30}
+    figure["layout"]["margin"] = {"l": 64, "r": 64, "t": 40, "b": 24}
+    return figure
+
+
+def faded(color: str) -> str:
+    """ "#0087C3" as the same color at a fifth of its strength."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.2)"

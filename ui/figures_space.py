@@ -1,0 +1,87 @@
+"""Points of a feature space on a plane or in a cube, as figures. Pure functions like those of ui.figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ui import theme
+from ui.figures import Figure, framed, plain, shortened, uid
+
+_LEGEND_UP_TO = 24  # colors that get a name in the legend; beyond, only the tip over a point tells
+_SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
+
+
+@dataclass(frozen=True)
+class Coloring:
+    """What the colors of N points mean. groups: int64 [N], places in names and paints; or values: float [N] from 0 to 1, without groups."""
+
+    title: str
+    groups: NDArray[np.int64] | None = None
+    names: Sequence[str] = ()
+    paints: Sequence[str] = ()
+    values: NDArray[np.float64] | None = None
+
+
+def scatter(
+    points: NDArray[np.float32], ids: NDArray[np.int64], labeled: NDArray[np.bool_], tips: Sequence[str], coloring: Coloring, title: str, chosen: Sequence[int] | None = None
+) -> Figure:
+    """points: [N, 2 or 3]; ids [N] come back from a click or lasso. labeled: bool [N], drawn as large diamonds. tips: [N], what a point says when it is pointed at.
+
+    chosen: ids that stand out while all others fade; None fades nothing.
+    """
+    flat = points.shape[1] == 2
+    traces: list[dict[str, Any]] = []
+    picked = np.isin(ids, np.asarray(chosen, np.int64)) if chosen is not None else None
+    split: list[tuple[str, NDArray[np.bool_], dict[str, Any]]] = []
+    if coloring.groups is not None:
+        split = [(name, coloring.groups == k, {"color": paint}) for k, (name, paint) in enumerate(zip(coloring.names, coloring.paints, strict=True))]
+    elif coloring.values is not None:
+        bar = {"title": {"text": plain(coloring.title)}, "thickness": 12, "tickformat": ".0%"}
+        split = [(coloring.title, np.ones(len(ids), bool), {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar})]
+    for name, mine, paint in split:
+        for few in (False, True):
+            rows = np.flatnonzero(mine & (labeled == few))
+            if not len(rows):
+                continue
+            marker: dict[str, Any] = {**paint, "size": (11 if flat else 7) if few else (5 if flat else 3), "symbol": "diamond" if few else "circle", "opacity": 1.0 if few else 0.75}
+            marker["line"] = {"width": 1.5 if few else 0, "color": theme.MUTED}
+            if coloring.values is not None:
+                marker["color"] = coloring.values[rows].round(4).tolist()
+                marker["showscale"] = not few
+            trace: dict[str, Any] = {
+                "type": "scattergl" if flat else "scatter3d",
+                "mode": "markers",
+                "name": plain(shortened(name, 20)) + (", labeled" if few else ""),
+                "uid": uid("points", f"{name}-{few}"),
+                "legendgroup": name,
+                "showlegend": coloring.groups is not None and len(coloring.names) <= _LEGEND_UP_TO and (not few or not (mine & ~labeled).any()),
+                "marker": marker,
+                "customdata": [[int(ids[row])] for row in rows],
+                "text": [tips[row] for row in rows],
+                "hovertemplate": "%{text}<extra></extra>",
+            }
+            for axis, values in zip("xyz", points[rows].T, strict=False):
+                trace[axis] = values.astype(float).round(4).tolist()
+            if picked is not None and flat:
+                trace["selectedpoints"] = np.flatnonzero(picked[rows]).tolist()
+                trace["unselected"] = {"marker": {"opacity": 0.12}}
+            traces.append(trace)
+    figure = framed(traces, title, "", "")
+    layout = figure["layout"]
+    if flat:
+        layout["dragmode"] = "lasso"
+        for axis in ("xaxis", "yaxis"):
+            layout[axis].update({"showticklabels": False, "ticks": "", "showgrid": False})
+        layout["yaxis"].update({"scaleanchor": "x", "scaleratio": 1})
+        layout["margin"] = {"l": 12, "r": 12, "t": 40, "b": 12}
+    else:
+        hidden = {"showticklabels": False, "title": {"text": ""}, "showspikes": False}
+        layout["scene"] = {axis: hidden for axis in ("xaxis", "yaxis", "zaxis")}
+        layout["margin"] = {"l": 0, "r": 0, "t": 40, "b": 0}
+        del layout["xaxis"], layout["yaxis"]
+    return figure
