@@ -1,0 +1,260 @@
+"""Features to points on a plane or in a cube: PCA, t-SNE and UMAP, of one evaluation or of several through time.
+
+scikit-learn and umap-learn do the work. They are imported when they are used: together they take seconds, and UMAP is compiled at first use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from engine.analysis.neighbors import Metric, nearest_neighbors, unit_rows
+from engine.config import Settings, param, sentence
+from engine.errors import ConfigError, ProjectionError
+
+Floats = NDArray[np.floating[Any]]
+Layout = NDArray[np.float32]
+Tell = Callable[[float, str], None]
+"""How far a projection is: share done, 0..1, and what it does, in words."""
+
+_USES = {"pca": (), "tsne": ("perplexity", "seed"), "umap": ("neighbors", "min_dist", "seed")}
+_TSNE_STEPS, _TSNE_LATER = 1000, 500
+_EXAGGERATION = 12.0  # scikit-learn's default
+
+
+class ProjectionRequest(Settings):
+    """What is wanted of a projection. A setting that the method does not use changes nothing."""
+
+    method: Literal["pca", "tsne", "umap"] = param(
+        "umap",
+        help="pca: the directions of largest spread, distances keep their meaning. tsne, umap: who is near whom; sizes of clusters and gaps between them mean little.",
+    )
+    dimensions: Literal[2, 3] = param(2, help="Points on a plane or in a cube.")
+    metric: Metric = param("cosine", help="What near means: cosine compares directions, as most of these networks do; euclidean also lengths.")
+    perplexity: float = param(30.0, ge=2, le=500, help="t-SNE: about how many neighbors a point keeps close. Lowered to a third of the points where there are few.")
+    neighbors: int = param(
+        15, ge=2, le=200, help="UMAP: neighbors of a point, itself counted. Few show detail, many the large picture. Lowered where there are not as many points."
+    )
+    min_dist: float = param(0.1, ge=0, le=0.99, help="UMAP: how close points may lie in the picture. Small values make tight clumps.")
+    seed: int | None = param(
+        None,
+        ge=0,
+        le=2**31 - 1,
+        help="t-SNE and UMAP: a number makes the picture repeatable, on one core. Empty: on all cores, and two UMAPs of the same data differ a little.",
+    )
+
+    @staticmethod
+    def parse(value: Any) -> ProjectionRequest:
+        """Validate a plain object. Raises ConfigError with one sentence on the first thing that is wrong."""
+        try:
+            return ProjectionRequest.model_validate(value)
+        except ValidationError as error:
+            raise ConfigError(sentence(error)) from None
+
+    def used(self) -> dict[str, Any]:
+        """The settings that this method reads: equal ones give equal projections."""
+        return self.model_dump(include={"method", "dimensions", "metric", *_USES[self.method]})
+
+
+def project(frames: Sequence[Floats], request: ProjectionRequest, tell: Tell = lambda share, words: None) -> Layout:
+    """Points float32 [E, N, 2 or 3] of features [N, D] of the same N samples at E evaluations, in order of time.
+
+    PCA fits its directions on the last frame and shows all frames along them. t-SNE and UMAP lay out the last frame, then each earlier one
+    from where the points of the next one are, turned and mirrored to lie on it as well as it can (Procrustes without scaling); frames have
+    their middle at 0. Features that all points share in an earlier frame put them all at 0 there.
+    Perplexity and neighbors are lowered where there are too few points for them. Raises ProjectionError for less than 3 points, features
+    that are not finite, the same for all points in the last frame, or frames that disagree in their points.
+    """
+    prepared = _checked(frames, request.metric)
+    if request.method == "pca":
+        return _fixed_basis(prepared, request.dimensions, tell)
+    layout = {"tsne": _tsne, "umap": _umap}[request.method]
+    found = np.zeros((len(prepared), len(prepared[0]), request.dimensions), np.float32)
+    later: Layout | None = None
+    # Backwards: the last frame, which is looked at most, does not depend on how many frames were asked for, and its clear groups lend their
+    # places to the frames before. Forwards, the shapeless cloud of untrained features would decide where the groups go, and tear some apart.
+    for count, place in enumerate(reversed(range(len(prepared)))):
+        features = prepared[place]
+        if _constant(features):
+            continue
+
+        def told(share: float, words: str, count: int = count) -> None:
+            of = f", evaluation {count + 1} of {len(prepared)}" if len(prepared) > 1 else ""
+            tell((count + share) / len(prepared), words + of)
+
+        points = layout(features, request, later, told)
+        points -= points.mean(0)
+        later = points if later is None else aligned(points, later)
+        found[place] = later
+    tell(1.0, "Done")
+    return found
+
+
+def aligned(points: Layout, onto: Layout) -> Layout:
+    """`points` [N, d] turned and mirrored to lie as near as possible on `onto` (orthogonal Procrustes, Schönemann 1966); both centered, nothing scaled."""
+    left, _, right = np.linalg.svd(points.astype(np.float64).T @ onto)
+    return (points @ (left @ right)).astype(np.float32)
+
+
+def _checked(frames: Sequence[Floats], metric: Metric) -> list[NDArray[np.float32]]:
+    """The frames as float32, of unit length for cosine: nearness by Euclidean distance is then nearness by cosine, also for PCA."""
+    if not frames:
+        raise ProjectionError("There is nothing to project: choose at least one evaluation.")
+    shapes = {frame.shape[0] if frame.ndim == 2 else -1 for frame in frames}
+    if len(shapes) > 1 or -1 in shapes:
+        raise ProjectionError(f"The evaluations must have features [N, D] of the same points, but theirs are {', '.join(str(list(frame.shape)) for frame in frames[:4])}.")
+    count = len(frames[0])
+    if count < 3:
+        raise ProjectionError(f"A projection needs at least 3 points, but there are {count}: choose more parts or a larger sample.")
+    prepared = []
+    for number, frame in enumerate(frames):
+        features = np.ascontiguousarray(frame, np.float32)
+        if bad := int((~np.isfinite(features)).any(1).sum()):
+            where = f" in evaluation {number + 1} of {len(frames)}" if len(frames) > 1 else ""
+            raise ProjectionError(f"{bad} of {count} points have features that are not finite numbers{where}: choose an evaluation from before the training went wrong.")
+        prepared.append(unit_rows(features) if metric == "cosine" else features)
+    if _constant(prepared[-1]):
+        raise ProjectionError(f"All {count} points have the same features, so there is nothing to lay out: the network tells no picture from another there.")
+    return prepared
+
+
+def _constant(features: NDArray[np.float32]) -> bool:
+    return bool(np.ptp(features, axis=0).max(initial=0) <= 1e-6 * np.abs(features).max(initial=0))
+
+
+def _fixed_basis(frames: list[NDArray[np.float32]], dimensions: int, tell: Tell) -> Layout:
+    tell(0.0, "Finding the directions of largest spread")
+    mean, basis = _directions(frames[-1], dimensions)
+    widths = {frame.shape[1] for frame in frames}
+    if len(widths) > 1:
+        raise ProjectionError(f"PCA shows all evaluations along the same directions, but their features have {sorted(widths)} dimensions: choose fewer evaluations.")
+    found = np.stack([(frame - mean) @ basis for frame in frames]).astype(np.float32)
+    tell(1.0, "Done")
+    return found
+
+
+def _directions(features: NDArray[np.float32], dimensions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean [D] and the directions of largest spread, one in each column [D, dimensions]; columns of zeros where the features have no more.
+
+    Of each direction and its opposite, the one whose largest entry is positive: the same picture on every machine.
+    """
+    from sklearn.decomposition import PCA
+
+    count = min(dimensions, *features.shape)
+    fitted = PCA(count, random_state=0).fit(features)  # a seed, because many features are handed to a randomized solver
+    basis = np.zeros((features.shape[1], dimensions), np.float32)
+    rows = fitted.components_
+    basis[:, :count] = (rows * np.sign(rows[np.arange(count), np.abs(rows).argmax(1)])[:, None]).T
+    return fitted.mean_.astype(np.float32), basis
+
+
+def _start(features: NDArray[np.float32], request: ProjectionRequest, later: Layout | None, noise: float) -> Layout:
+    """Where points start, with the first axis at spread 1: where they are in the next frame, or along the directions of largest spread.
+
+    noise, in that unit: tells points apart that start at the same place. The request's seed draws it.
+    """
+    if later is None:
+        mean, basis = _directions(features, request.dimensions)
+        later = (features - mean) @ basis
+    drawn = np.random.default_rng(request.seed or 0).normal(scale=noise, size=later.shape)
+    return (later / later[:, 0].std() + drawn).astype(np.float32)
+
+
+def _tsne(features: NDArray[np.float32], request: ProjectionRequest, later: Layout | None, tell: Tell) -> Layout:
+    """t-SNE (van der Maaten & Hinton 2008) by Barnes-Hut, from PCA as in Kobak & Berens 2019; from the next frame without early exaggeration."""
+    from scipy.sparse import csr_array
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    count = len(features)
+    perplexity = min(request.perplexity, (count - 1) / 3)
+    tell(0.0, "Finding neighbors")
+    near = nearest_neighbors(features, int(3 * perplexity) + 1, request.metric)
+    k = near.indices.shape[1] + 1  # scikit-learn wants each point first among its own neighbors
+    columns = np.concatenate([np.arange(count)[:, None], near.indices], 1).ravel()
+    values = np.concatenate([np.zeros((count, 1), np.float32), near.distances], 1).ravel()
+    graph = csr_array((values, columns, np.arange(0, count * k + 1, k)), shape=(count, count))
+    steps = _TSNE_STEPS if later is None else _TSNE_LATER
+    fit = TSNE(
+        request.dimensions,
+        perplexity=perplexity,
+        metric="precomputed",
+        # The usual tiny start lets groups pass through each other; a start from the next frame is in order already and keeps its size.
+        init=_start(features, request, later, 0.01) * (1e-4 if later is None else later[:, 0].std()),
+        early_exaggeration=_EXAGGERATION if later is None else 1.0,
+        learning_rate=max(count / _EXAGGERATION / 4, 50.0),  # "auto", also where nothing is exaggerated
+        max_iter=steps,
+        random_state=request.seed,
+        verbose=2,
+    )
+    printed = _Counted(r"Iteration (\d+)", lambda done: tell(done / steps, "Laying out with t-SNE"))
+    threads = 1 if request.seed is not None else None  # sums over several are rounded in the order in which they end
+    with contextlib.redirect_stdout(printed), threadpool_limits(threads, user_api="openmp"):
+        points: Layout = fit.fit_transform(graph)
+    return points
+
+
+def _umap(features: NDArray[np.float32], request: ProjectionRequest, later: Layout | None, tell: Tell) -> Layout:
+    """UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426) on exact neighbors."""
+    count = len(features)
+    neighbors = min(request.neighbors, count - 1)
+    tell(0.0, "Finding neighbors")
+    near = nearest_neighbors(features, neighbors - 1, request.metric)
+    indices = np.concatenate([np.arange(count)[:, None], near.indices], 1).astype(np.int32)  # UMAP counts the point itself
+    distances = np.concatenate([np.zeros((count, 1), np.float32), near.distances], 1)
+    tell(0.02, "Laying out with UMAP" if "umap" in sys.modules else "Starting UMAP: the first time it is compiled, which takes a while")
+    UMAP = _imported()
+    steps = int(np.clip(2_500_000 / count, 200, 500))  # umap-learn's own numbers, but without its jump from 500 to 200 at 10,000 points
+    if later is not None:
+        steps //= 3
+    fit = UMAP(
+        n_neighbors=neighbors,
+        n_components=request.dimensions,
+        metric=request.metric,
+        min_dist=request.min_dist,
+        n_epochs=steps,
+        init=_start(features, request, later, 1e-3),
+        random_state=request.seed,
+        n_jobs=1 if request.seed is not None else -1,
+        precomputed_knn=(indices, distances, None),
+        disconnection_distance=np.inf,  # else points opposite to all others get no place at all
+        tqdm_kwds={
+            "disable": False,
+            "file": _Counted(r"(\d+)/", lambda done: tell(0.1 + 0.9 * done / steps, "Laying out with UMAP")),
+            "bar_format": "{n}/{total}",
+        },
+    )
+    with warnings.catch_warnings():
+        # It misses the index that it would place new points with; we place none.
+        warnings.filterwarnings("ignore", r"precomputed_knn\[2\] \(knn_search_index\) is not an NNDescent object", UserWarning)
+        points: Layout = fit.fit_transform(features)
+    return points
+
+
+def _imported() -> Any:
+    with warnings.catch_warnings():
+        # Of a variant that trains a network, which we do not use.
+        warnings.filterwarnings("ignore", "Tensorflow not installed; ParametricUMAP will be unavailable", ImportWarning)
+        from umap import UMAP
+    return UMAP
+
+
+class _Counted(io.TextIOBase):
+    """Stands in for the screen that a library prints its progress on: hands on the first number that `pattern` finds in what is printed."""
+
+    def __init__(self, pattern: str, tell: Callable[[int], None]) -> None:
+        self._pattern, self._tell = re.compile(pattern), tell
+
+    def write(self, text: str) -> int:
+        if found := self._pattern.search(text):
+            self._tell(int(found[1]))
+        return len(text)
