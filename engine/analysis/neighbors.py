@@ -68,9 +68,11 @@ def nearest_neighbors(features: Floats, k: int, metric: Metric = "cosine", rows:
 def unit_rows(features: Floats) -> NDArray[np.float32]:
     """Rows [N, D] scaled to length 1; rows of zeros stay."""
     largest = np.abs(features).max(1, keepdims=True)
-    scaled = np.divide(features, largest, out=np.zeros_like(features, np.float32), where=largest > 0)  # first, or squares of tiny numbers vanish
+    scaled = np.zeros(features.shape, np.float32)
+    np.divide(features, largest, out=scaled, where=largest > 0)  # first, or the squares of tiny numbers vanish
     lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.divide(scaled, lengths, out=scaled, where=lengths > 0)
+    np.divide(scaled, lengths, out=scaled, where=lengths > 0)
+    return scaled
 
 
 def _exact(squared: Floats, chosen: Ints, block: Ints, features: Floats, squares: Floats) -> Floats:

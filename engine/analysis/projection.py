@@ -28,7 +28,10 @@ Tell = Callable[[float, str], None]
 
 _USES = {"pca": (), "tsne": ("perplexity", "seed"), "umap": ("neighbors", "min_dist", "seed")}
 _TSNE_STEPS, _TSNE_LATER = 1000, 500
-_EXAGGERATION = 12.0  # scikit-learn's default
+# Early exaggeration at the start of a layout (scikit-learn's default), and from the next frame. With none at all, frames of an untrained
+# network keep groups that are not there: measured by trustworthiness. With all of it, points travel no less than without a common start.
+_EXAGGERATION, _EXAGGERATION_LATER = 12.0, 4.0
+_UMAP_LATER, _UMAP_RATE = 0.5, 0.25  # share of the steps, and their length, of a layout from the next frame: as trustworthy as with all, half the way
 
 
 class ProjectionRequest(Settings):
@@ -81,7 +84,8 @@ def project(frames: Sequence[Floats], request: ProjectionRequest, tell: Tell = l
     found = np.zeros((len(prepared), len(prepared[0]), request.dimensions), np.float32)
     later: Layout | None = None
     # Backwards: the last frame, which is looked at most, does not depend on how many frames were asked for, and its clear groups lend their
-    # places to the frames before. Forwards, the shapeless cloud of untrained features would decide where the groups go, and tear some apart.
+    # places to the frames before. Forwards, the shapeless cloud of untrained features decides where the groups go and tears some apart: on
+    # groups growing out of noise, t-SNE's trustworthiness fell behind that of frames laid out alone (0.84 and 0.92 for 0.93 and 0.95).
     for count, place in enumerate(reversed(range(len(prepared)))):
         features = prepared[place]
         if _constant(features):
@@ -102,7 +106,8 @@ def project(frames: Sequence[Floats], request: ProjectionRequest, tell: Tell = l
 def aligned(points: Layout, onto: Layout) -> Layout:
     """`points` [N, d] turned and mirrored to lie as near as possible on `onto` (orthogonal Procrustes, Schönemann 1966); both centered, nothing scaled."""
     left, _, right = np.linalg.svd(points.astype(np.float64).T @ onto)
-    return (points @ (left @ right)).astype(np.float32)
+    turned: Layout = (points @ (left @ right)).astype(np.float32)
+    return turned
 
 
 def _checked(frames: Sequence[Floats], metric: Metric) -> list[NDArray[np.float32]]:
@@ -137,9 +142,14 @@ def _fixed_basis(frames: list[NDArray[np.float32]], dimensions: int, tell: Tell)
     widths = {frame.shape[1] for frame in frames}
     if len(widths) > 1:
         raise ProjectionError(f"PCA shows all evaluations along the same directions, but their features have {sorted(widths)} dimensions: choose fewer evaluations.")
-    found = np.stack([(frame - mean) @ basis for frame in frames]).astype(np.float32)
+    found = np.stack([_along(frame, mean, basis) for frame in frames])
     tell(1.0, "Done")
     return found
+
+
+def _along(features: NDArray[np.float32], mean: NDArray[np.float32], basis: NDArray[np.float32]) -> Layout:
+    points: Layout = ((features - mean) @ basis).astype(np.float32)
+    return points
 
 
 def _directions(features: NDArray[np.float32], dimensions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -162,15 +172,14 @@ def _start(features: NDArray[np.float32], request: ProjectionRequest, later: Lay
 
     noise, in that unit: tells points apart that start at the same place. The request's seed draws it.
     """
-    if later is None:
-        mean, basis = _directions(features, request.dimensions)
-        later = (features - mean) @ basis
-    drawn = np.random.default_rng(request.seed or 0).normal(scale=noise, size=later.shape)
-    return (later / later[:, 0].std() + drawn).astype(np.float32)
+    places = later if later is not None else _along(features, *_directions(features, request.dimensions))
+    drawn = np.random.default_rng(request.seed or 0).normal(scale=noise, size=places.shape)
+    started: Layout = (places / places[:, 0].std() + drawn).astype(np.float32)
+    return started
 
 
 def _tsne(features: NDArray[np.float32], request: ProjectionRequest, later: Layout | None, tell: Tell) -> Layout:
-    """t-SNE (van der Maaten & Hinton 2008) by Barnes-Hut, from PCA as in Kobak & Berens 2019; from the next frame without early exaggeration."""
+    """t-SNE (van der Maaten & Hinton 2008) by Barnes-Hut, from PCA as in Kobak & Berens 2019 or from the next frame."""
     from scipy.sparse import csr_array
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
@@ -190,8 +199,8 @@ def _tsne(features: NDArray[np.float32], request: ProjectionRequest, later: Layo
         metric="precomputed",
         # The usual tiny start lets groups pass through each other; a start from the next frame is in order already and keeps its size.
         init=_start(features, request, later, 0.01) * (1e-4 if later is None else later[:, 0].std()),
-        early_exaggeration=_EXAGGERATION if later is None else 1.0,
-        learning_rate=max(count / _EXAGGERATION / 4, 50.0),  # "auto", also where nothing is exaggerated
+        early_exaggeration=_EXAGGERATION if later is None else _EXAGGERATION_LATER,
+        learning_rate=max(count / _EXAGGERATION / 4, 50.0),  # "auto", for all frames alike
         max_iter=steps,
         random_state=request.seed,
         verbose=2,
@@ -214,30 +223,61 @@ def _umap(features: NDArray[np.float32], request: ProjectionRequest, later: Layo
     tell(0.02, "Laying out with UMAP" if "umap" in sys.modules else "Starting UMAP: the first time it is compiled, which takes a while")
     UMAP = _imported()
     steps = int(np.clip(2_500_000 / count, 200, 500))  # umap-learn's own numbers, but without its jump from 500 to 200 at 10,000 points
-    if later is not None:
-        steps //= 3
+    steps = steps if later is None else int(steps * _UMAP_LATER)
+    printed = _Counted(r"(\d+)/", lambda done: tell(0.1 + 0.9 * done / steps, "Laying out with UMAP"))
+    bar = {"disable": False, "file": printed, "bar_format": "{n}/{total}"}
     fit = UMAP(
         n_neighbors=neighbors,
         n_components=request.dimensions,
         metric=request.metric,
         min_dist=request.min_dist,
         n_epochs=steps,
-        init=_start(features, request, later, 1e-3),
+        init=_start(features, request, None, 1e-3) if later is None else "random",
         random_state=request.seed,
         n_jobs=1 if request.seed is not None else -1,
         precomputed_knn=(indices, distances, None),
         disconnection_distance=np.inf,  # else points opposite to all others get no place at all
-        tqdm_kwds={
-            "disable": False,
-            "file": _Counted(r"(\d+)/", lambda done: tell(0.1 + 0.9 * done / steps, "Laying out with UMAP")),
-            "bar_format": "{n}/{total}",
-        },
+        transform_mode="embedding" if later is None else "graph",
+        tqdm_kwds=bar,
     )
     with warnings.catch_warnings():
         # It misses the index that it would place new points with; we place none.
         warnings.filterwarnings("ignore", r"precomputed_knn\[2\] \(knn_search_index\) is not an NNDescent object", UserWarning)
-        points: Layout = fit.fit_transform(features)
+        found = fit.fit_transform(features)
+    points: Layout = found if later is None else _continued(found, steps, request, later, bar)
     return points
+
+
+def _continued(graph: Any, steps: int, request: ProjectionRequest, later: Layout, bar: dict[str, Any]) -> Layout:
+    """The layout of a neighbor graph [N, N] from where the points are in the next frame.
+
+    UMAP itself squeezes whatever it is told to start from into a box, one axis more than the other, and all points would jump.
+    """
+    from umap.layouts import optimize_layout_euclidean
+    from umap.umap_ import find_ab_params, make_epochs_per_sample
+
+    edges = graph.tocoo()
+    edges.sum_duplicates()
+    edges.data[edges.data < edges.data.max() / steps] = 0  # would not have a single turn
+    edges.eliminate_zeros()
+    rng = np.random.default_rng(request.seed)
+    points = np.ascontiguousarray(later + rng.normal(scale=1e-3, size=later.shape), np.float32)
+    moved: Layout = optimize_layout_euclidean(
+        points,
+        points,
+        edges.row,
+        edges.col,
+        steps,
+        len(points),
+        make_epochs_per_sample(edges.data, steps),
+        *find_ab_params(1.0, request.min_dist),
+        rng.integers(-(2**31) + 1, 2**31 - 1, 3),
+        initial_alpha=_UMAP_RATE,
+        parallel=request.seed is None,
+        tqdm_kwds=bar,
+        move_other=True,
+    )
+    return moved
 
 
 def _imported() -> Any:

@@ -26,7 +26,7 @@ class Projection:
     """One projection through time, with its figures of trust.
 
     ids: int64 [N], rising. part: uint8 [N], 0 labeled, 1 unlabeled, 2 validation, 3 test. labels: int64 [N], the true class, -1 unknown.
-    frames: float32 [E, N, 2 or 3], centered at 0. steps: int64 [E], rising. trustworthiness: float64 [E], how far neighbors in the frame
+    frames: float32 [E, N, 2 or 3], the middle of the last one at 0. steps: int64 [E], rising. trustworthiness: float64 [E], how far neighbors in the frame
     are neighbors in the full space. purity: float64 [E], the share of neighbors in the full space that have a point's own label, NaN where
     no label is known; purity_per_class: float64 [E, K]. seconds: what it took to compute.
     """
