@@ -37,6 +37,9 @@ class Process:
 
     def serve(self) -> None:
         threading.Thread(target=self._read, daemon=True, name="questions").start()
+        import sklearn.decomposition
+        import sklearn.manifold  # noqa: F401  # what all questions need, loaded while none has come yet
+
         while True:
             question = self._questions.get()
             try:

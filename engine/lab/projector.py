@@ -64,6 +64,10 @@ class Projector:
         """Process id of the process that computes, None while there is none."""
         return self._link.pid
 
+    def start(self) -> None:
+        """Start the process before the first question, which then waits for no library to load; returns at once."""
+        self._link.start()
+
     def ask(self, run: Path, source: Source, request: ProjectionRequest, steps: Sequence[int], sample: Sample) -> Job:
         """Ask for a projection of the snapshots of `steps`; returns when it is known what is to be projected, before it is computed.
 

@@ -18,6 +18,7 @@ from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import _UNREADABLE, _load_arrays
 
 FORMAT = 1  # raised when the way from features to points or figures changes: what was kept before is computed anew
+NEWEST = 24  # projections kept of a run; each is at most a few megabytes, and what is gone is only computed again
 _ABANDONED = 60.0  # seconds: writing takes less than one, so an older temporary file belongs to a process that was killed
 
 
@@ -55,7 +56,7 @@ def key(**determines: Any) -> str:
 
 
 def write_projection(run: Path, name: str, projection: Projection) -> None:
-    """Keep a projection, whole or not at all."""
+    """Keep a projection, whole or not at all, and of older ones as many as make NEWEST."""
     folder = run / "projections"
     folder.mkdir(exist_ok=True)
     for left in folder.glob(".*.tmp"):
@@ -64,6 +65,8 @@ def write_projection(run: Path, name: str, projection: Projection) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **projection._plain())  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
     write_bytes(_path(run, name), buffer.getvalue())
+    for old in sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)[NEWEST:]:
+        old.unlink(missing_ok=True)
 
 
 def read_projection(run: Path, name: str) -> Projection | None:

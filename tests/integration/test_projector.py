@@ -236,6 +236,14 @@ def test_a_process_that_dies_says_so_in_one_sentence_and_is_started_again(run: P
     assert projector.ask(run, "embeddings", ProjectionRequest(method="pca", dimensions=3), [10], Sample(limit=77)).result(60).frames.shape == (1, 77, 3)
 
 
+def test_a_process_started_early_answers_the_first_question(run: Path, projector: Projector) -> None:
+    projector.start()
+    early = projector.pid
+    assert early is not None
+    projector.ask(run, "embeddings", ProjectionRequest(method="pca", dimensions=3), [10], Sample(limit=88)).result(60)
+    assert projector.pid == early
+
+
 def test_closing_ends_the_process_and_tells_who_waits(run: Path) -> None:
     projector = Projector(run.parent)
     long = never_ends(projector, run, 4)
@@ -246,6 +254,15 @@ def test_closing_ends_the_process_and_tells_who_waits(run: Path) -> None:
     assert not alive(pid)
     with pytest.raises(ProjectionCancelled):
         long.result()
+
+
+def test_a_process_whose_server_is_gone_ends_in_the_midst_of_its_work(run: Path, projector: Projector) -> None:
+    long = never_ends(projector, run, 5)
+    until(lambda: long.progress()[0] > 0.001, "progress")
+    pid = projector.pid
+    assert pid is not None
+    projector._link.close()  # closes its input, as the death of this process would
+    until(lambda: not alive(pid), "the end of the process", 10)
 
 
 def test_neither_side_imports_torch() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.runs.projections import Projection, key, read_projection, write_projection
+from engine.runs.projections import NEWEST, Projection, key, read_projection, write_projection
 
 KEPT = Projection(
     ids=np.array([3, 5, 9, 11]),
@@ -75,6 +75,14 @@ def test_what_a_killed_process_left_half_written_is_cleared_away_and_what_anothe
     os.utime(old, (time.time() - 3600,) * 2)
     write_projection(tmp_path, "b", replace(KEPT, seconds=2.0))
     assert {path.name for path in (tmp_path / "projections").iterdir()} == {"a.npz", "b.npz", ".new.npz.1.2.tmp"}
+
+
+def test_only_the_newest_are_kept(tmp_path: Path) -> None:
+    for number in range(NEWEST + 2):
+        write_projection(tmp_path, f"{number:02}", KEPT)
+        os.utime(tmp_path / "projections" / f"{number:02}.npz", (1e9 + number,) * 2)
+    write_projection(tmp_path, "last", KEPT)
+    assert {path.stem for path in (tmp_path / "projections").iterdir()} == {"last", *(f"{number:02}" for number in range(3, NEWEST + 2))}
 
 
 def test_the_key_depends_on_every_value_and_on_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,9 @@ def test_a_seeded_umap_repeats_itself_bit_for_bit_and_its_points_travel() -> Non
     # The settings that only UMAP has do something.
     assert (project([frames[-1]], request("umap", min_dist=0.9)) != found[-1]).any()
     assert (project([frames[-1]], request("umap", neighbors=5)) != found[-1]).any()
+    twins = groups()
+    twins[:90] = twins[0]
+    assert np.isfinite(project([twins, twins], request("umap"))).all()
     # Fewer points than neighbors, in three dimensions, and an earlier frame in which all points are the same.
     few = project([np.ones((6, 4), np.float32), groups(6, 4)], request("umap", neighbors=50, dimensions=3))
     assert few.shape == (2, 6, 3)
