@@ -1,4 +1,4 @@
-"""Exact nearest neighbors in the full space: what galleries, purity and UMAP start from. One matrix product per block of rows, numpy alone."""
+"""Exact nearest neighbors in the full space: what galleries, purity and UMAP start from. One matrix product per block of rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from engine.cores import usable_cores
 from engine.errors import ShapeError
@@ -60,8 +61,12 @@ def nearest_neighbors(features: Floats, k: int, metric: Metric = "cosine", rows:
         distances[start : start + size] = np.clip(np.take_along_axis(near, order, 1), 0, 2 if metric == "cosine" else None)
 
     size = max(1, _BLOCK // len(features))
-    with ThreadPoolExecutor(usable_cores()) as threads:  # numpy lets other threads run while it multiplies and partitions
-        list(threads.map(fill, range(0, len(asked), size)))
+    if len(asked) <= size:
+        fill(0)
+    else:
+        # Each block in a thread of its own instead of each product in several: partitioning, which takes longer, is then shared too.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(usable_cores()) as threads:
+            list(threads.map(fill, range(0, len(asked), size)))
     return Neighbors(indices, distances)
 
 

@@ -39,7 +39,9 @@ class Process:
         threading.Thread(target=self._read, daemon=True, name="questions").start()
         import sklearn.decomposition
         import sklearn.manifold  # noqa: F401  # what all questions need, loaded while none has come yet
+        from threadpoolctl import threadpool_limits
 
+        threadpool_limits(1, user_api="blas")  # beside a training, threads of one product wait for each other longer than they help
         while True:
             question = self._questions.get()
             try:
