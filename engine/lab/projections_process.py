@@ -109,6 +109,8 @@ def _trust(material: Material, features: list[Any], frames: Any, metric: Any, te
 def main() -> None:
     if "--yield" in sys.argv and hasattr(os, "nice"):  # on Windows its parent starts it with a lower priority
         os.nice(YIELDS_BY)
+    # Before OpenMP is loaded: its threads otherwise spin while they wait, and beside a training t-SNE took three times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Descriptor 1 carries the protocol alone: whatever a library prints goes to the log instead of between the lines.
     protocol = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
