@@ -47,6 +47,14 @@ class ImportCancelled(FewLabError):
     """A person stopped an import; nothing of it is kept."""
 
 
+class ProjectionError(FewLabError):
+    """Features that cannot be laid out on a plane."""
+
+
+class ProjectionCancelled(FewLabError):
+    """A person stopped a projection; nothing of it is kept."""
+
+
 class RunError(FewLabError):
     """A run folder that cannot be read, resumed or changed as asked."""
 

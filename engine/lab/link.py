@@ -35,15 +35,15 @@ class _Child:
 
 
 class Link:
-    """Starts `python -m engine.lab.process` in a session of its own, so that Ctrl-C reaches only the server.
+    """Starts `python -m module` in a session of its own, so that Ctrl-C reaches only the server.
 
     The child ends by end-of-file on its input, whichever way this process ends. `on_event` is called from the reader thread with every
     message that is no answer, and with {"event": "died", "pid": ...} when that child is gone. yields: the child leaves processors to others
     who want them; where nobody does, it is no slower.
     """
 
-    def __init__(self, log_file: Path, on_event: Callable[[Message], None] | None = None, yields: bool = False) -> None:
-        self._log_file, self._yields = log_file, yields
+    def __init__(self, log_file: Path, on_event: Callable[[Message], None] | None = None, yields: bool = False, module: str = "engine.lab.process") -> None:
+        self._log_file, self._yields, self._module = log_file, yields, module
         self._on_event = on_event or (lambda message: None)
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -58,7 +58,7 @@ class Link:
             self._log_file.parent.mkdir(parents=True, exist_ok=True)
             with open(self._log_file, "ab") as output:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "engine.lab.process", *(["--yield"] if self._yields else [])],
+                    [sys.executable, "-m", self._module, *(["--yield"] if self._yields else [])],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
@@ -120,6 +120,13 @@ class Link:
                 child.process.stdin.close()
             except OSError:
                 log.debug("the child had already closed its input")
+
+    def kill(self) -> None:
+        """End the child at once, whatever it does, and wait until it is gone; its questions get the sentence of any death."""
+        with self._lock:
+            if self._child is not None:
+                self._child.process.kill()
+                self._child.process.wait()
 
     def wait(self, timeout: float) -> bool:
         """Whether the child is gone within `timeout` seconds."""

@@ -1,0 +1,149 @@
+"""What is projected: which samples of which evaluations of a run, and their features. Both sides of the pipe ask here; no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from engine.analysis.projection import ProjectionRequest
+from engine.analysis.stratified import stratified
+from engine.config import Settings, param, sentence
+from engine.errors import ConfigError, ProjectionError, RunError
+from engine.runs import projections
+from engine.runs.folder import RunFolder
+from engine.runs.pictures import Pictures, load_pictures
+
+Source = Literal["embeddings", "pixels"]
+Part = Literal["labeled", "unlabeled", "validation", "test"]
+PARTS: tuple[Part, ...] = ("labeled", "unlabeled", "validation", "test")  # in the order of the numbers in a snapshot
+PIXELS = 4096  # numbers of one picture; of a larger one the means of squares of pixels are taken
+
+
+class Sample(Settings):
+    """Which points are drawn: the same ones in every frame."""
+
+    parts: tuple[Part, ...] = param(PARTS, min_length=1, help="Which of the run's pictures are drawn.")
+    limit: int = param(5_000, ge=3, le=20_000, help="At most this many points: all labeled ones, and of the others each class its share.")
+
+    @staticmethod
+    def parse(value: Any) -> Sample:
+        """Validate a plain object. Raises ConfigError with one sentence on the first thing that is wrong."""
+        try:
+            return Sample.model_validate(value)
+        except ValidationError as error:
+            raise ConfigError(sentence(error)) from None
+
+
+@dataclass(frozen=True)
+class Material:
+    """ids: int64 [N], rising. part: uint8 [N]. labels: int64 [N], -1 unknown. steps: the frames' steps, rising. classes: K, 0 if unknown.
+
+    content: a hash of all that is projected or measured.
+    """
+
+    ids: NDArray[np.int64]
+    part: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    steps: tuple[int, ...]
+    classes: int
+    content: str
+    _embeddings: list[NDArray[np.floating[Any]]]
+    _pixels_of: Pictures | None
+
+    def features(self) -> list[NDArray[np.float32]]:
+        """One table [N, D] for each frame."""
+        if self._pixels_of is not None:
+            return [_pixels(self._pixels_of, self._pixels_of.rows(self.ids))]
+        return [frame.astype(np.float32) for frame in self._embeddings]
+
+    def key(self, source: Source, request: ProjectionRequest) -> str:
+        """Name under which this projection is kept."""
+        return projections.key(source=source, request=request.used(), steps=self.steps, content=self.content)
+
+
+def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> Material:
+    """The samples that are in the snapshots of all `steps`, drawn as `sample` says.
+
+    embeddings: what each evaluation stored. pixels: the pictures themselves, 0..1, which no training changes: one frame, said to be of step 0.
+    Raises ProjectionError if nothing is left to project, RunError if a snapshot or, for pixels, the pictures cannot be read.
+    """
+    if not steps:
+        raise ProjectionError("There is nothing to project: choose at least one evaluation.")
+    folder, ordered = RunFolder(run), sorted(set(steps))
+    snapshots = [_snapshot(folder, step) for step in ordered]
+    ids, rows = _in_all(snapshots)
+    part = snapshots[-1]["part"][rows[-1]]
+    pictures, content = _pictures(folder, needed=source == "pixels")
+    labels = np.full(len(ids), -1, np.int64)
+    if pictures is not None and len(pictures.ids):
+        places = np.minimum(pictures.rows(ids), len(pictures.ids) - 1)
+        there = pictures.ids[places] == ids
+        if source == "pixels" and not there.all():
+            raise RunError("The pictures in the cache are not those of this run: start a run on the same data set to bring them back.")
+        labels[there] = pictures.labels[places][there]
+    wanted = np.nonzero(np.isin(part, [PARTS.index(name) for name in sample.parts]))[0]
+    strata = part[wanted].astype(np.int64) << 32 | labels[wanted] + 1
+    chosen = wanted[stratified(ids[wanted], strata, part[wanted] == 0, sample.limit)]
+    if len(chosen) == 0:
+        raise ProjectionError(f"There are no {' or '.join(sample.parts)} pictures in {'these evaluations' if len(ordered) > 1 else 'this evaluation'}: choose other parts.")
+    ids, part, labels = ids[chosen], part[chosen], labels[chosen]
+    embeddings = [snapshot["embeddings"][row[chosen]] for snapshot, row in zip(snapshots, rows, strict=True)] if source == "embeddings" else []
+    digest = hashlib.sha256(content.encode() if source == "pixels" else b"")
+    for array in (ids, part, labels, *embeddings):
+        digest.update(f"{array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    classes = len(pictures.class_names) if pictures is not None else 0
+    return Material(ids, part, labels, tuple(ordered if source == "embeddings" else [0]), classes, digest.hexdigest(), embeddings, pictures if source == "pixels" else None)
+
+
+def _snapshot(folder: RunFolder, step: int) -> dict[str, NDArray[Any]]:
+    found = folder.snapshot(step)
+    shapes = [found[name].shape[:1] for name in ("ids", "part", "embeddings") if name in found]
+    if len(shapes) < 3 or len(set(shapes)) > 1 or found["embeddings"].ndim != 2 or found["ids"].ndim != 1:
+        raise RunError(f"The snapshot of step {step} of run {folder.id} holds no features of its pictures: choose another evaluation.")
+    return found
+
+
+def _in_all(snapshots: list[dict[str, NDArray[Any]]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+    """The ids that all snapshots have, rising, and where each snapshot has them."""
+    firsts = [np.unique(snapshot["ids"], return_index=True) for snapshot in snapshots]
+    ids = firsts[0][0]
+    for other, _ in firsts[1:]:
+        ids = ids[np.isin(ids, other, assume_unique=True)]
+    return ids, [places[np.searchsorted(own, ids)] for own, places in firsts]
+
+
+def _pictures(folder: RunFolder, needed: bool) -> tuple[Pictures | None, str]:
+    """The run's pictures and their content's hash; None where they are gone and only their labels would be missed."""
+    found = next((event["pictures"] for event in folder.events() if isinstance(event.get("pictures"), str)), None)
+    if found is None:
+        if needed:
+            raise RunError(f"Run {folder.id} does not say which pictures it was trained on, so their pixels cannot be shown: choose embeddings.")
+        return None, ""
+    try:
+        return load_pictures(folder.path.parent, found), found
+    except RunError:
+        if needed:
+            raise
+        return None, ""
+
+
+def _pixels(pictures: Pictures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[N, D] in 0..1, D at most PIXELS but for the channels' sake."""
+    channels, height, width = pictures.images.shape[1:]
+    square = int(np.ceil(np.sqrt(channels * height * width / PIXELS)))
+    h, w = max(1, height // square), max(1, width // square)
+    down, across = min(square, height), min(square, width)
+    found = np.empty((len(rows), channels * h * w), np.float32)
+    for start in range(0, len(rows), 256):
+        block = np.asarray(pictures.images[rows[start : start + 256]])[:, :, : h * down, : w * across]
+        means = block.reshape(len(block), channels, h, down, w, across).mean((3, 5), dtype=np.float32)
+        found[start : start + 256] = means.reshape(len(block), -1) / 255
+    return found

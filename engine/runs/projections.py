@@ -1,0 +1,90 @@
+"""Projections kept in the run folder, each under a hash of everything that determines it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.runs.atomic_write import write_bytes
+from engine.runs.folder import _UNREADABLE, _load_arrays
+
+FORMAT = 1  # raised when the way from features to points or figures changes: what was kept before is computed anew
+NEWEST = 24  # projections kept of a run; each is at most a few megabytes, and what is gone is only computed again
+_ABANDONED = 60.0  # seconds: writing takes less than one, so an older temporary file belongs to a process that was killed
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One projection through time, with its figures of trust.
+
+    ids: int64 [N], rising. part: uint8 [N], 0 labeled, 1 unlabeled, 2 validation, 3 test. labels: int64 [N], the true class, -1 unknown.
+    frames: float32 [E, N, 2 or 3], the middle of the last one at 0. steps: int64 [E], rising. trustworthiness: float64 [E], how far neighbors in the frame
+    are neighbors in the full space. purity: float64 [E], the share of neighbors in the full space that have a point's own label, NaN where
+    no label is known; purity_per_class: float64 [E, K]. seconds: what it took to compute.
+    """
+
+    ids: NDArray[np.int64]
+    part: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    frames: NDArray[np.float32]
+    steps: NDArray[np.int64]
+    trustworthiness: NDArray[np.float64]
+    purity: NDArray[np.float64]
+    purity_per_class: NDArray[np.float64]
+    seconds: float
+
+    def _plain(self) -> dict[str, NDArray[Any]]:
+        return {name: np.asarray(value) for name, value in vars(self).items()}
+
+
+_SHAPES = {"ids": "N", "part": "N", "labels": "N", "frames": "END", "steps": "E", "trustworthiness": "E", "purity": "E", "purity_per_class": "EK", "seconds": ""}
+
+
+def key(**determines: Any) -> str:
+    """Name of a projection: a hash of what determines it, as plain values, and of the libraries that compute it."""
+    libraries = {name: version(name) for name in ("scikit-learn", "umap-learn", "numpy")}
+    return hashlib.sha256(json.dumps([FORMAT, libraries, determines], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def write_projection(run: Path, name: str, projection: Projection) -> None:
+    """Keep a projection, whole or not at all, and of older ones as many as make NEWEST."""
+    folder = run / "projections"
+    folder.mkdir(exist_ok=True)
+    for left in folder.glob(".*.tmp"):
+        if time.time() - left.stat().st_mtime > _ABANDONED:
+            left.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, **projection._plain())  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
+    write_bytes(_path(run, name), buffer.getvalue())
+    for old in sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)[NEWEST:]:
+        old.unlink(missing_ok=True)
+
+
+def read_projection(run: Path, name: str) -> Projection | None:
+    """None if it is not there or damaged: then it is computed anew."""
+    try:
+        arrays = _load_arrays(_path(run, name))
+        sizes: dict[str, int] = {}
+        for part, letters in _SHAPES.items():
+            array = arrays[part]
+            if array.ndim != len(letters) or array.dtype.kind not in "iuf":
+                return None
+            for letter, size in zip(letters, array.shape, strict=True):
+                if sizes.setdefault(letter, size) != size:
+                    return None
+        return Projection(**{part: arrays[part] for part in _SHAPES if part != "seconds"}, seconds=float(arrays["seconds"]))
+    except _UNREADABLE:
+        return None
+
+
+def _path(run: Path, name: str) -> Path:
+    return run / "projections" / f"{name}.npz"

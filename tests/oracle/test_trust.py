@@ -1,0 +1,75 @@
+"""Purity against a slow count, trustworthiness against scikit-learn's."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.manifold import trustworthiness as of_all
+
+from engine.analysis.neighbors import nearest_neighbors
+from engine.analysis.trust import SAMPLE, knn_purity, trust_rows, trustworthiness
+from engine.errors import ShapeError
+
+
+def test_purity_is_the_share_of_neighbors_with_the_same_known_label() -> None:
+    indices = np.array([[1, 2], [0, 3], [3, 4], [2, 4], [2, 3]])
+    labels = np.array([0, 0, 1, 1, -1])
+    found = knn_purity(indices, labels, classes=3)
+    # 0: neighbors 0, 1: 1/2. 1: 0, 1: 1/2. 2: 1 and unknown: 1/1. 3: the same. 4 is unknown itself.
+    assert found.overall == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)
+    assert found.per_class[:2].tolist() == [0.5, 1.0]
+    assert math.isnan(found.per_class[2])
+
+
+def test_purity_equals_a_slow_count() -> None:
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(300, 5)), rng.integers(-1, 4, 300)
+    indices = nearest_neighbors(features, 9, "euclidean").indices
+    shares: dict[int, list[float]] = {k: [] for k in range(4)}
+    for point in range(300):
+        theirs = [labels[j] for j in np.argsort(((features - features[point]) ** 2).sum(1))[1:10] if labels[j] >= 0]
+        if labels[point] >= 0 and theirs:
+            shares[int(labels[point])].append(sum(label == labels[point] for label in theirs) / len(theirs))
+    found = knn_purity(indices, labels, 4)
+    assert found.overall == pytest.approx(np.mean([share for group in shares.values() for share in group]))
+    assert found.per_class == pytest.approx([np.mean(shares[k]) for k in range(4)])
+
+
+def test_purity_of_some_rows_is_that_of_these_points_among_all() -> None:
+    labels = np.array([0, 0, 1, 1])
+    assert knn_purity(np.array([[1, 2]]), labels, 2, rows=np.array([0])).overall == 0.5
+
+
+def test_without_labels_there_is_no_purity() -> None:
+    found = knn_purity(np.array([[1], [0]]), np.array([-1, -1]), 2)
+    assert math.isnan(found.overall)
+    assert np.isnan(found.per_class).all()
+
+
+def test_rows_of_neighbors_that_fit_no_points_are_refused() -> None:
+    with pytest.raises(ShapeError, match="there are 1 rows for 2 points"):
+        knn_purity(np.array([[1]]), np.array([0, 0]), 1)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_trustworthiness_of_few_points_is_scikit_learns(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    features, layout = rng.normal(size=(200, 6)), rng.normal(size=(200, 2))
+    assert trustworthiness(features, layout, metric, 12) == of_all(features, layout, n_neighbors=12, metric=metric)  # type: ignore[arg-type]
+    assert trustworthiness(features[:, :2], features[:, :2], "euclidean") == 1.0
+
+
+def test_trustworthiness_of_many_points_is_near_that_of_all() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(3000, 4))
+    layout = features[:, :2]
+    # As far as the sample reaches: 5 of 1,000 neighbors are 15 of 3,000.
+    assert trustworthiness(features, layout, "euclidean", 5) == pytest.approx(of_all(features, layout, n_neighbors=15), abs=0.01)
+    assert len(trust_rows(3000)) == len(set(trust_rows(3000))) == SAMPLE
+    assert trust_rows(3000).tolist() == trust_rows(3000).tolist()
+
+
+def test_so_few_points_that_the_measure_is_not_defined_have_none() -> None:
+    assert math.isnan(trustworthiness(np.eye(3), np.eye(3)[:, :2], "euclidean"))
