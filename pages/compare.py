@@ -49,12 +49,11 @@ def draw_curves(chosen: list[Run]) -> None:
     journals = {run.id: run.folder.metrics() for run in chosen}
     there = {name for rows in journals.values() for row in rows for name in row}
     offered = [name for name in CURVES if name in there] or ["test/accuracy"]
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
-    name = left.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
+    name = st.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
     values = {i: {row["step"]: row[name] for row in rows if row.get(name) is not None} for i, rows in journals.items()}
     drawn = [run for run in chosen if values[run.id]]
     groups = grouped(drawn)
-    together = len(groups) < len(drawn) and right.toggle(
+    together = len(groups) < len(drawn) and st.toggle(
         "Over seeds", True, key="compare_seeds", help="One curve for runs that differ in their seed alone: their mean, and the range between the lowest and the highest."
     )
     share = not name.startswith("loss")

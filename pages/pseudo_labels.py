@@ -176,7 +176,7 @@ def page(inside: Inside) -> None:
         retrain(inside, threshold)
     guesses = inside.guesses(step)
     tiles(guesses, threshold, len(inside.class_names))
-    st.caption(f"Counted over the {theme.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at; the mask rate of training counts the weak views of each batch.")
+    st.caption(f"Counted over the {theme.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at; training's own mask rate counts the weak views of each batch.")
     threshold_figures(inside, guesses, threshold)
     time_figures(inside, guesses, threshold, step)
     calibrated(inside, guesses)

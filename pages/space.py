@@ -6,42 +6,44 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from engine.analysis.neighbors import nearest_neighbors
 from engine.analysis.projection import ProjectionRequest
-from engine.errors import FewLabError, ProjectionCancelled
+from engine.errors import ProjectionCancelled
 from engine.lab.material import Material, Sample, gather
 from engine.lab.projector import Job
+from engine.runs.folder import PARTS
 from engine.runs.projections import Projection, read_projection
 from engine.runs.store import Run
 from ui import forms, theme
-from ui.figures import plain as text
-from ui.figures_space import Coloring, scatter
-from ui.inside import PARTS, Inside, elsewhere, look_into, opened
+from ui.figures_space import scatter
+from ui.inside import Inside, elsewhere, look_into, opened
 from ui.live_figure import live_figure
 from ui.names import run_title
-from ui.page import folded, header, how_it_works, mistakes, nothing_yet, plain
+from ui.page import folded, header, how_it_works, mistakes, nothing_yet
 from ui.picture_gallery import Shown, picture_gallery
 from ui.player import player
 from ui.server import lab, projector
+from ui.space_points import COLORS, answers, coloring, tips
 
 header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
 _KEY = "space"
 _GALLERY, _NEAR, _FRAMES = 60, 12, 40
+SOURCES = {"embeddings": "features", "pixels": "raw pixels"}
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
-COLORS = {"truth": "true class", "taken": "what it is taken for", "right": "right or wrong", "confidence": "confidence", "part": "labeled or not", "candidates": "number of candidates"}
-_PART_PAINTS = (theme.WRONG, theme.RIGHT, theme.PURPLE, theme.GREEN)
 
 
 def wanted(inside: Inside) -> tuple[str, ProjectionRequest, Sample, list[int]]:
     """What the person asks for: source, request, sample and steps."""
-    first, second, third, fourth = st.columns([2, 1, 2, 2], vertical_alignment="bottom")
-    method = first.segmented_control("Projection", list(METHODS), default="pca", format_func=lambda one: METHODS[one], key=f"{_KEY}_method") or "pca"
-    dimensions = second.segmented_control("Space", [2, 3], default=2, format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions") or 2
-    source = third.segmented_control("Of", ["embeddings", "pixels"], default="embeddings", format_func=lambda one: {"embeddings": "features", "pixels": "raw pixels"}[one], key=f"{_KEY}_source")
-    source = source or "embeddings"
-    through = fourth.toggle("Through time", False, key=f"{_KEY}_through", disabled=source == "pixels" or len(inside.steps) < 2, help="All evaluations in one layout, so that points travel instead of jumping.")
+    first, second, third, fourth = st.columns([5, 3, 5, 4], vertical_alignment="bottom")
+    # Widgets forget when the page is left: what was chosen is kept beside them.
+    kept: dict[str, Any] = st.session_state.setdefault(f"{_KEY}_kept", {"method": "pca", "dimensions": 2, "source": "embeddings", "through": False})
+    method = first.segmented_control("Projection", list(METHODS), default=kept["method"], format_func=lambda one: METHODS[one], key=f"{_KEY}_method") or "pca"
+    dimensions = second.segmented_control("Space", [2, 3], default=kept["dimensions"], format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions") or 2
+    source = third.segmented_control("Of", list(SOURCES), default=kept["source"], format_func=lambda one: SOURCES[one], key=f"{_KEY}_source") or "embeddings"
+    alone = source == "pixels" or len(inside.steps) < 2
+    through = fourth.toggle("Through time", kept["through"], key=f"{_KEY}_through", disabled=alone, help="All evaluations in one layout, so that points travel instead of jumping.")
+    kept.update(method=method, dimensions=dimensions, source=source, through=through)
     settings: dict[str, Any] = {"method": method, "dimensions": dimensions}
     sample: dict[str, Any] = {}
     if (more := folded("More settings", f"{_KEY}_more")) is not None:
@@ -84,7 +86,10 @@ def projection(inside: Inside, material: Material, source: str, request: Project
         except ProjectionCancelled:
             job = None
     if job is None and request.method != "pca":
-        st.info(f"{METHODS[request.method]} of {theme.count(len(material.ids))} points has not been computed yet. It takes some seconds to half a minute for each evaluation.", icon=":material/scatter_plot:")
+        st.info(
+            f"{METHODS[request.method]} of {theme.count(len(material.ids))} points has not been computed yet. It takes some seconds to half a minute for each evaluation.",
+            icon=":material/scatter_plot:",
+        )
         if not st.button(f"Compute {METHODS[request.method]}", key=f"{key}_compute", type="primary", icon=":material/play_arrow:"):
             return None
     if job is None:
@@ -108,53 +113,6 @@ def projection(inside: Inside, material: Material, source: str, request: Project
     return None
 
 
-def answers(inside: Inside, step: int) -> tuple[dict[int, int], dict[int, float]]:
-    """By sample id, what it was taken for at an evaluation and how surely; empty for features without classes."""
-    taken: dict[int, int] = {}
-    sure: dict[int, float] = {}
-    for part in PARTS:
-        ids, probabilities = inside.part(step, part)
-        if len(ids) and probabilities.shape[1]:
-            taken |= dict(zip(ids.tolist(), probabilities.argmax(1).tolist(), strict=True))
-            sure |= dict(zip(ids.tolist(), probabilities.max(1).astype(float).tolist(), strict=True))
-    return taken, sure
-
-
-def candidate_counts(inside: Inside) -> dict[int, int]:
-    sets = inside.run.folder.candidates()
-    return {} if sets is None else dict(zip(inside.run.folder.split()["pool"].tolist(), sets.sum(1).tolist(), strict=True))
-
-
-def coloring(inside: Inside, found: Projection, by: str, taken: dict[int, int], sure: dict[int, float]) -> Coloring:
-    names = [*inside.class_names, "unknown"]
-    paints = [*(theme.class_color(k) for k in range(len(inside.class_names))), theme.UNKNOWN]
-    unknown = len(inside.class_names)
-    ids = found.ids.tolist()
-    if by == "taken":
-        return Coloring("taken for", np.array([taken.get(i, unknown) for i in ids]), names, paints)
-    if by == "right":
-        verdict = [2 if truth < 0 or i not in taken else int(taken[i] != truth) for i, truth in zip(ids, found.labels.tolist(), strict=True)]
-        return Coloring("right or wrong", np.array(verdict), ["right", "wrong", "unknown"], [theme.RIGHT, theme.WRONG, theme.UNKNOWN])
-    if by == "confidence":
-        return Coloring("confidence", values=np.array([sure.get(i, 0.0) for i in ids]))
-    if by == "part":
-        return Coloring("part", found.part.astype(np.int64), PARTS, _PART_PAINTS)
-    if by == "candidates":
-        counts = candidate_counts(inside)
-        most = max(counts.values(), default=1)
-        return Coloring("number of candidates", np.array([counts.get(i, 0) for i in ids]), ["none given", *map(str, range(1, most + 1))], [theme.UNKNOWN, *(theme.class_color(k) for k in range(most))])
-    return Coloring("true class", np.where(found.labels >= 0, found.labels, unknown), names, paints)
-
-
-def tips(inside: Inside, found: Projection, taken: dict[int, int], sure: dict[int, float]) -> list[str]:
-    names = [text(name) for name in inside.class_names]
-    lines = []
-    for i, truth, part in zip(found.ids.tolist(), found.labels.tolist(), found.part.tolist(), strict=True):
-        answer = f"<br>taken for {names[taken[i]]}, {theme.percent(sure[i])} sure" if i in taken else ""
-        lines.append(f"picture {i}, {PARTS[part]}<br>" + (f"truly {names[truth]}" if truth >= 0 else "true class unknown") + answer)
-    return lines
-
-
 def draw(inside: Inside, found: Projection, by: str, title: str, key: str, chosen: list[int] | None) -> None:
     """The last frame as a figure; what is surrounded or clicked becomes the selection of both figures."""
     step = int(found.steps[-1]) or inside.steps[-1]
@@ -171,10 +129,22 @@ def draw(inside: Inside, found: Projection, by: str, title: str, key: str, chose
     st.rerun()
 
 
+_TRUST = "Of a point's neighbors in the picture, how far they are neighbors in the full space too: 100 % is perfect, 50 % is chance."
+_PURITY = "Share of the nearest neighbors in the full space, not in the picture, that have a point's own true class."
+
+
 def trust(found: Projection) -> None:
     left, right, third = st.columns(3)
-    left.metric("Trustworthiness", theme.percent(float(found.trustworthiness[-1])), help="Of a point's neighbors in the picture, how far they are neighbors in the full space too: 100 % is perfect, 50 % is chance.")
-    right.metric("Neighbors of the same class", theme.percent(float(found.purity[-1])), help="Share of the nearest neighbors in the full space, not in the picture, that have a point's own true class.")
+    left.metric(
+        "Trustworthiness",
+        theme.percent(float(found.trustworthiness[-1])),
+        help="Of a point's neighbors in the picture, how far they are neighbors in the full space too: 100 % is perfect, 50 % is chance.",
+    )
+    right.metric(
+        "Neighbors of the same class",
+        theme.percent(float(found.purity[-1])),
+        help="Share of the nearest neighbors in the full space, not in the picture, that have a point's own true class.",
+    )
     third.metric("Points", theme.count(len(found.ids)))
 
 
@@ -191,18 +161,18 @@ def selection(inside: Inside, material: Material, found: Projection) -> None:
         st.session_state.pop(f"{_KEY}_chosen", None)
         st.session_state.pop(f"{_KEY}_near", None)
         st.rerun()
-    shown = [Shown(sample, truth[sample], taken.get(sample, max(truth[sample], 0)), (theme.percent(sure[sample]),) if sample in sure else ()) for sample in here[:_GALLERY]]
+    shown = [Shown(sample, truth[sample], taken.get(sample, -1), (theme.percent(sure[sample]),) if sample in sure else ()) for sample in here[:_GALLERY]]
     clicked = picture_gallery(inside, shown, f"{_KEY}_gallery", selected=st.session_state.get(f"{_KEY}_near"), thumb=48)
     if clicked is not None:
         st.session_state[f"{_KEY}_near"] = clicked
         st.rerun()
     near = st.session_state.get(f"{_KEY}_near")
-    if near in truth:
+    if near is not None and near in truth:
         st.markdown(f"**Nearest to picture {near}** in the full space, by cosine")
-        at = int(np.searchsorted(material.ids, near))
+        at = int(np.searchsorted(material.ids, int(near)))
         found_near = nearest_neighbors(material.features()[-1], _NEAR, "cosine", np.array([at]))
         rows: list[tuple[int, float]] = list(zip(material.ids[found_near.indices[0]].tolist(), (1 - found_near.distances[0]).tolist(), strict=True))
-        picture_gallery(inside, [Shown(i, truth[i], taken.get(i, max(truth[i], 0)), (f"cosine {cosine:.2f}",)) for i, cosine in rows], f"{_KEY}_nearest", thumb=48)
+        picture_gallery(inside, [Shown(i, truth[i], taken.get(i, -1), (f"cosine {cosine:.2f}",)) for i, cosine in rows], f"{_KEY}_nearest", thumb=48)
 
 
 def travelling(inside: Inside, found: Projection, by: str) -> None:
@@ -261,7 +231,8 @@ else:
             page(chosen_run, [run for run in runs if run.id != chosen_run.run.id and run.config["data"]["name"] == chosen_run.run.config["data"]["name"]])
 
 how_it_works(
-    "Each evaluation keeps the features of a fixed sample of pictures, 64 or more numbers each. A projection puts them on a plane so that what is near stays near, as well as it can.",
+    "Each evaluation keeps the features of a fixed sample of pictures, 64 or more numbers each. "
+    "A projection puts them on a plane so that what is near stays near, as well as it can.",
     "PCA shows the directions of largest spread; distances keep their meaning. t-SNE and UMAP keep neighborhoods; sizes of clusters and gaps between them mean little. "
     "The two figures below say how far the picture can be trusted.",
     "Papers: van der Maaten & Hinton 2008 (t-SNE); McInnes et al. 2018, arXiv:1802.03426 (UMAP); Venna & Kaski 2001 (trustworthiness)",

@@ -48,7 +48,12 @@ def scatter(
             rows = np.flatnonzero(mine & (labeled == few))
             if not len(rows):
                 continue
-            marker: dict[str, Any] = {**paint, "size": (11 if flat else 7) if few else (5 if flat else 3), "symbol": "diamond" if few else "circle", "opacity": 1.0 if few else 0.75}
+            marker: dict[str, Any] = {
+                **paint,
+                "size": (11 if flat else 7) if few else (5 if flat else 3),
+                "symbol": "diamond" if few else "circle",
+                "opacity": 1.0 if few else 0.75,
+            }
             marker["line"] = {"width": 1.5 if few else 0, "color": theme.MUTED}
             if coloring.values is not None:
                 marker["color"] = coloring.values[rows].round(4).tolist()
@@ -62,7 +67,7 @@ def scatter(
                 "showlegend": coloring.groups is not None and len(coloring.names) <= _LEGEND_UP_TO and (not few or not (mine & ~labeled).any()),
                 "marker": marker,
                 "customdata": [[int(ids[row])] for row in rows],
-                "text": [tips[row] for row in rows],
+                "text": [tips[row] for row in rows.tolist()],
                 "hovertemplate": "%{text}<extra></extra>",
             }
             for axis, values in zip("xyz", points[rows].T, strict=False):

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from engine.analysis.biography import Biographies, biographies
 from engine.analysis.thresholds import Guesses
 from engine.errors import FewLabError
-from engine.runs.folder import RunFolder
+from engine.runs.folder import PARTS, RunFolder
 from engine.runs.pictures import Pictures
 from engine.runs.store import Run
 from ui import theme
 from ui.current_run import open_page, pick_run
 from ui.run_view import pictures_of
 
-PARTS = ("labeled", "unlabeled", "validation", "test")  # the numbers of `part` in a snapshot
 _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
 
 

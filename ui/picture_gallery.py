@@ -13,7 +13,7 @@ from ui.inside import Inside
 
 
 class Shown(NamedTuple):
-    """A picture by its sample id, its true class (-1 unknown), the class it was taken for, and what else stands under it."""
+    """A picture by its sample id, its true class (-1 unknown), the class it was taken for (-1 none), and what else stands under it."""
 
     id: int
     truth: int
@@ -29,8 +29,10 @@ def picture_gallery(inside: Inside, shown: Sequence[Shown], key: str, *, selecte
     names = inside.class_names
     items = []
     for one in shown:
-        verdict = "" if one.truth < 0 else "✓ " if one.truth == one.taken else f"✗ is {names[one.truth]}, not "
-        border = theme.UNKNOWN if one.truth < 0 else theme.RIGHT if one.truth == one.taken else theme.WRONG
-        stroke = "solid" if one.truth in (-1, one.taken) else "dashed"
-        items.append(GalleryItem(one.id, picture_uri(inside.pixels(one.id)), (verdict + names[one.taken], *one.lines), border, stroke))  # type: ignore[arg-type]
+        judged = one.truth >= 0 and one.taken >= 0
+        right = one.truth == one.taken
+        name = names[one.taken] if one.taken >= 0 else names[one.truth] if one.truth >= 0 else "unknown"
+        verdict = "" if not judged else "✓ " if right else f"✗ is {names[one.truth]}, not "
+        border = theme.UNKNOWN if not judged else theme.RIGHT if right else theme.WRONG
+        items.append(GalleryItem(one.id, picture_uri(inside.pixels(one.id)), (verdict + name, *one.lines), border, "dashed" if judged and not right else "solid"))
     return gallery(items, key=key, thumb=thumb, selected=selected)

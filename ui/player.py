@@ -29,7 +29,15 @@ _component = st.components.v2.component("fewlab_player", html=_HTML, css=_CSS, j
 
 
 def player(
-    frames: NDArray[np.float32], steps: Sequence[int], colors: NDArray[np.int64], paints: Sequence[str], names: Sequence[str], marked: NDArray[np.int64], *, key: str, height: int = 520
+    frames: NDArray[np.float32],
+    steps: Sequence[int],
+    colors: NDArray[np.int64],
+    paints: Sequence[str],
+    names: Sequence[str],
+    marked: NDArray[np.int64],
+    *,
+    key: str,
+    height: int = 520,
 ) -> None:
     """Play `frames` [E, N, 2] over `steps` [E].
 
@@ -51,4 +59,5 @@ def as_int16(frames: NDArray[np.float32]) -> NDArray[np.int16]:
     """Frames [E, N, 2] around the middle of all of them, the widest reaching to the ends of what 16 bits hold: an eighth of a pixel on any screen."""
     low, high = frames.min((0, 1)), frames.max((0, 1))
     widest = float((high - low).max()) or 1.0
-    return np.round((frames - (low + high) / 2) / widest * 65534).clip(-32767, 32767).astype("<i2")
+    whole: NDArray[np.int16] = np.round((frames - (low + high) / 2) / widest * 65534).clip(-32767, 32767).astype("<i2")
+    return whole

@@ -17,12 +17,10 @@ from engine.analysis.stratified import stratified
 from engine.config import Settings, param, sentence
 from engine.errors import ConfigError, ProjectionError, RunError
 from engine.runs import projections
-from engine.runs.folder import RunFolder
+from engine.runs.folder import PARTS, Part, RunFolder
 from engine.runs.pictures import Pictures, load_pictures
 
 Source = Literal["embeddings", "pixels"]
-Part = Literal["labeled", "unlabeled", "validation", "test"]
-PARTS: tuple[Part, ...] = ("labeled", "unlabeled", "validation", "test")  # in the order of the numbers in a snapshot
 PIXELS = 4096  # numbers of one picture; of a larger one the means of squares of pixels are taken
 
 

@@ -29,9 +29,11 @@ APP_ENDED = "FewLab ended while this run trained."
 PAUSED_APP_ENDED = "FewLab ended while this run was paused."
 TAKEN_OUT = "It was taken out of the queue."
 HEARD = 3.0  # seconds: a run whose process lives writes its status three times as often
+Part = Literal["labeled", "unlabeled", "validation", "test"]
+PARTS: tuple[Part, ...] = ("labeled", "unlabeled", "validation", "test")  # in the order of the numbers in a snapshot
 CONFIG_PARTS = {"seed", "data", "method", "backbone", "budget"}
 # What np.load raises on damaged and foreign files.
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -162,17 +164,17 @@ class RunFolder:
     def split(self) -> dict[str, NDArray[np.int64]]:
         """Sample ids by part. Raises RunError if they are missing or damaged."""
         try:
-            arrays = _load_arrays(self.path / "split.npz")
+            arrays = load_arrays(self.path / "split.npz")
             return {name: arrays[name] for name in ("labeled", "pool", "validation", "test")}
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise RunError(f"The split of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     def candidates(self) -> NDArray[np.bool_] | None:
         """bool [len(pool), K], the possible labels of each picture of the pool; None if the run has no partial labels. Raises RunError."""
         try:
-            arrays = _load_arrays(self.path / "split.npz")
+            arrays = load_arrays(self.path / "split.npz")
             return np.unpackbits(arrays["candidates"], axis=1, count=int(arrays["classes"])).astype(bool) if "candidates" in arrays else None
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise RunError(f"The candidate sets of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     # checkpoints: the bytes are torch's, the generations are ours
@@ -204,8 +206,8 @@ class RunFolder:
     def snapshot(self, step: int, only: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
         """The arrays of one evaluation, or those named in `only` that are there. Raises RunError if they are missing or damaged."""
         try:
-            return _load_arrays(self.snapshots / f"{step:08d}.npz", only)
-        except _UNREADABLE as error:
+            return load_arrays(self.snapshots / f"{step:08d}.npz", only)
+        except UNREADABLE as error:
             raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     def as_zip(self) -> bytes:
@@ -228,7 +230,8 @@ class RunFolder:
         return total
 
 
-def _load_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+def load_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file, never pickled objects. Raises one of UNREADABLE."""
     # Opened here, because np.load leaves its own handle open when a file turns out to be damaged.
     with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files if only is None or name in only}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.runs.atomic_write import write_bytes
-from engine.runs.folder import _UNREADABLE, _load_arrays
+from engine.runs.folder import UNREADABLE, load_arrays
 
 FORMAT = 1  # raised when the way from features to points or figures changes: what was kept before is computed anew
 NEWEST = 24  # projections kept of a run; each is at most a few megabytes, and what is gone is only computed again
@@ -72,7 +72,7 @@ def write_projection(run: Path, name: str, projection: Projection) -> None:
 def read_projection(run: Path, name: str) -> Projection | None:
     """None if it is not there or damaged: then it is computed anew."""
     try:
-        arrays = _load_arrays(_path(run, name))
+        arrays = load_arrays(_path(run, name))
         sizes: dict[str, int] = {}
         for part, letters in _SHAPES.items():
             array = arrays[part]
@@ -82,7 +82,7 @@ def read_projection(run: Path, name: str) -> Projection | None:
                 if sizes.setdefault(letter, size) != size:
                     return None
         return Projection(**{part: arrays[part] for part in _SHAPES if part != "seconds"}, seconds=float(arrays["seconds"]))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

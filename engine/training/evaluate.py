@@ -17,11 +17,11 @@ from engine.data.chance import derive
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.methods.contract import Method
+from engine.runs.folder import PARTS
 from engine.training.hardware import Machine
 from engine.training.probe import Features, Probed, Probes
 
 SAMPLE = 2_000  # pictures of one part that a live evaluation looks at; the final one takes all validation and test pictures
-PARTS = ("labeled", "unlabeled", "validation", "test")
 
 
 class Served(NamedTuple):
@@ -41,11 +41,11 @@ class Evaluator:
     def __init__(self, images: ImageSet, split: Split, machine: Machine) -> None:
         order = np.argsort(images.ids, kind="stable")
         self._images, self._labels, self._machine = images, images.labels, machine
-        self._places = {part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS}
+        self._places: dict[str, NDArray[np.int64]] = {part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS}
         rng = np.random.default_rng(derive(0, "snapshot"))
         self._pool, self._candidates = order[np.searchsorted(images.ids[order], split.pool)], split.candidates
         self._candidate_rows = np.sort(np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE])
-        self._sample = {part: places if len(places) <= SAMPLE else np.sort(rng.permutation(places)[:SAMPLE]) for part, places in self._places.items()}
+        self._sample: dict[str, NDArray[np.int64]] = {part: places if len(places) <= SAMPLE else np.sort(rng.permutation(places)[:SAMPLE]) for part, places in self._places.items()}
         self._probes = Probes(images, self._places)
 
     def evaluate(self, served: nn.Module, final: bool = False) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
@@ -134,7 +134,7 @@ class Evaluator:
             untrained = self._settled(begun)
             baselines["/first_weights"] = lambda places: self.predict(untrained, places)[0]
         for of, features in baselines.items():
-            found = {part: features(places) for part, places in self._sample.items() if len(places)}
+            found: dict[str, NDArray[np.float32]] = {part: features(places) for part, places in self._sample.items() if len(places)}
             measured = self._probes.linear(features, of).metrics | self._probes.neighbors(found, self._sample, of)
             metrics |= {name: value for name, value in measured.items() if name.startswith("test/")}  # settings are not chosen by them
         probed = self._machine.place(Probed(served, *probing.probe.weight.shape))

@@ -42,6 +42,9 @@ def finished(lab: Lab, run_id: str) -> Run:
         ("train", "Train", "No run is open. Set something up on the left, or simply press Start: its curves appear here."),
         ("compare", "Compare", "Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side by side here."),
         ("runs", "Runs", "No run yet. Start one, and it stays here until you delete it."),
+        ("pseudo_labels", "Pseudo-labels", "No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here."),
+        ("space", "Space", "No run has been evaluated yet. Start one, and its feature space can be looked at here."),
+        ("errors", "Errors", "No run has been evaluated yet. Start one, and its mistakes can be looked at here."),
         ("predict", "Predict", "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures here."),
     ],
 )
@@ -153,6 +156,10 @@ def test_start_trains_and_the_finished_run_is_shown_everywhere(lab: Lab, open_pa
     compare = open_page("compare")
     assert "Final figures" in words(compare)
     assert "Right on" in words(open_page("predict"))
+    inside = open_page("pseudo_labels", run=run.id)
+    assert [metric.label for metric in inside.metric] == ["Kept", "Of them right", "Wrong ones kept"]
+    assert "Against another run" in words(open_page("errors", run=run.id))
+    assert [metric.label for metric in open_page("space", run=run.id).metric] == ["Trustworthiness", "Neighbors of the same class", "Points"]
 
 
 def test_retrain_puts_the_runs_settings_into_the_form(lab: Lab, open_page: Open) -> None:
@@ -261,6 +268,8 @@ def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) 
     assert "Final figures" in words(open_page("compare"))
     assert accuracy in words(open_page("predict", run=run.id))
     assert not open_page("start").error
+    assert not open_page("space", run=run.id).error
+    assert not open_page("errors", run=run.id).error
     probes = next(table.value for table in train.dataframe if "probe" in table.value)
     assert list(probes["probe"])[:4] == ["linear, 1 per class", "linear, 5 per class", "linear, 10 per class", "linear, all labels"]
     for column, of in (("learned features", ""), ("the same network, untrained", "/first_weights"), ("raw pixels", "/pixels")):

@@ -27,7 +27,9 @@ def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(page
     address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
     page.goto(f"{address}/runs")
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=60_000)
-    expect(page.get_by_test_id("stSidebarNavLink")).to_have_text([re.compile(f"{name}$") for name in ("Start", "Train", "Compare", "Runs", "Predict")])
+    expect(page.get_by_test_id("stSidebarNavLink")).to_have_text(
+        [re.compile(f"{name}$") for name in ("Start", "Train", "Compare", "Runs", "Pseudo-labels", "Space", "Errors", "Predict")]
+    )
     assert page.evaluate("location.pathname") == "/runs"
 
 
@@ -213,7 +215,7 @@ def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: s
 def test_no_page_is_wider_than_its_window(page: Page, url: str, checkpoints: Path, width: int, scheme: str) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    for name in ("", "train", "compare", "runs", "predict"):
+    for name in ("", "train", "compare", "runs", "pseudo_labels", "space", "errors", "predict"):
         page.goto(f"{url}/{name}")
         expect(page.locator("h1")).to_have_count(1, timeout=20_000)
         wait_for(lambda: page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth"), 5, f"{name or 'start'} to fit {width} px")

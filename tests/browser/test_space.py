@@ -1,0 +1,122 @@
+"""The Space page in a real browser: what the lasso surrounds is what is shown, a projection is computed aside, and points travel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from engine.lab.inline import train
+from engine.runs.pictures import load_pictures
+from engine.runs.store import Run
+from tests.browser.conftest import REPOSITORY
+from tests.browser.looking import wait_for
+from ui.gallery import picture_uri
+
+SETTINGS = {
+    "data": {"name": "digits"},
+    "method": {"name": "supervised"},
+    "budget": {"steps": 60, "batch_size": 16, "evaluate_every": 20},
+    "hardware": {"device": "cpu", "threads": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def run(checkpoints: Path) -> Run:
+    return train(SETTINGS, checkpoints)
+
+
+@pytest.fixture(scope="module")
+def url(run: Run, serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
+    return serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
+
+
+def opened(page: Page, url: str, run: Run) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1500})  # the whole figure in reach of the mouse
+    page.goto(f"{url}/space?run={run.id}")
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=60_000)
+
+
+def points(page: Page) -> list[tuple[int, float, float]]:
+    """Id and place on the screen of every point."""
+    found: list[Any] = page.evaluate(
+        """() => { const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, box = f.getBoundingClientRect();
+        return f.data.flatMap((t) => t.x.map((x, i) => [t.customdata[i][0], box.x + l.xaxis._offset + l.xaxis.d2p(x), box.y + l.yaxis._offset + l.yaxis.d2p(t.y[i])])) }"""
+    )
+    return [(int(i), float(x), float(y)) for i, x, y in found]
+
+
+def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_are_those_of_the_full_space(page: Page, url: str, run: Run, checkpoints: Path) -> None:
+    opened(page, url, run)
+    there = points(page)
+    with np.load(sorted(run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
+        ids, embeddings = arrays["ids"], arrays["embeddings"].astype(np.float64)
+    assert {i for i, _, _ in there} == set(ids.tolist())
+    middle = np.median([(x, y) for _, x, y in there], axis=0)
+    half = 14
+    corners = [(middle[0] + dx * half, middle[1] + dy * half) for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=8)
+    page.mouse.up()
+    inside = {i for i, x, y in there if abs(x - middle[0]) < half - 1 and abs(y - middle[1]) < half - 1}
+    at_most = {i for i, x, y in there if abs(x - middle[0]) <= half + 1 and abs(y - middle[1]) <= half + 1}
+    assert len(inside) > 2
+    expect(page.get_by_text(re.compile(r"\d+ chosen"))).to_be_visible(timeout=15_000)
+    gallery = "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) => [Number(b.dataset.id), b.querySelector('img').src])"
+    wait_for(lambda: len(page.evaluate(gallery, 0)) > 0, 10, "the pictures")
+    shown = page.evaluate(gallery, 0)
+    count = int(re.findall(r"(\d+) chosen", page.get_by_text(re.compile(r"\d+ chosen")).inner_text())[0])
+    assert len(inside) <= count <= len(at_most)
+    assert {i for i, _ in shown} <= at_most
+    if count <= 60:
+        assert {i for i, _ in shown} >= inside
+    pictures = load_pictures(checkpoints, next(event["pictures"] for event in run.folder.events() if event.get("pictures")))
+    for sample, source in shown:
+        assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
+    # The neighbors of one of them, against cosines in double precision.
+    sample = shown[0][0]
+    page.locator(".fewlab-gallery button").first.click()
+    expect(page.get_by_text(f"Nearest to picture {sample}")).to_be_visible(timeout=15_000)
+    wait_for(lambda: len(page.evaluate(gallery, 1)) == 12, 10, "the neighbors")
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    cosines = unit @ unit[ids.tolist().index(sample)]
+    cosines[ids.tolist().index(sample)] = -2
+    near = [int(i) for i, _ in page.evaluate(gallery, 1)]
+    reached = np.array([cosines[ids.tolist().index(i)] for i in near])
+    np.testing.assert_allclose(reached, np.sort(cosines)[::-1][:12], atol=1e-5)
+
+
+def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:
+    opened(page, url, run)
+    page.get_by_text("Through time").click()
+    player = page.locator(".fewlab-player")
+    expect(player).to_be_visible(timeout=30_000)
+    steps = run.folder.snapshot_steps()
+    expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
+    canvas = "() => document.querySelector('.fewlab-player canvas').toDataURL()"
+    end = page.evaluate(canvas)
+    player.get_by_role("button", name="Play").click()
+    wait_for(lambda: player.locator("output").inner_text() == f"step {steps[0]:,}" or page.evaluate(canvas) != end, 10, "points to move")
+    wait_for(lambda: player.get_by_role("button", name="Play").count() == 1, 20, "the end")
+    expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
+    assert page.evaluate(canvas) == end
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_umap_is_computed_aside_while_the_page_answers_and_is_there_at_once_afterwards(page: Page, url: str, run: Run) -> None:
+    opened(page, url, run)
+    page.get_by_role("radio", name="UMAP").or_(page.get_by_role("button", name="UMAP")).first.click()
+    page.get_by_role("button", name="Compute UMAP").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=15_000)
+    page.get_by_role("link", name="Runs", exact=True).click()  # another page, meanwhile
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=5_000)
+    page.get_by_role("link", name="Space", exact=True).click()
+    expect(page.get_by_text("UMAP: how the network sees it")).to_be_visible(timeout=100_000)  # the choice is still there
