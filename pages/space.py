@@ -224,6 +224,7 @@ runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]
 if not runs:
     nothing_yet("No run has been evaluated yet. Start one, and its feature space can be looked at here.", ":material/scatter_plot:")
 else:
+    projector().start()  # while a person reads: its libraries take seconds to load
     chosen_run = look_into(runs)
     if chosen_run is not None:
         elsewhere(chosen_run.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/errors.py", "pages/predict.py"])

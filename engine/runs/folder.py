@@ -211,11 +211,11 @@ class RunFolder:
             raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     def as_zip(self) -> bytes:
-        """All files of the run, in a folder named by its id. Snapshots and weights are compact already, so nothing is compressed."""
+        """All files of the run but its projections, which can be computed again. Snapshots and weights are compact already: nothing is compressed."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
             for path in sorted(self.path.rglob("*")):
-                if path.is_file() and not path.name.startswith("."):
+                if path.is_file() and not path.name.startswith(".") and path.parent.name != "projections":
                     archive.write(path, f"{self.id}/{path.relative_to(self.path).as_posix()}")
         return buffer.getvalue()
 

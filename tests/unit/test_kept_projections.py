@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.runs.folder import RunFolder
 from engine.runs.projections import NEWEST, Projection, key, read_projection, write_projection
 
 KEPT = Projection(
@@ -83,6 +86,15 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
         os.utime(tmp_path / "projections" / f"{number:02}.npz", (1e9 + number,) * 2)
     write_projection(tmp_path, "last", KEPT)
     assert {path.stem for path in (tmp_path / "projections").iterdir()} == {"last", *(f"{number:02}" for number in range(3, NEWEST + 2))}
+
+
+def test_an_exported_run_leaves_out_what_can_be_computed_again(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "20261121-000000-a-b-0000")
+    run.path.mkdir()
+    (run.path / "config.json").write_bytes(b"{}")
+    write_projection(run.path, "a", KEPT)
+    with zipfile.ZipFile(io.BytesIO(run.as_zip())) as archive:
+        assert archive.namelist() == [f"{run.id}/config.json"]
 
 
 def test_the_key_depends_on_every_value_and_on_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
