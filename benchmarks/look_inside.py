@@ -65,7 +65,7 @@ def lasso(page: Page, url: str, run: Run) -> tuple[int, list[float]]:
         page.mouse.down()
         for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
             page.mouse.move(x, y, steps=4)
-        words = "(document.body.innerText.match(/([\\\\d,]+) chosen/) ?? [])[1]"
+        words = "(document.body.innerText.match(/([\\d,]+) chosen/) ?? [])[1]"
         before = page.evaluate(words)
         began = time.perf_counter()
         page.mouse.up()

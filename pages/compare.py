@@ -146,7 +146,7 @@ def label_budgets(chosen: list[Run]) -> None:
     """Accuracy against labels per class, once there are two numbers of them to draw a line between."""
     groups: dict[str, list[Run]] = {}
     for run in chosen:
-        if "test/accuracy" in run.status.metrics and "per_class" in (run.config["data"].get("labels") or {}):
+        if run.status.state == "finished" and "test/accuracy" in run.status.metrics and "per_class" in (run.config["data"].get("labels") or {}):
             groups.setdefault(without_budget(settings(run)), []).append(run)
     curves = [
         (catalog_title(group[0]), budget_curve([(run.config["data"]["labels"]["per_class"], run.status.metrics["test/accuracy"]) for run in group])) for group in groups.values()
@@ -161,7 +161,7 @@ def catalog_title(run: Run) -> str:
 
 def many_settings(chosen: list[Run]) -> None:
     """Parallel coordinates over the settings in which at least three finished runs differ."""
-    ended = [run for run in chosen if "test/accuracy" in run.status.metrics]
+    ended = [run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics]
     rows = (
         {key: values for key, values in differing([run.config for run in ended]).items() if not any(isinstance(value, (list, dict)) for value in values)} if len(ended) > 2 else {}
     )
@@ -209,8 +209,8 @@ else:
         @st.fragment(run_every=2.0 if active else None)
         def live() -> None:
             now = [run for run in lab().store.runs() if run.id in watched]
-            if active and not any(run.status.active for run in now):
-                st.rerun()  # the whole page, so that the polling ends
+            if [run.status.state for run in sorted(now, key=lambda run: watched.index(run.id))] != [run.status.state for run in chosen]:
+                st.rerun()  # the whole page: the tables below show what has ended
             now.sort(key=lambda run: watched.index(run.id))
             if active:
                 trains = next((run for run in now if run.status.state == "running"), None)

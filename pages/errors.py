@@ -14,7 +14,7 @@ from engine.analysis.temperature import fit_temperature, scaled
 from engine.runs.store import Run
 from ui import figures, figures_inside, theme
 from ui.figures import Series
-from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval
+from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
 from ui.live_figure import live_figure
 from ui.names import run_title
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
@@ -99,13 +99,12 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
     live_figure(figure, key=f"{_KEY}_roc", revision=inside.run.id)
 
 
-def reliability(inside: Inside, step: int, probabilities: Floats, truth: Ids) -> None:
+def reliability(inside: Inside, step: int, part: str, probabilities: Floats, truth: Ids) -> None:
     bins = calibration(probabilities.astype(np.float64), truth)
     tables = [("as it is", bins, error_of(bins), theme.RIGHT)]
-    # Evaluations before the last have no temperature of their own kept: it is fitted to theirs in the same way.
     _, held, held_truth = known(inside, step, "validation")
     temperature = None
-    if len(held_truth):
+    if len(held_truth) and part != "validation":  # what it was fitted to would flatter it
         temperature = fit_temperature(held, held_truth)
         cooler = calibration(scaled(probabilities, temperature), truth)
         tables.append((f"at temperature {temperature:.2f}", cooler, error_of(cooler), theme.WRONG))
@@ -137,7 +136,7 @@ def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
     theirs, their_probabilities, _ = known(other, other.steps[-1], part)
     both, mine, yours = np.intersect1d(ids, theirs, return_indices=True)
     if not len(both):
-        st.info("The two runs share no test picture.")
+        st.info("The other run has no answers for these pictures at its last evaluation.")
         return
     a, b, t = probabilities[mine].argmax(1), their_probabilities[yours].argmax(1), truth[mine]
     fixed, broken = np.flatnonzero((a != t) & (b == t)), np.flatnonzero((a == t) & (b != t))
@@ -157,7 +156,12 @@ def page(inside: Inside, others: list[Run]) -> None:
     step = evaluation(inside, _KEY)
     parts = [part for part in ("test", "validation") if len(known(inside, step, part)[0])]
     if not parts:
-        st.info("No picture with a known label was looked at: there is nothing to compare with.")
+        if inside.pictures is None:
+            st.info("The pictures of this run, and with them their true labels, are not on this machine.")
+        elif not len(inside.part(step, "test")[0]) and not len(inside.part(step, "validation")[0]):
+            st.info("The network gave no answers at this evaluation: where it learns features alone, only the last one has them, by its probe.")
+        else:
+            st.info("No picture with a known label was looked at: there is nothing to compare with.")
         return
     part = (st.segmented_control("Pictures", parts, default=parts[0], key=f"{_KEY}_part") if len(parts) > 1 else None) or parts[0]
     ids, probabilities, truth = known(inside, step, part)
@@ -169,7 +173,7 @@ def page(inside: Inside, others: list[Run]) -> None:
     with left:
         rocs(inside, probabilities, truth)
     with right:
-        reliability(inside, step, probabilities, truth)
+        reliability(inside, step, part, probabilities, truth)
     classes(inside, probabilities, truth)
     st.subheader("Against another run", anchor=False)
     if others:
@@ -178,16 +182,20 @@ def page(inside: Inside, others: list[Run]) -> None:
         st.caption("A second run on the same pictures can be compared here.")
 
 
+def guarded(inside: Inside, others: list[Run]) -> None:
+    with mistakes():  # around the fragment it would see nothing: a fragment keeps its exceptions to itself
+        page(inside, others)
+
+
 runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]
 if not runs:
     nothing_yet("No run has been evaluated yet. Start one, and its mistakes can be looked at here.", ":material/troubleshoot:")
 else:
-    found = look_into(runs)
-    if found is not None:
-        elsewhere(found.run, ["pages/train.py", "pages/space.py", "pages/pseudo_labels.py", "pages/compare.py", "pages/predict.py"])
-        with mistakes():
-            others = [run for run in runs if run.id != found.run.id and run.config["data"]["name"] == found.run.config["data"]["name"]]
-            st.fragment(page, run_every=play_interval(_KEY))(found, others)
+    with mistakes():
+        found = look_into(runs)
+        if found is not None:
+            elsewhere(found.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/compare.py", "pages/predict.py"])
+            st.fragment(guarded, run_every=play_interval(_KEY))(found, same_pictures(found, runs))
 
 how_it_works(
     "A confusion matrix has a row for each true class and a column for each answer; what lies off the diagonal is mistaken. Each number opens its pictures.",

@@ -184,16 +184,21 @@ def page(inside: Inside) -> None:
     biography(inside, threshold)
 
 
+def guarded(inside: Inside) -> None:
+    with mistakes():  # around the fragment it would see nothing: a fragment keeps its exceptions to itself
+        page(inside)
+
+
 runs = [run for run in lab().store.runs() if (run.config["data"].get("labels") or {}).get("kind") == "few" and run.folder.snapshot_steps()]
 if not runs:
     nothing_yet("No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here.", ":material/label:")
 else:
-    found = look_into(runs)
-    if found is not None:
-        elsewhere(found.run, ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"])
-        with mistakes():
+    with mistakes():
+        found = look_into(runs)
+        if found is not None:
+            elsewhere(found.run, ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"])
             if len(found.guesses(found.steps[-1]).ids):
-                st.fragment(page, run_every=play_interval(_KEY))(found)
+                st.fragment(guarded, run_every=play_interval(_KEY))(found)
             else:
                 st.info("This run kept no guesses of unlabeled pictures: it had none, or its evaluations are still to come.")
 

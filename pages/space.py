@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import streamlit as st
 
 from engine.analysis.neighbors import nearest_neighbors
 from engine.analysis.projection import ProjectionRequest
-from engine.errors import ProjectionCancelled
+from engine.errors import LabError, ProjectionCancelled
 from engine.lab.material import Material, Sample, gather
 from engine.lab.projector import Job
 from engine.runs.folder import PARTS
@@ -17,7 +18,7 @@ from engine.runs.projections import Projection, read_projection
 from engine.runs.store import Run
 from ui import forms, theme
 from ui.figures_space import scatter
-from ui.inside import Inside, elsewhere, look_into, opened
+from ui.inside import Inside, elsewhere, look_into, opened, same_pictures
 from ui.live_figure import live_figure
 from ui.names import run_title
 from ui.page import folded, header, how_it_works, mistakes, nothing_yet
@@ -44,16 +45,19 @@ def wanted(inside: Inside) -> tuple[str, ProjectionRequest, Sample, list[int]]:
     alone = source == "pixels" or len(inside.steps) < 2
     through = fourth.toggle("Through time", kept["through"], key=f"{_KEY}_through", disabled=alone, help="All evaluations in one layout, so that points travel instead of jumping.")
     kept.update(method=method, dimensions=dimensions, source=source, through=through)
-    settings: dict[str, Any] = {"method": method, "dimensions": dimensions}
-    sample: dict[str, Any] = {}
+    settings: dict[str, Any] = {**kept.get(f"settings_{method}", {}), "method": method, "dimensions": dimensions}
+    sample: dict[str, Any] = kept.get("sample", {})
     if (more := folded("More settings", f"{_KEY}_more")) is not None:
         with more:
             schema = ProjectionRequest.model_json_schema()
             skip = {"pca": ("perplexity", "neighbors", "min_dist", "seed"), "umap": ("perplexity",), "tsne": ("neighbors", "min_dist")}[method]
             settings = forms.settings(schema, {**ProjectionRequest().model_dump(), **settings}, f"{_KEY}_{method}", skip=("method", "dimensions", *skip))
-            parts = st.multiselect("Pictures", PARTS, PARTS, key=f"{_KEY}_parts")
-            limit = st.slider("Points, at most", 500, 20_000, 5_000, step=500, key=f"{_KEY}_limit", help="All labeled ones, and of the others each class its share.")
+            parts = st.multiselect("Pictures", PARTS, sample.get("parts", PARTS), key=f"{_KEY}_parts")
+            limit = st.slider(
+                "Points, at most", 500, 20_000, sample.get("limit", 5_000), step=500, key=f"{_KEY}_limit", help="All labeled ones, and of the others each class its share."
+            )
             sample = {"parts": parts or PARTS, "limit": limit}
+        kept.update({f"settings_{method}": settings, "sample": sample})
     if len(inside.steps) > 1 and not (through and source == "embeddings"):
         step = int(st.select_slider("Evaluation after step", inside.steps, inside.steps[-1], key=f"{_KEY}_step_{inside.run.id}", format_func=theme.count))
         steps = [step]
@@ -73,9 +77,9 @@ def gathered(inside: Inside, source: str, steps: list[int], sample: Sample) -> M
 
 def projection(inside: Inside, material: Material, source: str, request: ProjectionRequest, sample: Sample, steps: list[int], key: str) -> Projection | None:
     """The projection if it is there; else the button that computes it, or how far that is. PCA takes no time and is not asked for."""
-    kept = read_projection(inside.run.folder.path, material.key(source, request))  # type: ignore[arg-type]  # one of the two sources
-    if kept is not None:
-        return kept
+    kept_one = read_projection(inside.run.folder.path, material.key(source, request))  # type: ignore[arg-type]  # one of the two sources
+    if kept_one is not None:
+        return kept_one
     jobs: dict[str, Job] = st.session_state.setdefault(f"{_KEY}_jobs", {})
     name = f"{inside.run.id} {material.key(source, request)}"  # type: ignore[arg-type]  # one of the two sources
     job = jobs.get(name)
@@ -95,8 +99,8 @@ def projection(inside: Inside, material: Material, source: str, request: Project
     if job is None:
         job = projector().ask(inside.run.folder.path, source, request, steps, sample)  # type: ignore[arg-type]  # one of the two sources
         if request.method == "pca":
-            with st.spinner("Projecting …"):
-                return job.result(60)
+            with st.spinner("Projecting …"), suppress(LabError):  # behind another projection it may have to wait: then with a bar and a way out
+                return job.result(3)
         jobs[name] = job
 
     @st.fragment(run_every=0.5)
@@ -113,24 +117,25 @@ def projection(inside: Inside, material: Material, source: str, request: Project
     return None
 
 
-def draw(inside: Inside, found: Projection, by: str, title: str, key: str, chosen: list[int] | None) -> None:
+def chosen_key(inside: Inside) -> str:
+    """A selection is one of pictures: runs of the same ones share it."""
+    return f"{_KEY}_chosen_{inside.content}"
+
+
+def draw(inside: Inside, found: Projection, by: str, title: str, key: str, revision: str, chosen: list[int] | None) -> None:
     """The last frame as a figure; what is surrounded or clicked becomes the selection of both figures."""
     step = int(found.steps[-1]) or inside.steps[-1]
     taken, sure = answers(inside, step)
     labeled = (found.part == 0) & (np.bincount(found.part, minlength=4)[1:].sum() > 0)
     figure = scatter(found.frames[-1], found.ids, labeled, tips(inside, found, taken, sure), coloring(inside, found, by, taken, sure), title, chosen)
-    event = live_figure(figure, key=key, revision=f"{inside.run.id} {found.frames.shape} {found.steps[-1]}", height=560, clickable=True, selectable=found.frames.shape[2] == 2)
+    event = live_figure(figure, key=key, revision=revision, height=560, clickable=True, selectable=found.frames.shape[2] == 2)
     if event is None:
         return
     picked = event.get("selected") or ([event["customdata"][0]] if event.get("customdata") else [])
-    st.session_state[f"{_KEY}_chosen"] = [int(sample) for sample in picked] or None
+    st.session_state[chosen_key(inside)] = [int(sample) for sample in picked] or None
     if len(picked) == 1:
         st.session_state[f"{_KEY}_near"] = int(picked[0])
     st.rerun()
-
-
-_TRUST = "Of a point's neighbors in the picture, how far they are neighbors in the full space too: 100 % is perfect, 50 % is chance."
-_PURITY = "Share of the nearest neighbors in the full space, not in the picture, that have a point's own true class."
 
 
 def trust(found: Projection) -> None:
@@ -149,7 +154,7 @@ def trust(found: Projection) -> None:
 
 
 def selection(inside: Inside, material: Material, found: Projection) -> None:
-    chosen: list[int] | None = st.session_state.get(f"{_KEY}_chosen")
+    chosen: list[int] | None = st.session_state.get(chosen_key(inside))
     if not chosen:
         st.caption("Surround points with the lasso, or click one, and their pictures appear here.")
         return
@@ -158,7 +163,7 @@ def selection(inside: Inside, material: Material, found: Projection) -> None:
     here = [sample for sample in chosen if sample in truth]
     st.markdown(f"**{theme.count(len(here))} chosen**" + (f", the first {_GALLERY} of them" if len(here) > _GALLERY else ""))
     if st.button("Forget the selection", key=f"{_KEY}_forget", type="tertiary"):
-        st.session_state.pop(f"{_KEY}_chosen", None)
+        st.session_state.pop(chosen_key(inside), None)
         st.session_state.pop(f"{_KEY}_near", None)
         st.rerun()
     shown = [Shown(sample, truth[sample], taken.get(sample, -1), (theme.percent(sure[sample]),) if sample in sure else ()) for sample in here[:_GALLERY]]
@@ -188,7 +193,9 @@ def travelling(inside: Inside, found: Projection, by: str) -> None:
 
 def page(inside: Inside, others: list[Run]) -> None:
     source, request, sample, steps = wanted(inside)
-    offered = [by for by in COLORS if by != "candidates" or inside.run.config["data"]["labels"]["kind"] == "partial"]
+    partial = (inside.run.config["data"].get("labels") or {}).get("kind") == "partial"
+    answered = bool(len(inside.part(steps[-1], "test")[0]) or len(inside.part(steps[-1], "unlabeled")[0]))
+    offered = [by for by in COLORS if (by != "candidates" or partial) and (by not in ("taken", "right", "confidence") or answered)]
     left, right = st.columns(2)
     by = left.selectbox("Color", offered, format_func=lambda one: COLORS[one], key=f"{_KEY}_color")
     titles = {run.id: run_title(run) for run in others}
@@ -197,25 +204,26 @@ def page(inside: Inside, others: list[Run]) -> None:
     found = projection(inside, material, source, request, sample, steps, _KEY)
     if found is None:
         return
-    chosen: list[int] | None = st.session_state.get(f"{_KEY}_chosen")
+    chosen: list[int] | None = st.session_state.get(chosen_key(inside))
+    name = material.key(source, request)  # type: ignore[arg-type]  # one of the two sources
     travelling(inside, found, by)
     words = "how the network sees it" if source == "embeddings" else "how the bare pixels have it"
     if beside is None:
         figure, pictures = st.columns([3, 2])
         with figure:
-            draw(inside, found, by, f"{METHODS[request.method]}: {words}", f"{_KEY}_figure", chosen)
+            draw(inside, found, by, f"{METHODS[request.method]}: {words}", f"{_KEY}_figure_{request.dimensions}", name, chosen)
         with pictures:
             selection(inside, material, found)
     else:
         other = opened(next(run for run in others if run.id == beside))
         figure, second = st.columns(2)
         with figure:
-            draw(inside, found, by, f"{METHODS[request.method]}: {words}", f"{_KEY}_figure", chosen)
+            draw(inside, found, by, f"{METHODS[request.method]}: {words}", f"{_KEY}_figure_{request.dimensions}", name, chosen)
         with second:
             theirs = [min(other.steps, key=lambda step: abs(step - steps[-1]))]
             same = projection(other, gathered(other, source, theirs, sample), source, request, sample, theirs, f"{_KEY}_second")
             if same is not None:
-                draw(other, same, by, "The other run, the same pictures", f"{_KEY}_other", chosen)
+                draw(other, same, by, "The other run", f"{_KEY}_other_{request.dimensions}", name, chosen)
         selection(inside, material, found)
     trust(found)
 
@@ -225,11 +233,11 @@ if not runs:
     nothing_yet("No run has been evaluated yet. Start one, and its feature space can be looked at here.", ":material/scatter_plot:")
 else:
     projector().start()  # while a person reads: its libraries take seconds to load
-    chosen_run = look_into(runs)
-    if chosen_run is not None:
-        elsewhere(chosen_run.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/errors.py", "pages/predict.py"])
-        with mistakes():
-            page(chosen_run, [run for run in runs if run.id != chosen_run.run.id and run.config["data"]["name"] == chosen_run.run.config["data"]["name"]])
+    with mistakes():
+        chosen_run = look_into(runs)
+        if chosen_run is not None:
+            elsewhere(chosen_run.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/errors.py", "pages/predict.py"])
+            page(chosen_run, same_pictures(chosen_run, runs))
 
 how_it_works(
     "Each evaluation keeps the features of a fixed sample of pictures, 64 or more numbers each. "

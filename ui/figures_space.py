@@ -86,7 +86,7 @@ def scatter(
         layout["margin"] = {"l": 12, "r": 12, "t": 40, "b": 12}
     else:
         hidden = {"showticklabels": False, "title": {"text": ""}, "showspikes": False}
-        layout["scene"] = {axis: hidden for axis in ("xaxis", "yaxis", "zaxis")}
+        layout["scene"] = {"dragmode": "turntable", **{axis: hidden for axis in ("xaxis", "yaxis", "zaxis")}}
         layout["margin"] = {"l": 0, "r": 0, "t": 40, "b": 0}
         del layout["xaxis"], layout["yaxis"]
     return figure

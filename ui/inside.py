@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.biography import Biographies, biographies
 from engine.analysis.thresholds import Guesses
-from engine.errors import FewLabError
+from engine.errors import FewLabError, RunError
 from engine.runs.folder import PARTS, RunFolder
 from engine.runs.pictures import Pictures
 from engine.runs.store import Run
@@ -25,11 +25,15 @@ _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
 
 @dataclass(frozen=True)
 class Inside:
-    """One run as the pages look into it: the evaluations it kept, and its pictures, or None where they are not on this machine."""
+    """One run as the pages look into it: the evaluations it kept, and its pictures, or None where they are not on this machine.
+
+    content: a hash of those pictures; sample ids mean the same in two runs only where it is the same.
+    """
 
     run: Run
     steps: tuple[int, ...]
     pictures: Pictures | None
+    content: str
     class_names: tuple[str, ...]
 
     @property
@@ -71,35 +75,47 @@ def look_into(runs: list[Run], label: str = "Run") -> Inside | None:
 def opened(run: Run) -> Inside:
     """A run with at least one snapshot. Raises RunError if that cannot be read."""
     steps = tuple(run.folder.snapshot_steps())
-    pictures = pictures_of(run, run.folder.events())
-    names = pictures.class_names if pictures is not None else None
-    if names is None:
-        ids, probabilities = _of_part(_arrays(run.id, steps[-1], _written(run.folder, steps[-1]), run.folder), "test", 0)
-        names = tuple(f"class {k}" for k in range(probabilities.shape[1] if len(ids) else 0))
-    return Inside(run, steps, pictures, names)
+    events = run.folder.events()
+    pictures = pictures_of(run, events)
+    content = next((str(event["pictures"]) for event in events if event.get("pictures")), run.id)
+    if pictures is not None:
+        return Inside(run, steps, pictures, content, pictures.class_names)
+    shape = _arrays(run.id, steps[-1], _written(run.folder, steps[-1]), run.folder).get("probabilities", np.zeros((0, 0))).shape
+    return Inside(run, steps, None, content, tuple(f"class {k}" for k in range(shape[1])))
+
+
+def same_pictures(inside: Inside, runs: Sequence[Run]) -> list[Run]:
+    """The other runs that learned from the very same pictures, so that their sample ids name the same ones."""
+    return [run for run in runs if run.id != inside.run.id and any(event.get("pictures") == inside.content for event in run.folder.events())]
 
 
 def evaluation(inside: Inside, key: str) -> int:
-    """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts at the last."""
+    """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts at the last, or at `?step=` of a link to this run."""
     place, playing = f"{key}_step_{inside.run.id}", f"{key}_playing"
     if len(inside.steps) == 1:
+        if st.session_state.pop(playing, None):
+            st.rerun()  # it played another run
         return inside.steps[0]
-    asked = st.query_params.get("step", "")
     if place not in st.session_state:
-        st.session_state[place] = int(asked) if asked.isdigit() and int(asked) in inside.steps else inside.steps[-1]
+        linked = st.query_params.get("run") == inside.run.id and st.query_params.get("step", "") in map(str, inside.steps) and f"{key}_seen" not in st.session_state
+        st.session_state[place] = int(st.query_params["step"]) if linked else inside.steps[-1]
+    st.session_state[f"{key}_seen"] = True
+    if st.session_state.pop(f"{key}_from_start", None):
+        st.session_state[place] = inside.steps[0]
     if st.session_state.get(playing):
-        at = inside.steps.index(st.session_state[place])
-        st.session_state[place] = inside.steps[min(at + 1, len(inside.steps) - 1)]
-        if at + 1 >= len(inside.steps) - 1:
+        # The first look after the button shows the evaluation it begins with.
+        at = inside.steps.index(st.session_state[place]) + (1 if st.session_state[playing] == "moving" else 0)
+        st.session_state[place], st.session_state[playing] = inside.steps[min(at, len(inside.steps) - 1)], "moving"
+        if at >= len(inside.steps) - 1:
             st.session_state[playing] = False
             st.rerun()  # the whole page, so that the fragment stops running by itself
     left, right = st.columns([6, 1], vertical_alignment="bottom")
     step = left.select_slider("Evaluation after step", inside.steps, key=place, format_func=theme.count)
-    if right.button("Stop" if st.session_state.get(playing) else "Play", key=f"{key}_play", icon=":material/pause:" if st.session_state.get(playing) else ":material/play_arrow:"):
-        st.session_state[playing] = not st.session_state.get(playing)
-        if st.session_state[playing] and step == inside.steps[-1]:
-            st.session_state.pop(place)
-            st.query_params["step"] = str(inside.steps[0])
+    plays = bool(st.session_state.get(playing))
+    if right.button("Stop" if plays else "Play", key=f"{key}_play", icon=":material/pause:" if plays else ":material/play_arrow:"):
+        st.session_state[playing] = False if plays else "begins"
+        if not plays and step == inside.steps[-1]:
+            st.session_state[f"{key}_from_start"] = True
         st.rerun()
     if st.query_params.get("step") != str(step):
         st.query_params["step"] = str(step)
@@ -137,7 +153,10 @@ def _written(folder: RunFolder, step: int) -> int:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _arrays(run_id: str, step: int, written: int, _folder: RunFolder) -> dict[str, NDArray[Any]]:
-    return _folder.snapshot(step, ("ids", "part", "probabilities"))
+    found = _folder.snapshot(step, ("ids", "part", "probabilities"))
+    if {"ids", "part"} - found.keys() or len({len(array) for array in found.values()}) > 1:
+        raise RunError(f"The snapshot of step {step} of run {_folder.id} is not whole: choose another evaluation.")
+    return found
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the evaluations …")
@@ -145,7 +164,7 @@ def _lives(run_id: str, stamp: tuple[int, int], part: str, _steps: tuple[int, ..
     found = {}
     for step in _steps:
         try:
-            ids, probabilities = _of_part(_folder.snapshot(step, ("ids", "part", "probabilities")), part, _classes)
+            ids, probabilities = _of_part(_arrays(run_id, step, _written(_folder, step), _folder), part, _classes)
         except FewLabError:  # being written anew by a resumed run
             continue
         if len(ids):

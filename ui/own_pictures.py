@@ -54,15 +54,17 @@ def own_pictures(data: Data, key: str) -> Data:
             path.parent.mkdir(parents=True, exist_ok=True)
             _clear_out(path.parent)
             write_bytes(path, content)
+        else:
+            path.touch()
         kept[uploaded.file_id] = str(path)
     return {**data, "path": kept[uploaded.file_id]}
 
 
 def _clear_out(uploads: Path) -> None:
     """Delete the archives of earlier days that no run was made from: a resumed run looks its archive up again."""
-    needed = {str(run.config["data"].get("path", "")) for run in lab().store.runs()}
+    needed = {Path(str(run.config["data"].get("path", ""))).name for run in lab().store.runs()}
     for archive in uploads.glob("*.zip"):
-        if str(archive) not in needed and archive.stat().st_mtime < time.time() - _KEPT:
+        if archive.name not in needed and archive.stat().st_mtime < time.time() - _KEPT:
             archive.unlink(missing_ok=True)
 
 

@@ -25,7 +25,10 @@ def race(runs: list[Run]) -> list[str] | None:
     titles = {run.id: run_title(run) for run in runs}
     base_id = st.selectbox("Pictures, labels, network and steps as in", list(titles), format_func=lambda run_id: titles[run_id], key="race_base")
     base = next(run for run in runs if run.id == base_id).config
-    kind = base["data"]["labels"]["kind"]
+    kind = (base["data"].get("labels") or {}).get("kind")
+    if base["data"]["name"] not in shelf["datasets"]:
+        st.caption("This FewLab does not know the pictures of that run.")
+        return None
     fitting = [
         name
         for name, method in shelf["methods"].items()

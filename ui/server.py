@@ -25,7 +25,7 @@ def lab() -> Lab:
 
 @st.cache_resource(show_spinner=False)
 def projector() -> Projector:
-    """Its process starts with the first projection that is not kept yet."""
+    """Its process starts when the Space page is first opened."""
     return Projector(lab().store.root)
 
 

@@ -48,7 +48,7 @@ class Job:
 
 
 class Projector:
-    """Answers from the run's folder what is kept there; all else is computed in a process that starts with the first such question."""
+    """Answers from the run's folder what is kept there; all else is computed in a process that starts with `start` or the first such question."""
 
     def __init__(self, root: Path | str) -> None:
         """root: the checkpoints folder; the process writes its log there."""
