@@ -50,31 +50,30 @@ def slider(page: Page, url: str, run: Run) -> list[float]:
 def lasso(page: Page, url: str, run: Run) -> tuple[int, list[float]]:
     """How many points were surrounded, and seconds from letting go of the mouse until their pictures are there."""
     page.set_viewport_size({"width": 1280, "height": 1500})
-    page.goto(f"{url}/space?run={run.id}")
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=90_000)
-    page.wait_for_timeout(2000)
-    places = """() => { const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, b = f.getBoundingClientRect();
-        return f.data.flatMap((t) => t.x.map((x, i) => [b.x + l.xaxis._offset + l.xaxis.d2p(x), b.y + l.yaxis._offset + l.yaxis.d2p(t.y[i])])) }"""
-    points = sorted((float(x), float(y)) for x, y in page.evaluate(places))
     taken, count = [], 0
     for number in range(5):
-        start = number * 150
-        left, right = points[start][0] - 1, points[min(start + 1000, len(points) - 1)][0]
-        top, bottom = min(y for _, y in points) - 3, max(y for _, y in points) + 3
+        page.goto(f"{url}/space?run={run.id}")  # anew, because a lasso that begins in an earlier one would move that
+        page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=90_000)
+        page.wait_for_timeout(2000)
+        places = """() => { const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, b = f.getBoundingClientRect();
+            return f.data.flatMap((t) => t.x.map((x) => b.x + l.xaxis._offset + l.xaxis.d2p(x))) }"""
+        across = sorted(float(x) for x in page.evaluate(places))
+        box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+        assert box is not None
+        low, high = box["x"] + 20, box["x"] + box["width"] - 20  # at its corners a plot is stretched instead
+        start = 200 + number * 150
+        left, right = max(low, across[start]), min(high, across[min(start + 1000, len(across) - 1)])
+        top, bottom = box["y"] + 20, box["y"] + box["height"] - 20
         page.mouse.move(left, top)
         page.mouse.down()
         for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
             page.mouse.move(x, y, steps=4)
         words = "(document.body.innerText.match(/([\\d,]+) chosen/) ?? [])[1]"
-        before = page.evaluate(words)
         began = time.perf_counter()
         page.mouse.up()
-        page.wait_for_function(
-            f"(before) => {words} && {words} !== before && document.querySelectorAll('.fewlab-gallery button').length > 0", arg=before, timeout=30_000, polling=10
-        )
+        page.wait_for_function(f"() => {words} && document.querySelectorAll('.fewlab-gallery button').length > 0", timeout=30_000, polling=10)
         taken.append(time.perf_counter() - began)
         count = int(str(page.evaluate(words)).replace(",", ""))
-        page.wait_for_timeout(800)
     return count, taken
 
 
