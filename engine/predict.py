@@ -38,7 +38,7 @@ class Predictor:
         self.size: int = about["problem"]["size"]
         self.background: float = about["background"]
         self.metrics: dict[str, float] = about["metrics"]
-        self.temperature: float | None = self.metrics.get("validation/temperature")
+        self.temperature: float | None = about.get("temperature")
         self.probe: dict[str, Any] | None = about.get("probe")
         if self.probe is not None and not self.probe.get("labels"):
             raise RunError(f"Run {folder.id} learned features and no classes, and its pictures have no labels for a probe: give some of them a label and start it again.")

@@ -47,13 +47,14 @@ class Evaluator:
         self._candidate_rows = np.sort(np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE])
         self._sample: dict[str, NDArray[np.int64]] = {part: places if len(places) <= SAMPLE else np.sort(rng.permutation(places)[:SAMPLE]) for part, places in self._places.items()}
         self._probes = Probes(images, self._places)
+        self.temperature: float | None = None
 
     def evaluate(self, served: nn.Module, final: bool = False) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
         """Metrics by name (`test/accuracy`, `validation/accuracy` ...) and the snapshot's arrays.
 
         The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings float16 [n, D] of the
-        fixed samples. A final evaluation measures on every validation and test picture and adds macro F1, AUC-ROC and the temperature
-        (`validation/temperature`) at which the network would be as sure as it is right. Of a network
+        fixed samples. A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC; it sets
+        `temperature`, at which the network would be as sure as it is right. Of a network
         without logits there are no probabilities; it is measured by nearest neighbors among the training pictures of the samples.
         """
         metrics: dict[str, float] = {}
@@ -81,7 +82,7 @@ class Evaluator:
                     figures = (summary if final else headline)(probabilities[known], self._labels[sample][known])
                     metrics |= {f"{part}/{name}": value for name, value in figures.items()}
                     if final and part == "validation":
-                        metrics["validation/temperature"] = fit_temperature(probabilities[known], self._labels[sample][known])
+                        self.temperature = fit_temperature(probabilities[known], self._labels[sample][known])
         if isinstance(served, Probed) or not arrays["probabilities"]:
             metrics |= self._probes.neighbors(found, self._sample)
         return metrics, {name: np.concatenate(values) for name, values in arrays.items() if values}

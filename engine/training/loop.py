@@ -340,7 +340,7 @@ class Trainer:
         """The final metrics; with them, the network that answers is written into the run's folder."""
         served = self.evaluator.serve(self.course.served(), self._first_weights)
         metrics = self._evaluate(served)
-        save_model(self.folder, self.config, self._problem, served.network, self._class_names, self._background, metrics, served.probe)
+        save_model(self.folder, self.config, self._problem, served.network, self._class_names, self._background, metrics, served.probe, self.evaluator.temperature)
         return metrics
 
     @contextmanager

@@ -30,11 +30,12 @@ def save_model(
     background: float,
     metrics: dict[str, float],
     probe: dict[str, Any] | None = None,
+    temperature: float | None = None,
 ) -> None:
     """Write the served network of a run. background: mean brightness of the pictures' borders, 0 to 1.
 
     probe: what is known of the linear probe that `served` answers with (`labels`, `protocol` ...); {"labels": 0} if there is no label to
-    answer with, None if the method has logits of its own.
+    answer with, None if the method has logits of its own. temperature: fitted on validation, None without validation pictures.
     """
     about: dict[str, Any] = {
         "version": 1 if probe is None else VERSION,
@@ -43,7 +44,7 @@ def save_model(
         "background": background,
         "metrics": metrics,
     }
-    about["probe"] = probe
+    about["probe"], about["temperature"] = probe, temperature
     about["problem"] = {"classes": problem.classes, "channels": problem.channels, "size": problem.size}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in served.state_dict().items()}
     write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": json.dumps(about)}))

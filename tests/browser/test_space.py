@@ -111,12 +111,12 @@ def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_umap_is_computed_aside_while_the_page_answers_and_is_there_at_once_afterwards(page: Page, url: str, run: Run) -> None:
+def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there_at_once_afterwards(page: Page, url: str, run: Run) -> None:
     opened(page, url, run)
-    page.get_by_role("radio", name="UMAP").or_(page.get_by_role("button", name="UMAP")).first.click()
-    page.get_by_role("button", name="Compute UMAP").click()
+    page.get_by_role("radio", name="t-SNE").or_(page.get_by_role("button", name="t-SNE")).first.click()
+    page.get_by_role("button", name="Compute t-SNE").click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=15_000)
     page.get_by_role("link", name="Runs", exact=True).click()  # another page, meanwhile
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=5_000)
     page.get_by_role("link", name="Space", exact=True).click()
-    expect(page.get_by_text("UMAP: how the network sees it")).to_be_visible(timeout=100_000)  # the choice is still there
+    expect(page.get_by_text("t-SNE: how the network sees it")).to_be_visible(timeout=100_000)  # the choice is still there

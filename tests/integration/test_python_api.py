@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
+from sklearn.datasets import load_digits
 
 import engine
 from engine.config import RunConfig as Config
@@ -45,6 +47,13 @@ def test_train_load_and_predict(tmp_path: Path) -> None:
     predictor = Predictor(again.folder)
     assert predictor.class_names == list("0123456789")
     assert (predictor.channels, predictor.size) == (1, 8)
+    # The temperature of the validation pictures, by trying one after the other.
+    arrays = again.folder.snapshot(20)
+    held = arrays["part"] == 2
+    logits, truth = np.log(np.maximum(arrays["probabilities"][held].astype(float), 1e-7)), load_digits().target[arrays["ids"][held]]
+    tried = np.geomspace(0.05, 20, 600)
+    losses = [-log_softmax(logits / temperature, axis=1)[np.arange(len(truth)), truth].mean() for temperature in tried]
+    assert predictor.temperature == pytest.approx(tried[int(np.argmin(losses))], rel=0.03)
     pictures = [np.full((40, 30, 3), 255, np.uint8), np.zeros((8, 8, 1), np.uint8)]
     answers = predictor.predict(pictures)
     assert [answer.probabilities.sum() for answer in answers] == pytest.approx([1, 1], abs=1e-6)
