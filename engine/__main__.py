@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.data.report import Report
 from engine.errors import ConfigError, DataError, FewLabError, PictureError, RunError, UnknownName
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
@@ -78,8 +79,13 @@ def train(
 
         parsed = RunConfig.parse(apply_changes(plain, wanted))
         from engine.lab.inline import train as train_inline
+        from engine.training.build import prepare
 
         with _interruptible() as control, _Bar() as bar:
+            report = prepare(parsed, bar.reading, lambda: control.ends)
+            if report is not None:
+                bar.stop()
+                _tell_import(report)
             run = train_inline(parsed, checkpoints, bar.show, control)
     _report(run, as_json)
 
@@ -216,7 +222,7 @@ def _interruptible() -> Iterator[Any]:
 
 
 class _Bar:
-    """A progress bar on stderr, from the run's first status on: a request that is refused leaves its one sentence alone there."""
+    """A progress bar on stderr where that is a terminal, from the run's first status on: a request that is refused leaves its one sentence alone there."""
 
     def __enter__(self) -> _Bar:
         from rich.console import Console
@@ -225,30 +231,51 @@ class _Bar:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
+            TextColumn("{task.fields[unit]} {task.completed:.0f} of {task.total:.0f}"),
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("starting", total=1, speed="")
+        self._task = self._bar.add_task("starting", total=1, speed="", unit="step")
         self._shown = False
         return self
 
     def show(self, status: Status) -> None:
         speed = f"{status.images_per_second:,.0f} img/s" if status.images_per_second else ""
+        self._update(description=status.state, completed=status.step, total=status.steps, speed=speed, unit="step")
+
+    def reading(self, done: int, total: int) -> None:
+        self._update(description="reading", completed=done, total=max(total, 1), speed="", unit="")
+
+    def _update(self, **shown: Any) -> None:
+        if not self._bar.console.is_terminal:
+            return
         if not self._shown:
             self._bar.start()
             self._shown = True
-        self._bar.update(self._task, description=status.state, completed=status.step, total=status.steps, speed=speed)
+        self._bar.update(self._task, **shown)
 
-    def __exit__(self, *error: object) -> None:
+    def stop(self) -> None:
         if self._shown:
             self._bar.stop()
+        self._shown = False
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
 
 
 def _summary(run: Run) -> dict[str, Any]:
     s = run.status
     return {"run": run.id, "state": s.state, "step": s.step, "seconds": round(s.seconds, 3), "images_per_second": round(s.images_per_second, 1), "metrics": s.metrics}
+
+
+def _tell_import(report: Report) -> None:
+    """On stderr, where it is in no program's way."""
+    left_out = sum(report.skipped.values())
+    rest = f"; {left_out:,} file{' was' if left_out == 1 else 's were'} left out:" if left_out else "."
+    print(f"Read {report.read:,} pictures of {len(report.training)} classes{rest}", file=sys.stderr)
+    for reason, count in report.skipped.items():
+        print(f"  {count:,}: {reason}", file=sys.stderr)
 
 
 def _report(run: Run, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError, field_validator, model_validator
 
@@ -15,13 +15,24 @@ from engine.registry import Registry, backbones, datasets, methods, recipes
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-def param(default: Any, *, help: str, symbol: str | None = None, live: bool = False, advanced: bool = False, unit: str | None = None, place: bool = False, **limits: Any) -> Any:
+def param(
+    default: Any,
+    *,
+    help: str,
+    symbol: str | None = None,
+    live: bool = False,
+    advanced: bool = False,
+    unit: str | None = None,
+    place: bool = False,
+    empty: str | None = None,
+    **limits: Any,
+) -> Any:
     """A setting: its default, its range (`ge`, `le`, ...), one sentence of help, the paper's symbol.
 
     live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number. place: a path on this machine,
-    which says where something lies and not what it is: no part of the fingerprint.
+    which says where something lies and not what it is: no part of the fingerprint. empty: what it means to leave it empty, in a few words.
     """
-    extra = {"live": live, "advanced": advanced, "symbol": symbol, "unit": unit, "place": place}
+    extra = {"live": live, "advanced": advanced, "symbol": symbol, "unit": unit, "place": place, "empty": empty}
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
 
@@ -29,6 +40,16 @@ class Settings(BaseModel):
     """Base of every group of settings: unknown fields are errors, and a value is immutable once validated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, value: Any) -> Self:
+        """Validate a plain object. Raises ConfigError with one sentence on the first thing that is wrong."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise ConfigError(sentence(error)) from None
+        except RecursionError:
+            raise ConfigError("The configuration is nested too deeply to be one of FewLab's: check its brackets.") from None
 
 
 class MethodParams(Settings):
@@ -85,7 +106,9 @@ Labels = Annotated[FewLabels | PartialLabels | AllLabels | NoLabels, Field(discr
 class DataParams(Settings):
     name: str
     labels: Labels = param(FewLabels(), help="How many of the training pictures keep their labels.")
-    split_seed: int | None = param(None, ge=0, le=2**31 - 1, advanced=True, help="Which pictures are labeled. Empty: the run's seed decides, so every seed draws its own labels.")
+    split_seed: int | None = param(
+        None, ge=0, le=2**31 - 1, advanced=True, empty="follows the seed", help="Which pictures are labeled. Empty: the run's seed decides, so every seed draws its own labels."
+    )
     validation: float = param(0.1, ge=0, le=0.5, advanced=True, help="Share of the training pictures held back, with their labels, for choosing between settings.")
 
 
@@ -213,16 +236,6 @@ class RunConfig(Settings):
         places = {name for name, field in type(self.data).model_fields.items() if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("place")}
         determines = self.model_dump(mode="json", exclude={"name": True, "hardware": True, "data": places, "backbone": {"init"}})
         return hashlib.sha256(json.dumps([determines, content], sort_keys=True).encode()).hexdigest()[:16]
-
-    @staticmethod
-    def parse(value: Any) -> RunConfig:
-        """Validate a plain object. Raises ConfigError with one sentence on the first thing that is wrong."""
-        try:
-            return RunConfig.model_validate(value)
-        except ValidationError as error:
-            raise ConfigError(sentence(error)) from None
-        except RecursionError:
-            raise ConfigError("The configuration is nested too deeply to be one of FewLab's: check its brackets.") from None
 
     def with_changes(self, changes: dict[str, Any]) -> RunConfig:
         """A copy with dotted keys replaced (`{"method.threshold": 0.9}`). Raises ConfigError."""

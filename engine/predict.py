@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ class Predictor:
         self.channels: int = about["problem"]["channels"]
         self.size: int = about["problem"]["size"]
         self.background: float = about["background"]
+        self.fit: Literal["pad", "crop", "squash"] = about["config"]["data"].get("fit", "pad")
         self.metrics: dict[str, float] = about["metrics"]
         self.temperature: float | None = about.get("temperature")
         self.probe: dict[str, Any] | None = about.get("probe")
@@ -44,8 +45,8 @@ class Predictor:
             raise RunError(f"Run {folder.id} learned features and no classes, and its pictures have no labels for a probe: give some of them a label and start it again.")
 
     def predict(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """pictures: decoded, uint8 [H, W, C] of any size, C 1 or 3. Fitted to the data set's size and colors first."""
-        fitted = [fit_picture(picture, self.size, self.channels, background=self.background) for picture in pictures]
+        """pictures: decoded, uint8 [H, W, C] of any size, C 1 or 3. Brought to the data set's size and colors first, as its own pictures were."""
+        fitted = [fit_picture(picture, self.size, self.channels, self.fit, background=self.background) for picture in pictures]
         if not fitted:
             return []
         probabilities = self.probabilities(np.stack([f.pixels for f in fitted]))

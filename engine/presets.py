@@ -122,7 +122,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "paper-fixmatch": Preset(
         "FixMatch as in its paper",
-        "CIFAR-10, four labels per class, WRN-28-2 and a million steps.",
+        "CIFAR-10, four labels per class, WRN-28-2 and a million steps. Here, as in all of these, a tenth of the pictures is held out for validation.",
         {
             "data": {"name": "cifar10", "labels": {"kind": "few", "per_class": 4}},
             "backbone": _WRN_28_2,
@@ -148,7 +148,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "paper-simclr": Preset(
         "SimCLR as in its paper",
-        "CIFAR-10, ResNet-18, batches of 512, 200 passes. The paper trains with LARS; SGD with momentum stands in for it at this size of batch.",
+        "CIFAR-10 with the paper's loss, head and views, at the size that others repeat it in: ResNet-18, batches of 512, 200 passes, SGD with momentum. "
+        "The paper has ResNet-50, batches from 256 to 4,096, up to 1,000 passes, and LARS.",
         {
             "data": {"name": "cifar10"},
             "backbone": {"name": "resnet18"},

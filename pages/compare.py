@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import streamlit as st
 
-from engine.analysis.compare import Band, budget_curve, differing, over_seeds, without_budget, without_seeds
+from engine.analysis.compare import budget_curve, differing, over_seeds, without_budget, without_seeds
 from engine.runs.store import Run
 from ui import figures, figures_compare, theme
 from ui.figures import Series
@@ -20,6 +21,7 @@ from ui.race import race
 from ui.server import catalog, lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
+T = TypeVar("T")
 _AXES = 8  # settings that parallel coordinates show side by side
 # Those that have only just been queued have no curve yet, but a race is watched from its start.
 runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exists() or run.status.active}
@@ -42,16 +44,46 @@ PROBES = {f"test/linear_{count}_per_class": f"Linear probe, {count} per class" f
 def default_choice() -> list[str]:
     asked = [run_id for run_id in st.query_params.get_all("runs") if run_id in runs]
     kept = [run_id for run_id in st.session_state.get("compare_chosen", []) if run_id in runs]
+    linked = st.query_params.get("run")  # from a page that looks at one run
+    if not asked and linked in runs:
+        return [linked, *(run_id for run_id in kept or list(runs)[:2] if run_id != linked)]
     return asked or kept or list(runs)[:2]
 
 
+def legend_names(chosen: list[Run]) -> dict[str, str]:
+    """By run id, a name of its own: the same on every chart and table of this page. Runs that share name and seed are numbered."""
+    names = {run.id: f"{run_name(run)} · seed {run.config['seed']}" for run in chosen}
+    shared = [name for name in names.values() if list(names.values()).count(name) > 1]
+    seen: dict[str, int] = {}
+    for run_id, name in names.items():
+        if name in shared:
+            seen[name] = seen.get(name, 0) + 1
+            names[run_id] = f"{name} ({seen[name]})"
+    return names
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _metrics(run_id: str, written: tuple[int, int], _run: Run) -> list[dict[str, Any]]:
+    return _run.folder.metrics()
+
+
+def metrics(run: Run) -> list[dict[str, Any]]:
+    """The run's journal, read again only when it has grown: in a race most runs have ended or not begun."""
+    try:
+        state = run.folder.metrics_file.stat()
+    except OSError:
+        return []
+    return _metrics(run.id, (state.st_size, state.st_mtime_ns), run)
+
+
 def draw_curves(chosen: list[Run]) -> None:
-    journals = {run.id: run.folder.metrics() for run in chosen}
+    journals = {run.id: metrics(run) for run in chosen}
     there = {name for rows in journals.values() for row in rows for name in row}
     offered = [name for name in CURVES if name in there] or ["test/accuracy"]
     name = st.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
     values = {i: {row["step"]: row[name] for row in rows if row.get(name) is not None} for i, rows in journals.items()}
     drawn = [run for run in chosen if values[run.id]]
+    names = legend_names(chosen)
     groups = grouped(drawn)
     together = len(groups) < len(drawn) and st.toggle(
         "Over seeds", True, key="compare_seeds", help="One curve for runs that differ in their seed alone: their mean, and the range between the lowest and the highest."
@@ -59,16 +91,21 @@ def draw_curves(chosen: list[Run]) -> None:
     share = not name.startswith("loss")
     title, y_title = f"{CURVES[name]} over the run", "share" if share else "loss (nats)"
     if together:
-        named = [(run_name(group[0]), over_seeds([values[run.id] for run in group])) for group in groups]
+        # A run that is still on its way would cut its whole group's band off where it is now.
+        ended = [[run for run in group if not run.status.active] or group for group in groups]
+        named = [(run_name(group[0]), over_seeds([values[run.id] for run in group])) for group in ended]
         figure = figures_compare.bands(title, distinct(named), percent=share, y_title=y_title)
+        if waiting := len(drawn) - sum(map(len, ended)):
+            st.caption(f"{waiting} run{' joins its' if waiting == 1 else 's join their'} band when finished.")
     else:
         series = [
-            Series(f"{run_name(run)} · seed {run.config['seed']}", list(values[run.id]), list(values[run.id].values()), theme.class_color(number), figures_compare.dash(number))
-            for number, run in enumerate(drawn)
+            Series(names[run.id], list(values[run.id]), list(values[run.id].values()), theme.class_color(number), figures_compare.dash(number))
+            for number, run in enumerate(chosen)
+            if values[run.id]
         ]
         figure = figures.curves(title, y_title, series, percent=share)
     live_figure(figure, key="compare_curves", revision=f"{name} {together} " + ",".join(run.id for run in chosen), height=420)
-    empty = [f"{run_name(run)} · seed {run.config['seed']}" for run in chosen if not values[run.id]]
+    empty = [names[run.id] for run in chosen if not values[run.id]]
     if empty:
         st.caption("No such curve: " + ", ".join(plain(title) for title in empty))
 
@@ -81,14 +118,16 @@ def grouped(chosen: list[Run]) -> list[list[Run]]:
     return [list(found.values()) for found in groups.values()]
 
 
-def distinct(named: list[tuple[str, Band]]) -> list[tuple[str, Band]]:
+def distinct(named: Sequence[tuple[str, T]]) -> list[tuple[str, T]]:
     """Two groups of one name get numbers: what differs between them stands in the table below."""
     names = [name for name, _ in named]
     return [(name if names.count(name) == 1 else f"{name} ({number + 1})", band) for number, (name, band) in enumerate(named)]
 
 
 def table(rows: list[dict[str, Any]]) -> None:
-    st.dataframe(rows, hide_index=True, width="stretch")
+    """Shares stay numbers, so that a click on their heading sorts them."""
+    shares = {title: st.column_config.NumberColumn(title, format="%.3f" if title == FINAL["test/auc_roc"] else "percent") for title in (*FINAL.values(), *PROBES.values())}
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares)
 
 
 def settings(run: Run) -> dict[str, Any]:
@@ -99,11 +138,11 @@ def settings(run: Run) -> dict[str, Any]:
 
 def differences(chosen: list[Run]) -> None:
     st.subheader("What differs", anchor=False)
-    rows = differing([settings(run) for run in chosen])
+    rows, names = differing([settings(run) for run in chosen]), legend_names(chosen)
     if not rows:
         st.caption("These runs have the same settings.")
         return
-    table([{"setting": key, **{f"{n + 1} · {run_name(run)}": _shown(value) for n, (run, value) in enumerate(zip(chosen, values, strict=True))}} for key, values in rows.items()])
+    table([{"setting": key, **{names[run.id]: _shown(value) for run, value in zip(chosen, values, strict=True)}} for key, values in rows.items()])
 
 
 def _shown(value: Any) -> str:
@@ -111,24 +150,19 @@ def _shown(value: Any) -> str:
 
 
 def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
-    rows = []
+    rows, names = [], legend_names(chosen)
     columns = FINAL | {name: title for name, title in PROBES.items() if any(name in run.status.metrics for run in chosen)}
     for run in chosen:
         metrics = run.status.metrics
         rows.append(
             {
-                "run": run_name(run),
-                "seed": run.config["seed"],
+                "run": names[run.id],
                 "state": run.status.state,
-                **{title: _figure(name, metrics.get(name)) for name, title in columns.items()},
+                **{title: metrics.get(name) for name, title in columns.items()},
                 "training time": theme.duration(run.status.seconds),
             }
         )
     return rows
-
-
-def _figure(name: str, value: float | None) -> str:
-    return (f"{value:.3f}" if value is not None else theme.NOTHING) if name == "test/auc_roc" else theme.percent(value)
 
 
 def spread(chosen: list[Run]) -> None:
@@ -152,7 +186,7 @@ def label_budgets(chosen: list[Run]) -> None:
         (catalog_title(group[0]), budget_curve([(run.config["data"]["labels"]["per_class"], run.status.metrics["test/accuracy"]) for run in group])) for group in groups.values()
     ]
     if any(len(points) > 1 for _, points in curves):
-        live_figure(figures_compare.budgets("What more labels are worth", curves), key="compare_budgets", revision="budgets", height=360)
+        live_figure(figures_compare.budgets("What more labels are worth", distinct(curves)), key="compare_budgets", revision="budgets", height=360)
 
 
 def catalog_title(run: Run) -> str:

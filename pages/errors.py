@@ -13,10 +13,11 @@ from engine.analysis.roc import roc_curves
 from engine.analysis.temperature import fit_temperature, scaled
 from engine.runs.store import Run
 from ui import figures, figures_inside, theme
+from ui.biography import biography
 from ui.figures import Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
 from ui.live_figure import live_figure
-from ui.names import run_title
+from ui.names import run_name, run_title
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.picture_gallery import Shown, picture_gallery
 from ui.server import lab
@@ -36,12 +37,16 @@ def known(inside: Inside, step: int, part: str) -> tuple[Ids, Floats, Ids]:
     return ids[truth >= 0], probabilities[truth >= 0], truth[truth >= 0]
 
 
-def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids) -> None:
+def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: str, step: int) -> None:
     counts = confusion(probabilities, truth)
     left, right = st.columns([3, 2])
     place = f"{_KEY}_cell_{inside.run.id}"
     with left:
-        drawn = figures.confusion_matrix(counts, inside.class_names)
+        shares = False
+        if len(inside.class_names) <= figures.CELLS_UP_TO:
+            words = {False: "counts", True: "shares of the true class"}
+            shares = bool(st.segmented_control("Numbers in the cells", list(words), default=False, format_func=lambda one: words[one], key=f"{_KEY}_shares"))
+        drawn = figures.confusion_matrix(counts, inside.class_names, shares=shares)
         clicked = live_figure(drawn, key=f"{_KEY}_matrix", revision=inside.run.id, height=460 if len(inside.class_names) <= 15 else 640, clickable=True)
         if clicked is not None and clicked["customdata"]:
             st.session_state[place] = tuple(clicked["customdata"][:2])
@@ -59,7 +64,23 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids) -> None:
         st.markdown(f"**{len(chosen)} of {counts[true].sum()}: {names[0]}" + (f", taken for {names[1]}**" if true != taken else ", and recognized**"))
         st.caption("The commonest mistake; choose a cell to open its pictures." if place not in st.session_state else "")
         shown = [one(inside, int(ids[i]), int(truth[i]), int(taken), float(probabilities[i].max())) for i in chosen[np.argsort(-probabilities[chosen].max(1), kind="stable")]]
-        picture_gallery(inside, shown[:_GALLERY], f"{_KEY}_cell")
+        browse(inside, shown, part, step, "cell", narrow=True)
+
+
+def browse(inside: Inside, shown: list[Shown], part: str, step: int, which: str, narrow: bool = False) -> None:
+    """A gallery whose pictures open: the one that was chosen tells its life below."""
+    if len(shown) > _GALLERY:
+        st.caption(f"The first {_GALLERY} of {theme.count(len(shown))}.")
+        shown = shown[:_GALLERY]
+    place = f"{_KEY}_picture"
+    kept = st.session_state.get(place)
+    chosen = kept[2] if kept is not None and kept[:2] == (inside.run.id, which) and any(one.id == kept[2] for one in shown) else None
+    clicked = picture_gallery(inside, shown, f"{_KEY}_{which}", selected=chosen)
+    if clicked is not None:
+        st.session_state[place] = (inside.run.id, which, clicked)
+        st.rerun(scope="fragment")
+    if chosen is not None:
+        biography(inside, chosen, part, step, f"{_KEY}_{which}", narrow=narrow)
 
 
 def one(inside: Inside, sample: int, truth: int, taken: int, confidence: float) -> Shown:
@@ -69,15 +90,18 @@ def one(inside: Inside, sample: int, truth: int, taken: int, confidence: float) 
 def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
     st.subheader("Class by class", anchor=False)
     table = per_class(confusion(probabilities, truth))
-    rows = [
-        {
-            "class": name,
-            **{title: theme.percent(float(table[key][k])) for key, title in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"))},
-            "pictures": int(table["support"][k]),
+    taken = np.bincount(probabilities.argmax(1), minlength=len(inside.class_names))
+    rows = []
+    for k, name in enumerate(inside.class_names):
+        there, asked = table["support"][k] > 0, taken[k] > 0  # of a class without pictures, or that nothing is taken for, a share says nothing
+        figures_of = {
+            "precision": float(table["precision"][k]) if asked else None,
+            "recall": float(table["recall"][k]) if there else None,
+            "F1": float(table["f1"][k]) if there or asked else None,
         }
-        for k, name in enumerate(inside.class_names)
-    ]
-    st.dataframe(rows, hide_index=True, width="stretch")
+        rows.append({"class": name, **figures_of, "pictures": int(table["support"][k])})
+    shares = {name: st.column_config.NumberColumn(name, format="percent") for name in ("precision", "recall", "F1")}
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares)
 
 
 def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
@@ -102,25 +126,34 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
 def reliability(inside: Inside, step: int, part: str, probabilities: Floats, truth: Ids) -> None:
     bins = calibration(probabilities.astype(np.float64), truth)
     tables = [("as it is", bins, error_of(bins), theme.RIGHT)]
-    _, held, held_truth = known(inside, step, "validation")
-    temperature = None
-    if len(held_truth) and part != "validation":  # what it was fitted to would flatter it
-        temperature = fit_temperature(held, held_truth)
+    temperature, origin = None, ""
+    if part != "validation":  # what it was fitted to would flatter it
+        temperature, origin = cooling(inside, step)
+    if temperature is not None:
         cooler = calibration(scaled(probabilities, temperature), truth)
         tables.append((f"at temperature {temperature:.2f}", cooler, error_of(cooler), theme.WRONG))
     live_figure(figures_inside.reliability(tables, "As sure as it is right? Bars below the line promise too much"), key=f"{_KEY}_reliability", revision=inside.run.id)
     if temperature is not None:
         words = "too sure" if temperature > 1 else "not sure enough"
-        st.caption(f"The temperature was fitted to {theme.count(len(held_truth))} validation pictures: above 1 a model is too sure. This one is {words}. No answer changes by it.")
+        st.caption(f"The temperature was fitted to {origin}: above 1 a model is too sure. This one is {words}. No answer changes by it.")
 
 
-def worst_mistakes(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids) -> None:
+def cooling(inside: Inside, step: int) -> tuple[float | None, str]:
+    """The temperature that is stored with the model, or of an earlier evaluation one fitted here; None without validation pictures. And what it was fitted to."""
+    stored = inside.run.folder.model_about().get("temperature") if step == inside.steps[-1] else None
+    if isinstance(stored, float):
+        return stored, "all validation pictures, and is stored with the model"
+    _, held, truth = known(inside, step, "validation")
+    return (fit_temperature(held, truth), f"the {theme.count(len(truth))} validation pictures of this evaluation") if len(truth) else (None, "")
+
+
+def worst_mistakes(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: str, step: int) -> None:
     st.subheader("Most confident mistakes", anchor=False)
     taken, sure = probabilities.argmax(1), probabilities.max(1).astype(float)
     wrong = np.flatnonzero(taken != truth)
-    shown = [one(inside, int(ids[i]), int(truth[i]), int(taken[i]), sure[i]) for i in wrong[np.argsort(-sure[wrong], kind="stable")][:_GALLERY]]
+    shown = [one(inside, int(ids[i]), int(truth[i]), int(taken[i]), sure[i]) for i in wrong[np.argsort(-sure[wrong], kind="stable")]]
     if shown:
-        picture_gallery(inside, shown, f"{_KEY}_worst")
+        browse(inside, shown, part, step, "worst")
     else:
         st.caption("No mistake among these pictures.")
 
@@ -141,13 +174,14 @@ def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
     a, b, t = probabilities[mine].argmax(1), their_probabilities[yours].argmax(1), truth[mine]
     fixed, broken = np.flatnonzero((a != t) & (b == t)), np.flatnonzero((a == t) & (b != t))
     st.markdown(f"Of {theme.count(len(both))} pictures that both looked at, B fixes **{len(fixed)}** and breaks **{len(broken)}**.")
+    st.caption(f"This run after step {theme.count(step)}, B ({plain(run_name(other.run))}) after its last, {theme.count(other.steps[-1])}.")
     left, right = st.columns(2)
     for column, title, rows, key in ((left, "Fixed by B", fixed, "fixed"), (right, "Broken by B", broken, "broken")):
         with column:
             st.markdown(f"**{title}**")
-            shown = [Shown(int(both[i]), int(t[i]), int(a[i]), (f"B: {inside.class_names[int(b[i])]}",)) for i in rows[:_GALLERY]]
+            shown = [Shown(int(both[i]), int(t[i]), int(a[i]), (f"B: {inside.class_names[int(b[i])]}",)) for i in rows]
             if shown:
-                picture_gallery(inside, shown, f"{_KEY}_{key}")
+                browse(inside, shown, part, step, key, narrow=True)
             else:
                 st.caption("None.")
 
@@ -167,8 +201,11 @@ def page(inside: Inside, others: list[Run]) -> None:
     ids, probabilities, truth = known(inside, step, part)
     right_ones = int((probabilities.argmax(1) == truth).sum())
     st.markdown(f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))} {part} pictures of this evaluation.")
-    matrix(inside, ids, probabilities, truth)
-    worst_mistakes(inside, ids, probabilities, truth)
+    everything, final = len(inside.run.folder.split()[part]), inside.run.status.metrics.get(f"{part}/accuracy")
+    if everything > len(truth) and final is not None:
+        st.caption(f"Each evaluation keeps the same sample of them. Over all {theme.count(everything)}, the run ended at {theme.percent(final)}.")
+    matrix(inside, ids, probabilities, truth, part, step)
+    worst_mistakes(inside, ids, probabilities, truth, part, step)
     left, right = st.columns(2)
     with left:
         rocs(inside, probabilities, truth)

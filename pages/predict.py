@@ -29,8 +29,15 @@ def pixels(seen: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.frombuffer(base64.b64decode(seen["data"]), np.uint8).reshape(seen["shape"])
 
 
+def unknown(answer: Answer) -> bool:
+    """Whether all classes are alike to it: what a graph answers where no label reaches."""
+    return len(answer["probabilities"]) > 1 and max(answer["probabilities"]) - min(answer["probabilities"]) < 1e-6
+
+
 def verdict(answer: Answer) -> str:
     best = answer["top"][0]
+    if unknown(answer):
+        return "**Unknown**: all classes are as likely"
     words = f"**{plain(best['class'])}** · {theme.percent(best['probability'])}"
     words = words if best["probability"] >= _SURE else f"Not sure: perhaps {words}"
     truth = answer.get("truth")
@@ -85,7 +92,7 @@ def results(reply: dict[str, Any]) -> None:
                 "picture": a["name"],
                 "prediction": a["top"][0]["class"],
                 "probability": theme.percent(a["top"][0]["probability"]),
-                "note": "" if a["top"][0]["probability"] >= _SURE else "not sure",
+                "note": "unknown: all classes are as likely" if unknown(a) else "" if a["top"][0]["probability"] >= _SURE else "not sure",
             }
             if not a["error"]
             else {"picture": a["name"], "prediction": "", "probability": "", "note": a["error"]}

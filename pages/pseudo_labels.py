@@ -11,10 +11,12 @@ from engine.analysis.metrics import calibration_of, error_of
 from engine.analysis.thresholds import Guesses, kept, starved, sweep
 from engine.config import apply_changes
 from ui import figures, figures_inside, theme
+from ui.biography import biography
 from ui.current_run import GHOST, open_page, watch_new_run
 from ui.figures import Mark, Series
-from ui.gallery import picture_uri
 from ui.inside import Inside, elsewhere, evaluation, look_into, play_interval
+from ui.kept import keep
+from ui.kept import kept as kept_choice
 from ui.live_figure import live_figure
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.picture_gallery import Shown, picture_gallery
@@ -93,28 +95,35 @@ def time_figures(inside: Inside, guesses: Guesses, threshold: float, step: int) 
         st.warning(f"Starved at this threshold: {names}. Fewer than a quarter of an even share; such classes are easily lost altogether.", icon=":material/no_meals:")
 
 
-def calibrated(inside: Inside, guesses: Guesses) -> None:
+def against_truth(inside: Inside, guesses: Guesses, threshold: float) -> None:
+    """What only the true labels can tell, which the method itself never sees."""
     known = guesses.truth >= 0
     if not known.any():
-        st.caption("How well its confidence can be trusted is known only where true labels are.")
+        st.caption("How well its confidence can be trusted, and how much of each class it covers, is known only where true labels are.")
         return
-    bins = calibration_of(guesses.confidence[known], guesses.right[known])
-    figure = figures_inside.reliability([("unlabeled pictures", bins, error_of(bins), theme.RIGHT)], "As sure as it is right? Bars below the line promise too much")
-    live_figure(figure, key=f"{_KEY}_reliability", revision=inside.run.id)
+    left, right = st.columns(2)
+    with left:
+        coverage = kept(guesses, threshold, len(inside.class_names)).coverage
+        figure = figures_inside.class_shares("How much of each class is kept", inside.class_names, coverage, "of its pictures kept")
+        live_figure(figure, key=f"{_KEY}_coverage", revision=inside.run.id)
+    with right:
+        bins = calibration_of(guesses.confidence[known], guesses.right[known])
+        figure = figures_inside.reliability([("unlabeled pictures", bins, error_of(bins), theme.RIGHT)], "As sure as it is right? Bars below the line promise too much")
+        live_figure(figure, key=f"{_KEY}_reliability", revision=inside.run.id)
 
 
 def chosen_pictures(inside: Inside, guesses: Guesses, threshold: float, which: str) -> list[tuple[Any, ...]]:
-    """Places in `guesses`, the most telling first, each with what its caption adds."""
+    """All that belong there, the most telling first: places in `guesses`, each with what its caption adds."""
     confidence = guesses.confidence.astype(float)
     if which == "mistakes":
         wrong = np.flatnonzero(guesses.wrong)
-        return [(int(i),) for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:_GALLERY]]
+        return [(int(i),) for i in wrong[np.argsort(-confidence[wrong], kind="stable")]]
     if which == "below":
         below = np.flatnonzero(confidence < threshold)
-        return [(int(i),) for i in below[np.argsort(-confidence[below], kind="stable")][:_GALLERY]]
+        return [(int(i),) for i in below[np.argsort(-confidence[below], kind="stable")]]
     lives = inside.lives()
     flips = lives.flips()
-    order = [int(i) for i in np.argsort(-flips, kind="stable")[:_GALLERY] if flips[i] > 0]
+    order = [int(i) for i in np.argsort(-flips, kind="stable") if flips[i] > 0]
     places = {int(sample): place for place, sample in enumerate(guesses.ids)}
     return [(places[int(lives.ids[i])], f"{flips[i]} times") for i in order if int(lives.ids[i]) in places]
 
@@ -127,7 +136,9 @@ def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
             {"mistakes": "No mistake is known.", "below": "Nothing lies below this threshold.", "flipped": "No picture was ever taken for another class than before."}[which]
         )
         return
-    pictures = [Shown(int(guesses.ids[i]), int(guesses.truth[i]), int(guesses.labels[i]), (theme.percent(float(guesses.confidence[i])), *more)) for i, *more in shown]
+    if len(shown) > _GALLERY:
+        st.caption(f"The first {_GALLERY} of {theme.count(len(shown))}.")
+    pictures = [Shown(int(guesses.ids[i]), int(guesses.truth[i]), int(guesses.labels[i]), (theme.percent(float(guesses.confidence[i])), *more)) for i, *more in shown[:_GALLERY]]
     place = f"{_KEY}_picture_{inside.run.id}"
     clicked = picture_gallery(inside, pictures, f"{_KEY}_gallery_{which}", selected=st.session_state.get(place))
     if clicked is not None:
@@ -136,33 +147,9 @@ def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
     st.caption("Choose a picture to read its biography." if place not in st.session_state else "")
 
 
-def biography(inside: Inside, threshold: float) -> None:
-    sample = st.session_state.get(f"{_KEY}_picture_{inside.run.id}")
-    lives = inside.lives()
-    if sample is None or inside.pictures is None or sample not in lives.ids:
-        return
-    at = int(np.searchsorted(lives.ids, sample))
-    truth = int(inside.truth(lives.ids[at : at + 1])[0])
-    st.subheader("The biography of one picture", anchor=False)
-    left, right = st.columns([1, 3])
-    with left:
-        st.image(picture_uri(inside.pixels(sample)), width=140)
-        st.markdown(f"Picture **{sample}**" + (f", truly **{plain(inside.class_names[truth])}**" if truth >= 0 else ""))
-        crossed, flipped = lives.crossed(at, threshold), lives.flipped_at(at)
-        st.markdown(f"At or above τ = {threshold:.2f} from step **{theme.count(crossed)}** to the end." if crossed is not None else f"Below τ = {threshold:.2f} at the end.")
-        st.markdown("It was never taken for another class than at first." if not flipped else f"Changed its class at step {', '.join(theme.count(step) for step in flipped[:12])}.")
-    with right:
-        title = "What it was taken for, and how surely"
-        live_figure(
-            figures_inside.biography(lives.steps, lives.confidence[:, at], lives.labels[:, at], inside.class_names, threshold, title),
-            key=f"{_KEY}_life",
-            revision=f"{inside.run.id} {sample}",
-        )
-
-
 def retrain(inside: Inside, threshold: float) -> None:
     with mistakes(), st.spinner("Starting …"):
-        folder = lab().submit(apply_changes(inside.run.folder.config(), {"method.threshold": threshold}))
+        folder = lab().submit(apply_changes(inside.run.folder.config(), {"name": "", "method.threshold": threshold}))
         watch_new_run(folder.id, inside.run.id)
         st.session_state[GHOST] = inside.run.id
         open_page("pages/train.py", folder.id)
@@ -171,7 +158,8 @@ def retrain(inside: Inside, threshold: float) -> None:
 def page(inside: Inside) -> None:
     step = evaluation(inside, _KEY)
     left, right = st.columns([5, 2], vertical_alignment="bottom")
-    threshold = left.slider("Threshold τ: what would be kept", 0.0, 1.0, default_threshold(inside), step=0.01, key=f"{_KEY}_threshold_{inside.run.id}")
+    place = f"{_KEY}_threshold_{inside.run.id}"
+    threshold = keep(place, left.slider("Threshold τ: what would be kept", 0.0, 1.0, kept_choice(place, default_threshold(inside)), step=0.01, key=place))
     if "threshold" in inside.run.config["method"] and right.button(f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"):
         retrain(inside, threshold)
     guesses = inside.guesses(step)
@@ -179,9 +167,11 @@ def page(inside: Inside) -> None:
     st.caption(f"Counted over the {theme.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at; training's own mask rate counts the weak views of each batch.")
     threshold_figures(inside, guesses, threshold)
     time_figures(inside, guesses, threshold, step)
-    calibrated(inside, guesses)
+    against_truth(inside, guesses, threshold)
     galleries(inside, guesses, threshold)
-    biography(inside, threshold)
+    picture = st.session_state.get(f"{_KEY}_picture_{inside.run.id}")
+    if picture is not None:
+        biography(inside, picture, "unlabeled", step, _KEY, threshold=threshold)
 
 
 def guarded(inside: Inside) -> None:

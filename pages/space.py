@@ -11,7 +11,7 @@ import streamlit as st
 from engine.analysis.neighbors import nearest_neighbors
 from engine.analysis.projection import ProjectionRequest
 from engine.errors import LabError, ProjectionCancelled
-from engine.lab.material import Material, Sample, gather
+from engine.lab.material import Material, Sample, Source, gather
 from engine.lab.projector import Job
 from engine.runs.folder import PARTS
 from engine.runs.projections import Projection, read_projection
@@ -19,8 +19,9 @@ from engine.runs.store import Run
 from ui import forms, theme
 from ui.figures_space import scatter
 from ui.inside import Inside, elsewhere, look_into, opened, same_pictures
+from ui.kept import keep, kept
 from ui.live_figure import live_figure
-from ui.names import run_title
+from ui.names import run_name, run_title
 from ui.page import folded, header, how_it_works, mistakes, nothing_yet
 from ui.picture_gallery import Shown, picture_gallery
 from ui.player import player
@@ -30,88 +31,108 @@ from ui.space_points import COLORS, answers, coloring, tips
 header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
 _KEY = "space"
 _GALLERY, _NEAR, _FRAMES = 60, 12, 40
-SOURCES = {"embeddings": "features", "pixels": "raw pixels"}
+SOURCES: dict[Source, str] = {"embeddings": "features", "projections": "projection head", "pixels": "raw pixels"}
+_WORDS: dict[Source, str] = {"embeddings": "how the network sees it", "projections": "how the loss compares it", "pixels": "how the bare pixels have it"}
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 
 
-def wanted(inside: Inside) -> tuple[str, ProjectionRequest, Sample, list[int]]:
+def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]]:
     """What the person asks for: source, request, sample and steps."""
     first, second, third, fourth = st.columns([5, 3, 5, 4], vertical_alignment="bottom")
-    # Widgets forget when the page is left: what was chosen is kept beside them.
-    kept: dict[str, Any] = st.session_state.setdefault(f"{_KEY}_kept", {"method": "pca", "dimensions": 2, "source": "embeddings", "through": False})
-    method = first.segmented_control("Projection", list(METHODS), default=kept["method"], format_func=lambda one: METHODS[one], key=f"{_KEY}_method") or "pca"
-    dimensions = second.segmented_control("Space", [2, 3], default=kept["dimensions"], format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions") or 2
-    source = third.segmented_control("Of", list(SOURCES), default=kept["source"], format_func=lambda one: SOURCES[one], key=f"{_KEY}_source") or "embeddings"
-    alone = source == "pixels" or len(inside.steps) < 2
-    through = fourth.toggle("Through time", kept["through"], key=f"{_KEY}_through", disabled=alone, help="All evaluations in one layout, so that points travel instead of jumping.")
-    kept.update(method=method, dimensions=dimensions, source=source, through=through)
-    settings: dict[str, Any] = {**kept.get(f"settings_{method}", {}), "method": method, "dimensions": dimensions}
-    sample: dict[str, Any] = kept.get("sample", {})
+    before: dict[str, Any] = kept(_KEY, {"method": "pca", "dimensions": 2, "source": "embeddings", "through": False})
+    method = first.segmented_control("Projection", list(METHODS), default=before["method"], format_func=lambda one: METHODS[one], key=f"{_KEY}_method") or "pca"
+    dimensions = second.segmented_control("Space", [2, 3], default=before["dimensions"], format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions") or 2
+    offered = [one for one in SOURCES if one != "projections" or inside.has_projections()]
+    origin: Source = before["source"] if before["source"] in offered else "embeddings"
+    source: Source = third.segmented_control("Of", offered, default=origin, format_func=lambda one: SOURCES[one], key=f"{_KEY}_source_{len(offered)}") or "embeddings"
+    still = source == "pixels" or len(inside.steps) < 2 or dimensions == 3
+    through = fourth.toggle(
+        "Through time",
+        before["through"] and not still,
+        key=f"{_KEY}_through_{still}",
+        disabled=still,
+        help="All evaluations in one plane: points travel instead of jumping.",
+    )
+    settings: dict[str, Any] = {**before.get(f"settings_{method}", {}), "method": method, "dimensions": dimensions}
+    sample: dict[str, Any] = before.get("sample", {})
     if (more := folded("More settings", f"{_KEY}_more")) is not None:
         with more:
-            schema = ProjectionRequest.model_json_schema()
-            skip = {"pca": ("perplexity", "neighbors", "min_dist", "seed"), "umap": ("perplexity",), "tsne": ("neighbors", "min_dist")}[method]
-            settings = forms.settings(schema, {**ProjectionRequest().model_dump(), **settings}, f"{_KEY}_{method}", skip=("method", "dimensions", *skip))
-            parts = st.multiselect("Pictures", PARTS, sample.get("parts", PARTS), key=f"{_KEY}_parts")
-            limit = st.slider(
-                "Points, at most", 500, 20_000, sample.get("limit", 5_000), step=500, key=f"{_KEY}_limit", help="All labeled ones, and of the others each class its share."
-            )
-            sample = {"parts": parts or PARTS, "limit": limit}
-        kept.update({f"settings_{method}": settings, "sample": sample})
-    if len(inside.steps) > 1 and not (through and source == "embeddings"):
-        step = int(st.select_slider("Evaluation after step", inside.steps, inside.steps[-1], key=f"{_KEY}_step_{inside.run.id}", format_func=theme.count))
-        steps = [step]
+            settings, sample = details(inside, settings, sample)
+    chosen = {"method": method, "dimensions": dimensions, "source": source, f"settings_{method}": settings, "sample": sample}
+    keep(_KEY, {**before, **chosen, **({} if still else {"through": through})})
+    if through:
+        steps = [inside.steps[i] for i in np.unique(np.linspace(0, len(inside.steps) - 1, min(_FRAMES, len(inside.steps))).astype(int))]
+    elif len(inside.steps) > 1:
+        place = f"{_KEY}_step_{inside.run.id}"
+        step = st.select_slider("Evaluation after step", inside.steps, kept(place, inside.steps[-1], inside.steps), key=place, format_func=theme.count)
+        steps = [int(keep(place, step))]
     else:
-        steps = [inside.steps[i] for i in np.unique(np.linspace(0, len(inside.steps) - 1, min(_FRAMES, len(inside.steps))).astype(int))] if through else [inside.steps[-1]]
+        steps = [inside.steps[-1]]
     return source, ProjectionRequest.parse(settings), Sample.parse(sample), steps
 
 
+def details(inside: Inside, settings: dict[str, Any], sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The method's own settings, and which points are drawn."""
+    method = settings["method"]
+    skip = {"pca": ("perplexity", "neighbors", "min_dist", "seed"), "umap": ("perplexity",), "tsne": ("neighbors", "min_dist")}[method]
+    changed = forms.settings(ProjectionRequest.model_json_schema(), {**ProjectionRequest().model_dump(), **settings}, f"{_KEY}_{method}", skip=("method", "dimensions", *skip))
+    parts = st.multiselect("Pictures", PARTS, sample.get("parts", PARTS), key=f"{_KEY}_parts") or PARTS
+    most = min(20_000, -(-inside.sampled // 500) * 500)  # as many as the evaluations kept, in whole steps of the slider
+    limit = sample.get("limit", 5_000)
+    if most > 500:
+        words = "All labeled ones, and of the others each class its share."
+        limit = st.slider("Points, at most", 500, most, min(limit, most), step=500, key=f"{_KEY}_limit_{most}", help=words)
+    return changed, {"parts": parts, "limit": limit}
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _gathered(run_id: str, stamp: tuple[int, int], source: str, steps: tuple[int, ...], sample: str, _run: Run, _sample: Sample) -> Material:
-    return gather(_run.folder.path, source, steps, _sample)  # type: ignore[arg-type]  # one of the two sources
+def _gathered(run_id: str, stamp: tuple[int, int], source: Source, steps: tuple[int, ...], sample: str, _run: Run, _sample: Sample) -> Material:
+    return gather(_run.folder.path, source, steps, _sample)
 
 
-def gathered(inside: Inside, source: str, steps: list[int], sample: Sample) -> Material:
+def gathered(inside: Inside, source: Source, steps: list[int], sample: Sample) -> Material:
     return _gathered(inside.run.id, inside.stamp, source, tuple(steps), sample.model_dump_json(), inside.run, sample)
 
 
-def projection(inside: Inside, material: Material, source: str, request: ProjectionRequest, sample: Sample, steps: list[int], key: str) -> Projection | None:
+def projection(inside: Inside, material: Material, source: Source, request: ProjectionRequest, sample: Sample, steps: list[int], key: str) -> Projection | None:
     """The projection if it is there; else the button that computes it, or how far that is. PCA takes no time and is not asked for."""
-    kept_one = read_projection(inside.run.folder.path, material.key(source, request))  # type: ignore[arg-type]  # one of the two sources
+    kept_one = read_projection(inside.run.folder.path, material.key(source, request))
     if kept_one is not None:
         return kept_one
-    jobs: dict[str, Job] = st.session_state.setdefault(f"{_KEY}_jobs", {})
-    name = f"{inside.run.id} {material.key(source, request)}"  # type: ignore[arg-type]  # one of the two sources
+    name = f"{inside.run.id} {material.key(source, request)}"
+    # One that ended while another page was looked at is read from disk when it is asked for again.
+    jobs: dict[str, Job] = {kept: job for kept, job in st.session_state.get(f"{_KEY}_jobs", {}).items() if kept == name or not job.done()}
+    st.session_state[f"{_KEY}_jobs"] = jobs
     job = jobs.get(name)
     if job is not None and job.done():
         jobs.pop(name)
         try:
             return job.result()
         except ProjectionCancelled:
-            job = None
-    if job is None and request.method != "pca":
-        st.info(
-            f"{METHODS[request.method]} of {theme.count(len(material.ids))} points has not been computed yet. It takes some seconds to half a minute for each evaluation.",
-            icon=":material/scatter_plot:",
-        )
+            job, st.session_state[f"{_KEY}_cancelled"] = None, name
+    if job is None and (request.method != "pca" or st.session_state.get(f"{_KEY}_cancelled") == name):
+        takes = "" if request.method == "pca" else " It takes some seconds to half a minute for each evaluation."
+        st.info(f"{METHODS[request.method]} of {theme.count(len(material.ids))} points has not been computed yet.{takes}", icon=":material/scatter_plot:")
         if not st.button(f"Compute {METHODS[request.method]}", key=f"{key}_compute", type="primary", icon=":material/play_arrow:"):
             return None
     if job is None:
-        job = projector().ask(inside.run.folder.path, source, request, steps, sample)  # type: ignore[arg-type]  # one of the two sources
+        job = projector().ask(inside.run.folder.path, source, request, steps, sample)
         if request.method == "pca":
             with st.spinner("Projecting …"), suppress(LabError):  # behind another projection it may have to wait: then with a bar and a way out
                 return job.result(3)
         jobs[name] = job
 
     @st.fragment(run_every=0.5)
-    def watch(job: Job) -> None:
-        if job.done():
+    def watch(mine: Job) -> None:
+        if mine.done():
             st.rerun()
-        share, words = job.progress()
-        st.progress(min(share, 1.0), text=f"{words} …")
-        if st.button("Cancel", key=f"{key}_cancel"):
-            job.cancel()
-            st.rerun()
+        for number, one in enumerate([mine, *(other for other in jobs.values() if other is not mine and not other.done())]):
+            share, words = one.progress()
+            whose = "" if one is mine else f"Before it, {METHODS[one.arguments['request']['method']]}: "
+            st.progress(min(share, 1.0), text=f"{whose}{words} …")
+            if st.button("Cancel", key=f"{key}_cancel_{number}"):
+                one.cancel()
+                st.rerun()
 
     watch(job)
     return None
@@ -122,9 +143,13 @@ def chosen_key(inside: Inside) -> str:
     return f"{_KEY}_chosen_{inside.content}"
 
 
-def draw(inside: Inside, found: Projection, by: str, title: str, key: str, revision: str, chosen: list[int] | None) -> None:
-    """The last frame as a figure; what is surrounded or clicked becomes the selection of both figures."""
-    step = int(found.steps[-1]) or inside.steps[-1]
+def near_key(inside: Inside) -> str:
+    """The one picture whose neighbors are shown."""
+    return f"{_KEY}_near_{inside.content}"
+
+
+def draw(inside: Inside, found: Projection, step: int, by: str, title: str, key: str, revision: str, chosen: list[int] | None) -> None:
+    """The last frame as a figure, with the answers after `step`; what is surrounded or clicked becomes the selection of both figures."""
     taken, sure = answers(inside, step)
     labeled = (found.part == 0) & (np.bincount(found.part, minlength=4)[1:].sum() > 0)
     figure = scatter(found.frames[-1], found.ids, labeled, tips(inside, found, taken, sure), coloring(inside, found, by, taken, sure), title, chosen)
@@ -133,8 +158,7 @@ def draw(inside: Inside, found: Projection, by: str, title: str, key: str, revis
         return
     picked = event.get("selected") or ([event["customdata"][0]] if event.get("customdata") else [])
     st.session_state[chosen_key(inside)] = [int(sample) for sample in picked] or None
-    if len(picked) == 1:
-        st.session_state[f"{_KEY}_near"] = int(picked[0])
+    st.session_state[near_key(inside)] = int(picked[0]) if len(picked) == 1 else None
     st.rerun()
 
 
@@ -153,29 +177,29 @@ def trust(found: Projection) -> None:
     third.metric("Points", theme.count(len(found.ids)))
 
 
-def selection(inside: Inside, material: Material, found: Projection) -> None:
+def selection(inside: Inside, material: Material, found: Projection, step: int) -> None:
     chosen: list[int] | None = st.session_state.get(chosen_key(inside))
     if not chosen:
         st.caption("Surround points with the lasso, or click one, and their pictures appear here.")
         return
-    taken, sure = answers(inside, int(found.steps[-1]) or inside.steps[-1])
+    taken, sure = answers(inside, step)
     truth = dict(zip(found.ids.tolist(), found.labels.tolist(), strict=True))
     here = [sample for sample in chosen if sample in truth]
     st.markdown(f"**{theme.count(len(here))} chosen**" + (f", the first {_GALLERY} of them" if len(here) > _GALLERY else ""))
     if st.button("Forget the selection", key=f"{_KEY}_forget", type="tertiary"):
         st.session_state.pop(chosen_key(inside), None)
-        st.session_state.pop(f"{_KEY}_near", None)
+        st.session_state.pop(near_key(inside), None)
         st.rerun()
     shown = [Shown(sample, truth[sample], taken.get(sample, -1), (theme.percent(sure[sample]),) if sample in sure else ()) for sample in here[:_GALLERY]]
-    clicked = picture_gallery(inside, shown, f"{_KEY}_gallery", selected=st.session_state.get(f"{_KEY}_near"), thumb=48)
+    clicked = picture_gallery(inside, shown, f"{_KEY}_gallery", selected=st.session_state.get(near_key(inside)), thumb=48)
     if clicked is not None:
-        st.session_state[f"{_KEY}_near"] = clicked
+        st.session_state[near_key(inside)] = clicked
         st.rerun()
-    near = st.session_state.get(f"{_KEY}_near")
+    near = st.session_state.get(near_key(inside))
     if near is not None and near in truth:
         st.markdown(f"**Nearest to picture {near}** in the full space, by cosine")
         at = int(np.searchsorted(material.ids, int(near)))
-        found_near = nearest_neighbors(material.features()[-1], _NEAR, "cosine", np.array([at]))
+        found_near = nearest_neighbors(material.last(), _NEAR, "cosine", np.array([at]))
         rows: list[tuple[int, float]] = list(zip(material.ids[found_near.indices[0]].tolist(), (1 - found_near.distances[0]).tolist(), strict=True))
         picture_gallery(inside, [Shown(i, truth[i], taken.get(i, -1), (f"cosine {cosine:.2f}",)) for i, cosine in rows], f"{_KEY}_nearest", thumb=48)
 
@@ -197,7 +221,9 @@ def page(inside: Inside, others: list[Run]) -> None:
     answered = bool(len(inside.part(steps[-1], "test")[0]) or len(inside.part(steps[-1], "unlabeled")[0]))
     offered = [by for by in COLORS if (by != "candidates" or partial) and (by not in ("taken", "right", "confidence") or answered)]
     left, right = st.columns(2)
-    by = left.selectbox("Color", offered, format_func=lambda one: COLORS[one], key=f"{_KEY}_color")
+    by = keep(
+        f"{_KEY}_color", left.selectbox("Color", offered, offered.index(kept(f"{_KEY}_color", offered[0], offered)), format_func=lambda one: COLORS[one], key=f"{_KEY}_color")
+    )
     titles = {run.id: run_title(run) for run in others}
     beside = right.selectbox("Beside it", [None, *titles], format_func=lambda run_id: titles[run_id] if run_id else "no other run", key=f"{_KEY}_beside")
     material = gathered(inside, source, steps, sample)
@@ -205,26 +231,30 @@ def page(inside: Inside, others: list[Run]) -> None:
     if found is None:
         return
     chosen: list[int] | None = st.session_state.get(chosen_key(inside))
-    name = material.key(source, request)  # type: ignore[arg-type]  # one of the two sources
+    name = material.key(source, request)
     travelling(inside, found, by)
-    words = "how the network sees it" if source == "embeddings" else "how the bare pixels have it"
+    title, place = f"{METHODS[request.method]}: {_WORDS[source]}", f"{_KEY}_figure_{request.dimensions}"
     if beside is None:
         figure, pictures = st.columns([3, 2])
         with figure:
-            draw(inside, found, by, f"{METHODS[request.method]}: {words}", f"{_KEY}_figure_{request.dimensions}", name, chosen)
+            draw(inside, found, steps[-1], by, title, place, name, chosen)
         with pictures:
-            selection(inside, material, found)
+            selection(inside, material, found, steps[-1])
     else:
         other = opened(next(run for run in others if run.id == beside))
         figure, second = st.columns(2)
         with figure:
-            draw(inside, found, by, f"{METHODS[request.method]}: {words}", f"{_KEY}_figure_{request.dimensions}", name, chosen)
+            draw(inside, found, steps[-1], by, title, place, name, chosen)
         with second:
-            theirs = [min(other.steps, key=lambda step: abs(step - steps[-1]))]
-            same = projection(other, gathered(other, source, theirs, sample), source, request, sample, theirs, f"{_KEY}_second")
+            theirs = [other.steps[-1] if steps[-1] == inside.steps[-1] else min(other.steps, key=lambda step: abs(step - steps[-1]))]
+            same = None
+            if source == "projections" and not other.has_projections():
+                st.info("That run has no projection head: choose features or raw pixels.", icon=":material/scatter_plot:")
+            else:
+                same = projection(other, gathered(other, source, theirs, sample), source, request, sample, theirs, f"{_KEY}_second")
             if same is not None:
-                draw(other, same, by, "The other run", f"{_KEY}_other_{request.dimensions}", name, chosen)
-        selection(inside, material, found)
+                draw(other, same, theirs[-1], by, f"{run_name(other.run)} after step {theme.count(theirs[-1])}", f"{_KEY}_other_{request.dimensions}", name, chosen)
+        selection(inside, material, found, steps[-1])
     trust(found)
 
 

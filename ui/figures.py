@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ Figure = dict[str, Any]
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 _MARKERS_UP_TO = 60  # points; beyond, markers would merge into a band
+CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matrix's cells
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
 PERCENT_TICKS = {"nticks": 6, "tickformatstops": [{"dtickrange": [None, 0.0099], "value": ".1%"}, {"dtickrange": [0.0099, None], "value": ".0%"}]}
 
@@ -224,23 +225,24 @@ def probability_bars(
     return figure
 
 
-def confusion_matrix(counts: npt.ArrayLike, classes: Sequence[str], *, title: str = "What is taken for what: mistakes lie off the diagonal") -> Figure:
+def confusion_matrix(counts: npt.ArrayLike, classes: Sequence[str], *, shares: bool = False, title: str = "What is taken for what: mistakes lie off the diagonal") -> Figure:
     """Rows are true classes, columns predicted ones. counts: int [K, K]. Color is the share of the row; blue the diagonal, orange the mistakes.
 
-    Small shares are drawn stronger than in proportion, because a class confused once in fifty is worth seeing. Counts stand in the cells up to 15
-    classes; any number of classes is legible by hovering and zooming. A click on a cell gives `customdata` [true index, predicted index].
+    Small shares are drawn stronger than in proportion, because a class confused once in fifty is worth seeing. Counts, or with `shares` shares of
+    the row, stand in the cells up to CELLS_UP_TO classes; any number of classes is legible by hovering and zooming.
+    A click on a cell gives `customdata` [true index, predicted index].
     """
-    table = np.asarray(counts)
+    counts_of = np.asarray(counts)
     k = len(classes)
-    if table.shape != (k, k):
-        raise ValueError(f"counts must be {k} x {k}, one row and column per class, but have the shape {list(table.shape)}")
-    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
-    names = unique([plain(shortened(name, 18)) for name in classes])
+    if counts_of.shape != (k, k):
+        raise ValueError(f"counts must be {k} x {k}, one row and column per class, but have the shape {list(counts_of.shape)}")
+    of_row = counts_of / np.maximum(counts_of.sum(1, keepdims=True), 1)
+    names = unique([plain(name) for name in shortened_apart(classes, 18)])
     diagonal = np.eye(k, dtype=bool)
-    cells = [[[true, predicted, int(table[true, predicted]), theme.percent(float(shares[true, predicted]))] for predicted in range(k)] for true in range(k)]
+    cells = [[[true, predicted, int(counts_of[true, predicted]), theme.percent(float(of_row[true, predicted]))] for predicted in range(k)] for true in range(k)]
     traces = []
     for name, where, color in (("right", diagonal, "0, 135, 195"), ("mistaken", ~diagonal, "224, 96, 0")):
-        shown = where & (table > 0) if name == "mistaken" else where
+        shown = where & (counts_of > 0) if name == "mistaken" else where
         traces.append(
             {
                 "type": "heatmap",
@@ -248,7 +250,7 @@ def confusion_matrix(counts: npt.ArrayLike, classes: Sequence[str], *, title: st
                 "uid": uid("layer", name),
                 "x": names,
                 "y": names,
-                "z": [[round(float(shares[i, j]), 4) if shown[i, j] else None for j in range(k)] for i in range(k)],
+                "z": [[round(float(of_row[i, j]), 4) if shown[i, j] else None for j in range(k)] for i in range(k)],
                 "zmin": 0,
                 "zmax": 1,
                 "colorscale": [[share, f"rgba({color}, {alpha})"] for share, alpha in ((0, 0.0), (0.01, 0.2), (0.05, 0.4), (0.2, 0.65), (1, 1.0))],
@@ -261,16 +263,18 @@ def confusion_matrix(counts: npt.ArrayLike, classes: Sequence[str], *, title: st
             }
         )
     figure = framed(traces, title, "predicted class", "true class")
+    found = [(i, j) for i in range(k) for j in range(k) if counts_of[i, j]]
+    rows = [[classes[i], classes[j], int(counts_of[i, j]), round(float(of_row[i, j]), 6)] for i, j in found]
+    figure["table"] = table(["true class", "predicted class", "pictures", "share of the true class"], rows)
     layout = figure["layout"]
     layout["showlegend"] = False
     for axis in ("xaxis", "yaxis"):
         layout[axis].update({"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False, "ticks": "", "tickangle": 0})
     layout["xaxis"]["tickangle"] = -60 if max(map(len, names), default=0) > 3 else 0
     layout["yaxis"]["autorange"] = "reversed"
-    if k <= 15:  # annotations instead of the traces' own text: that one chooses its color as if the cells were opaque
-        layout["annotations"] = [
-            {"x": names[j], "y": names[i], "text": f"{table[i, j]:,d}", "showarrow": False, "font": {"size": 11}} for i in range(k) for j in range(k) if table[i, j]
-        ]
+    if k <= CELLS_UP_TO:  # annotations instead of the traces' own text: that one chooses its color as if the cells were opaque
+        text = {(i, j): f"{of_row[i, j]:.0%}" if shares else f"{counts_of[i, j]:,d}" for i, j in found}
+        layout["annotations"] = [{"x": names[j], "y": names[i], "text": text[i, j], "showarrow": False, "font": {"size": 11}} for i, j in found]
     return figure
 
 
@@ -281,6 +285,19 @@ def plain(text: str) -> str:
 
 def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    """What a figure's download as CSV holds where its points alone would not say it: plain values, None for nothing."""
+    return {"columns": list(columns), "rows": [list(row) for row in rows]}
+
+
+def shortened_apart(names: Sequence[str], limit: int) -> list[str]:
+    """Names that fit. Where some do not, what all of them begin with is left out first: it tells none apart."""
+    if all(len(name) <= limit for name in names):
+        return list(names)
+    same = next((place for place, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
+    return [shortened("…" + name[same:] if same > 1 else name, limit) for name in names]
 
 
 def framed(traces: list[dict[str, Any]], title: str, x_title: str, y_title: str) -> Figure:

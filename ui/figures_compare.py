@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.analysis.compare import Band, BudgetPoint
 from ui import theme
-from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, uid
+from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, table, uid
 
 _DASHES: tuple[theme.Dash, ...] = ("solid", "dash", "dot", "dashdot")
 
@@ -108,6 +108,8 @@ def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuraci
     scale = [[0, "#123A6B"], [0.5, "#0087C3"], [1, "#FFA500"]]
     line = {"color": [round(float(value), 6) for value in accuracies], "colorscale": scale, "showscale": False}
     figure = framed([{"type": "parcoords", "uid": "parallel", "dimensions": dimensions, "line": line}], title, "", "")
+    each = [list(values) for _, values in settings]
+    figure["table"] = table([*(name for name, _ in settings), "test accuracy"], zip(*each, accuracies, strict=True))
     figure["layout"]["meta"] = {"above": 30}
     figure["layout"]["margin"] = {"l": 64, "r": 64, "t": 40, "b": 24}
     return figure

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from engine.analysis.metrics import CalibrationBins
 from ui import theme
-from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, uid
+from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, shortened_apart, table, uid
 
 _HATCHED = {"size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)"}
 
@@ -33,10 +33,12 @@ def class_counts(title: str, classes: Sequence[str], counts: npt.ArrayLike, shar
         "hovertemplate": f"%{{customdata[1]}}: %{{y:,d}}<br>{plain(share_means)}: %{{customdata[2]}}<extra></extra>",
     }
     figure = framed([bars], title, "", "pictures")
+    figure["table"] = table(["class", "pictures", share_means], zip(classes, values.tolist(), numbers(parts), strict=True))
     layout = figure["layout"]
     layout["showlegend"] = False
     shown = range(0, len(classes), max(1, -(-len(classes) // 24)))  # as many names as can be read
-    layout["xaxis"].update({"tickvals": list(shown), "ticktext": [plain(shortened(classes[k], 12)) for k in shown], "showgrid": False, "range": [-0.6, len(classes) - 0.4]})
+    names = shortened_apart(classes, 12)
+    layout["xaxis"].update({"tickvals": list(shown), "ticktext": [plain(names[k]) for k in shown], "showgrid": False, "range": [-0.6, len(classes) - 0.4]})
     layout["yaxis"]["rangemode"] = "tozero"
     if values.sum():
         even = float(values.sum() / len(classes))
@@ -44,6 +46,17 @@ def class_counts(title: str, classes: Sequence[str], counts: npt.ArrayLike, shar
         layout["annotations"] = [
             {"xref": "paper", "x": 1, "xanchor": "right", "yref": "y", "y": even, "yanchor": "bottom", "text": "if all got as many", "showarrow": False, "font": {"size": 11}}
         ]
+    return figure
+
+
+def class_shares(title: str, classes: Sequence[str], shares: npt.ArrayLike, share_means: str) -> Figure:
+    """One bar per class from 0 to 100 %, in the class's own color. shares: float [K], NaN where there is nothing to take a share of."""
+    parts = np.asarray(shares, np.float64)
+    figure = class_counts(title, classes, np.zeros(len(classes), int), parts, share_means)
+    bars = figure["data"][0]
+    bars.update({"name": share_means, "y": numbers(parts), "hovertemplate": f"%{{customdata[1]}}: %{{customdata[2]}} {plain(share_means)}<extra></extra>"})
+    figure["table"] = table(["class", share_means], zip(classes, numbers(parts), strict=True))
+    figure["layout"]["yaxis"] = {**figure["layout"]["yaxis"], "title": {"text": "share"}, "range": [0, 1.02], **PERCENT_TICKS}
     return figure
 
 
@@ -81,8 +94,15 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
                     "marker": {"symbol": "diamond", "size": 8},
                 }
             )
+    columns = ["of", "confidence from", "to", "pictures", "mean confidence", "share right"]
+    rows = [
+        [name, float(low), float(high), int(count), *numbers(np.array([sure, right], np.float64))]
+        for name, bins, _, _ in tables
+        for low, high, count, sure, right in zip(bins.edges[:-1], bins.edges[1:], bins.count, bins.confidence, bins.accuracy, strict=True)
+    ]
     diagonal = {"type": "line", "xref": "x", "yref": "y", "x0": 0, "x1": 1, "y0": 0, "y1": 1, "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"}}
     figure = framed(traces, title, "confidence", "share right")
+    figure["table"] = table(columns, rows)
     figure["layout"]["shapes"] = [diagonal]
     figure["layout"]["bargap"] = 0.05
     figure["layout"]["xaxis"].update({"range": [0, 1], "tickformat": ".2~f"})

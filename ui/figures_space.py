@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
 
 @dataclass(frozen=True)
 class Coloring:
-    """What the colors of N points mean. groups: int64 [N], places in names and paints; or values: float [N] from 0 to 1, without groups."""
+    """What the colors of N points mean. groups: int64 [N], places in names and paints; or values: float [N] from 0 to 1, NaN where there is none, without groups."""
 
     title: str
     groups: NDArray[np.int64] | None = None
@@ -42,29 +43,33 @@ def scatter(
         split = [(name, coloring.groups == k, {"color": paint}) for k, (name, paint) in enumerate(zip(coloring.names, coloring.paints, strict=True))]
     elif coloring.values is not None:
         bar = {"title": {"text": plain(coloring.title)}, "thickness": 12, "tickformat": ".0%"}
-        split = [(coloring.title, np.ones(len(ids), bool), {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar})]
+        there = np.isfinite(coloring.values)
+        split = [("no answer", ~there, {"color": theme.UNKNOWN}), (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar})]
+    # In a cube plotly fades no single points: there those that were not chosen are drawn apart, paler.
+    layers = [None] if picked is None or flat else [~picked, picked]
     for name, mine, paint in split:
-        for few in (False, True):
-            rows = np.flatnonzero(mine & (labeled == few))
+        for few, layer in itertools.product((False, True), layers):
+            rows = np.flatnonzero(mine & (labeled == few) & (True if layer is None else layer))
             if not len(rows):
                 continue
+            paler = layer is not None and layer is not picked
             marker: dict[str, Any] = {
                 **paint,
                 "size": (11 if flat else 7) if few else (5 if flat else 3),
                 "symbol": "diamond" if few else "circle",
-                "opacity": 1.0 if few else 0.75,
+                "opacity": 0.12 if paler else 1.0 if few else 0.75,
             }
             marker["line"] = {"width": 1.5 if few else 0, "color": theme.MUTED}
-            if coloring.values is not None:
+            if "colorscale" in paint and coloring.values is not None:
                 marker["color"] = coloring.values[rows].round(4).tolist()
                 marker["showscale"] = not few
             trace: dict[str, Any] = {
                 "type": "scattergl" if flat else "scatter3d",
                 "mode": "markers",
                 "name": plain(shortened(name, 20)) + (", labeled" if few else ""),
-                "uid": uid("points", f"{name}-{few}"),
+                "uid": uid("points", f"{name}-{few}-{paler}"),
                 "legendgroup": name,
-                "showlegend": coloring.groups is not None and len(coloring.names) <= _LEGEND_UP_TO and (not few or not (mine & ~labeled).any()),
+                "showlegend": "colorscale" not in paint and len(coloring.names) <= _LEGEND_UP_TO and not paler and (not few or not (mine & ~labeled).any()),
                 "marker": marker,
                 "customdata": [[int(ids[row])] for row in rows],
                 "text": [tips[row] for row in rows.tolist()],

@@ -65,7 +65,7 @@ def _number(title: str, field: Schema, value: Any, key: str, text: str | None, o
     low, high = (kind(bound) if bound is not None else None for bound in (low, high))
     shown: dict[str, Any] = {"key": key, "help": text}
     if optional:
-        return st.number_input(title, low, high, value=kind(value) if value is not None else None, step=kind(1), placeholder="follows the seed", **shown)
+        return st.number_input(title, low, high, value=kind(value) if value is not None else None, step=kind(1), placeholder=field.get("empty"), **shown)
     if (
         low is not None
         and high is not None

@@ -18,6 +18,7 @@ from engine.runs.pictures import Pictures
 from engine.runs.store import Run
 from ui import theme
 from ui.current_run import open_page, pick_run
+from ui.kept import keep, kept
 from ui.run_view import pictures_of
 
 _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
@@ -55,6 +56,15 @@ class Inside:
         """Ids [n] and probabilities [n, K] of one part at one evaluation; both empty where the snapshot has none."""
         arrays = _arrays(self.run.id, step, _written(self.run.folder, step), self.run.folder)
         return _of_part(arrays, part, len(self.class_names))
+
+    @property
+    def sampled(self) -> int:
+        """How many pictures each evaluation kept."""
+        return len(_arrays(self.run.id, self.steps[-1], _written(self.run.folder, self.steps[-1]), self.run.folder)["ids"])
+
+    def has_projections(self) -> bool:
+        """Whether the last evaluation kept what a projection head makes of the features."""
+        return _keeps(self.run.id, self.steps[-1], _written(self.run.folder, self.steps[-1]), "projections", self.run.folder)
 
     def guesses(self, step: int) -> Guesses:
         """What the served network took the unlabeled pictures of the fixed sample for."""
@@ -98,7 +108,7 @@ def evaluation(inside: Inside, key: str) -> int:
         return inside.steps[0]
     if place not in st.session_state:
         linked = st.query_params.get("run") == inside.run.id and st.query_params.get("step", "") in map(str, inside.steps) and f"{key}_seen" not in st.session_state
-        st.session_state[place] = int(st.query_params["step"]) if linked else inside.steps[-1]
+        st.session_state[place] = int(st.query_params["step"]) if linked else kept(place, inside.steps[-1], inside.steps)
     st.session_state[f"{key}_seen"] = True
     if st.session_state.pop(f"{key}_from_start", None):
         st.session_state[place] = inside.steps[0]
@@ -119,12 +129,13 @@ def evaluation(inside: Inside, key: str) -> int:
         st.rerun()
     if st.query_params.get("step") != str(step):
         st.query_params["step"] = str(step)
-    return int(step)
+    return int(keep(place, step))
 
 
 _LOOKS = {
     "pages/train.py": "Curves",
     "pages/pseudo_labels.py": "Pseudo-labels",
+    "pages/space.py": "Space",
     "pages/errors.py": "Errors",
     "pages/compare.py": "Compare",
     "pages/predict.py": "Predict",
@@ -157,6 +168,11 @@ def _arrays(run_id: str, step: int, written: int, _folder: RunFolder) -> dict[st
     if {"ids", "part"} - found.keys() or len({len(array) for array in found.values()}) > 1:
         raise RunError(f"The snapshot of step {step} of run {_folder.id} is not whole: choose another evaluation.")
     return found
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _keeps(run_id: str, step: int, written: int, name: str, _folder: RunFolder) -> bool:
+    return name in _folder.snapshot(step, (name,))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the evaluations …")

@@ -94,6 +94,7 @@ function draw(host, state) {
   if (!host.data) host.textContent = "";
   const { data, layout } = themed(structuredClone(state.figure), host);
   layout.uirevision = state.revision;
+  if (state.selected) layout.selections = []; // what was surrounded stands out by itself; a lasso that begins in an old outline would move that instead
   const kept = ranges.get(state.place) ?? {};
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^[xy]axis\d*$/.test(name)) continue;
@@ -157,7 +158,7 @@ function config(host, state) {
         { name: "png", title: "Download as PNG", icon: icons.camera, click: () => save("png") },
         { name: "svg", title: "Download as SVG", icon: icons.disk, click: () => save("svg") },
         { name: "html", title: "Download as a page that can be zoomed", icon: icons["3d_rotate"], click: savePage },
-        { name: "csv", title: "Download the data as CSV", icon: icons.spikeline, click: () => download(`${fileName()}.csv`, "text/csv", asCsv(host.data)) },
+        { name: "csv", title: "Download the data as CSV", icon: icons.spikeline, click: () => download(`${fileName()}.csv`, "text/csv", asCsv(state.figure)) },
       ],
     ],
   });
@@ -171,17 +172,16 @@ function download(name, type, content) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// One row for each point or cell, in the figure's own words.
-function asCsv(traces) {
+// The figure's own table if Python gave one; else one row for each point, with what it says when it is pointed at.
+function asCsv({ table, data: traces }) {
   const cell = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   const line = (...values) => values.map((value) => cell(asText(String(value ?? "")))).join(",");
-  const rows = traces.flatMap((trace) => {
-    const name = trace.name ?? "";
-    if (trace.z?.[0] instanceof Array) return trace.y.flatMap((y, i) => trace.x.map((x, j) => [x, y, trace.z[i][j]]).filter((one) => one[2] !== null)).map((one) => line(name, ...one));
-    return Array.from(trace.x ?? [], (x, i) => line(name, x, trace.y[i], ...(trace.z ? [trace.z[i]] : [])));
-  });
+  if (table) return [table.columns, ...table.rows].map((row) => line(...row)).join("\n") + "\n";
   const deep = traces.some((trace) => trace.z);
-  return [line("series", "x", "y", ...(deep ? ["z"] : [])), ...rows].join("\n") + "\n";
+  const said = traces.some((trace) => trace.type.startsWith("scatter") && trace.text);
+  const rows = traces.flatMap((trace) =>
+    Array.from(trace.x ?? [], (x, i) => line(trace.name ?? "", x, trace.y[i], ...(deep ? [trace.z?.[i]] : []), ...(said ? [trace.text?.[i]?.replaceAll("<br>", "; ")] : []))));
+  return [line("series", "x", "y", ...(deep ? ["z"] : []), ...(said ? ["about"] : [])), ...rows].join("\n") + "\n";
 }
 
 function themeColors(host) {

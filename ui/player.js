@@ -104,5 +104,5 @@ function legend(host, state) {
     dot.style.background = state.paints[k];
     entry.append(dot, name);
     return entry;
-  }));
+  }), ...(state.names.length > 24 ? [`and ${state.names.length - 24} more`] : []));
 }

@@ -12,6 +12,7 @@ from ui.figures import Bars
 from ui.live_figure import live_figure
 
 _FEATURES = (("", "learned features", theme.RIGHT, ""), ("/first_weights", "the same network, untrained", theme.WRONG, "/"), ("/pixels", "raw pixels", theme.MUTED, "x"))
+_BEGAN_WITH = "the features it began with"  # what the first weights are where they were not drawn at random
 _LINEAR = {"linear_1_per_class": "1 per class", "linear_5_per_class": "5 per class", "linear_10_per_class": "10 per class", "linear_full": "all labels"}
 _NEAREST = {"knn_1_per_class": "1-NN, 1 per class", "knn_5_per_class": "1-NN, 5 per class", "knn_full": "20-NN, all labels"}
 
@@ -22,11 +23,14 @@ def probe_bars(run: Run, key: str) -> None:
     groups = {name: title for name, title in _LINEAR.items() if f"test/{name}" in metrics}
     if not groups:
         return
-    kinds = [kind for kind in _FEATURES if any(f"test/{name}{kind[0]}" in metrics for name in groups)]
+    drawn = run.config["backbone"].get("init", "random") == "random"
+    features = [(of, words if drawn or of != "/first_weights" else _BEGAN_WITH, color, pattern) for of, words, color, pattern in _FEATURES]
+    kinds = [kind for kind in features if any(f"test/{name}{kind[0]}" in metrics for name in groups)]
     bars = [Bars(title, [metrics.get(f"test/{name}{of}") for name in groups], color, pattern) for of, title, color, pattern in kinds]
     figure = figures.grouped_bars("What the features are worth: a linear probe on them", list(groups.values()), bars, x_title="labels that the probe was given")
     live_figure(figure, key=f"{key}_probes", revision=run.id, height=320)
-    st.caption("On the test pictures, without augmentation. What a probe reaches on raw pixels or on the untrained network was not learned by this run.")
+    other = "the untrained network" if drawn else _BEGAN_WITH
+    st.caption(f"On the test pictures, without augmentation. What a probe reaches on raw pixels or on {other} was not learned by this run.")
     with st.expander("All probes"):
         st.dataframe(_rows(metrics, kinds), hide_index=True, width="stretch")
 

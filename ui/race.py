@@ -70,5 +70,7 @@ def entered(base: Config, method: str, per_class: int | None, seed: int) -> Conf
         if method == base["method"]["name"]
         else {**catalog()["defaults"][f"{method}/{base['data']['name']}"], "data": base["data"], "backbone": base["backbone"], "budget": base["budget"]}
     )
-    changes: Config = {"name": "", "seed": base["seed"] + seed, "data.split_seed": None}
+    changes: Config = {"name": "", "seed": base["seed"] + seed}
+    if seed:  # the base's own draw of labels is for its own seed
+        changes["data.split_seed"] = None
     return apply_changes(config, {**changes, **({"data.labels.per_class": per_class} if per_class is not None else {})})

@@ -114,6 +114,8 @@ def progress(status: Status) -> None:
         st.progress(0.0, text="Waiting for its turn …")
     elif status.state == "finished":
         st.progress(1.0, text=f"Finished: {words} in {theme.duration(status.seconds)} · {theme.speed(status.images_per_second)}")
+        if status.reason:
+            st.warning(plain(status.reason), icon=":material/hourglass_disabled:")
     elif status.state == "failed":
         st.error(plain(status.reason), icon=":material/error:")
     else:
@@ -168,6 +170,10 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
     with right:
         figure = figures.curves("Accuracy: what it is for", "share right", accuracies, old_accuracies, marks, percent=True, x_max=steps)
         live_figure(figure, key=f"{key}_accuracy", revision=run.id, height=280)
+    if unknown := story.latest("unknown"):
+        st.caption(
+            f"No chain of neighbors leads from a label to {theme.percent(unknown)} of the pictures: they stay unknown, all classes alike. More neighbors reach more of them."
+        )
     if not shares:
         return
     left, right = st.columns(2)

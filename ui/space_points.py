@@ -50,7 +50,7 @@ def coloring(inside: Inside, found: Projection, by: str, taken: dict[int, int], 
         verdict = [2 if truth < 0 or i not in taken else int(taken[i] != truth) for i, truth in zip(ids, found.labels.tolist(), strict=True)]
         return Coloring("right or wrong", np.array(verdict), ["right", "wrong", "unknown"], [theme.RIGHT, theme.WRONG, theme.UNKNOWN])
     if by == "confidence":
-        return Coloring("confidence", values=np.array([sure.get(i, 0.0) for i in ids]))
+        return Coloring("confidence", values=np.array([sure.get(i, np.nan) for i in ids]))
     if by == "part":
         return Coloring("part", found.part.astype(np.int64), PARTS, _PART_PAINTS)
     if by == "candidates":

@@ -15,11 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from engine.analysis.neighbors import Metric, nearest_neighbors, unit_rows
-from engine.config import Settings, param, sentence
-from engine.errors import ConfigError, ProjectionError
+from engine.config import Settings, param
+from engine.errors import ProjectionError
 
 Floats = NDArray[np.floating[Any]]
 Layout = NDArray[np.float32]
@@ -52,16 +51,9 @@ class ProjectionRequest(Settings):
         None,
         ge=0,
         le=2**31 - 1,
+        empty="another one each time",
         help="t-SNE and UMAP: a number makes the picture repeatable, on one core. Empty: on all cores, and two UMAPs of the same data differ a little.",
     )
-
-    @staticmethod
-    def parse(value: Any) -> ProjectionRequest:
-        """Validate a plain object. Raises ConfigError with one sentence on the first thing that is wrong."""
-        try:
-            return ProjectionRequest.model_validate(value)
-        except ValidationError as error:
-            raise ConfigError(sentence(error)) from None
 
     def used(self) -> dict[str, Any]:
         """The settings that this method reads: equal ones give equal projections."""

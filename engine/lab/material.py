@@ -10,17 +10,16 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from engine.analysis.projection import ProjectionRequest
 from engine.analysis.stratified import stratified
-from engine.config import Settings, param, sentence
-from engine.errors import ConfigError, ProjectionError, RunError
+from engine.config import Settings, param
+from engine.errors import ProjectionError, RunError
 from engine.runs import projections
 from engine.runs.folder import PARTS, Part, RunFolder
 from engine.runs.pictures import Pictures, load_pictures
 
-Source = Literal["embeddings", "pixels"]
+Source = Literal["embeddings", "projections", "pixels"]
 PIXELS = 4096  # numbers of one picture; of a larger one the means of squares of pixels are taken
 
 
@@ -29,14 +28,6 @@ class Sample(Settings):
 
     parts: tuple[Part, ...] = param(PARTS, min_length=1, help="Which of the run's pictures are drawn.")
     limit: int = param(5_000, ge=3, le=20_000, help="At most this many points: all labeled ones, and of the others each class its share.")
-
-    @staticmethod
-    def parse(value: Any) -> Sample:
-        """Validate a plain object. Raises ConfigError with one sentence on the first thing that is wrong."""
-        try:
-            return Sample.model_validate(value)
-        except ValidationError as error:
-            raise ConfigError(sentence(error)) from None
 
 
 @dataclass(frozen=True)
@@ -52,14 +43,18 @@ class Material:
     steps: tuple[int, ...]
     classes: int
     content: str
-    _embeddings: list[NDArray[np.floating[Any]]]
+    _stored: list[NDArray[np.floating[Any]]]
     _pixels_of: Pictures | None
 
     def features(self) -> list[NDArray[np.float32]]:
         """One table [N, D] for each frame."""
         if self._pixels_of is not None:
             return [_pixels(self._pixels_of, self._pixels_of.rows(self.ids))]
-        return [frame.astype(np.float32) for frame in self._embeddings]
+        return [frame.astype(np.float32) for frame in self._stored]
+
+    def last(self) -> NDArray[np.float32]:
+        """The last frame's table [N, D] alone."""
+        return self.features()[-1] if self._pixels_of is not None else self._stored[-1].astype(np.float32)
 
     def key(self, source: Source, request: ProjectionRequest) -> str:
         """Name under which this projection is kept."""
@@ -69,13 +64,15 @@ class Material:
 def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> Material:
     """The samples that are in the snapshots of all `steps`, drawn as `sample` says.
 
-    embeddings: what each evaluation stored. pixels: the pictures themselves, 0..1, which no training changes: one frame, said to be of step 0.
+    embeddings: the features that each evaluation stored; projections: what the projection head made of them, where the method has one.
+    pixels: the pictures themselves, 0..1, which no training changes: one frame, said to be of step 0.
     Raises ProjectionError if nothing is left to project, RunError if a snapshot or, for pixels, the pictures cannot be read.
     """
     if not steps:
         raise ProjectionError("There is nothing to project: choose at least one evaluation.")
     folder, ordered = RunFolder(run), sorted(set(steps))
-    snapshots = [_snapshot(folder, step) for step in ordered]
+    name = "embeddings" if source == "pixels" else source
+    snapshots = [_snapshot(folder, step, name) for step in ordered]
     ids, rows = _in_all(snapshots)
     part = snapshots[-1]["part"][rows[-1]]
     pictures, content = _pictures(folder, needed=source == "pixels")
@@ -92,20 +89,21 @@ def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> M
     if len(chosen) == 0:
         raise ProjectionError(f"There are no {' or '.join(sample.parts)} pictures in {'these evaluations' if len(ordered) > 1 else 'this evaluation'}: choose other parts.")
     ids, part, labels = ids[chosen], part[chosen], labels[chosen]
-    embeddings = [snapshot["embeddings"][row[chosen]] for snapshot, row in zip(snapshots, rows, strict=True)] if source == "embeddings" else []
+    stored = [snapshot[name][row[chosen]] for snapshot, row in zip(snapshots, rows, strict=True)] if source != "pixels" else []
     digest = hashlib.sha256(content.encode() if source == "pixels" else b"")
-    for array in (ids, part, labels, *embeddings):
+    for array in (ids, part, labels, *stored):
         digest.update(f"{array.dtype} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     classes = len(pictures.class_names) if pictures is not None else 0
-    return Material(ids, part, labels, tuple(ordered if source == "embeddings" else [0]), classes, digest.hexdigest(), embeddings, pictures if source == "pixels" else None)
+    return Material(ids, part, labels, tuple(ordered if source != "pixels" else [0]), classes, digest.hexdigest(), stored, pictures if source == "pixels" else None)
 
 
-def _snapshot(folder: RunFolder, step: int) -> dict[str, NDArray[Any]]:
-    found = folder.snapshot(step)
-    shapes = [found[name].shape[:1] for name in ("ids", "part", "embeddings") if name in found]
-    if len(shapes) < 3 or len(set(shapes)) > 1 or found["embeddings"].ndim != 2 or found["ids"].ndim != 1:
-        raise RunError(f"The snapshot of step {step} of run {folder.id} holds no features of its pictures: choose another evaluation.")
+def _snapshot(folder: RunFolder, step: int, name: str) -> dict[str, NDArray[Any]]:
+    found = folder.snapshot(step, ("ids", "part", name))
+    shapes = [array.shape[:1] for array in found.values()]
+    if len(shapes) < 3 or len(set(shapes)) > 1 or found[name].ndim != 2 or found["ids"].ndim != 1:
+        what = "features" if name == "embeddings" else "projections"
+        raise RunError(f"The snapshot of step {step} of run {folder.id} holds no {what} of its pictures: choose another evaluation.")
     return found
 
 

@@ -15,9 +15,9 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
+from engine.lab.child import begin
 from engine.training.control import Command, Control
 
-YIELDS_BY = 5  # a page that is looked at comes before the training that it shows
 log = logging.getLogger("fewlab.process")
 
 
@@ -105,14 +105,8 @@ class Process:
 
 
 def main() -> None:
-    if "--yield" in sys.argv and hasattr(os, "nice"):  # on Windows its parent starts it with a lower priority
-        os.nice(YIELDS_BY)
-    # Descriptor 1 carries the protocol alone: whatever a library prints goes to the log instead of between the lines.
-    protocol = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    Process(sys.stdin.buffer, protocol).serve()
+    answers = begin()
+    Process(sys.stdin.buffer, answers).serve()
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ from typing import IO, Any
 import numpy as np
 
 from engine.errors import FewLabError
+from engine.lab.child import begin
 from engine.lab.material import Material, Sample, gather
 from engine.runs.projections import Projection, read_projection, write_projection
 
-YIELDS_BY = 5  # pages come before the projection they wait for, and training is not starved by it
 _TRUST = 0.1  # share of the bar for the figures of trust
 _OFTEN = 0.1  # seconds between two words on progress
 log = logging.getLogger("fewlab.projections")
@@ -107,16 +107,10 @@ def _trust(material: Material, features: list[Any], frames: Any, metric: Any, te
 
 
 def main() -> None:
-    if "--yield" in sys.argv and hasattr(os, "nice"):  # on Windows its parent starts it with a lower priority
-        os.nice(YIELDS_BY)
     # Before OpenMP is loaded: its threads otherwise spin while they wait, and beside a training t-SNE took three times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Descriptor 1 carries the protocol alone: whatever a library prints goes to the log instead of between the lines.
-    protocol = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    Process(sys.stdin.buffer, protocol).serve()
+    answers = begin()
+    Process(sys.stdin.buffer, answers).serve()
 
 
 if __name__ == "__main__":

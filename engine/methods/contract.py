@@ -188,6 +188,10 @@ class Method(nn.Module):
         None instead of logits where the method knows no classes: it is then evaluated by probes of the features.
         """
 
+    def projection_head(self) -> nn.Module | None:
+        """From features [B, D] into the space in which the loss compares them, [B, P]: snapshots keep both. None: it compares none, or the features."""
+        return None
+
     def candidate_weights(self) -> Tensor | None:
         """Float [n, K] by row of the pool, each row a distribution over its candidates: what the method believes now. None: it keeps none."""
         return None

@@ -51,6 +51,9 @@ class SimCLR(GradientMethod):
     def served(self) -> nn.Module:
         return Encoder(self.backbone)
 
+    def projection_head(self) -> nn.Module:
+        return self.projection
+
     def streams(self) -> dict[str, Stream]:
         return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"simclr": View("simclr", count=2)})}
 

@@ -76,7 +76,8 @@ class Spread(FittedMethod):
         self._ids = fitting.ids
 
     def iterate(self, now: Now) -> StepResult:
-        system, x, r, p = self._system, self.solution.numpy(), self.residue.numpy(), self.direction.numpy()
+        # Graph and flow are scipy's and stay on the CPU; on another device the buffers get their values back below.
+        system, (x, r, p) = self._system, (buffer.cpu().numpy() for buffer in (self.solution, self.residue, self.direction))
         image = p - system.alpha * (system.similarity @ p)
         image[~system.free] = 0
         old = (r * r).sum(0)  # [K]
@@ -86,6 +87,8 @@ class Spread(FittedMethod):
         new = (r * r).sum(0)
         p *= np.divide(new, old, out=np.zeros_like(old), where=old > 0)
         p += r
+        for buffer, values in ((self.solution, x), (self.residue, r), (self.direction, p)):
+            buffer.copy_(torch.as_tensor(values))
         start = (system.rhs * system.rhs).sum(0)
         change = float(np.sqrt(np.divide(new, start, out=np.zeros_like(new), where=start > 0)).max())
         shares = self.beliefs()[self._reported]
@@ -97,14 +100,15 @@ class Spread(FittedMethod):
 
     def beliefs(self) -> Values:
         """float64 [N, K], each row a distribution: where the labels are now. A row that no label can reach is uniform."""
-        flowed = self.solution.numpy() * self._system.scale[:, None]
+        flowed = self.solution.cpu().numpy() * self._system.scale[:, None]
         flowed = np.where(self._system.free[:, None], flowed, self._targets)
         flowed = np.where(self._reached[:, None], flowed.clip(0), 0)  # rounding may leave -1e-17
         return row_normalized(flowed)
 
     def served(self) -> nn.Module:
         beliefs = torch.as_tensor(self.beliefs()).float() if len(self._bank) else torch.zeros(0, self.problem.classes)
-        return NeighborVote(self.backbone, self.params, self._bank, beliefs, self.gamma.clone())
+        device = self.solution.device
+        return NeighborVote(self.backbone, self.params, self._bank.to(device), beliefs.to(device), self.gamma.clone())
 
     @abstractmethod
     def system(self, graph: Graph, targets: Values, known: NDArray[np.bool_]) -> System:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
+import safetensors
 from numpy.typing import NDArray
 
 from engine.errors import RunError
@@ -188,6 +189,15 @@ class RunFolder:
     @property
     def previous_checkpoint_file(self) -> Path:
         return self.path / "checkpoint.previous.pt"
+
+    def model_about(self) -> dict[str, Any]:
+        """What the model file says about the model (`config`, `class_names`, `temperature` ...), without its weights. Empty if there is none to be read."""
+        try:
+            with safetensors.safe_open(self.model_file, "np") as file:
+                about = json.loads((file.metadata() or {})["fewlab"])
+        except (OSError, ValueError, KeyError, safetensors.SafetensorError):
+            return {}
+        return about if isinstance(about, dict) else {}
 
     # snapshots
 

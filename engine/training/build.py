@@ -10,7 +10,8 @@ import torch
 from engine.backbones.backbone import Backbone
 from engine.config import RunConfig
 from engine.data.chance import derive
-from engine.data.image_set import ImageSet
+from engine.data.image_set import Cancelled, DataSource, ImageSet, Progress
+from engine.data.report import Report
 from engine.data.split import Split, make_split
 from engine.methods.contract import Method, Problem
 from engine.registry import backbones, datasets, methods
@@ -20,6 +21,12 @@ from engine.training.initial_weights import start_from
 def load_images(config: RunConfig) -> ImageSet:
     images: ImageSet = datasets[config.data.name](config.data).load()
     return images
+
+
+def prepare(config: RunConfig, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Report | None:
+    """Download and import the pictures if that was not done before; the report of an import. Raises DataError, or ImportCancelled."""
+    source: DataSource = datasets[config.data.name](config.data)
+    return None if source.ready() else source.prepare(progress, cancelled)
 
 
 def check(config: RunConfig, checkpoints: Path) -> None:

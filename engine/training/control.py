@@ -21,8 +21,10 @@ class Control:
 
     def __init__(self) -> None:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self.ends = False  # whether the run was ever told to stop; asked by what comes before its first step
 
     def send(self, command: Command) -> None:
+        self.ends = self.ends or command.kind in ("stop", "interrupt")
         self._commands.put(command)
 
     def poll(self) -> Command | None:

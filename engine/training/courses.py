@@ -35,6 +35,10 @@ class Course(ABC):
     def served(self) -> nn.Module:
         """What is evaluated and kept: [B, C, H, W] to (features, logits or None)."""
 
+    def projection_head(self) -> nn.Module | None:
+        """The method's projection head as it goes with `served`; None where it has none."""
+        return None
+
     @abstractmethod
     def batch(self, now: Now) -> Batch | None:
         """The batch of a step, made again if need be; None where there is none."""
@@ -53,6 +57,8 @@ class GradientCourse(Course):
         self.method, self._machine = method, machine
         self.optimizer = make_optimizer(method, config.optimizer)
         self.average = WeightAverage(method.served(), config.optimizer.ema_decay)
+        head = method.projection_head()
+        self._average_head = WeightAverage(head, config.optimizer.ema_decay) if head is not None else None
         self.batches = Batches(method, config, images, split, machine)
         self.pictures_per_step = self.batches.pictures_per_step
         self._late = [group for group in method.groups() if group.from_progress > 0]
@@ -79,6 +85,8 @@ class GradientCourse(Course):
         self.method.before_update(now)
         self.optimizer.step()
         self.average.update(now.step)
+        if self._average_head is not None:
+            self._average_head.update(now.step)
         self.method.after_update(batch, now)
         self._latest = (now.step, batch)
         return result
@@ -94,17 +102,23 @@ class GradientCourse(Course):
     def served(self) -> nn.Module:
         return self.average.module
 
+    def projection_head(self) -> nn.Module | None:
+        return self._average_head.module if self._average_head is not None else None
+
     def batch(self, now: Now) -> Batch:
         if self._latest is None or self._latest[0] != now.step:
             self._latest = (now.step, self.batches.batch(now))
         return self._latest[1]
 
     def state(self) -> dict[str, Any]:
-        return {"average": self.average.module.state_dict(), "optimizer": self.optimizer.state_dict()}
+        heads = {"average_head": self._average_head.module.state_dict()} if self._average_head is not None else {}
+        return {"average": self.average.module.state_dict(), "optimizer": self.optimizer.state_dict(), **heads}
 
     def load_state(self, state: dict[str, Any]) -> None:
         self.average.module.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self._average_head is not None:
+            self._average_head.module.load_state_dict(state["average_head"])
 
 
 class FittedCourse(Course):

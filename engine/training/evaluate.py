@@ -35,6 +35,11 @@ class Served(NamedTuple):
     probe: dict[str, Any] | None
 
 
+def _sampled(places: NDArray[np.int64], part: str) -> NDArray[np.int64]:
+    """At most SAMPLE of the places. Each part draws for itself: with other labels a run still looks at the same test pictures."""
+    return places if len(places) <= SAMPLE else np.sort(np.random.default_rng(derive(0, f"snapshot {part}")).permutation(places)[:SAMPLE])
+
+
 class Evaluator:
     """Runs the served network over fixed samples of each part; which ones depends on the data alone, so evaluations can be compared."""
 
@@ -42,24 +47,24 @@ class Evaluator:
         order = np.argsort(images.ids, kind="stable")
         self._images, self._labels, self._machine = images, images.labels, machine
         self._places: dict[str, NDArray[np.int64]] = {part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS}
-        rng = np.random.default_rng(derive(0, "snapshot"))
         self._pool, self._candidates = order[np.searchsorted(images.ids[order], split.pool)], split.candidates
         self._candidate_rows = np.sort(np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE])
-        self._sample: dict[str, NDArray[np.int64]] = {part: places if len(places) <= SAMPLE else np.sort(rng.permutation(places)[:SAMPLE]) for part, places in self._places.items()}
+        self._sample = {part: _sampled(places, part) for part, places in self._places.items()}
         self._probes = Probes(images, self._places)
         self.temperature: float | None = None
 
-    def evaluate(self, served: nn.Module, final: bool = False) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
+    def evaluate(self, served: nn.Module, final: bool = False, head: nn.Module | None = None) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
         """Metrics by name (`test/accuracy`, `validation/accuracy` ...) and the snapshot's arrays.
 
         The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings float16 [n, D] of the
-        fixed samples. A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC; it sets
-        `temperature`, at which the network would be as sure as it is right. Of a network
-        without logits there are no probabilities; it is measured by nearest neighbors among the training pictures of the samples.
+        fixed samples; with a projection head also projections float16 [n, P], what it makes of the features.
+        A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC; it sets `temperature`, at which the
+        network would be as sure as it is right.
+        Of a network without logits there are no probabilities; it is measured by nearest neighbors among the training pictures of the samples.
         """
         metrics: dict[str, float] = {}
         found: dict[str, NDArray[np.float32]] = {}
-        arrays: dict[str, list[NDArray[Any]]] = {"ids": [], "part": [], "probabilities": [], "embeddings": []}
+        arrays: dict[str, list[NDArray[Any]]] = {"ids": [], "part": [], "probabilities": [], "embeddings": [], "projections": []}
         for number, part in enumerate(PARTS):
             sample = self._sample[part]
             if len(sample) == 0:
@@ -70,6 +75,8 @@ class Evaluator:
             arrays["ids"].append(self._images.ids[sample])
             arrays["part"].append(np.full(len(sample), number, np.uint8))
             arrays["embeddings"].append(features.astype(np.float16))
+            if head is not None:
+                arrays["projections"].append(self._projected(head, features).astype(np.float16))
             if probabilities is None:
                 continue
             arrays["probabilities"].append(probabilities.astype(np.float16))
@@ -117,6 +124,11 @@ class Evaluator:
         with torch.inference_mode(), self._machine.autocast():
             found = [backbone(self._pixels(places[start : start + batch])).float().cpu() for start in range(0, len(places), batch)]
         return torch.cat(found).numpy()
+
+    def _projected(self, head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        head.eval()
+        with torch.inference_mode(), self._machine.autocast():
+            return head(torch.as_tensor(features).to(self._machine.device)).float().cpu().numpy()  # type: ignore[no-any-return]  # a module's call is untyped
 
     def serve(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> Served:
         """The trained network as it will answer: itself if it has logits, else with the full linear probe on its features.

@@ -30,7 +30,8 @@ def start_from(backbone: Backbone, params: BackboneParams, checkpoints: Path) ->
         return ""
     weights, what = _weights(backbone, params, checkpoints)
     own = backbone.state_dict()
-    missing = sorted(own.keys() - weights.keys() - {"mean", "std"})
+    # Files from before torch 0.4.1, which are still handed out, have no counter of batches; nothing is computed from it.
+    missing = sorted(name for name in own.keys() - weights.keys() - {"mean", "std"} if not name.endswith("num_batches_tracked"))
     other = sorted(name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape)
     if missing or other:
         name = (other or missing)[0]

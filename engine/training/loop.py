@@ -195,7 +195,7 @@ class Trainer:
         self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
 
     def _evaluate(self, final: Served | None = None) -> dict[str, float]:
-        metrics, arrays = self.evaluator.evaluate(final.network if final else self.course.served(), final is not None)
+        metrics, arrays = self.evaluator.evaluate(final.network if final else self.course.served(), final is not None, self.course.projection_head())
         metrics |= final.metrics if final else {}
         arrays |= self.watch.pseudo_labels() or self._kept_pseudo_labels()
         more, kept = self.evaluator.candidates(self.method)
@@ -332,6 +332,8 @@ class Trainer:
             with self._heart_beating():
                 metrics = self._measure_and_keep()
         self._tick()
+        if state == "finished" and self.method.fitted and not self._converged:
+            self._why = f"Its {self.step:,} iterations ended before all had come to rest: start it again with more steps, or a larger tolerance."
         self.folder.add_event(state, self.step)
         self._tell(state, reason=self._why, **({"metrics": metrics} if metrics else {}))
         return self.status

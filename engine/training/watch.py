@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.data.image_set import ImageSet
-from engine.methods.contract import StepResult
+from engine.methods.contract import PseudoLabels, StepResult
 
 KEPT = 4_096  # the most recent pseudo-labels that a snapshot holds
 
@@ -30,11 +30,12 @@ class Watch:
     def add(self, result: StepResult) -> None:
         """Take in one step. Reads nothing off the device."""
         for name, value in result.scalars.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value.double()
+            self._sums[name] = self._sums[name] + value.to(self._device) if name in self._sums else value.to(self._device).double()
         self._steps += 1
-        believed = result.pseudo_labels
-        if believed is None:
+        if result.pseudo_labels is None:
             return
+        given = {name: part.to(self._device) for name, part in result.pseudo_labels._asdict().items() if part is not None}  # a fitted method's are on the CPU
+        believed = PseudoLabels(**given)
         truth = self._truth[torch.searchsorted(self._sorted_ids, believed.ids)]
         counted = believed.weight * (truth >= 0)
         for name, value in (("used", counted.sum()), ("right", (counted * (believed.labels == truth)).sum())):

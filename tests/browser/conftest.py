@@ -11,11 +11,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from engine.lab.inline import train
+from engine.runs.store import Run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -55,11 +60,11 @@ def page(browser: Browser) -> Iterator[Page]:
     assert elsewhere == []
 
 
-@pytest.fixture(scope="module")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+@contextmanager
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """serve(app, cwd=None, env=None) starts `streamlit run app` in `cwd` (default: the app's folder) and returns its URL once it answers.
 
-    The app can import what the repository holds. All servers end with the test module.
+    The app can import what the repository holds. All servers end with the block.
     """
     running: list[subprocess.Popen[bytes]] = []
 
@@ -97,6 +102,13 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """As `serving` says; the servers end with the test module."""
+    with serving(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("browser") / "checkpoints"
 
@@ -110,3 +122,31 @@ def url(serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
     expect(visit.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=90_000)
     visit.close()
     return address
+
+
+class Studied(NamedTuple):
+    """A finished FixMatch run on digits with five evaluations, its checkpoints folder, and the URL of a server that shows it."""
+
+    run: Run
+    checkpoints: Path
+    url: str
+
+
+@pytest.fixture(scope="session")
+def studied(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Studied]:
+    """For all tests that only look at a run."""
+    checkpoints = tmp_path_factory.mktemp("studied") / "checkpoints"
+    settings = {
+        "data": {"name": "digits"},
+        "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2},
+        "budget": {"steps": 150, "batch_size": 16, "evaluate_every": 30},
+        "hardware": {"device": "cpu", "threads": 1},
+    }
+    run = train(settings, checkpoints)
+    with serving(tmp_path_factory) as start:
+        yield Studied(run, checkpoints, start(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)}))
+
+
+@pytest.fixture
+def run(studied: Studied) -> Run:
+    return studied.run

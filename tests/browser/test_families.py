@@ -53,8 +53,11 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recogn
     page.get_by_role("button", name="Read the pictures").click()
     expect(page.get_by_text(re.compile("6 labeled, .* unlabeled"))).to_be_visible(timeout=30_000)
     expect(page.get_by_text("broken.png")).to_have_count(0)  # folded away until it is asked for
+    (kept,) = (checkpoints / ".uploads").glob("*.zip")
+    written = kept.stat().st_mtime_ns
     set_steps(page, 80)
     start_and_finish(page, checkpoints, "FixMatch on the uploaded pictures")
+    assert kept.stat().st_mtime_ns == written  # whoever hashes it again touches it: it was read once, not with every click
     run = newest(checkpoints)
     assert run.config["data"]["name"] == "folder"
     assert run.config["method"]["name"] == "fixmatch"

@@ -6,41 +6,28 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from engine.lab.inline import train
 from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
-from tests.browser.conftest import REPOSITORY
+from tests.browser.conftest import Studied
 from tests.browser.looking import wait_for
 from ui.gallery import picture_uri
 
-SETTINGS = {
-    "data": {"name": "digits"},
-    "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2},
-    "budget": {"steps": 150, "batch_size": 16, "evaluate_every": 30},
-    "hardware": {"device": "cpu", "threads": 1},
-}
+
+@pytest.fixture
+def url(studied: Studied) -> str:
+    return studied.url
 
 
-@pytest.fixture(scope="module")
-def run(checkpoints: Path) -> Run:
-    return train(SETTINGS, checkpoints)
-
-
-@pytest.fixture(scope="module")
-def url(run: Run, serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
-    return serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
-
-
-@pytest.fixture(scope="module")
-def pictures(run: Run, checkpoints: Path) -> Pictures:
-    return load_pictures(checkpoints, next(event["pictures"] for event in run.folder.events() if event.get("pictures")))
+@pytest.fixture
+def pictures(studied: Studied) -> Pictures:
+    return load_pictures(studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures")))
 
 
 def stored(run: Run, part: int, step: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -149,15 +136,34 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(page: Page, u
     for sample, source in shown:
         assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
 
+    # One of them opens: all that was ever thought of it.
+    sample = shown[0][0]
+    page.locator(".fewlab-gallery button").first.click()
+    expect(page.get_by_text(f"Picture {sample}, truly 4")).to_be_visible(timeout=10_000)
+    row = probabilities[list(ids).index(sample)].astype(float)
+    expect(page.get_by_text(f"4 {100 * row[4]:.1f} %")).to_be_visible()
 
-def test_the_data_of_a_figure_is_what_the_run_wrote(page: Page, url: str, run: Run) -> None:
-    opened(page, url, "train", run)
-    figure = page.locator(".fewlab-figure").filter(has_text="Accuracy: what it is for")
-    expect(figure).to_be_visible(timeout=30_000)
+
+def as_csv(page: Page, figure: Locator) -> list[dict[str, str]]:
+    expect(figure.locator(".main-svg").first).to_be_visible(timeout=30_000)
     figure.hover()
     with page.expect_download() as download:
         figure.locator("[data-title='Download the data as CSV']").click()
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+
+
+def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+    opened(page, url, "errors", run)
+    ids, probabilities = stored(run, part=3)
+    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    counted = Counter(zip(truth.tolist(), probabilities.argmax(1).tolist(), strict=True))
+    rows = as_csv(page, page.locator(".fewlab-figure").first)
+    assert {(int(row["true class"]), int(row["predicted class"])): int(row["pictures"]) for row in rows} == counted
+
+
+def test_the_data_of_a_figure_is_what_the_run_wrote(page: Page, url: str, run: Run) -> None:
+    opened(page, url, "train", run)
+    rows = as_csv(page, page.locator(".fewlab-figure").filter(has_text="Accuracy: what it is for"))
     drawn = {int(float(row["x"])): float(row["y"]) for row in rows if row["series"] == "test accuracy"}
     written = {row["step"]: row["test/accuracy"] for row in run.folder.metrics() if "test/accuracy" in row}
     assert drawn.keys() == written.keys()

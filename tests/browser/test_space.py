@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from engine.lab.inline import train
 from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
-from tests.browser.conftest import REPOSITORY
+from tests.browser.conftest import Studied
 from tests.browser.looking import wait_for
 from ui.gallery import picture_uri
 
-SETTINGS = {
-    "data": {"name": "digits"},
-    "method": {"name": "supervised"},
-    "budget": {"steps": 60, "batch_size": 16, "evaluate_every": 20},
-    "hardware": {"device": "cpu", "threads": 1},
-}
 
-
-@pytest.fixture(scope="module")
-def run(checkpoints: Path) -> Run:
-    return train(SETTINGS, checkpoints)
-
-
-@pytest.fixture(scope="module")
-def url(run: Run, serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
-    return serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
+@pytest.fixture
+def url(studied: Studied) -> str:
+    return studied.url
 
 
 def opened(page: Page, url: str, run: Run) -> None:
@@ -51,7 +39,8 @@ def points(page: Page) -> list[tuple[int, float, float]]:
     return [(int(i), float(x), float(y)) for i, x, y in found]
 
 
-def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_are_those_of_the_full_space(page: Page, url: str, run: Run, checkpoints: Path) -> None:
+def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_are_those_of_the_full_space(page: Page, url: str, studied: Studied) -> None:
+    run = studied.run
     opened(page, url, run)
     there = points(page)
     with np.load(sorted(run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
@@ -77,7 +66,7 @@ def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_a
     assert {i for i, _ in shown} <= at_most
     if count <= 60:
         assert {i for i, _ in shown} >= inside
-    pictures = load_pictures(checkpoints, next(event["pictures"] for event in run.folder.events() if event.get("pictures")))
+    pictures = load_pictures(studied.checkpoints, next(event["pictures"] for event in run.folder.events() if event.get("pictures")))
     for sample, source in shown:
         assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
     # The neighbors of one of them, against cosines in double precision.
@@ -91,6 +80,21 @@ def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_a
     near = [int(i) for i, _ in page.evaluate(gallery, 1)]
     reached = np.array([cosines[ids.tolist().index(i)] for i in near])
     np.testing.assert_allclose(reached, np.sort(cosines)[::-1][:12], atol=1e-5)
+
+
+def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url: str, run: Run) -> None:
+    opened(page, url, run)
+    figure = page.locator(".fewlab-figure").first
+    figure.hover()
+    with page.expect_download() as download:
+        figure.locator("[data-title='Download the data as CSV']").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    with np.load(sorted(run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
+        ids, probabilities = arrays["ids"].tolist(), arrays["probabilities"].astype(float)
+    told = {int(re.findall(r"picture (\d+)", row["about"])[0]): row["about"] for row in rows}
+    assert sorted(told) == sorted(ids)
+    for place in (0, len(ids) // 2, len(ids) - 1):
+        assert f"taken for {probabilities[place].argmax()}, {100 * probabilities[place].max():.1f} % sure" in told[ids[place]]
 
 
 def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:

@@ -189,11 +189,24 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
         for of in ("", "/pixels", "/first_weights"):
             assert 0 <= run.status.metrics[f"test/{probe}{of}"] <= 1
     assert run.status.metrics["test/accuracy"] == run.status.metrics["test/linear_full"]
-    assert retest(run.folder)["test/accuracy"] == run.status.metrics["test/accuracy"]
     predictor = Predictor(run.folder)
     assert predictor.probe is not None
     assert predictor.probe["labels"] == len(run.folder.split()["pool"])
-    assert predictor.probabilities(load_images(config(method)).images[:1]).sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_saved_model_answers_one_picture_or_many_as_the_run_did(method: str, tmp_path: Path) -> None:
+    run = train(config(method), tmp_path)
+    arrays = run.folder.snapshot(run.status.step)
+    images = load_images(config(method))
+    order = np.argsort(images.ids)
+    pictures = images.images[order[np.searchsorted(images.ids[order], arrays["ids"])]]
+    predictor = Predictor(run.folder)
+    many = predictor.probabilities(pictures)
+    np.testing.assert_allclose(many, arrays["probabilities"], atol=1e-3)  # the snapshot keeps 16 bits
+    np.testing.assert_allclose(np.concatenate([predictor.probabilities(pictures[i : i + 1]) for i in range(3)]), many[:3], atol=1e-5)
+    measured = retest(run.folder)
+    assert measured["test/accuracy"] == pytest.approx(run.status.metrics["test/accuracy"])
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -20,6 +20,7 @@ from engine.methods.contract import Method
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods
 from engine.runs.store import Store
+from tests.given_pictures import CATS_AND_DOGS, folder_of
 from tests.integration.waiting import ROOT, until
 
 # Promised to scripts. A change here is a broken promise: it needs a line in the change log.
@@ -214,6 +215,17 @@ def test_every_wrong_request_ends_with_2_and_one_sentence(trained: dict[str, Any
         else:
             assert sentence == expected, arguments
     assert [run.id for run in Store(root).runs()] == runs
+
+
+def test_an_import_tells_what_was_read_and_what_was_left_out(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
+    photos = folder_of(tmp_path / "photos", CATS_AND_DOGS | {"cat/broken.png": b"no picture"})
+    ours = ("--set", "data.name=folder", "--set", f"data.path={photos}", "--set", "data.size=8", "--set", "method=supervised", "--checkpoints", root, "--json")
+    done = engine("train", *SHORT, *ours)
+    assert list(answer(done)) == SUMMARY
+    assert done.stderr.splitlines()[0] == "Read 20 pictures of 2 classes; 1 file was left out:"
+    assert done.stderr.splitlines()[1].startswith("  1: ")
+    assert "Read " not in engine("train", *SHORT, *ours).stderr  # from the cache the second time
 
 
 def test_a_config_file_and_changes_on_top_of_it(root: Path, tmp_path: Path) -> None:

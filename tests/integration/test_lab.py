@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -363,7 +364,13 @@ def assert_ended_with_a_checkpoint(told: dict[str, Any], root: Path) -> None:
 def test_ctrl_c_in_the_servers_terminal_ends_its_processes_with_a_checkpoint(server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path) -> None:
     process, told = server
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    try:
+        process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+        process.kill()
+        pytest.fail(f"the server went on after Ctrl-C:\n{process.communicate(timeout=30)[1].decode()}")
     assert_ended_with_a_checkpoint(told, tmp_path)
     with Store(tmp_path).lock().acquire(timeout=0):
         pass  # nobody holds it any more

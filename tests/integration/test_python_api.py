@@ -14,9 +14,11 @@ from sklearn.datasets import load_digits
 
 import engine
 from engine.config import RunConfig as Config
-from engine.errors import ConfigError, RunError, UnknownName
+from engine.errors import ConfigError, ImportCancelled, RunError, UnknownName
+from engine.pictures import read_picture
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
+from tests.given_pictures import CATS_AND_DOGS, encoded, folder_of
 from tests.integration.waiting import ROOT
 
 TINY = {"method": "supervised", "budget": {"steps": 20, "batch_size": 8, "evaluate_every": 10}, "hardware": {"device": "cpu", "threads": 1}}
@@ -78,6 +80,37 @@ def test_the_saved_model_answers_as_the_final_evaluation_did(trained: Callable[.
     probabilities = engine.Predictor(run.folder).probabilities(images.images[images.is_test])
     accuracy = (probabilities.argmax(1) == images.labels[images.is_test]).mean()
     assert accuracy == pytest.approx(run.status.metrics["test/accuracy"], abs=1e-9)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
+def test_a_new_photo_is_fitted_as_the_photos_were_that_the_run_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str) -> None:
+    monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
+    random = np.random.default_rng(0)
+    photos = folder_of(tmp_path / "photos", {f"{kind}/{i}.png": encoded(random.integers(0, 256, (20, 36, 3))) for kind in ("cat", "dog") for i in range(10)})
+    data = {"name": "folder", "path": str(photos), "size": 12, "fit": fit, "validation": 0.0}
+    run = engine.train({**TINY, "data": data, "budget": {"steps": 2, "batch_size": 4}}, tmp_path / "checkpoints")
+    from engine.training.build import load_images
+
+    imported = load_images(Config.parse(run.config))
+    seen = engine.Predictor(run.folder).predict([read_picture((photos / "cat" / "0.png").read_bytes(), "0.png")])[0].seen
+    np.testing.assert_array_equal(seen, imported.images[0])
+
+
+def test_an_import_can_be_ended_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
+    from engine.training.build import prepare
+    from engine.training.control import Command, Control
+
+    config = Config.parse({"data": {"name": "folder", "path": str(folder_of(tmp_path / "photos", CATS_AND_DOGS)), "size": 8}})
+    control, told = Control(), []
+    control.send(Command("interrupt"))
+    with pytest.raises(ImportCancelled, match="nothing of it was kept"):
+        prepare(config, cancelled=lambda: control.ends)
+    report = prepare(config, lambda done, total: told.append((done, total)))
+    assert report is not None
+    assert report.read == 20
+    assert told[0] == (0, 20)
+    assert prepare(config) is None  # it is there
 
 
 @pytest.mark.parametrize(

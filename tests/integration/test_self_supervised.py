@@ -15,9 +15,11 @@ from engine.config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
 from engine.lab.inline import train
+from engine.lab.material import Sample, gather
 from engine.predict import Predictor
 from engine.presets import PRESETS
 from engine.runs.store import Run
+from engine.training import checkpoint
 from engine.training.build import load_images
 from engine.training.retest import retest
 from tests.oracle.wrong_nt_xent import everything_a_positive
@@ -69,6 +71,23 @@ def test_the_final_probe_is_what_predicts_and_the_file_says_what_it_is(trained: 
     again = retest(run.folder)
     assert again == {name: pytest.approx(run.status.metrics[name]) for name in again}
     assert {"test/accuracy", "test/macro_f1", "test/auc_roc", "test/ece", "test/knn_full"} <= again.keys()
+
+
+def test_a_snapshot_keeps_what_the_projection_head_makes_of_the_features(trained: Callable[..., Run]) -> None:
+    run = trained(**SHORT)
+    saved = checkpoint.load(run.folder)
+    assert saved is not None
+    head = {name: value.double().numpy() for name, value in saved["average_head"].items()}
+    for step in run.folder.snapshot_steps():
+        assert run.folder.snapshot(step)["projections"].shape == (len(run.folder.snapshot(step)["ids"]), 128)
+    arrays = run.folder.snapshot(run.folder.snapshot_steps()[-1])
+    hidden = arrays["embeddings"].astype(np.float64) @ head["0.weight"].T
+    hidden = (hidden - head["1.running_mean"]) / np.sqrt(head["1.running_var"] + 1e-5) * head["1.weight"] + head["1.bias"]
+    expected = np.maximum(hidden, 0) @ head["3.weight"].T + head["3.bias"]
+    assert np.abs(expected).max() > 0.05
+    np.testing.assert_allclose(arrays["projections"], expected, atol=0.01 * np.abs(expected).max())  # both kept in 16 bits
+    material = gather(run.folder.path, "projections", [10], Sample())
+    np.testing.assert_array_equal(material.last(), arrays["projections"][np.argsort(arrays["ids"])].astype(np.float32))
 
 
 def test_labels_that_a_method_cannot_learn_from_are_refused_when_they_are_asked_for() -> None:

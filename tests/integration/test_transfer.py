@@ -18,9 +18,11 @@ from engine.methods.contract import Problem
 from engine.methods.fine_tune import FineTune
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
+from engine.training.build import load_images
 from engine.training.control import Command
 from engine.training.initial_weights import start_from
 from engine.training.loop import Trainer
+from engine.training.model_file import load_model
 from tests.integration.trainer_process import At
 
 HARDWARE = {"device": "cpu", "threads": 1}
@@ -47,6 +49,30 @@ def test_a_linear_probe_leaves_the_features_of_the_earlier_run_as_they_are(first
     before, after = backbone_of(first), backbone_of(probe)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("method", ["label_spreading", "label_propagation"])
+def test_labels_spread_over_the_features_of_an_earlier_run(first: Run, method: str) -> None:
+    root = first.folder.path.parent
+    spread = train(plain(method, f"run:{first.id}", steps=500), root)
+    assert (spread.status.state, spread.status.reason) == ("finished", "")
+    weights = safetensors.torch.load_file(spread.folder.model_file)
+    assert all(torch.equal(backbone_of(first)[name], value) for name, value in backbone_of(spread).items())
+    # The bank is what that run's network makes of the pool, and not of the bare pixels.
+    served, _ = load_model(first.folder)
+    images = load_images(RunConfig.parse(spread.config))
+    order = np.argsort(images.ids)
+    pool = images.images[order[np.searchsorted(images.ids[order], spread.folder.split()["pool"])]]
+    with torch.inference_mode():
+        features, _ = served(torch.as_tensor(pool).float() / 255)
+    assert weights["bank"].shape == features.shape
+    assert torch.allclose(weights["bank"], features, atol=1e-4)
+
+
+def test_a_method_that_did_not_come_to_rest_says_so(first: Run) -> None:
+    hurried = train(plain("label_spreading", steps=2), first.folder.path.parent)
+    assert hurried.status.state == "finished"
+    assert hurried.status.reason == "Its 2 iterations ended before all had come to rest: start it again with more steps, or a larger tolerance."
 
 
 @pytest.mark.parametrize("form", ["safetensors", "backbone alone", "state dict", "state dict inside"])
@@ -131,6 +157,16 @@ def test_pretrained_weights_give_torchvisions_features_of_pictures_normalized_as
     again = resnet()
     start_from(again, ResNet18.Params(init=f"file:{hub / 'resnet18-f37072fd.pth'}"), hub)  # the same file by its path: torchvision's names are understood
     assert torch.equal(again.layers[3][1].conv2.weight, ours.layers[3][1].conv2.weight)
+
+
+def test_a_file_from_before_batches_were_counted_is_as_good(hub: Path) -> None:
+    from torchvision.models import resnet18
+
+    theirs = resnet18(weights=None)
+    torch.save({name: value for name, value in theirs.state_dict().items() if not name.endswith("num_batches_tracked")}, hub / "resnet18-f37072fd.pth")
+    ours = resnet()
+    start_from(ours, ResNet18.Params(init="pretrained"), hub)
+    assert torch.equal(ours.layers[3][1].conv2.weight, theirs.layer4[1].conv2.weight)
 
 
 def test_without_a_network_pretrained_weights_are_one_sentence_with_the_alternatives(hub: Path) -> None:

@@ -135,6 +135,7 @@ def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
     assert mistaken["z"] == [[None, 0.2], [None, None]]
     assert mistaken["customdata"][0][1] == [0, 1, 2, "20.0 %"]
     assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [("cat", "cat", "8"), ("dog", "cat", "2")]
+    assert figure["table"]["rows"] == [["cat", "cat", 8, 0.8], ["cat", "dog", 2, 0.2]]  # what a download holds: pairs that occur
     assert figure["layout"]["xaxis"]["title"]["text"] == "predicted class"
     assert figure["layout"]["yaxis"]["title"]["text"] == "true class"
 
@@ -145,6 +146,19 @@ def test_a_hundred_classes_give_no_numbers_in_cells_and_equal_names_stay_apart()
     assert "annotations" not in figure["layout"]
     assert len(set(figure["data"][0]["x"])) == 100
     assert figure["data"][0]["x"][-2:] == ["a very long class…", "a very long class… (99)"]
+
+
+def test_cells_can_show_shares_of_the_row_instead_of_counts() -> None:
+    figure = sent(figures.confusion_matrix([[8, 2], [0, 5]], ["cat", "dog"], shares=True))
+    assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [("cat", "cat", "80%"), ("dog", "cat", "20%"), ("dog", "dog", "100%")]
+
+
+def test_long_names_are_told_apart_by_where_they_differ() -> None:
+    names = [f"a kind of mushroom number {k}" for k in (7, 70, 81)]
+    assert figures.shortened_apart(names, 12) == ["…7", "…70", "…81"]
+    assert figures.shortened_apart(["cat", "dog"], 12) == ["cat", "dog"]
+    assert figures.shortened_apart(["abc" * 10], 6) == ["abcab…"]
+    assert figures.shortened_apart(["x" * 30, "x" * 30], 6) == ["xxxxx…", "xxxxx…"]
 
 
 def test_a_matrix_of_another_size_is_refused() -> None:
@@ -161,7 +175,7 @@ def test_names_stay_text_everywhere() -> None:
         figures.confidence_histogram([1], [1], None, [0, 1], None, title=name),
     ]
     for figure in everything:
-        drawn = json.dumps({**figure, "data": [{k: v for k, v in trace.items() if k != "hovertemplate"} for trace in figure["data"]]})
+        drawn = json.dumps({"layout": figure["layout"], "data": [{k: v for k, v in trace.items() if k != "hovertemplate"} for trace in figure["data"]]})
         assert "<a" not in drawn
         assert "\\n" not in drawn
         assert "&lt;a" in drawn

@@ -11,7 +11,7 @@ import pytest
 
 from engine.analysis.compare import Band, BudgetPoint
 from engine.analysis.metrics import calibration_of
-from ui import figures, figures_compare, figures_inside, theme
+from ui import figures, figures_compare, figures_inside, figures_space, theme
 from ui.figures import Bars
 
 NAMES = ["<b>zero</b>", "one", "two"]
@@ -82,3 +82,30 @@ def test_parallel_axes_keep_numbers_in_order_and_words_apart() -> None:
     assert list(method["values"]) == [1, 2, 0]
     assert list(on.ticktext) == ["False", "True"]
     assert list(accuracy["values"]) == [0.1, 0.2, 0.3]
+
+
+def test_a_point_without_an_answer_has_no_color_of_confidence() -> None:
+    coloring = figures_space.Coloring("confidence", values=np.array([0.2, np.nan, 1.0]))
+    points = np.arange(6, dtype=np.float32).reshape(3, 2)
+    figure = read(figures_space.scatter(points, np.arange(3), np.zeros(3, bool), ["a", "b", "c"], coloring, "t"))
+    without, sure = figure.data
+    assert (without.name, without.marker.color, [one[0] for one in without.customdata]) == ("no answer", theme.UNKNOWN, [1])
+    assert (list(sure.marker.color), [one[0] for one in sure.customdata]) == ([0.2, 1.0], [0, 2])
+    assert without.showlegend
+    assert not sure.showlegend
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_space_shows_every_point_once_and_fades_what_was_not_chosen(flat: bool) -> None:
+    points = np.random.default_rng(0).normal(size=(6, 2 if flat else 3)).astype(np.float32)
+    groups = np.array([0, 1, 1, 0, 2, 2])
+    labeled = np.array([True, False, False, False, False, True])
+    coloring = figures_space.Coloring("class", groups, NAMES, ["#111111", "#222222", "#333333"])
+    figure = read(figures_space.scatter(points, np.arange(10, 16), labeled, [f"tip {i}" for i in range(6)], coloring, "t", chosen=[11, 15]))
+    drawn = {point[0]: (x, y, trace.marker.symbol, trace.marker.color) for trace in figure.data for point, x, y in zip(trace.customdata, trace.x, trace.y, strict=True)}
+    assert sorted(drawn) == list(range(10, 16))
+    for i in range(6):
+        assert drawn[10 + i][:2] == (pytest.approx(points[i, 0], abs=1e-4), pytest.approx(points[i, 1], abs=1e-4))
+        assert drawn[10 + i][2:] == ("diamond" if labeled[i] else "circle", coloring.paints[groups[i]])
+    if flat:
+        assert sorted(trace.customdata[place][0] for trace in figure.data for place in trace.selectedpoints or ()) == [11, 15]

@@ -1,0 +1,45 @@
+"""One picture through all evaluations of a run: what it was taken for, how surely, and when that changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from ui import figures_inside, theme
+from ui.gallery import picture_uri
+from ui.inside import Inside
+from ui.live_figure import live_figure
+from ui.page import plain
+
+_GUESSES = 3  # that are named of one evaluation
+
+
+def biography(inside: Inside, sample: int, part: str, step: int, key: str, *, threshold: float | None = None, narrow: bool = False) -> None:
+    """Nothing if the picture is not in all evaluations. step: the evaluation whose answer is spelled out. narrow: one below the other."""
+    lives = inside.lives(part)
+    if inside.pictures is None or sample not in lives.ids:
+        return
+    at = int(np.searchsorted(lives.ids, sample))
+    truth = int(inside.truth(lives.ids[at : at + 1])[0])
+    left, right = (st.container(), st.container()) if narrow else st.columns([1, 3])
+    with left:
+        st.markdown("**The biography of one picture**")
+        st.image(picture_uri(inside.pixels(sample)), width=140)
+        st.markdown(f"Picture **{sample}**" + (f", truly **{plain(inside.class_names[truth])}**" if truth >= 0 else ""))
+        st.markdown(_answer(inside, sample, part, step))
+        if threshold is not None:
+            crossed = lives.crossed(at, threshold)
+            st.markdown(f"At or above τ = {threshold:.2f} from step **{theme.count(crossed)}** to the end." if crossed is not None else f"Below τ = {threshold:.2f} at the end.")
+        flipped = lives.flipped_at(at)
+        st.markdown("It was never taken for another class than at first." if not flipped else f"Changed its class at step {', '.join(theme.count(step) for step in flipped[:12])}.")
+    with right:
+        title = "What it was taken for, and how surely"
+        figure = figures_inside.biography(lives.steps, lives.confidence[:, at], lives.labels[:, at], inside.class_names, threshold, title)
+        live_figure(figure, key=f"{key}_life", revision=f"{inside.run.id} {sample}")
+
+
+def _answer(inside: Inside, sample: int, part: str, step: int) -> str:
+    ids, probabilities = inside.part(step, part)
+    row = probabilities[np.flatnonzero(ids == sample)[0]].astype(float)
+    likeliest = np.argsort(-row, kind="stable")[:_GUESSES]
+    return f"After step {theme.count(step)}: " + ", ".join(f"{plain(inside.class_names[k])} {theme.percent(row[k])}" for k in likeliest)
