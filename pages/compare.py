@@ -6,7 +6,7 @@ import csv
 import io
 import statistics
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
@@ -21,7 +21,7 @@ from ui.race import race
 from ui.server import catalog, lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
-T = TypeVar("T")
+_SAID = 2  # differing settings that a name is given to tell it from another
 _AXES = 8  # settings that parallel coordinates show side by side
 # Those that have only just been queued have no curve yet, but a race is watched from its start.
 runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exists() or run.status.active}
@@ -50,16 +50,22 @@ def default_choice() -> list[str]:
     return asked or kept or list(runs)[:2]
 
 
+def told_apart(names: Sequence[str], of: Sequence[Run], alike: Sequence[str] = ("seed", "data.split_seed")) -> list[str]:
+    """Names of their own: to equal ones is added in which settings their runs differ, but for those in `alike`, or a number where in none."""
+    found = list(names)
+    for name in {name for name in names if list(names).count(name) > 1}:
+        mine = [place for place, other in enumerate(names) if other == name]
+        rows = {key: values for key, values in differing([settings(of[place]) for place in mine]).items() if key not in alike}
+        for number, place in enumerate(mine):
+            said = [f"{key.split('.')[-1].replace('_', ' ')} {_shown(values[number])}" for key, values in rows.items()][:_SAID]
+            found[place] = ", ".join([name, *said])
+    return [name if found.count(name) == 1 else f"{name} ({found[: place + 1].count(name)})" for place, name in enumerate(found)]
+
+
 def legend_names(chosen: list[Run]) -> dict[str, str]:
-    """By run id, a name of its own: the same on every chart and table of this page. Runs that share name and seed are numbered."""
-    names = {run.id: f"{run_name(run)} · seed {run.config['seed']}" for run in chosen}
-    shared = [name for name in names.values() if list(names.values()).count(name) > 1]
-    seen: dict[str, int] = {}
-    for run_id, name in names.items():
-        if name in shared:
-            seen[name] = seen.get(name, 0) + 1
-            names[run_id] = f"{name} ({seen[name]})"
-    return names
+    """By run id, a name of its own: the same on every chart and table of this page."""
+    names = told_apart([f"{run_name(run)} · seed {run.config['seed']}" for run in chosen], chosen)
+    return dict(zip([run.id for run in chosen], names, strict=True))
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
@@ -93,8 +99,9 @@ def draw_curves(chosen: list[Run]) -> None:
     if together:
         # A run that is still on its way would cut its whole group's band off where it is now.
         ended = [[run for run in group if not run.status.active] or group for group in groups]
-        named = [(run_name(group[0]), over_seeds([values[run.id] for run in group])) for group in ended]
-        figure = figures_compare.bands(title, distinct(named), percent=share, y_title=y_title)
+        titles = told_apart([run_name(group[0]) for group in ended], [group[0] for group in ended])
+        named = [(title_, over_seeds([values[run.id] for run in group])) for title_, group in zip(titles, ended, strict=True)]
+        figure = figures_compare.bands(title, named, percent=share, y_title=y_title)
         if waiting := len(drawn) - sum(map(len, ended)):
             st.caption(f"{waiting} run{' joins its' if waiting == 1 else 's join their'} band when finished.")
     else:
@@ -118,15 +125,11 @@ def grouped(chosen: list[Run]) -> list[list[Run]]:
     return [list(found.values()) for found in groups.values()]
 
 
-def distinct(named: Sequence[tuple[str, T]]) -> list[tuple[str, T]]:
-    """Two groups of one name get numbers: what differs between them stands in the table below."""
-    names = [name for name, _ in named]
-    return [(name if names.count(name) == 1 else f"{name} ({number + 1})", band) for number, (name, band) in enumerate(named)]
-
-
 def table(rows: list[dict[str, Any]]) -> None:
     """Shares stay numbers, so that a click on their heading sorts them."""
-    shares = {title: st.column_config.NumberColumn(title, format="%.3f" if title == FINAL["test/auc_roc"] else "percent") for title in (*FINAL.values(), *PROBES.values())}
+    shares = {
+        title: st.column_config.NumberColumn(title, format="%.3f" if title == FINAL["test/auc_roc"] else theme.PERCENT_COLUMN) for title in (*FINAL.values(), *PROBES.values())
+    }
     st.dataframe(rows, hide_index=True, width="stretch", column_config=shares)
 
 
@@ -158,7 +161,7 @@ def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
             {
                 "run": names[run.id],
                 "state": run.status.state,
-                **{title: metrics.get(name) for name, title in columns.items()},
+                **{title: metrics.get(name) if name == "test/auc_roc" or name not in metrics else 100 * metrics[name] for name, title in columns.items()},
                 "training time": theme.duration(run.status.seconds),
             }
         )
@@ -167,11 +170,13 @@ def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
 
 def spread(chosen: list[Run]) -> None:
     """Mean and range of finished runs that differ only in their seed: one run alone says little."""
-    for group in grouped([run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics]):
+    groups = grouped([run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics])
+    names = told_apart([run_name(group[0]) for group in groups], [group[0] for group in groups])
+    for name, group in zip(names, groups, strict=True):
         accuracies = [run.status.metrics["test/accuracy"] for run in group]
         if len(group) > 1:
             st.markdown(
-                f"**{plain(run_name(group[0]))}**: mean {theme.percent(statistics.mean(accuracies))} over {len(group)} seeds, "
+                f"**{plain(name)}**: mean {theme.percent(statistics.mean(accuracies))} over {len(group)} seeds, "
                 f"from {theme.percent(min(accuracies))} to {theme.percent(max(accuracies))}, standard deviation {statistics.stdev(accuracies) * 100:.1f} points."
             )
 
@@ -182,11 +187,12 @@ def label_budgets(chosen: list[Run]) -> None:
     for run in chosen:
         if run.status.state == "finished" and "test/accuracy" in run.status.metrics and "per_class" in (run.config["data"].get("labels") or {}):
             groups.setdefault(without_budget(settings(run)), []).append(run)
-    curves = [
-        (catalog_title(group[0]), budget_curve([(run.config["data"]["labels"]["per_class"], run.status.metrics["test/accuracy"]) for run in group])) for group in groups.values()
-    ]
+    firsts = [group[0] for group in groups.values()]
+    names = told_apart([catalog_title(run) for run in firsts], firsts, alike=("seed", "data.split_seed", "data.labels.per_class"))
+    points_of = [budget_curve([(run.config["data"]["labels"]["per_class"], run.status.metrics["test/accuracy"]) for run in group]) for group in groups.values()]
+    curves = list(zip(names, points_of, strict=True))
     if any(len(points) > 1 for _, points in curves):
-        live_figure(figures_compare.budgets("What more labels are worth", distinct(curves)), key="compare_budgets", revision="budgets", height=360)
+        live_figure(figures_compare.budgets("What more labels are worth", curves), key="compare_budgets", revision="budgets", height=360)
 
 
 def catalog_title(run: Run) -> str:

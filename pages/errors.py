@@ -95,12 +95,12 @@ def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
     for k, name in enumerate(inside.class_names):
         there, asked = table["support"][k] > 0, taken[k] > 0  # of a class without pictures, or that nothing is taken for, a share says nothing
         figures_of = {
-            "precision": float(table["precision"][k]) if asked else None,
-            "recall": float(table["recall"][k]) if there else None,
-            "F1": float(table["f1"][k]) if there or asked else None,
+            "precision": 100 * float(table["precision"][k]) if asked else None,
+            "recall": 100 * float(table["recall"][k]) if there else None,
+            "F1": 100 * float(table["f1"][k]) if there or asked else None,
         }
         rows.append({"class": name, **figures_of, "pictures": int(table["support"][k])})
-    shares = {name: st.column_config.NumberColumn(name, format="percent") for name in ("precision", "recall", "F1")}
+    shares = {name: st.column_config.NumberColumn(name, format=theme.PERCENT_COLUMN) for name in ("precision", "recall", "F1")}
     st.dataframe(rows, hide_index=True, width="stretch", column_config=shares)
 
 
@@ -111,11 +111,11 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
     picked = st.multiselect(
         "Classes", there, worst, format_func=lambda k: inside.class_names[k], key=f"{_KEY}_roc_{inside.run.id}", help="At first the five with the smallest area."
     )
-    series = []
+    series, names = [], figures.shortened_apart(inside.class_names, 16)
     for number, k in enumerate(picked):
         curve = curves[k]
         assert curve is not None
-        name = f"{figures.shortened(inside.class_names[k], 16)}: {curve.area:.3f}"
+        name = f"{names[k]}: {curve.area:.3f}"
         series.append(Series(name, curve.false_positives, curve.true_positives, theme.class_color(k), ("solid", "dash", "dot", "dashdot")[number % 4]))
     mean = np.mean([curve.area for curve in curves if curve is not None]) if there else float("nan")
     title = f"ROC, one class against the rest: mean area {mean:.3f}"

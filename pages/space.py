@@ -31,14 +31,14 @@ from ui.space_points import COLORS, answers, coloring, tips
 header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
 _KEY = "space"
 _GALLERY, _NEAR, _FRAMES = 60, 12, 40
-SOURCES: dict[Source, str] = {"embeddings": "features", "projections": "projection head", "pixels": "raw pixels"}
+SOURCES: dict[Source, str] = {"embeddings": "features", "projections": "projected", "pixels": "pixels"}
 _WORDS: dict[Source, str] = {"embeddings": "how the network sees it", "projections": "how the loss compares it", "pixels": "how the bare pixels have it"}
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 
 
 def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]]:
     """What the person asks for: source, request, sample and steps."""
-    first, second, third, fourth = st.columns([5, 3, 5, 4], vertical_alignment="bottom")
+    first, second, third, fourth = st.columns([4, 3, 5, 3], vertical_alignment="bottom")
     before: dict[str, Any] = kept(_KEY, {"method": "pca", "dimensions": 2, "source": "embeddings", "through": False})
     method = first.segmented_control("Projection", list(METHODS), default=before["method"], format_func=lambda one: METHODS[one], key=f"{_KEY}_method") or "pca"
     dimensions = second.segmented_control("Space", [2, 3], default=before["dimensions"], format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions") or 2
@@ -225,7 +225,9 @@ def page(inside: Inside, others: list[Run]) -> None:
         f"{_KEY}_color", left.selectbox("Color", offered, offered.index(kept(f"{_KEY}_color", offered[0], offered)), format_func=lambda one: COLORS[one], key=f"{_KEY}_color")
     )
     titles = {run.id: run_title(run) for run in others}
-    beside = right.selectbox("Beside it", [None, *titles], format_func=lambda run_id: titles[run_id] if run_id else "no other run", key=f"{_KEY}_beside")
+    place, choices = f"{_KEY}_beside", [None, *titles]
+    beside = right.selectbox("Beside it", choices, choices.index(kept(place, None, choices)), format_func=lambda run_id: titles[run_id] if run_id else "no other run", key=place)
+    keep(place, beside)
     material = gathered(inside, source, steps, sample)
     found = projection(inside, material, source, request, sample, steps, _KEY)
     if found is None:
@@ -249,7 +251,7 @@ def page(inside: Inside, others: list[Run]) -> None:
             theirs = [other.steps[-1] if steps[-1] == inside.steps[-1] else min(other.steps, key=lambda step: abs(step - steps[-1]))]
             same = None
             if source == "projections" and not other.has_projections():
-                st.info("That run has no projection head: choose features or raw pixels.", icon=":material/scatter_plot:")
+                st.info("That run has no projection head: choose features or pixels.", icon=":material/scatter_plot:")
             else:
                 same = projection(other, gathered(other, source, theirs, sample), source, request, sample, theirs, f"{_KEY}_second")
             if same is not None:

@@ -95,14 +95,15 @@ def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuraci
     Numbers keep their order on an axis of their own; words, truth values and settings that a run lacks stand one above the other.
     """
     dimensions: list[dict[str, Any]] = []
-    for name, values in settings:
+    for key, values in settings:
+        name = key.split(".")[-1].replace("_", " ")
         if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-            dimensions.append({"label": plain(shortened(name, 24)), "values": [float(value) for value in values]})
+            dimensions.append({"label": plain(shortened(name, 16)), "values": [float(value) for value in values]})
             continue
         words = [theme.NOTHING if value is None else str(value) for value in values]
         order = sorted(set(words))
         texts = [plain(shortened(word, 18)) for word in order]
-        dimensions.append({"label": plain(shortened(name, 24)), "values": [order.index(word) for word in words], "tickvals": list(range(len(order))), "ticktext": texts})
+        dimensions.append({"label": plain(shortened(name, 16)), "values": [order.index(word) for word in words], "tickvals": list(range(len(order))), "ticktext": texts})
     dimensions.append({"label": "test accuracy", "values": [round(float(value), 6) for value in accuracies], "tickformat": ".1%"})
     # From dark blue to orange: told apart by every kind of sight, and by lightness alone.
     scale = [[0, "#123A6B"], [0.5, "#0087C3"], [1, "#FFA500"]]

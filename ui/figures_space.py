@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ui import theme
-from ui.figures import Figure, framed, plain, shortened, uid
+from ui.figures import Figure, framed, plain, shortened_apart, uid
 
-_LEGEND_UP_TO = 24  # colors that get a name in the legend; beyond, only the tip over a point tells
+_LEGEND_UP_TO = 24  # names below the figure; more of them stand in a list beside it that can be scrolled
 _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
 
 
@@ -47,6 +47,9 @@ def scatter(
         split = [("no answer", ~there, {"color": theme.UNKNOWN}), (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar})]
     # In a cube plotly fades no single points: there those that were not chosen are drawn apart, paler.
     layers = [None] if picked is None or flat else [~picked, picked]
+    many = len(coloring.names) > _LEGEND_UP_TO
+    present = [name for name, mine, _ in split if mine.any()]
+    called = dict(zip(present, shortened_apart(present, 12 if many else 20), strict=True))
     for name, mine, paint in split:
         for few, layer in itertools.product((False, True), layers):
             rows = np.flatnonzero(mine & (labeled == few) & (True if layer is None else layer))
@@ -66,10 +69,10 @@ def scatter(
             trace: dict[str, Any] = {
                 "type": "scattergl" if flat else "scatter3d",
                 "mode": "markers",
-                "name": plain(shortened(name, 20)) + (", labeled" if few else ""),
+                "name": plain(called[name]) + (", labeled" if few else ""),
                 "uid": uid("points", f"{name}-{few}-{paler}"),
                 "legendgroup": name,
-                "showlegend": "colorscale" not in paint and len(coloring.names) <= _LEGEND_UP_TO and not paler and (not few or not (mine & ~labeled).any()),
+                "showlegend": "colorscale" not in paint and not paler and (not few or not (mine & ~labeled).any()),
                 "marker": marker,
                 "customdata": [[int(ids[row])] for row in rows],
                 "text": [tips[row] for row in rows.tolist()],
@@ -83,6 +86,8 @@ def scatter(
             traces.append(trace)
     figure = framed(traces, title, "", "")
     layout = figure["layout"]
+    if many:
+        layout["legend"] = {"orientation": "v", "xref": "paper", "x": 1.01, "xanchor": "left", "yref": "paper", "y": 1, "yanchor": "top"}
     if flat:
         layout["dragmode"] = "lasso"
         for axis in ("xaxis", "yaxis"):

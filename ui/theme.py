@@ -36,6 +36,7 @@ _NAMES = {
 }
 
 NOTHING = "–"
+PERCENT_COLUMN = "%.1f %%"  # of a table's column of numbers from 0 to 100, which unlike text can be sorted
 
 
 def class_color(index: int) -> str:

@@ -275,4 +275,4 @@ def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) 
     for column, of in (("learned features", ""), ("the same network, untrained", "/first_weights"), ("raw pixels", "/pixels")):
         assert probes[column][3] == f"{run.status.metrics[f'test/linear_full{of}'] * 100:.1f} %"
     figures = next(table.value for table in open_page("compare", runs=run.id).dataframe)
-    assert figures["Linear probe, 5 per class"][0] == pytest.approx(run.status.metrics["test/linear_5_per_class"])
+    assert figures["Linear probe, 5 per class"][0] == pytest.approx(100 * run.status.metrics["test/linear_5_per_class"])
