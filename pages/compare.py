@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
-from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from engine.analysis.compare import budget_curve, differing, over_seeds, without_budget, without_seeds
+from engine.analysis.compare import budget_curve, differing, over_seeds, without_budget
 from engine.runs.store import Run
 from ui import figures, figures_compare, theme
 from ui.figures import Series
@@ -19,9 +16,9 @@ from ui.names import run_name, run_title
 from ui.page import folded, header, how_it_works, nothing_yet, plain
 from ui.race import race
 from ui.server import catalog, lab
+from ui.several_runs import as_csv, as_text, grouped, journal, legend_names, settings, told_apart
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
-_SAID = 2  # differing settings that a name is given to tell it from another
 _AXES = 8  # settings that parallel coordinates show side by side
 # Those that have only just been queued have no curve yet, but a race is watched from its start.
 runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exists() or run.status.active}
@@ -50,40 +47,8 @@ def default_choice() -> list[str]:
     return asked or kept or list(runs)[:2]
 
 
-def told_apart(names: Sequence[str], of: Sequence[Run], alike: Sequence[str] = ("seed", "data.split_seed")) -> list[str]:
-    """Names of their own: to equal ones is added in which settings their runs differ, but for those in `alike`, or a number where in none."""
-    found = list(names)
-    for name in {name for name in names if list(names).count(name) > 1}:
-        mine = [place for place, other in enumerate(names) if other == name]
-        rows = {key: values for key, values in differing([settings(of[place]) for place in mine]).items() if key not in alike}
-        for number, place in enumerate(mine):
-            said = [f"{key.split('.')[-1].replace('_', ' ')} {_shown(values[number])}" for key, values in rows.items()][:_SAID]
-            found[place] = ", ".join([name, *said])
-    return [name if found.count(name) == 1 else f"{name} ({found[: place + 1].count(name)})" for place, name in enumerate(found)]
-
-
-def legend_names(chosen: list[Run]) -> dict[str, str]:
-    """By run id, a name of its own: the same on every chart and table of this page."""
-    names = told_apart([f"{run_name(run)} · seed {run.config['seed']}" for run in chosen], chosen)
-    return dict(zip([run.id for run in chosen], names, strict=True))
-
-
-@st.cache_resource(max_entries=128, show_spinner=False)
-def _metrics(run_id: str, written: tuple[int, int], _run: Run) -> list[dict[str, Any]]:
-    return _run.folder.metrics()
-
-
-def metrics(run: Run) -> list[dict[str, Any]]:
-    """The run's journal, read again only when it has grown: in a race most runs have ended or not begun."""
-    try:
-        state = run.folder.metrics_file.stat()
-    except OSError:
-        return []
-    return _metrics(run.id, (state.st_size, state.st_mtime_ns), run)
-
-
 def draw_curves(chosen: list[Run]) -> None:
-    journals = {run.id: metrics(run) for run in chosen}
+    journals = {run.id: journal(run) for run in chosen}
     there = {name for rows in journals.values() for row in rows for name in row}
     offered = [name for name in CURVES if name in there] or ["test/accuracy"]
     name = st.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
@@ -117,14 +82,6 @@ def draw_curves(chosen: list[Run]) -> None:
         st.caption("No such curve: " + ", ".join(plain(title) for title in empty))
 
 
-def grouped(chosen: list[Run]) -> list[list[Run]]:
-    """Runs that differ in their seed alone stand together. A repeated seed counts once."""
-    groups: dict[str, dict[tuple[int, int], Run]] = {}
-    for run in chosen:
-        groups.setdefault(without_seeds(settings(run)), {})[run.config["seed"], run.config["data"].get("split_seed")] = run
-    return [list(found.values()) for found in groups.values()]
-
-
 def table(rows: list[dict[str, Any]]) -> None:
     """Shares stay numbers, so that a click on their heading sorts them."""
     shares = {
@@ -133,23 +90,13 @@ def table(rows: list[dict[str, Any]]) -> None:
     st.dataframe(rows, hide_index=True, width="stretch", column_config=shares)
 
 
-def settings(run: Run) -> dict[str, Any]:
-    """The run's config, and what was changed while it trained: such a run is no repetition of one that was left alone."""
-    changes = [f"{change.key} = {change.value} at step {change.step}" for change in run.folder.changes()]
-    return {**run.config, **({"changed while it trained": changes} if changes else {})}
-
-
 def differences(chosen: list[Run]) -> None:
     st.subheader("What differs", anchor=False)
     rows, names = differing([settings(run) for run in chosen]), legend_names(chosen)
     if not rows:
         st.caption("These runs have the same settings.")
         return
-    table([{"setting": key, **{names[run.id]: _shown(value) for run, value in zip(chosen, values, strict=True)}} for key, values in rows.items()])
-
-
-def _shown(value: Any) -> str:
-    return theme.NOTHING if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    table([{"setting": key, **{names[run.id]: as_text(value) for run, value in zip(chosen, values, strict=True)}} for key, values in rows.items()])
 
 
 def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
@@ -211,16 +158,6 @@ def many_settings(chosen: list[Run]) -> None:
         live_figure(figure, key="compare_parallel", revision="parallel " + ",".join(run.id for run in ended), height=380)
         if len(rows) > _AXES:
             st.caption(f"The first {_AXES} of {len(rows)} settings that differ.")
-
-
-def as_csv(chosen: list[Run]) -> str:
-    names = sorted({name for run in chosen for name in run.status.metrics})
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["run", "name", "seed", "state", "seconds", *names])
-    for run in chosen:
-        writer.writerow([run.id, run_name(run), run.config["seed"], run.status.state, run.status.seconds, *(run.status.metrics.get(name, "") for name in names)])
-    return out.getvalue()
 
 
 if not runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ui import figures, figures_inside, theme
 from ui.biography import biography
 from ui.figures import Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
+from ui.kept import follow, keep, kept, one_of
 from ui.live_figure import live_figure
 from ui.names import run_name, run_title
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
@@ -37,32 +39,52 @@ def known(inside: Inside, step: int, part: str) -> tuple[Ids, Floats, Ids]:
     return ids[truth >= 0], probabilities[truth >= 0], truth[truth >= 0]
 
 
+def commonest_mistake(counts: Ids) -> tuple[int, int] | None:
+    """True and predicted class; None where nothing is mistaken. counts: int64 [K, K]."""
+    wrong = counts - np.diag(np.diag(counts))
+    true, taken = divmod(int(wrong.argmax()), len(wrong))
+    return (true, taken) if wrong.any() else None
+
+
+def cell_of(classes: int) -> Callable[[str], tuple[int, int]]:
+    """Reads "(3, 8)", as a link has it: true and predicted class."""
+
+    def read(text: str) -> tuple[int, int]:
+        true, taken = (int(part) for part in text.strip("()").split(","))
+        if not (0 <= true < classes and 0 <= taken < classes):
+            raise ValueError(text)
+        return true, taken
+
+    return read
+
+
 def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: str, step: int) -> None:
     counts = confusion(probabilities, truth)
     left, right = st.columns([3, 2])
     place = f"{_KEY}_cell_{inside.run.id}"
+    follow("cell", place, inside.run.id, cell_of(len(inside.class_names)))
     with left:
         shares = False
         if len(inside.class_names) <= figures.CELLS_UP_TO:
             words = {False: "counts", True: "shares of the true class"}
             shares = bool(st.segmented_control("Numbers in the cells", list(words), default=False, format_func=lambda one: words[one], key=f"{_KEY}_shares"))
         drawn = figures.confusion_matrix(counts, inside.class_names, shares=shares)
-        clicked = live_figure(drawn, key=f"{_KEY}_matrix", revision=inside.run.id, height=460 if len(inside.class_names) <= 15 else 640, clickable=True)
+        clicked = live_figure(drawn, key=f"{_KEY}_matrix", revision=inside.run.id, height=460 if len(inside.class_names) <= figures.CELLS_UP_TO else 640, clickable=True)
         if clicked is not None and clicked["customdata"]:
-            st.session_state[place] = tuple(clicked["customdata"][:2])
+            keep(place, (int(clicked["customdata"][0]), int(clicked["customdata"][1])))
     with right:
-        cell = st.session_state.get(place)
-        if cell is None:
-            wrong = counts - np.diag(np.diag(counts))
-            cell = tuple(int(k) for k in np.unravel_index(int(wrong.argmax()), wrong.shape)) if wrong.any() else None
+        chosen_cell: tuple[int, int] | None = kept(place, None)
+        cell = chosen_cell or commonest_mistake(counts)
         if cell is None:
             st.success("Nothing is mistaken here.", icon=":material/check:")
             return
         true, taken = cell
+        if chosen_cell is not None:
+            keep(place, cell, link="cell")
         names = plain(inside.class_names[true]), plain(inside.class_names[taken])
         chosen = np.flatnonzero((truth == true) & (probabilities.argmax(1) == taken))
         st.markdown(f"**{len(chosen)} of {counts[true].sum()}: {names[0]}" + (f", taken for {names[1]}**" if true != taken else ", and recognized**"))
-        st.caption("The commonest mistake; choose a cell to open its pictures." if place not in st.session_state else "")
+        st.caption("The commonest mistake; choose a cell to open its pictures." if chosen_cell is None else "")
         shown = [one(inside, int(ids[i]), int(truth[i]), int(taken), float(probabilities[i].max())) for i in chosen[np.argsort(-probabilities[chosen].max(1), kind="stable")]]
         browse(inside, shown, part, step, "cell", narrow=True)
 
@@ -73,8 +95,8 @@ def browse(inside: Inside, shown: list[Shown], part: str, step: int, which: str,
         st.caption(f"The first {_GALLERY} of {theme.count(len(shown))}.")
         shown = shown[:_GALLERY]
     place = f"{_KEY}_picture"
-    kept = st.session_state.get(place)
-    chosen = kept[2] if kept is not None and kept[:2] == (inside.run.id, which) and any(one.id == kept[2] for one in shown) else None
+    before = st.session_state.get(place)
+    chosen = before[2] if before is not None and before[:2] == (inside.run.id, which) and any(one.id == before[2] for one in shown) else None
     clicked = picture_gallery(inside, shown, f"{_KEY}_{which}", selected=chosen)
     if clicked is not None:
         st.session_state[place] = (inside.run.id, which, clicked)
@@ -197,7 +219,10 @@ def page(inside: Inside, others: list[Run]) -> None:
         else:
             st.info("No picture with a known label was looked at: there is nothing to compare with.")
         return
-    part = (st.segmented_control("Pictures", parts, default=parts[0], key=f"{_KEY}_part") if len(parts) > 1 else None) or parts[0]
+    place = f"{_KEY}_part"
+    follow("part", place, inside.run.id, one_of(parts))
+    part = (st.segmented_control("Pictures", parts, default=kept(place, parts[0], parts), key=place) if len(parts) > 1 else None) or parts[0]
+    keep(place, part, link="part")
     ids, probabilities, truth = known(inside, step, part)
     right_ones = int((probabilities.argmax(1) == truth).sum())
     st.markdown(f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))} {part} pictures of this evaluation.")

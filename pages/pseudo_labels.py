@@ -15,7 +15,7 @@ from ui.biography import biography
 from ui.current_run import GHOST, open_page, watch_new_run
 from ui.figures import Mark, Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, play_interval
-from ui.kept import keep
+from ui.kept import follow, keep
 from ui.kept import kept as kept_choice
 from ui.live_figure import live_figure
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
@@ -32,6 +32,14 @@ GALLERIES = {"mistakes": "Most confident mistakes", "below": "Just below the thr
 def default_threshold(inside: Inside) -> float:
     changed = [change.value for change in inside.run.folder.changes() if change.key == "method.threshold" and isinstance(change.value, (int, float))]
     return round(float(changed[-1] if changed else inside.run.config["method"].get("threshold", 0.95)), 2)
+
+
+def share(text: str) -> float:
+    """Raises ValueError on what is no number from 0 to 1."""
+    value = round(float(text), 2)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
 
 
 def tiles(guesses: Guesses, threshold: float, classes: int) -> None:
@@ -159,7 +167,9 @@ def page(inside: Inside) -> None:
     step = evaluation(inside, _KEY)
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     place = f"{_KEY}_threshold_{inside.run.id}"
-    threshold = keep(place, left.slider("Threshold τ: what would be kept", 0.0, 1.0, kept_choice(place, default_threshold(inside)), step=0.01, key=place))
+    follow("tau", place, inside.run.id, share)
+    threshold = left.slider("Threshold τ: what would be kept", 0.0, 1.0, kept_choice(place, default_threshold(inside)), step=0.01, key=place)
+    keep(place, threshold, link="tau")
     if "threshold" in inside.run.config["method"] and right.button(f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"):
         retrain(inside, threshold)
     guesses = inside.guesses(step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -13,76 +12,25 @@ from engine.analysis.projection import ProjectionRequest
 from engine.errors import LabError, ProjectionCancelled
 from engine.lab.material import Material, Sample, Source, gather
 from engine.lab.projector import Job
-from engine.runs.folder import PARTS
 from engine.runs.projections import Projection, read_projection
 from engine.runs.store import Run
-from ui import forms, theme
+from ui import theme
 from ui.figures_space import scatter
 from ui.inside import Inside, elsewhere, look_into, opened, same_pictures
 from ui.kept import keep, kept
 from ui.live_figure import live_figure
 from ui.names import run_name, run_title
-from ui.page import folded, header, how_it_works, mistakes, nothing_yet
+from ui.page import header, how_it_works, mistakes, nothing_yet
 from ui.picture_gallery import Shown, picture_gallery
 from ui.player import player
 from ui.server import lab, projector
+from ui.space_form import METHODS, wanted
 from ui.space_points import COLORS, answers, coloring, tips
 
 header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
 _KEY = "space"
-_GALLERY, _NEAR, _FRAMES = 60, 12, 40
-SOURCES: dict[Source, str] = {"embeddings": "features", "projections": "projected", "pixels": "pixels"}
+_GALLERY, _NEAR = 60, 12
 _WORDS: dict[Source, str] = {"embeddings": "how the network sees it", "projections": "how the loss compares it", "pixels": "how the bare pixels have it"}
-METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
-
-
-def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]]:
-    """What the person asks for: source, request, sample and steps."""
-    first, second, third, fourth = st.columns([4, 3, 5, 3], vertical_alignment="bottom")
-    before: dict[str, Any] = kept(_KEY, {"method": "pca", "dimensions": 2, "source": "embeddings", "through": False})
-    method = first.segmented_control("Projection", list(METHODS), default=before["method"], format_func=lambda one: METHODS[one], key=f"{_KEY}_method") or "pca"
-    dimensions = second.segmented_control("Space", [2, 3], default=before["dimensions"], format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions") or 2
-    offered = [one for one in SOURCES if one != "projections" or inside.has_projections()]
-    origin: Source = before["source"] if before["source"] in offered else "embeddings"
-    source: Source = third.segmented_control("Of", offered, default=origin, format_func=lambda one: SOURCES[one], key=f"{_KEY}_source_{len(offered)}") or "embeddings"
-    still = source == "pixels" or len(inside.steps) < 2 or dimensions == 3
-    through = fourth.toggle(
-        "Through time",
-        before["through"] and not still,
-        key=f"{_KEY}_through_{still}",
-        disabled=still,
-        help="All evaluations in one plane: points travel instead of jumping.",
-    )
-    settings: dict[str, Any] = {**before.get(f"settings_{method}", {}), "method": method, "dimensions": dimensions}
-    sample: dict[str, Any] = before.get("sample", {})
-    if (more := folded("More settings", f"{_KEY}_more")) is not None:
-        with more:
-            settings, sample = details(inside, settings, sample)
-    chosen = {"method": method, "dimensions": dimensions, "source": source, f"settings_{method}": settings, "sample": sample}
-    keep(_KEY, {**before, **chosen, **({} if still else {"through": through})})
-    if through:
-        steps = [inside.steps[i] for i in np.unique(np.linspace(0, len(inside.steps) - 1, min(_FRAMES, len(inside.steps))).astype(int))]
-    elif len(inside.steps) > 1:
-        place = f"{_KEY}_step_{inside.run.id}"
-        step = st.select_slider("Evaluation after step", inside.steps, kept(place, inside.steps[-1], inside.steps), key=place, format_func=theme.count)
-        steps = [int(keep(place, step))]
-    else:
-        steps = [inside.steps[-1]]
-    return source, ProjectionRequest.parse(settings), Sample.parse(sample), steps
-
-
-def details(inside: Inside, settings: dict[str, Any], sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The method's own settings, and which points are drawn."""
-    method = settings["method"]
-    skip = {"pca": ("perplexity", "neighbors", "min_dist", "seed"), "umap": ("perplexity",), "tsne": ("neighbors", "min_dist")}[method]
-    changed = forms.settings(ProjectionRequest.model_json_schema(), {**ProjectionRequest().model_dump(), **settings}, f"{_KEY}_{method}", skip=("method", "dimensions", *skip))
-    parts = st.multiselect("Pictures", PARTS, sample.get("parts", PARTS), key=f"{_KEY}_parts") or PARTS
-    most = min(20_000, -(-inside.sampled // 500) * 500)  # as many as the evaluations kept, in whole steps of the slider
-    limit = sample.get("limit", 5_000)
-    if most > 500:
-        words = "All labeled ones, and of the others each class its share."
-        limit = st.slider("Points, at most", 500, most, min(limit, most), step=500, key=f"{_KEY}_limit_{most}", help=words)
-    return changed, {"parts": parts, "limit": limit}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

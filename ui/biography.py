@@ -10,8 +10,9 @@ from ui.gallery import picture_uri
 from ui.inside import Inside
 from ui.live_figure import live_figure
 from ui.page import plain
+from ui.picture_gallery import Shown, picture_gallery
 
-_GUESSES = 3  # that are named of one evaluation
+_GUESSES, _NEAREST = 3, 6  # that are named of one evaluation; labeled pictures beside it
 
 
 def biography(inside: Inside, sample: int, part: str, step: int, key: str, *, threshold: float | None = None, narrow: bool = False) -> None:
@@ -36,6 +37,11 @@ def biography(inside: Inside, sample: int, part: str, step: int, key: str, *, th
         title = "What it was taken for, and how surely"
         figure = figures_inside.biography(lives.steps, lives.confidence[:, at], lives.labels[:, at], inside.class_names, threshold, title)
         live_figure(figure, key=f"{key}_life", revision=f"{inside.run.id} {sample}")
+        near = inside.nearest_labeled(step, sample, _NEAREST)
+        if near:
+            st.markdown("The labeled pictures that it looks most like to the network:")
+            truth_of = dict(zip([i for i, _ in near], inside.truth(np.array([i for i, _ in near])).tolist(), strict=True))
+            picture_gallery(inside, [Shown(i, truth_of[i], -1, (f"cosine {cosine:.2f}",)) for i, cosine in near], f"{key}_near", thumb=48)
 
 
 def _answer(inside: Inside, sample: int, part: str, step: int) -> str:

@@ -18,7 +18,7 @@ from engine.runs.pictures import Pictures
 from engine.runs.store import Run
 from ui import theme
 from ui.current_run import open_page, pick_run
-from ui.kept import keep, kept
+from ui.kept import follow, keep, kept, one_of
 from ui.run_view import pictures_of
 
 _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
@@ -71,6 +71,16 @@ class Inside:
         ids, probabilities = self.part(step, "unlabeled")
         return Guesses(ids, probabilities.argmax(1), probabilities.max(1), self.truth(ids)) if len(ids) else Guesses(ids, ids, np.zeros(0), ids)
 
+    def nearest_labeled(self, step: int, sample: int, count: int) -> list[tuple[int, float]]:
+        """Ids and cosines of the labeled pictures that the network sees nearest to this one, nearest first."""
+        ids, part, features = _features(self.run.id, step, _written(self.run.folder, step), self.run.folder)
+        labeled, mine = np.flatnonzero((part == PARTS.index("labeled")) & (ids != sample)), np.flatnonzero(ids == sample)
+        if not len(labeled) or not len(mine):
+            return []
+        cosines = features[labeled] @ features[mine[0]]
+        nearest = np.argsort(-cosines, kind="stable")[:count]
+        return [(int(ids[labeled[i]]), float(cosines[i])) for i in nearest]
+
     def lives(self, part: str = "unlabeled") -> Biographies:
         """Every picture of a part's fixed sample, through all evaluations."""
         return _lives(self.run.id, self.stamp, part, self.steps, len(self.class_names), self.run.folder)
@@ -107,9 +117,7 @@ def evaluation(inside: Inside, key: str) -> int:
             st.rerun()  # it played another run
         return inside.steps[0]
     if place not in st.session_state:
-        linked = st.query_params.get("run") == inside.run.id and st.query_params.get("step", "") in map(str, inside.steps) and f"{key}_seen" not in st.session_state
-        st.session_state[place] = int(st.query_params["step"]) if linked else kept(place, inside.steps[-1], inside.steps)
-    st.session_state[f"{key}_seen"] = True
+        st.session_state[place] = kept_step(inside)
     if st.session_state.pop(f"{key}_from_start", None):
         st.session_state[place] = inside.steps[0]
     if st.session_state.get(playing):
@@ -127,9 +135,21 @@ def evaluation(inside: Inside, key: str) -> int:
         if not plays and step == inside.steps[-1]:
             st.session_state[f"{key}_from_start"] = True
         st.rerun()
+    return keep_step(inside, step)
+
+
+def kept_step(inside: Inside) -> int:
+    """The evaluation of this run that was looked at before, on any page, or that a link names; else the last."""
+    follow("step", f"step_{inside.run.id}", inside.run.id, one_of(inside.steps))
+    return kept(f"step_{inside.run.id}", inside.steps[-1], inside.steps)
+
+
+def keep_step(inside: Inside, step: int) -> int:
+    # Who looks at the last one wants to see the newest when there are more.
+    keep(f"step_{inside.run.id}", step if step != inside.steps[-1] else None)
     if st.query_params.get("step") != str(step):
         st.query_params["step"] = str(step)
-    return int(keep(place, step))
+    return int(step)
 
 
 _LOOKS = {
@@ -168,6 +188,14 @@ def _arrays(run_id: str, step: int, written: int, _folder: RunFolder) -> dict[st
     if {"ids", "part"} - found.keys() or len({len(array) for array in found.values()}) > 1:
         raise RunError(f"The snapshot of step {step} of run {_folder.id} is not whole: choose another evaluation.")
     return found
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _features(run_id: str, step: int, written: int, _folder: RunFolder) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
+    """Ids [n], parts [n] and features [n, D] of length 1."""
+    arrays = _folder.snapshot(step, ("ids", "part", "embeddings"))
+    features = arrays["embeddings"].astype(np.float32)
+    return arrays["ids"], arrays["part"], features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -1,14 +1,14 @@
-"""What a person chose stays chosen for as long as the tab lives: Streamlit forgets a widget's value when its page is left."""
+"""What a person chose stays chosen for as long as the tab lives, and goes along in a link: Streamlit forgets a widget's value when its page is left."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import streamlit as st
 
 T = TypeVar("T")
-_PLACE = "kept_choices"
+_PLACE, _FOLLOWED = "kept_choices", "links_followed"
 
 
 def kept(key: str, default: T, among: Collection[Any] | None = None) -> T:
@@ -17,7 +17,34 @@ def kept(key: str, default: T, among: Collection[Any] | None = None) -> T:
     return found if among is None or found in among else default
 
 
-def keep(key: str, value: T) -> T:
-    """Remember a choice; returns it."""
+def keep(key: str, value: T, link: str | None = None) -> T:
+    """Remember a choice; returns it. link: the name under which the page's address carries it."""
     st.session_state.setdefault(_PLACE, {})[key] = value
+    if link is not None and st.query_params.get(link) != str(value):
+        st.query_params[link] = str(value)
     return value
+
+
+def follow(link: str, key: str, run_id: str, read: Callable[[str], Any]) -> None:
+    """Take over, once in a tab, what the page's address says of this run; `read` raises ValueError on what is no such choice."""
+    followed: set[str] = st.session_state.setdefault(_FOLLOWED, set())
+    if link in followed:
+        return
+    followed.add(link)
+    if st.query_params.get("run") == run_id and link in st.query_params:
+        try:
+            keep(key, read(st.query_params[link]))
+        except ValueError:
+            return
+
+
+def one_of(choices: Collection[T]) -> Callable[[str], T]:
+    """Reads a choice from its text."""
+
+    def read(text: str) -> T:
+        for choice in choices:
+            if str(choice) == text:
+                return choice
+        raise ValueError(text)
+
+    return read

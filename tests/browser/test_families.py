@@ -95,7 +95,8 @@ def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, c
     wait_for(lambda: len(drawn()) >= 4, 20, "the bars")
     first = drawn()
     wait_for(lambda: len(drawn()) >= 4 and drawn() != first, 30, "bars that moved")
-    wait_for(lambda: not newest(checkpoints).status.active, 90, "the end of PRODEN")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    wait_for(lambda: not newest(checkpoints).status.active, 60, "the end of PRODEN")
     steps = newest(checkpoints).folder.snapshot_steps()
     early, late = (newest(checkpoints).folder.snapshot(steps[i])["candidate_weights"].astype(float).max(1).mean() for i in (0, -1))
     assert late > early  # what the bars showed: the weights gather on one candidate

@@ -62,7 +62,7 @@ def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(page: Page,
     slider = page.get_by_role("slider", name=re.compile("^Threshold"))
     slider.focus()
     threshold = 0.9
-    for press, times in (("ArrowLeft", 7), ("ArrowRight", 12)):
+    for press, times in (("ArrowLeft", 3), ("ArrowRight", 6)):
         for _ in range(times):
             slider.press(press)
             threshold = round(threshold + (0.01 if press == "ArrowRight" else -0.01), 2)
@@ -184,3 +184,28 @@ def test_a_downloaded_figure_opens_by_itself(page: Page, url: str, run: Run, tmp
     alone.wait_for_selector(".main-svg", timeout=20_000)
     assert alone.evaluate("document.getElementById('figure').data.length") == 2
     alone.close()
+
+
+def test_a_link_brings_evaluation_threshold_and_cell_along_and_they_stay_when_the_page_is_left(page: Page, url: str, run: Run) -> None:
+    page.goto(f"{url}/pseudo_labels?run={run.id}&step=60&tau=0.55")
+    expect(page.get_by_role("button", name="Retrain at 0.55")).to_be_visible(timeout=60_000)
+    kept = float((stored(run, 1, 60)[1].max(1).astype(float) >= 0.55).mean())
+    expect(tile(page, "Kept").first).to_have_text(f"{100 * kept:.1f} %")
+    page.get_by_role("slider", name=re.compile("^Threshold")).press("ArrowRight")
+    expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible(timeout=10_000)
+    wait_for(lambda: "tau=0.56" in page.url, 10, "the threshold in the address")
+    page.get_by_role("link", name="Runs", exact=True).click()
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=10_000)
+    page.get_by_role("link", name="Pseudo-labels", exact=True).click()
+    expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible(timeout=20_000)
+    wait_for(lambda: "step=60" in page.url, 10, "the evaluation in the address")
+
+
+def test_a_link_that_says_nonsense_shows_the_run_as_it_is(page: Page, url: str, run: Run) -> None:
+    page.goto(f"{url}/pseudo_labels?run={run.id}&step=61&tau=nan")
+    expect(page.get_by_role("button", name="Retrain at 0.90")).to_be_visible(timeout=60_000)
+    page.goto(f"{url}/errors?run={run.id}&cell=(99, x)&part=elsewhere")
+    expect(page.get_by_text("The commonest mistake; choose a cell to open its pictures.")).to_be_visible(timeout=60_000)
+    page.goto(f"{url}/space?run={run.id}&projection=magic&color=7&of=nothing&dimensions=4")
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=60_000)
+    assert page.get_by_test_id("stException").count() == 0

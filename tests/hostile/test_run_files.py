@@ -348,12 +348,15 @@ def test_a_model_that_cannot_be_used_is_one_sentence(run: RunFolder, trace: Path
     text = sentence(lambda: Predictor(run))
     assert text.startswith(f"The model file of run {run.id} is damaged or not FewLab's (")
     assert text.endswith("): resume or repeat the run to write it again.")
+    assert isinstance(run.model_about(), dict)  # pages that only want to know what it says go on
     assert not trace.exists()
 
 
 def test_no_model_and_a_newer_model_say_so(run: RunFolder) -> None:
     newer = described(run, version=4)
+    assert run.model_about() == about(run)
     run.model_file.unlink()
+    assert run.model_about() == {}
     assert sentence(lambda: Predictor(run)) == f"Run {run.id} has no model yet: let it finish, or stop it to keep what it has learned."
     run.model_file.write_bytes(newer)
     assert sentence(lambda: Predictor(run)) == f"The model of run {run.id} was written in format 4 and this FewLab reads up to 2: update FewLab to open it."

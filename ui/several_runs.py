@@ -1,0 +1,77 @@
+"""Runs side by side: a name of its own for each, groups over seeds, their journals, their final figures as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from engine.analysis.compare import differing, without_seeds
+from engine.runs.store import Run
+from ui import theme
+from ui.names import run_name
+
+_SAID = 2  # differing settings that a name is given to tell it from another
+
+
+def told_apart(names: Sequence[str], of: Sequence[Run], alike: Sequence[str] = ("seed", "data.split_seed")) -> list[str]:
+    """Names of their own: to equal ones is added in which settings their runs differ, but for those in `alike`, or a number where in none."""
+    found = list(names)
+    for name in {name for name in names if list(names).count(name) > 1}:
+        mine = [place for place, other in enumerate(names) if other == name]
+        rows = {key: values for key, values in differing([settings(of[place]) for place in mine]).items() if key not in alike}
+        for number, place in enumerate(mine):
+            said = [f"{key.split('.')[-1].replace('_', ' ')} {as_text(values[number])}" for key, values in rows.items()][:_SAID]
+            found[place] = ", ".join([name, *said])
+    return [name if found.count(name) == 1 else f"{name} ({found[: place + 1].count(name)})" for place, name in enumerate(found)]
+
+
+def legend_names(chosen: list[Run]) -> dict[str, str]:
+    """By run id, a name of its own: the same on every chart and table of this page."""
+    names = told_apart([f"{run_name(run)} · seed {run.config['seed']}" for run in chosen], chosen)
+    return dict(zip([run.id for run in chosen], names, strict=True))
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _metrics(run_id: str, written: tuple[int, int], _run: Run) -> list[dict[str, Any]]:
+    return _run.folder.metrics()
+
+
+def journal(run: Run) -> list[dict[str, Any]]:
+    """The run's journal, read again only when it has grown: in a race most runs have ended or not begun."""
+    try:
+        state = run.folder.metrics_file.stat()
+    except OSError:
+        return []
+    return _metrics(run.id, (state.st_size, state.st_mtime_ns), run)
+
+
+def grouped(chosen: list[Run]) -> list[list[Run]]:
+    """Runs that differ in their seed alone stand together. A repeated seed counts once."""
+    groups: dict[str, dict[tuple[int, int], Run]] = {}
+    for run in chosen:
+        groups.setdefault(without_seeds(settings(run)), {})[run.config["seed"], run.config["data"].get("split_seed")] = run
+    return [list(found.values()) for found in groups.values()]
+
+
+def settings(run: Run) -> dict[str, Any]:
+    """The run's config, and what was changed while it trained: such a run is no repetition of one that was left alone."""
+    changes = [f"{change.key} = {change.value} at step {change.step}" for change in run.folder.changes()]
+    return {**run.config, **({"changed while it trained": changes} if changes else {})}
+
+
+def as_text(value: Any) -> str:
+    return theme.NOTHING if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def as_csv(chosen: list[Run]) -> str:
+    names = sorted({name for run in chosen for name in run.status.metrics})
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["run", "name", "seed", "state", "seconds", *names])
+    for run in chosen:
+        writer.writerow([run.id, run_name(run), run.config["seed"], run.status.state, run.status.seconds, *(run.status.metrics.get(name, "") for name in names)])
+    return out.getvalue()
