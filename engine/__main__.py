@@ -9,14 +9,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.data.report import Report
 from engine.errors import ConfigError, DataError, FewLabError, PictureError, RunError, UnknownName
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
+    from engine.training.control import Control
 
 app = typer.Typer(help="FewLab: learning with few labels.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -79,13 +82,9 @@ def train(
 
         parsed = RunConfig.parse(apply_changes(plain, wanted))
         from engine.lab.inline import train as train_inline
-        from engine.training.build import prepare
 
         with _interruptible() as control, _Bar() as bar:
-            report = prepare(parsed, bar.reading, lambda: control.ends)
-            if report is not None:
-                bar.stop()
-                _tell_import(report)
+            _read_pictures(parsed, control, bar)
             run = train_inline(parsed, checkpoints, bar.show, control)
     _report(run, as_json)
 
@@ -94,9 +93,11 @@ def train(
 def resume(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
     """Go on with a stopped, interrupted or killed run."""
     with _sentences():
+        from engine.config import RunConfig
         from engine.lab.inline import resume as resume_inline
 
         with _interruptible() as control, _Bar() as bar:
+            _read_pictures(RunConfig.parse(Store(checkpoints).run(run).config), control, bar)
             ended = resume_inline(run, checkpoints, bar.show, control)
     _report(ended, as_json)
 
@@ -222,7 +223,7 @@ def _interruptible() -> Iterator[Any]:
 
 
 class _Bar:
-    """A progress bar on stderr where that is a terminal, from the run's first status on: a request that is refused leaves its one sentence alone there."""
+    """A progress bar on stderr where that is a terminal, from the first picture read or the run's first status on: a refusal leaves its sentence alone."""
 
     def __enter__(self) -> _Bar:
         from rich.console import Console
@@ -269,8 +270,14 @@ def _summary(run: Run) -> dict[str, Any]:
     return {"run": run.id, "state": s.state, "step": s.step, "seconds": round(s.seconds, 3), "images_per_second": round(s.images_per_second, 1), "metrics": s.metrics}
 
 
-def _tell_import(report: Report) -> None:
-    """On stderr, where it is in no program's way."""
+def _read_pictures(config: RunConfig, control: Control, bar: _Bar) -> None:
+    """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to stderr, in no program's way."""
+    from engine.training.build import prepare
+
+    report = prepare(config, bar.reading, lambda: control.ends)
+    if report is None:
+        return
+    bar.stop()
     left_out = sum(report.skipped.values())
     rest = f"; {left_out:,} file{' was' if left_out == 1 else 's were'} left out:" if left_out else "."
     print(f"Read {report.read:,} pictures of {len(report.training)} classes{rest}", file=sys.stderr)
@@ -280,8 +287,9 @@ def _tell_import(report: Report) -> None:
 
 def _report(run: Run, as_json: bool) -> None:
     _print(_summary(run), as_json)
-    if run.status.state not in ("finished", "stopped", "interrupted"):
+    if run.status.reason:
         print(run.status.reason, file=sys.stderr)
+    if run.status.state not in ("finished", "stopped", "interrupted"):
         raise typer.Exit(1)
 
 

@@ -67,7 +67,7 @@ def draw_curves(chosen: list[Run]) -> None:
         titles = told_apart([run_name(group[0]) for group in ended], [group[0] for group in ended])
         named = [(title_, over_seeds([values[run.id] for run in group])) for title_, group in zip(titles, ended, strict=True)]
         figure = figures_compare.bands(title, named, percent=share, y_title=y_title)
-        if waiting := len(drawn) - sum(map(len, ended)):
+        if waiting := sum(run.status.active for run in drawn) - sum(run.status.active for group in ended for run in group):
             st.caption(f"{waiting} run{' joins its' if waiting == 1 else 's join their'} band when finished.")
     else:
         series = [

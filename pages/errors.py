@@ -17,7 +17,7 @@ from ui import figures, figures_inside, theme
 from ui.biography import biography
 from ui.figures import Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
-from ui.kept import follow, keep, kept, one_of
+from ui.kept import address, follow, keep, kept, one_of
 from ui.live_figure import live_figure
 from ui.names import run_name, run_title
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
@@ -75,12 +75,11 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: st
     with right:
         chosen_cell: tuple[int, int] | None = kept(place, None)
         cell = chosen_cell or commonest_mistake(counts)
+        address("cell", chosen_cell)
         if cell is None:
             st.success("Nothing is mistaken here.", icon=":material/check:")
             return
         true, taken = cell
-        if chosen_cell is not None:
-            keep(place, cell, link="cell")
         names = plain(inside.class_names[true]), plain(inside.class_names[taken])
         chosen = np.flatnonzero((truth == true) & (probabilities.argmax(1) == taken))
         st.markdown(f"**{len(chosen)} of {counts[true].sum()}: {names[0]}" + (f", taken for {names[1]}**" if true != taken else ", and recognized**"))
@@ -162,7 +161,8 @@ def reliability(inside: Inside, step: int, part: str, probabilities: Floats, tru
 
 def cooling(inside: Inside, step: int) -> tuple[float | None, str]:
     """The temperature that is stored with the model, or of an earlier evaluation one fitted here; None without validation pictures. And what it was fitted to."""
-    stored = inside.run.folder.model_about().get("temperature") if step == inside.steps[-1] else None
+    last = step == inside.steps[-1] and inside.run.status.state in ("finished", "stopped")  # a resumed run has written no new model yet
+    stored = inside.run.folder.model_about().get("temperature") if last else None
     if isinstance(stored, float):
         return stored, "all validation pictures, and is stored with the model"
     _, held, truth = known(inside, step, "validation")
@@ -222,7 +222,8 @@ def page(inside: Inside, others: list[Run]) -> None:
     place = f"{_KEY}_part"
     follow("part", place, inside.run.id, one_of(parts))
     part = (st.segmented_control("Pictures", parts, default=kept(place, parts[0], parts), key=place) if len(parts) > 1 else None) or parts[0]
-    keep(place, part, link="part")
+    keep(place, part, stands_in=part == parts[0] and kept(place, part) not in parts)
+    address("part", part)
     ids, probabilities, truth = known(inside, step, part)
     right_ones = int((probabilities.argmax(1) == truth).sum())
     st.markdown(f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))} {part} pictures of this evaluation.")

@@ -8,14 +8,14 @@ import numpy as np
 import streamlit as st
 
 from engine.analysis.metrics import calibration_of, error_of
-from engine.analysis.thresholds import Guesses, kept, starved, sweep
+from engine.analysis.thresholds import Guesses, Kept, kept, starved, sweep
 from engine.config import apply_changes
 from ui import figures, figures_inside, theme
 from ui.biography import biography
 from ui.current_run import GHOST, open_page, watch_new_run
 from ui.figures import Mark, Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, play_interval
-from ui.kept import follow, keep
+from ui.kept import address, follow, keep
 from ui.kept import kept as kept_choice
 from ui.live_figure import live_figure
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
@@ -42,8 +42,7 @@ def share(text: str) -> float:
     return value
 
 
-def tiles(guesses: Guesses, threshold: float, classes: int) -> None:
-    found = kept(guesses, threshold, classes)
+def tiles(guesses: Guesses, found: Kept, threshold: float) -> None:
     columns = st.columns(3)
     columns[0].metric(
         "Kept", theme.percent(found.mask_rate), help=f"{theme.count(found.count)} of {theme.count(len(guesses.ids))} unlabeled pictures are at or above the threshold."
@@ -80,9 +79,8 @@ def threshold_figures(inside: Inside, guesses: Guesses, threshold: float) -> Non
         live_figure(figure, key=f"{_KEY}_sweep", revision=inside.run.id)
 
 
-def time_figures(inside: Inside, guesses: Guesses, threshold: float, step: int) -> None:
+def time_figures(inside: Inside, found: Kept, threshold: float, step: int) -> None:
     classes = len(inside.class_names)
-    found = kept(guesses, threshold, classes)
     lives = inside.lives()
     left, right = st.columns(2)
     with left:
@@ -103,7 +101,7 @@ def time_figures(inside: Inside, guesses: Guesses, threshold: float, step: int) 
         st.warning(f"Starved at this threshold: {names}. Fewer than a quarter of an even share; such classes are easily lost altogether.", icon=":material/no_meals:")
 
 
-def against_truth(inside: Inside, guesses: Guesses, threshold: float) -> None:
+def against_truth(inside: Inside, guesses: Guesses, found: Kept) -> None:
     """What only the true labels can tell, which the method itself never sees."""
     known = guesses.truth >= 0
     if not known.any():
@@ -111,8 +109,7 @@ def against_truth(inside: Inside, guesses: Guesses, threshold: float) -> None:
         return
     left, right = st.columns(2)
     with left:
-        coverage = kept(guesses, threshold, len(inside.class_names)).coverage
-        figure = figures_inside.class_shares("How much of each class is kept", inside.class_names, coverage, "of its pictures kept")
+        figure = figures_inside.class_shares("How much of each class is kept", inside.class_names, found.coverage, "of its pictures kept")
         live_figure(figure, key=f"{_KEY}_coverage", revision=inside.run.id)
     with right:
         bins = calibration_of(guesses.confidence[known], guesses.right[known])
@@ -168,16 +165,20 @@ def page(inside: Inside) -> None:
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     place = f"{_KEY}_threshold_{inside.run.id}"
     follow("tau", place, inside.run.id, share)
-    threshold = left.slider("Threshold τ: what would be kept", 0.0, 1.0, kept_choice(place, default_threshold(inside)), step=0.01, key=place)
-    keep(place, threshold, link="tau")
+    default = default_threshold(inside)
+    chosen: float | None = kept_choice(place, None)
+    threshold = left.slider("Threshold τ: what would be kept", 0.0, 1.0, default if chosen is None else chosen, step=0.01, key=place)
+    keep(place, threshold if threshold != default else None)
+    address("tau", threshold)
     if "threshold" in inside.run.config["method"] and right.button(f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"):
         retrain(inside, threshold)
     guesses = inside.guesses(step)
-    tiles(guesses, threshold, len(inside.class_names))
+    found = kept(guesses, threshold, len(inside.class_names))
+    tiles(guesses, found, threshold)
     st.caption(f"Counted over the {theme.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at; training's own mask rate counts the weak views of each batch.")
     threshold_figures(inside, guesses, threshold)
-    time_figures(inside, guesses, threshold, step)
-    against_truth(inside, guesses, threshold)
+    time_figures(inside, found, threshold, step)
+    against_truth(inside, guesses, found)
     galleries(inside, guesses, threshold)
     picture = st.session_state.get(f"{_KEY}_picture_{inside.run.id}")
     if picture is not None:

@@ -68,7 +68,7 @@ def line(run: Run) -> None:
         about.markdown(f"**{plain(run_name(run))}**  \n{plain(settings_line(run))}")
         accuracy = theme.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
         figures.markdown(f"{accuracy} · {status.state}  \n{theme.duration(status.seconds)} · {theme.date(run.created)}")
-        if status.reason and status.state in ("failed", "interrupted"):
+        if status.reason and status.state in ("failed", "interrupted", "finished"):
             about.caption(plain(status.reason))
         with actions, st.container(horizontal=True):
             if st.button("Open", key=f"runs_open_{run.id}"):

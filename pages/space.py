@@ -24,7 +24,7 @@ from ui.page import header, how_it_works, mistakes, nothing_yet
 from ui.picture_gallery import Shown, picture_gallery
 from ui.player import player
 from ui.server import lab, projector
-from ui.space_form import METHODS, wanted
+from ui.space_form import METHODS, before, chose, wanted
 from ui.space_points import COLORS, answers, coloring, tips
 
 header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
@@ -74,11 +74,11 @@ def projection(inside: Inside, material: Material, source: Source, request: Proj
     def watch(mine: Job) -> None:
         if mine.done():
             st.rerun()
-        for number, one in enumerate([mine, *(other for other in jobs.values() if other is not mine and not other.done())]):
+        for one in [mine, *(other for other in jobs.values() if other.number < mine.number and not other.done())]:
             share, words = one.progress()
             whose = "" if one is mine else f"Before it, {METHODS[one.arguments['request']['method']]}: "
             st.progress(min(share, 1.0), text=f"{whose}{words} …")
-            if st.button("Cancel", key=f"{key}_cancel_{number}"):
+            if st.button("Cancel", key=f"{key}_cancel_{one.number}"):
                 one.cancel()
                 st.rerun()
 
@@ -169,9 +169,8 @@ def page(inside: Inside, others: list[Run]) -> None:
     answered = bool(len(inside.part(steps[-1], "test")[0]) or len(inside.part(steps[-1], "unlabeled")[0]))
     offered = [by for by in COLORS if (by != "candidates" or partial) and (by not in ("taken", "right", "confidence") or answered)]
     left, right = st.columns(2)
-    by = keep(
-        f"{_KEY}_color", left.selectbox("Color", offered, offered.index(kept(f"{_KEY}_color", offered[0], offered)), format_func=lambda one: COLORS[one], key=f"{_KEY}_color")
-    )
+    by = left.selectbox("Color", offered, offered.index(before("color", offered[0], offered, inside.run.id)), format_func=lambda one: COLORS[one], key=f"{_KEY}_color")
+    chose("color", by, offered)
     titles = {run.id: run_title(run) for run in others}
     place, choices = f"{_KEY}_beside", [None, *titles]
     beside = right.selectbox("Beside it", choices, choices.index(kept(place, None, choices)), format_func=lambda run_id: titles[run_id] if run_id else "no other run", key=place)

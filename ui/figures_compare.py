@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.analysis.compare import Band, BudgetPoint
+from engine.analysis.compare import Band, BudgetPoint, last_words
 from ui import theme
 from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, table, uid
 
@@ -95,8 +95,7 @@ def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuraci
     Numbers keep their order on an axis of their own; words, truth values and settings that a run lacks stand one above the other.
     """
     dimensions: list[dict[str, Any]] = []
-    for key, values in settings:
-        name = key.split(".")[-1].replace("_", " ")
+    for name, (_, values) in zip(last_words([key for key, _ in settings]), settings, strict=True):
         if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
             dimensions.append({"label": plain(shortened(name, 16)), "values": [float(value) for value in values]})
             continue

@@ -22,23 +22,10 @@ def class_counts(title: str, classes: Sequence[str], counts: npt.ArrayLike, shar
     values, parts = np.asarray(counts), np.asarray(shares, np.float64)
     if values.shape != (len(classes),) or parts.shape != values.shape:
         raise ValueError(f"counts and shares must have one entry per class ({len(classes)}), but have the shapes {list(values.shape)} and {list(parts.shape)}")
-    bars = {
-        "type": "bar",
-        "name": "pseudo-labels",
-        "uid": "classes",
-        "x": list(range(len(classes))),
-        "y": values.tolist(),
-        "marker": {"color": [theme.class_color(k) for k in range(len(classes))]},
-        "customdata": [[k, plain(name), theme.percent(float(share))] for k, (name, share) in enumerate(zip(classes, parts, strict=True))],
-        "hovertemplate": f"%{{customdata[1]}}: %{{y:,d}}<br>{plain(share_means)}: %{{customdata[2]}}<extra></extra>",
-    }
-    figure = framed([bars], title, "", "pictures")
+    hover = f"%{{customdata[1]}}: %{{y:,d}}<br>{plain(share_means)}: %{{customdata[2]}}<extra></extra>"
+    figure = _class_bars(title, classes, values.tolist(), parts, "pseudo-labels", hover, "pictures")
     figure["table"] = table(["class", "pictures", share_means], zip(classes, values.tolist(), numbers(parts), strict=True))
     layout = figure["layout"]
-    layout["showlegend"] = False
-    shown = range(0, len(classes), max(1, -(-len(classes) // 24)))  # as many names as can be read
-    names = shortened_apart(classes, 12)
-    layout["xaxis"].update({"tickvals": list(shown), "ticktext": [plain(names[k]) for k in shown], "showgrid": False, "range": [-0.6, len(classes) - 0.4]})
     layout["yaxis"]["rangemode"] = "tozero"
     if values.sum():
         even = float(values.sum() / len(classes))
@@ -52,11 +39,31 @@ def class_counts(title: str, classes: Sequence[str], counts: npt.ArrayLike, shar
 def class_shares(title: str, classes: Sequence[str], shares: npt.ArrayLike, share_means: str) -> Figure:
     """One bar per class from 0 to 100 %, in the class's own color. shares: float [K], NaN where there is nothing to take a share of."""
     parts = np.asarray(shares, np.float64)
-    figure = class_counts(title, classes, np.zeros(len(classes), int), parts, share_means)
-    bars = figure["data"][0]
-    bars.update({"name": share_means, "y": numbers(parts), "hovertemplate": f"%{{customdata[1]}}: %{{customdata[2]}} {plain(share_means)}<extra></extra>"})
+    hover = f"%{{customdata[1]}}: %{{customdata[2]}} {plain(share_means)}<extra></extra>"
+    figure = _class_bars(title, classes, numbers(parts), parts, share_means, hover, "share")
     figure["table"] = table(["class", share_means], zip(classes, numbers(parts), strict=True))
-    figure["layout"]["yaxis"] = {**figure["layout"]["yaxis"], "title": {"text": "share"}, "range": [0, 1.02], **PERCENT_TICKS}
+    figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS})
+    return figure
+
+
+def _class_bars(title: str, classes: Sequence[str], heights: Sequence[float | None], shares: npt.NDArray[np.float64], name: str, hover: str, y_title: str) -> Figure:
+    """customdata of a bar: its class as a number and by name, and its share in words."""
+    bars = {
+        "type": "bar",
+        "name": plain(name),
+        "uid": "classes",
+        "x": list(range(len(classes))),
+        "y": list(heights),
+        "marker": {"color": [theme.class_color(k) for k in range(len(classes))]},
+        "customdata": [[k, plain(called), theme.percent(float(share))] for k, (called, share) in enumerate(zip(classes, shares, strict=True))],
+        "hovertemplate": hover,
+    }
+    figure = framed([bars], title, "", y_title)
+    layout = figure["layout"]
+    layout["showlegend"] = False
+    shown = range(0, len(classes), max(1, -(-len(classes) // 24)))  # as many names as can be read
+    names = shortened_apart(classes, 12)
+    layout["xaxis"].update({"tickvals": list(shown), "ticktext": [plain(names[k]) for k in shown], "showgrid": False, "range": [-0.6, len(classes) - 0.4]})
     return figure
 
 

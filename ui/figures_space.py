@@ -47,6 +47,7 @@ def scatter(
         split = [("no answer", ~there, {"color": theme.UNKNOWN}), (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar})]
     # In a cube plotly fades no single points: there those that were not chosen are drawn apart, paler.
     layers = [None] if picked is None or flat else [~picked, picked]
+    entered: set[str] = set()  # names that have their entry in the legend
     many = len(coloring.names) > _LEGEND_UP_TO
     present = [name for name, mine, _ in split if mine.any()]
     called = dict(zip(present, shortened_apart(present, 12 if many else 20), strict=True))
@@ -72,7 +73,7 @@ def scatter(
                 "name": plain(called[name]) + (", labeled" if few else ""),
                 "uid": uid("points", f"{name}-{few}-{paler}"),
                 "legendgroup": name,
-                "showlegend": "colorscale" not in paint and not paler and (not few or not (mine & ~labeled).any()),
+                "showlegend": "colorscale" not in paint and name not in entered,
                 "marker": marker,
                 "customdata": [[int(ids[row])] for row in rows],
                 "text": [tips[row] for row in rows.tolist()],
@@ -84,6 +85,7 @@ def scatter(
                 trace["selectedpoints"] = np.flatnonzero(picked[rows]).tolist()
                 trace["unselected"] = {"marker": {"opacity": 0.12}}
             traces.append(trace)
+            entered.add(name)
     figure = framed(traces, title, "", "")
     layout = figure["layout"]
     if many:

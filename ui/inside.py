@@ -18,7 +18,7 @@ from engine.runs.pictures import Pictures
 from engine.runs.store import Run
 from ui import theme
 from ui.current_run import open_page, pick_run
-from ui.kept import follow, keep, kept, one_of
+from ui.kept import address, follow, keep, kept, one_of
 from ui.run_view import pictures_of
 
 _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
@@ -110,7 +110,7 @@ def same_pictures(inside: Inside, runs: Sequence[Run]) -> list[Run]:
 
 
 def evaluation(inside: Inside, key: str) -> int:
-    """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts at the last, or at `?step=` of a link to this run."""
+    """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts where it was before, or at a link's `?step=`, else at the last."""
     place, playing = f"{key}_step_{inside.run.id}", f"{key}_playing"
     if len(inside.steps) == 1:
         if st.session_state.pop(playing, None):
@@ -147,8 +147,7 @@ def kept_step(inside: Inside) -> int:
 def keep_step(inside: Inside, step: int) -> int:
     # Who looks at the last one wants to see the newest when there are more.
     keep(f"step_{inside.run.id}", step if step != inside.steps[-1] else None)
-    if st.query_params.get("step") != str(step):
-        st.query_params["step"] = str(step)
+    address("step", step)
     return int(step)
 
 
@@ -194,6 +193,8 @@ def _arrays(run_id: str, step: int, written: int, _folder: RunFolder) -> dict[st
 def _features(run_id: str, step: int, written: int, _folder: RunFolder) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
     """Ids [n], parts [n] and features [n, D] of length 1."""
     arrays = _folder.snapshot(step, ("ids", "part", "embeddings"))
+    if {"ids", "part", "embeddings"} - arrays.keys() or len({len(array) for array in arrays.values()}) > 1:
+        raise RunError(f"The snapshot of step {step} of run {_folder.id} is not whole: choose another evaluation.")
     features = arrays["embeddings"].astype(np.float32)
     return arrays["ids"], arrays["part"], features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 

@@ -1,4 +1,4 @@
-"""What a person chose stays chosen for as long as the tab lives, and goes along in a link: Streamlit forgets a widget's value when its page is left."""
+"""What a person chose stays chosen until the tab is closed or reloaded, and goes along in a link: Streamlit forgets a widget when its page is left."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ def kept(key: str, default: T, among: Collection[Any] | None = None) -> T:
     return found if among is None or found in among else default
 
 
-def keep(key: str, value: T, link: str | None = None) -> T:
-    """Remember a choice; returns it. link: the name under which the page's address carries it."""
-    st.session_state.setdefault(_PLACE, {})[key] = value
-    if link is not None and st.query_params.get(link) != str(value):
+def keep(key: str, value: Any, stands_in: bool = False) -> None:
+    """Remember a choice. stands_in: it was made by nobody, and what was chosen before, if anything, is kept for where it can be had."""
+    if not stands_in:
+        st.session_state.setdefault(_PLACE, {})[key] = value
+
+
+def address(link: str, value: Any) -> None:
+    """Let the page's address carry a choice; None takes it out."""
+    if value is None:
+        st.query_params.pop(link, None)
+    elif st.query_params.get(link) != str(value):
         st.query_params[link] = str(value)
-    return value
 
 
 def follow(link: str, key: str, run_id: str, read: Callable[[str], Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.analysis.compare import differing, without_seeds
+from engine.analysis.compare import differing, last_words, without_seeds
 from engine.runs.store import Run
 from ui import theme
 from ui.names import run_name
@@ -24,7 +24,7 @@ def told_apart(names: Sequence[str], of: Sequence[Run], alike: Sequence[str] = (
         mine = [place for place, other in enumerate(names) if other == name]
         rows = {key: values for key, values in differing([settings(of[place]) for place in mine]).items() if key not in alike}
         for number, place in enumerate(mine):
-            said = [f"{key.split('.')[-1].replace('_', ' ')} {as_text(values[number])}" for key, values in rows.items()][:_SAID]
+            said = [f"{word} {as_text(values[number])}" for word, values in zip(last_words(list(rows)), rows.values(), strict=True)][:_SAID]
             found[place] = ", ".join([name, *said])
     return [name if found.count(name) == 1 else f"{name} ({found[: place + 1].count(name)})" for place, name in enumerate(found)]
 

@@ -13,7 +13,7 @@ from engine.lab.material import Sample, Source
 from engine.runs.folder import PARTS
 from ui import forms, theme
 from ui.inside import Inside, keep_step, kept_step
-from ui.kept import follow, keep, kept, one_of
+from ui.kept import address, follow, keep, kept, one_of
 from ui.page import folded
 
 _KEY = "space"
@@ -26,6 +26,13 @@ def before(name: str, default: Any, among: Collection[Any], run_id: str) -> Any:
     """What was chosen on this page before, or what a link to this run names."""
     follow(name, f"{_KEY}_{name}", run_id, one_of(among))
     return kept(f"{_KEY}_{name}", default, among)
+
+
+def chose(name: str, value: Any, among: Collection[Any]) -> None:
+    """Remember a choice of this page, and let a link carry it."""
+    stands_in = value == next(iter(among)) and kept(f"{_KEY}_{name}", value) not in among
+    keep(f"{_KEY}_{name}", value, stands_in)
+    address(name, value)
 
 
 def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]]:
@@ -47,8 +54,9 @@ def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]
         disabled=still,
         help="All evaluations in one plane: points travel instead of jumping.",
     )
-    for name, value in (("projection", method), ("dimensions", dimensions), ("of", source)):
-        keep(f"{_KEY}_{name}", value, link=name)
+    chose("projection", method, METHODS)
+    chose("dimensions", dimensions, (2, 3))
+    chose("of", source, offered)
     if not still:
         keep(f"{_KEY}_through", through)
     settings: dict[str, Any] = {**kept(f"{_KEY}_settings_{method}", {}), "method": method, "dimensions": dimensions}
@@ -78,5 +86,6 @@ def details(inside: Inside, settings: dict[str, Any], sample: dict[str, Any]) ->
     limit = sample.get("limit", 5_000)
     if most > 500:
         words = "All labeled ones, and of the others each class its share."
-        limit = st.slider("Points, at most", 500, most, min(limit, most), step=500, key=f"{_KEY}_limit_{most}", help=words)
+        drawn = st.slider("Points, at most", 500, most, min(limit, most), step=500, key=f"{_KEY}_limit_{most}", help=words)
+        limit = drawn if drawn < most else max(limit, most)  # all of these may be fewer than are wanted of another run
     return changed, {"parts": parts, "limit": limit}

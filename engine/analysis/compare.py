@@ -64,6 +64,12 @@ def differing(configs: Sequence[Plain]) -> dict[str, list[Any]]:
     return {**{key: values for key, values in rows.items() if any(value != values[0] for value in values)}, **lonely}
 
 
+def last_words(keys: Sequence[str]) -> list[str]:
+    """Dotted keys as short words: "labels.per_class" as "per class"; where two would be called alike, with what stands before."""
+    short = [key.split(".")[-1].replace("_", " ") for key in keys]
+    return [word if short.count(word) == 1 else key.replace(".", " ").replace("_", " ") for key, word in zip(keys, short, strict=True)]
+
+
 def without_seeds(config: Plain) -> str:
     """A key that is equal for runs which differ only in seed and draw of labels."""
     return json.dumps({key: value for key, value in flat(config).items() if key not in _DRAW}, sort_keys=True)

@@ -104,7 +104,8 @@ class NeighborVote(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.backbone(images).float()
-        found = nearest(features, self.bank, self.params.neighbors)
+        with torch.autocast(images.device.type, enabled=False):  # the network may be rounded, neighbors are exact
+            found = nearest(features, self.bank, self.params.neighbors)
         slope = self.gamma.double() if self.params.graph == "rbf" else 0.0
         weights = torch.softmax(-slope * found.distances, 1)  # relative to the nearest, so that far away nothing underflows
         probabilities = (weights[:, :, None] * self.beliefs[found.rows]).sum(1)  # [Q, K]

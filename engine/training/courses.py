@@ -117,8 +117,9 @@ class GradientCourse(Course):
     def load_state(self, state: dict[str, Any]) -> None:
         self.average.module.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self._average_head is not None:
-            self._average_head.module.load_state_dict(state["average_head"])
+        head = self.method.projection_head()
+        if self._average_head is not None and head is not None:  # checkpoints from before heads were averaged have none: it begins with the head as it is
+            self._average_head.module.load_state_dict(state.get("average_head", head.state_dict()))
 
 
 class FittedCourse(Course):

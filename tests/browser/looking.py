@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page, expect
 
 from engine.runs.store import Run, Store
 
@@ -25,3 +27,12 @@ def newest(checkpoints: Path) -> Run:
 def points(page: Page, number: int = 0) -> int:
     """Points on the first curve of the figure."""
     return int(page.evaluate("n => { const f = document.querySelectorAll('.js-plotly-plot')[n]; return f && f.data && f.data.length ? f.data[0].x.length : 0 }", number))
+
+
+def as_csv(page: Page, figure: Locator) -> list[dict[str, str]]:
+    """What a figure's download holds."""
+    expect(figure.locator(".main-svg").first).to_be_visible(timeout=30_000)
+    figure.hover()
+    with page.expect_download() as download:
+        figure.locator("[data-title='Download the data as CSV']").click()
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))

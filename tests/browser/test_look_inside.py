@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import re
 from collections import Counter
@@ -16,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
 from tests.browser.conftest import Studied
-from tests.browser.looking import wait_for
+from tests.browser.looking import as_csv, wait_for
 from ui.gallery import picture_uri
 
 
@@ -101,6 +99,7 @@ def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_pictures_li
 def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, run: Run) -> None:
     opened(page, url, "pseudo_labels", run)
     steps = run.folder.snapshot_steps()
+    page.locator(".fewlab-figure .main-svg").first.wait_for(timeout=30_000)
     page.get_by_role("button", name="Play").click()
     seen: list[str] = []
 
@@ -108,7 +107,12 @@ def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, 
         seen.append(re.findall(r"step=(\d+)", page.evaluate("location.href"))[-1:][0] if "step=" in page.evaluate("location.href") else "")
         return page.get_by_role("button", name="Play").count() == 1 and seen[-1] == str(steps[-1]) and str(steps[1]) in seen
 
-    wait_for(last, 30, "the last evaluation")
+    try:
+        wait_for(last, 30, "the last evaluation")
+    except AssertionError:
+        pytest.fail(
+            f"of {steps} were shown, in this order: {list(dict.fromkeys(seen))}; the button says {page.get_by_role('button', name=re.compile('Play|Stop')).all_inner_texts()}"
+        )
     visited = [int(step) for step in dict.fromkeys(seen) if step]
     assert set(visited) <= set(steps)
     assert len(visited) >= len(steps) - 1  # one may pass between two looks
@@ -142,14 +146,6 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(page: Page, u
     expect(page.get_by_text(f"Picture {sample}, truly 4")).to_be_visible(timeout=10_000)
     row = probabilities[list(ids).index(sample)].astype(float)
     expect(page.get_by_text(f"4 {100 * row[4]:.1f} %")).to_be_visible()
-
-
-def as_csv(page: Page, figure: Locator) -> list[dict[str, str]]:
-    expect(figure.locator(".main-svg").first).to_be_visible(timeout=30_000)
-    figure.hover()
-    with page.expect_download() as download:
-        figure.locator("[data-title='Download the data as CSV']").click()
-    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
 
 
 def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(page: Page, url: str, run: Run, pictures: Pictures) -> None:
@@ -186,7 +182,7 @@ def test_a_downloaded_figure_opens_by_itself(page: Page, url: str, run: Run, tmp
     alone.close()
 
 
-def test_a_link_brings_evaluation_threshold_and_cell_along_and_they_stay_when_the_page_is_left(page: Page, url: str, run: Run) -> None:
+def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_page_is_left(page: Page, url: str, run: Run) -> None:
     page.goto(f"{url}/pseudo_labels?run={run.id}&step=60&tau=0.55")
     expect(page.get_by_role("button", name="Retrain at 0.55")).to_be_visible(timeout=60_000)
     kept = float((stored(run, 1, 60)[1].max(1).astype(float) >= 0.55).mean())
@@ -199,6 +195,18 @@ def test_a_link_brings_evaluation_threshold_and_cell_along_and_they_stay_when_th
     page.get_by_role("link", name="Pseudo-labels", exact=True).click()
     expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible(timeout=20_000)
     wait_for(lambda: "step=60" in page.url, 10, "the evaluation in the address")
+
+
+def test_a_link_opens_the_cell_part_and_projection_that_it_names(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+    page.goto(f"{url}/errors?run={run.id}&part=validation&cell=(4, 4)&step=90")
+    ids, probabilities = stored(run, 2, 90)
+    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    recognized = int(((truth == 4) & (probabilities.argmax(1) == 4)).sum())
+    expect(page.get_by_text(f"{recognized} of {(truth == 4).sum()}: 4, and recognized")).to_be_visible(timeout=60_000)
+    page.goto(f"{url}/space?run={run.id}&projection=pca&dimensions=3&of=pixels&color=right")
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.[0]?.type === 'scatter3d'", timeout=60_000)
+    expect(page.get_by_text("PCA: how the bare pixels have it")).to_be_visible()
+    assert {"right", "wrong"} >= set(page.evaluate("document.querySelector('.js-plotly-plot').data.map((t) => t.name.replace(', labeled', ''))"))
 
 
 def test_a_link_that_says_nonsense_shows_the_run_as_it_is(page: Page, url: str, run: Run) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +12,7 @@ from playwright.sync_api import Page, expect
 from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
 from tests.browser.conftest import Studied
-from tests.browser.looking import wait_for
+from tests.browser.looking import as_csv, wait_for
 from ui.gallery import picture_uri
 
 
@@ -84,11 +81,7 @@ def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_a
 
 def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url: str, run: Run) -> None:
     opened(page, url, run)
-    figure = page.locator(".fewlab-figure").first
-    figure.hover()
-    with page.expect_download() as download:
-        figure.locator("[data-title='Download the data as CSV']").click()
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    rows = as_csv(page, page.locator(".fewlab-figure").first)
     with np.load(sorted(run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
         ids, probabilities = arrays["ids"].tolist(), arrays["probabilities"].astype(float)
     told = {int(re.findall(r"picture (\d+)", row["about"])[0]): row["about"] for row in rows}

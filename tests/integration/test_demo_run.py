@@ -26,7 +26,7 @@ def demo(tmp_path: Path) -> Run:
 
 def test_it_is_finished_and_its_model_still_answers_as_it_says(demo: Run) -> None:
     assert demo.status.state == "finished"
-    assert retest(demo.folder) == {name: pytest.approx(value) for name, value in demo.status.metrics.items()}
+    assert retest(demo.folder) == {name: pytest.approx(value, rel=1e-4) for name, value in demo.status.metrics.items()}
 
 
 def test_the_pages_find_its_evaluations_and_pictures(demo: Run) -> None:

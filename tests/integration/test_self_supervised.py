@@ -14,14 +14,17 @@ from engine.analysis.collapse import collapse_warning
 from engine.config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
-from engine.lab.inline import train
+from engine.lab.inline import resume, train
 from engine.lab.material import Sample, gather
 from engine.predict import Predictor
 from engine.presets import PRESETS
-from engine.runs.store import Run
+from engine.runs.store import Run, Store
 from engine.training import checkpoint
 from engine.training.build import load_images
+from engine.training.control import Command
+from engine.training.loop import Trainer
 from engine.training.retest import retest
+from tests.integration.trainer_process import At
 from tests.oracle.wrong_nt_xent import everything_a_positive
 
 SHORT = {"method": {"name": "simclr"}, "budget": {"steps": 10, "batch_size": 32, "evaluate_every": 5}}
@@ -88,6 +91,18 @@ def test_a_snapshot_keeps_what_the_projection_head_makes_of_the_features(trained
     np.testing.assert_allclose(arrays["projections"], expected, atol=0.01 * np.abs(expected).max())  # both kept in 16 bits
     material = gather(run.folder.path, "projections", [10], Sample())
     np.testing.assert_array_equal(material.last(), arrays["projections"][np.argsort(arrays["ids"])].astype(np.float32))
+
+
+def test_a_checkpoint_from_before_heads_were_averaged_goes_on(tmp_path: Path) -> None:
+    folder = Store(tmp_path).create(RunConfig.parse({**SHORT, "data": {"name": "digits"}}).model_dump(mode="json"))
+    Trainer(folder, At(7, Command("interrupt"))).run()
+    saved = checkpoint.load(folder)
+    assert saved is not None
+    del saved["average_head"]
+    checkpoint.save(folder, saved)
+    ended = resume(folder.id, tmp_path)
+    assert (ended.status.state, ended.status.step) == ("finished", 10)
+    assert ended.folder.snapshot(10)["projections"].shape[1] == 128
 
 
 def test_labels_that_a_method_cannot_learn_from_are_refused_when_they_are_asked_for() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.analysis.compare import budget_curve, differing, over_seeds, without_budget, without_seeds
+from engine.analysis.compare import budget_curve, differing, last_words, over_seeds, without_budget, without_seeds
 
 WEAK = {"translate": 0.1, "flip": "off"}
 FIXMATCH = {"seed": 0, "name": "a", "method": {"name": "fixmatch", "threshold": 0.9}, "augment": {"weak": WEAK, "strong": {"rotate": 20, "cutout": 0.5}}}
@@ -58,3 +58,7 @@ def test_runs_that_differ_in_their_labels_and_draw_alone_share_a_key_of_budgets(
     assert without_budget(config(1, 0)) == without_budget(config(10, 3))
     assert without_budget(config(1, 0)) != without_budget(config(1, 0, "b"))
     assert without_seeds(config(1, 0)) != without_seeds(config(10, 0))
+
+
+def test_settings_are_called_by_their_last_word_unless_that_is_another_ones_too() -> None:
+    assert last_words(["data.labels.per_class", "method.name", "backbone.name", "seed"]) == ["per class", "method name", "backbone name", "seed"]
