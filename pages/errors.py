@@ -229,7 +229,7 @@ def page(inside: Inside, others: list[Run]) -> None:
     st.markdown(f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))} {part} pictures of this evaluation.")
     everything, final = len(inside.run.folder.split()[part]), inside.run.status.metrics.get(f"{part}/accuracy")
     if everything > len(truth) and final is not None:
-        st.caption(f"Each evaluation keeps the same sample of them. Over all {theme.count(everything)}, the run ended at {theme.percent(final)}.")
+        st.caption(f"Evaluations keep a fixed sample of them. Over all {theme.count(everything)}, the run ended at {theme.percent(final)}.")
     matrix(inside, ids, probabilities, truth, part, step)
     worst_mistakes(inside, ids, probabilities, truth, part, step)
     left, right = st.columns(2)

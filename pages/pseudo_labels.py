@@ -204,7 +204,7 @@ else:
                 st.info("This run kept no guesses of unlabeled pictures: it had none, or its evaluations are still to come.")
 
 how_it_works(
-    "After every few steps the averaged network looked at a fixed sample of up to 2,000 unlabeled pictures, and all its probabilities were kept. "
+    "After every few steps the averaged network looked at a fixed sample of up to 2,000 unlabeled pictures, after the last step 5,000, and all its probabilities were kept. "
     "A threshold keeps those guesses of which the model is sure enough.",
     "$$\\text{kept}(\\tau) = \\frac{1}{N}\\sum_i \\mathbb 1[\\max_k p_{ik} \\ge \\tau]$$",
     "Moving τ here trains nothing: it asks what another threshold would have kept of the same guesses. A run trained with it would have made other guesses; the button starts one.",

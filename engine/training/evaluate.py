@@ -21,7 +21,8 @@ from engine.runs.folder import PARTS
 from engine.training.hardware import Machine
 from engine.training.probe import Features, Probed, Probes
 
-SAMPLE = 2_000  # pictures of one part that a live evaluation looks at; the final one takes all validation and test pictures
+SAMPLE = 2_000  # pictures of one part that a live evaluation looks at; the final one measures on all validation and test pictures
+FINAL_SAMPLE = 5_000  # pictures of one part that the final snapshot keeps, those of the live ones among them
 
 
 class Served(NamedTuple):
@@ -35,9 +36,9 @@ class Served(NamedTuple):
     probe: dict[str, Any] | None
 
 
-def _sampled(places: NDArray[np.int64], part: str) -> NDArray[np.int64]:
-    """At most SAMPLE of the places. Each part draws for itself: with other labels a run still looks at the same test pictures."""
-    return places if len(places) <= SAMPLE else np.sort(np.random.default_rng(derive(0, f"snapshot {part}")).permutation(places)[:SAMPLE])
+def _sampled(places: NDArray[np.int64], part: str, most: int) -> NDArray[np.int64]:
+    """At most so many of the places, more of them holding fewer. Each part draws for itself: with other labels a run still looks at the same test pictures."""
+    return places if len(places) <= SAMPLE else np.sort(np.random.default_rng(derive(0, f"snapshot {part}")).permutation(places)[:most])
 
 
 class Evaluator:
@@ -49,7 +50,8 @@ class Evaluator:
         self._places: dict[str, NDArray[np.int64]] = {part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS}
         self._pool, self._candidates = order[np.searchsorted(images.ids[order], split.pool)], split.candidates
         self._candidate_rows = np.sort(np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE])
-        self._sample = {part: _sampled(places, part) for part, places in self._places.items()}
+        self._sample = {part: _sampled(places, part, SAMPLE) for part, places in self._places.items()}
+        self._final_sample = {part: _sampled(places, part, FINAL_SAMPLE) for part, places in self._places.items()}
         self._probes = Probes(images, self._places)
         self.temperature: float | None = None
 
@@ -66,11 +68,11 @@ class Evaluator:
         found: dict[str, NDArray[np.float32]] = {}
         arrays: dict[str, list[NDArray[Any]]] = {"ids": [], "part": [], "probabilities": [], "embeddings": [], "projections": []}
         for number, part in enumerate(PARTS):
-            sample = self._sample[part]
+            sample = (self._final_sample if final else self._sample)[part]
             if len(sample) == 0:
                 continue
             features, probabilities = self.predict(served, sample)
-            found[part] = features
+            found[part] = features[np.isin(sample, self._sample[part])]
             known = self._labels[sample] >= 0
             arrays["ids"].append(self._images.ids[sample])
             arrays["part"].append(np.full(len(sample), number, np.uint8))

@@ -10,7 +10,7 @@ from engine.config import DataParams, Hardware
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.runs.folder import PARTS
-from engine.training.evaluate import SAMPLE, Evaluator
+from engine.training.evaluate import FINAL_SAMPLE, SAMPLE, Evaluator
 from engine.training.hardware import resolve
 
 
@@ -20,16 +20,50 @@ class Brightness(nn.Module):
         return means, torch.cat([means, 1 - means], 1)
 
 
+class Features(nn.Module):
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
+        return images.flatten(1), None
+
+
+def many() -> ImageSet:
+    rng, count = np.random.default_rng(0), 9_000
+    labels = np.arange(count) % 2
+    pixels = rng.integers(0, 200, (count, 1, 2, 2)) + 40 * labels[:, None, None, None]
+    return ImageSet("many", pixels.astype(np.uint8), labels, rng.permutation(count) * 7, np.arange(count) < 5_500, ("a", "b"), frozenset())
+
+
+def evaluator(images: ImageSet, **labels: object) -> Evaluator:
+    split = make_split(images, DataParams.model_validate({"name": "many", "labels": labels, "split_seed": 0}))
+    return Evaluator(images, split, resolve(Hardware(device="cpu", threads=1)))
+
+
 def test_runs_with_other_labels_look_at_the_same_test_pictures() -> None:
-    rng = np.random.default_rng(0)
-    count = 9_000
-    images = ImageSet("many", rng.integers(0, 256, (count, 1, 2, 2), dtype=np.uint8), np.arange(count) % 2, np.arange(count) * 7, np.arange(count) < 3_000, ("a", "b"), frozenset())
+    images = many()
     looked_at = []
-    for labels in ({"kind": "few", "per_class": 3}, {"kind": "few", "per_class": 2_000}, {"kind": "all"}, {"kind": "none"}):
-        split = make_split(images, DataParams.model_validate({"name": "many", "labels": labels, "split_seed": 0}))
-        _, arrays = Evaluator(images, split, resolve(Hardware(device="cpu", threads=1))).evaluate(Brightness())
+    for labels in ({"kind": "few", "per_class": 3}, {"kind": "few", "per_class": 1_000}, {"kind": "all"}, {"kind": "none"}):
+        _, arrays = evaluator(images, **labels).evaluate(Brightness())
         test = arrays["ids"][arrays["part"] == PARTS.index("test")]
         assert len(test) == SAMPLE
         looked_at.append(test)
     for other in looked_at[1:]:
         np.testing.assert_array_equal(looked_at[0], other)
+
+
+def test_the_last_snapshot_keeps_more_and_all_that_the_others_kept() -> None:
+    looking = evaluator(many(), kind="few", per_class=3)
+    live, last = (looking.evaluate(Brightness(), final)[1] for final in (False, True))
+    for part, name in enumerate(PARTS):
+        before, after = live["ids"][live["part"] == part], last["ids"][last["part"] == part]
+        assert set(before) <= set(after), name
+        assert len(after) <= FINAL_SAMPLE
+    assert int((last["part"] == PARTS.index("test")).sum()) == FINAL_SAMPLE
+    # The same picture has the same answer in both.
+    _, mine, theirs = np.intersect1d(live["ids"], last["ids"], return_indices=True)
+    np.testing.assert_array_equal(live["probabilities"][mine], last["probabilities"][theirs])
+
+
+def test_neighbors_are_measured_on_the_same_pictures_to_the_end() -> None:
+    looking = evaluator(many(), kind="none")
+    live, last = (looking.evaluate(Features(), final)[0] for final in (False, True))
+    assert live
+    assert live == last
