@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
 class Preset:
-    """config holds only what differs from the defaults and recommendations. on_start: an answer to "What do you have?" on the Start page.
+    """config holds only what differs from the defaults and recommendations.
+
+    answers: what a person has, for whom this is the first thing to try on the Start page: the kind of labels its data is used with.
 
     takes: roughly, on two cores, or why not there.
     gpu: a paper's own configuration, days on a CPU. What differs from the paper is in the summary.
@@ -17,7 +19,7 @@ class Preset:
     title: str
     summary: str
     config: dict[str, Any]
-    on_start: bool = False
+    answers: Literal["few", "none", "partial"] | None = None
     takes: str = "about 15 s"
     gpu: bool = False
 
@@ -35,7 +37,7 @@ PRESETS: dict[str, Preset] = {
         "Few labels, many pictures",
         "FixMatch with distribution alignment reads 1,797 handwritten digits with two labels per class.",
         {**_DIGITS, "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True}},
-        on_start=True,
+        answers="few",
     ),
     "digits-supervised": Preset(
         "The labels alone",
@@ -62,14 +64,14 @@ PRESETS: dict[str, Preset] = {
         "No labels",
         "SimCLR learns features of handwritten digits from the pictures alone; probes show what one label per class is then worth.",
         {"data": {"name": "digits"}, "method": {"name": "simclr"}, "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100}},
-        on_start=True,
+        answers="none",
         takes="about half a minute",
     ),
     "digits-proden": Preset(
         "Several possible labels each",
         "PRODEN finds the true label of each handwritten digit among several candidates, while it learns to read them.",
         {"data": {"name": "digits", "labels": {"kind": "partial", "rate": 0.7}}, "method": {"name": "proden"}, "budget": {"steps": 2000, "batch_size": 64, "evaluate_every": 100}},
-        on_start=True,
+        answers="partial",
         takes="about 20 s",
     ),
     "digits-label-spreading": Preset(

@@ -15,8 +15,9 @@ from ui.names import run_name
 from ui.page import folded, header, how_it_works, mistakes, plain
 from ui.server import catalog, lab
 from ui.sparkline import sparkline
-from ui.train_form import prefill, situation, with_features
+from ui.train_form import prefill, with_features
 
+# What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.
 header("FewLab", "Thousands of pictures, a handful of labels: see what can be done.")
 store = lab().store
 _BESIDE = ("digits-supervised", "noise-fixmatch")  # under the cards, not in them
@@ -31,6 +32,17 @@ def try_it(name: str) -> None:
         open_page("pages/train.py", folder.id)
 
 
+def build_on() -> None:
+    """The form, with the features of the newest run that has learned some."""
+    with st.spinner("Starting …"), mistakes():
+        known = next((run for run in store.runs() if usable(run)), None)
+        if known is None:
+            st.info("None of your runs has learned features: train one with a network of its own first.", icon=":material/school:")
+            return
+        prefill(with_features(known, "fine_tune"))
+        open_page("pages/train.py", known.id)
+
+
 def card(column: DeltaGenerator, have: str, title: str, summary: str) -> DeltaGenerator:
     """A framed place with the picture of an idea; returns where its button goes."""
     place = column.container(border=True, height="stretch")
@@ -41,19 +53,17 @@ def card(column: DeltaGenerator, have: str, title: str, summary: str) -> DeltaGe
 
 
 st.subheader("What do you have?", anchor=False)
-cards = [(name, preset) for name, preset in PRESETS.items() if preset.on_start]
+cards = [(name, preset) for name, preset in PRESETS.items() if preset.answers]
 columns = st.columns(len(cards) + 1)
 for number, (column, (name, preset)) in enumerate(zip(columns, cards, strict=False)):
-    with card(column, situation(catalog()["presets"][name]["config"], catalog()), preset.title, preset.summary):
+    with card(column, str(preset.answers), preset.title, preset.summary):
         if st.button(f"Try it: {preset.takes}", key=f"start_{name}", type="primary" if number == 0 else "secondary", width="stretch"):
             try_it(name)
-known = next((run for run in store.runs() if usable(run)), None)
+any_model = any(run.folder.model_file.exists() for run in store.runs())
 with card(columns[-1], "model", "A model to build on", "Start from features that an earlier run has learned, and give them a few labels."):
-    if st.button("Choose one", key="start_model", width="stretch", disabled=known is None, help="Train a first run, and its features can be used here." if known is None else None):
-        assert known is not None
-        with mistakes():
-            prefill(with_features(known, "fine_tune"))
-        open_page("pages/train.py", known.id)
+    help_ = None if any_model else "Train a first run, and its features can be used here."
+    if st.button("Choose one", key="start_model", width="stretch", disabled=not any_model, help=help_):
+        build_on()
 with st.container(horizontal=True):
     for name in _BESIDE:
         if st.button(f"{PRESETS[name].title}: {PRESETS[name].takes.removeprefix('about ')}", key=f"start_{name}", help=PRESETS[name].summary, type="tertiary"):
@@ -63,7 +73,7 @@ with st.container(horizontal=True):
 def more_presets() -> None:
     """All others: those of generated or built-in pictures start at once; the rest is put into the form, where their pictures are read first."""
     for name, preset in PRESETS.items():
-        if preset.on_start or name in _BESIDE:
+        if preset.answers or name in _BESIDE:
             continue
         what, action = st.columns([5, 2], vertical_alignment="center")
         what.markdown(f"**{preset.title}** · {preset.takes}  \n{preset.summary}")
