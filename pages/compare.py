@@ -12,7 +12,7 @@ from engine.runs.store import Run
 from ui import figures, figures_compare, theme
 from ui.figures import Series
 from ui.live_figure import live_figure
-from ui.names import run_name, run_title
+from ui.names import run_name, run_titles
 from ui.page import folded, header, how_it_works, nothing_yet, plain
 from ui.race import race
 from ui.server import catalog, lab
@@ -50,7 +50,8 @@ def default_choice() -> list[str]:
 def draw_curves(chosen: list[Run]) -> None:
     journals = {run.id: journal(run) for run in chosen}
     there = {name for rows in journals.values() for row in rows for name in row}
-    offered = [name for name in CURVES if name in there] or ["test/accuracy"]
+    # Before the first evaluation of a race, too: the curve that is waited for.
+    offered = [name for name in CURVES if name in there or (name == "test/accuracy" and not any(one.startswith("test/") for one in there))]
     name = st.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
     values = {i: {row["step"]: row[name] for row in rows if row.get(name) is not None} for i, rows in journals.items()}
     drawn = [run for run in chosen if values[run.id]]
@@ -77,7 +78,7 @@ def draw_curves(chosen: list[Run]) -> None:
         ]
         figure = figures.curves(title, y_title, series, percent=share)
     live_figure(figure, key="compare_curves", revision=f"{name} {together} " + ",".join(run.id for run in chosen), height=420)
-    empty = [names[run.id] for run in chosen if not values[run.id]]
+    empty = [names[run.id] for run in chosen if not values[run.id] and not run.status.active]
     if empty:
         st.caption("No such curve: " + ", ".join(plain(title) for title in empty))
 
@@ -87,7 +88,7 @@ def table(rows: list[dict[str, Any]]) -> None:
     shares = {
         title: st.column_config.NumberColumn(title, format="%.3f" if title == FINAL["test/auc_roc"] else theme.PERCENT_COLUMN) for title in (*FINAL.values(), *PROBES.values())
     }
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares)
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=theme.NOTHING)
 
 
 def differences(chosen: list[Run]) -> None:
@@ -170,9 +171,10 @@ else:
         for place, part, title in ((method, "method", "Method"), (data, "data", "Data set"))
     ]
     offered = [i for i, run in runs.items() if i in choice or all(want in ("all", run.config[part]["name"]) for want, part in zip(wanted, ("method", "data"), strict=True))]
-    picked = st.multiselect(
-        "Runs, newest first", offered, choice, format_func=lambda run_id: run_title(runs[run_id]), key=f"compare_runs_{st.session_state.get('compare_generation', 0)}"
-    )
+    titles = run_titles([runs[run_id] for run_id in offered])
+    # A choice is known by its text, and that changes when a run ends: then the widget is another one, which begins with what was chosen.
+    place = f"compare_runs_{st.session_state.get('compare_generation', 0)}_{hash(tuple(titles.values()))}"
+    picked = st.multiselect("Runs, newest first", offered, choice, format_func=lambda run_id: titles[run_id], key=place)
     st.session_state["compare_chosen"] = picked
     if st.query_params.get_all("runs") != picked:
         st.query_params["runs"] = picked

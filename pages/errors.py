@@ -19,7 +19,7 @@ from ui.figures import Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
 from ui.kept import address, follow, keep, kept, one_of
 from ui.live_figure import live_figure
-from ui.names import run_name, run_title
+from ui.names import run_name, run_titles
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.picture_gallery import Shown, picture_gallery
 from ui.server import lab
@@ -122,7 +122,7 @@ def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
         }
         rows.append({"class": name, **figures_of, "pictures": int(table["support"][k])})
     shares = {name: st.column_config.NumberColumn(name, format=theme.PERCENT_COLUMN) for name in ("precision", "recall", "F1")}
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares)
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=theme.NOTHING)
 
 
 def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
@@ -182,7 +182,7 @@ def worst_mistakes(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, 
 
 def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
     """Which pictures another run gets right that this one does not, and the other way round."""
-    titles = {run.id: run_title(run) for run in others}
+    titles = run_titles(others)
     chosen = st.selectbox("Another run, B", [None, *titles], format_func=lambda run_id: titles[run_id] if run_id else "none", key=f"{_KEY}_other")
     if chosen is None:
         return

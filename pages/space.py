@@ -19,7 +19,7 @@ from ui.figures_space import scatter
 from ui.inside import Inside, elsewhere, look_into, opened, same_pictures
 from ui.kept import keep, kept
 from ui.live_figure import live_figure
-from ui.names import run_name, run_title
+from ui.names import run_name, run_titles
 from ui.page import header, how_it_works, mistakes, nothing_yet
 from ui.picture_gallery import Shown, picture_gallery
 from ui.player import player
@@ -171,7 +171,7 @@ def page(inside: Inside, others: list[Run]) -> None:
     left, right = st.columns(2)
     by = left.selectbox("Color", offered, offered.index(before("color", offered[0], offered, inside.run.id)), format_func=lambda one: COLORS[one], key=f"{_KEY}_color")
     chose("color", by, offered)
-    titles = {run.id: run_title(run) for run in others}
+    titles = run_titles(others)
     place, choices = f"{_KEY}_beside", [None, *titles]
     beside = right.selectbox("Beside it", choices, choices.index(kept(place, None, choices)), format_func=lambda run_id: titles[run_id] if run_id else "no other run", key=place)
     keep(place, beside)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.runs.store import Run
-from ui.names import run_name, run_title
+from ui.names import run_name, run_titles
 from ui.page import plain
 from ui.server import lab
 
@@ -77,7 +77,7 @@ def pick_run(runs: list[Run], label: str = "Run") -> Run | None:
     index = ids.index(current.id) if current is not None and current.id in ids else 0
     if current is not None and current.id not in ids:
         st.caption(f"{plain(run_name(current))} has nothing for this page, so another run is shown.")
-    titles = {run.id: run_title(run) for run in runs}
+    titles = run_titles(runs)
     chosen = st.selectbox(label, ids, index=index, format_func=lambda run_id: titles[run_id], key=f"pick_{label}_{ids[index]}")
     # A stand-in for a current run that is not among them does not become the current one by itself.
     if current is None or current.id in ids or chosen != ids[index]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from engine.runs.store import Run
 from ui import theme
+from ui.figures import unique
 from ui.server import catalog
 
 
@@ -33,6 +35,11 @@ def run_title(run: Run) -> str:
     accuracy = run.status.metrics.get("test/accuracy")
     figure = theme.percent(accuracy) if accuracy is not None else run.status.state
     return f"{run_name(run)} · {figure} · {theme.date(run.created)}"
+
+
+def run_titles(runs: Sequence[Run]) -> dict[str, str]:
+    """By run id, for a list to choose from: no two alike, because Streamlit knows a choice by its text."""
+    return dict(zip([run.id for run in runs], unique([run_title(run) for run in runs]), strict=True))
 
 
 def _title(kind: str, name: str) -> str:

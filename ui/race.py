@@ -10,7 +10,7 @@ import streamlit as st
 from engine.config import apply_changes
 from engine.runs.store import Run
 from ui import theme
-from ui.names import run_title
+from ui.names import run_titles
 from ui.page import mistakes
 from ui.server import catalog, lab
 
@@ -22,7 +22,7 @@ _MANY = 60  # runs that one click may start
 def race(runs: list[Run]) -> list[str] | None:
     """The form of a race; returns the ids of the runs that it has just started."""
     shelf = catalog()
-    titles = {run.id: run_title(run) for run in runs}
+    titles = run_titles(runs)
     base_id = st.selectbox("Pictures, labels, network and steps as in", list(titles), format_func=lambda run_id: titles[run_id], key="race_base")
     base = next(run for run in runs if run.id == base_id).config
     kind = (base["data"].get("labels") or {}).get("kind")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, expect
 
+from engine.runs.store import Run, Store
 from tests.browser.looking import newest, wait_for
 from tests.given_pictures import encoded, zip_of
 
@@ -64,6 +65,23 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recogn
     page.goto(f"{url}/predict?run={run.id}")
     page.locator("input[type=file]").set_input_files([{"name": "new.png", "mimeType": "image/png", "buffer": fruit(2, 999, 40)}])
     expect(page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(r"^(Not sure: perhaps )?plum · ")).first).to_be_visible(timeout=30_000)
+
+
+def test_a_race_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
+    before = {run.id for run in Store(checkpoints).runs()}
+    page.goto(f"{url}/compare")
+    page.get_by_text("Race: start several methods").click(timeout=30_000)
+    page.get_by_role("button", name="Start 2 runs").click(timeout=20_000)
+
+    def entered() -> list[Run]:
+        return [run for run in Store(checkpoints).runs() if run.id not in before]
+
+    wait_for(lambda: len(entered()) == 2 and all(run.status.state == "finished" for run in entered()), 90, "the end of both")
+    # What a run is called in the list changes when it ends: the choice must outlive that.
+    curves = "() => document.querySelector('.js-plotly-plot')?.data?.map((t) => t.x.length) ?? []"
+    wait_for(lambda: len(page.evaluate(curves)) == 2 and min(page.evaluate(curves)) > 0, 20, "both curves")
+    assert {run.id for run in entered()} == set(re.findall(r"runs=([\w-]+)", page.url))
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
 
 
 def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, checkpoints: Path) -> None:
