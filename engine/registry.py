@@ -1,4 +1,4 @@
-"""Names to classes: data sets, view recipes, backbones and methods register themselves, and are found by walking their package."""
+"""Names to classes: data sets, view recipes, backbones and methods register themselves, and are found by walking their package and the folders in it."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Registry:
         if self._loaded:
             return
         package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self._package}.{module.name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{self._package}."):
+            importlib.import_module(module.name)
         self._loaded = True
 
 
