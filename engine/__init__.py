@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from engine.lab.inline import load_run as load_run
     from engine.lab.inline import resume as resume
     from engine.lab.inline import train as train
-    from engine.predict import Predictor as Predictor
+    from engine.predictor import Predictor as Predictor
 
 __version__ = "0.1.0"
-_HOMES = {"RunConfig": "engine.config", "train": "engine.lab.inline", "resume": "engine.lab.inline", "load_run": "engine.lab.inline", "Predictor": "engine.predict"}
+_HOMES = {"RunConfig": "engine.config", "train": "engine.lab.inline", "resume": "engine.lab.inline", "load_run": "engine.lab.inline", "Predictor": "engine.predictor"}
 __all__ = ["Predictor", "RunConfig", "load_run", "resume", "train"]
 
 

@@ -126,7 +126,7 @@ def test(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) ->
 def predict(run: str, pictures: list[Path], checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
     """Classify pictures with a run's model."""
     with _sentences():
-        from engine.predict import Predictor
+        from engine.predictor import Predictor
 
         predictor = Predictor(Store(checkpoints).open(run))
     answers: list[dict[str, Any]] = [_classify(predictor, path) for path in pictures]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from engine.config import DataParams, FewLabels, NoLabels, PartialLabels
 from engine.data.candidates import Candidates, uniform_candidates
-from engine.data.chance import derive
 from engine.data.image_set import ImageSet
+from engine.derived_seed import derive
 from engine.errors import ConfigError
 
 Ids = NDArray[np.int64]

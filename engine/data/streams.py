@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.data.chance import derive
+from engine.derived_seed import derive
 
 
 class RowSampler:

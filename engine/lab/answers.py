@@ -21,7 +21,7 @@ from engine.data.image_set import DataSource
 from engine.data.split import make_split
 from engine.errors import ConfigError, PictureError
 from engine.pictures import read_picture
-from engine.predict import Prediction, Predictor
+from engine.predictor import Prediction, Predictor
 from engine.registry import datasets
 from engine.runs.atomic_write import write_json
 from engine.runs.folder import RunFolder

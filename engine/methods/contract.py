@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.config import MethodParams
-from engine.data.chance import derive
+from engine.derived_seed import derive
 
 Pool = Literal["labeled", "unlabeled", "all"]
 

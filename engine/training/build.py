@@ -9,10 +9,10 @@ import torch
 
 from engine.backbones.backbone import Backbone
 from engine.config import RunConfig
-from engine.data.chance import derive
 from engine.data.image_set import Cancelled, DataSource, ImageSet, Progress
 from engine.data.report import Report
 from engine.data.split import Split, make_split
+from engine.derived_seed import derive
 from engine.methods.contract import Method, Problem
 from engine.registry import backbones, datasets, methods
 from engine.training.initial_weights import start_from

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from engine.analysis.candidates import ambiguity_left, identified, survivors
 from engine.analysis.metrics import headline, summary
 from engine.analysis.temperature import fit_temperature
-from engine.data.chance import derive
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
+from engine.derived_seed import derive
 from engine.methods.contract import Method
 from engine.runs.folder import PARTS
 from engine.training.hardware import Machine

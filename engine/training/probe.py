@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.analysis.probes import LinearProbe, accuracy, choose_c, few_per_class, fit_linear, neighbor_votes, scale_of
-from engine.data.chance import derive
 from engine.data.image_set import ImageSet
+from engine.derived_seed import derive
 
 DRAWS = 5
 NEIGHBOR_BUDGETS = (1, 5)

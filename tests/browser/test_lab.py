@@ -106,7 +106,7 @@ def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> N
     from sklearn.datasets import load_digits
 
     run = Store(checkpoints).runs()[-1]
-    from engine.predict import Predictor
+    from engine.predictor import Predictor
 
     digits = load_digits()
     candidates = np.round(digits.images[:200] * (255 / 16)).astype(np.uint8)

@@ -17,7 +17,7 @@ from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.lab.inline import train
 from engine.methods.contract import GradientMethod, Now, bn_stats_frozen
-from engine.predict import Predictor
+from engine.predictor import Predictor
 from engine.registry import backbones, datasets, methods
 from engine.runs.journal import Row
 from engine.runs.store import Run, Store

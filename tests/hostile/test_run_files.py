@@ -23,7 +23,7 @@ import torch
 from engine.config import RunConfig
 from engine.errors import FewLabError, RunError
 from engine.lab.inline import resume
-from engine.predict import Predictor
+from engine.predictor import Predictor
 from engine.runs.folder import RunFolder
 from engine.runs.pictures import load_pictures
 from engine.runs.store import Run, Store

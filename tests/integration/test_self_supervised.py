@@ -16,7 +16,7 @@ from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
 from engine.lab.inline import resume, train
 from engine.lab.material import Sample, gather
-from engine.predict import Predictor
+from engine.predictor import Predictor
 from engine.presets import PRESETS
 from engine.runs.store import Run, Store
 from engine.training import checkpoint

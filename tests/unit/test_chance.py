@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.chance import derive
+from engine.derived_seed import derive
 from engine.methods.contract import Now
 
 SEEDS = st.integers(0, 2**31 - 1)
