@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from engine.analysis.biography import Biographies, biographies
+from engine.analysis.prediction_history import Biographies, biographies
 from engine.analysis.thresholds import Guesses
 from engine.errors import FewLabError, RunError
 from engine.runs.folder import PARTS, RunFolder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.analysis.biography import biographies
+from engine.analysis.prediction_history import biographies
 
 
 def test_pictures_are_followed_by_their_ids_whatever_order_a_snapshot_has_them_in() -> None:
