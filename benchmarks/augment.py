@@ -26,8 +26,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as tv
 
-from engine.augment.cutout import GREY
-from engine.augment.plan import CODE, COLORS, GEOMETRY
+from engine.augment.ops.cutout import GREY
+from engine.augment.ops.operation_plan import CODE, COLORS, GEOMETRY
 from engine.augment.strong import Draw, Strong
 from engine.augment.weak import Weak
 

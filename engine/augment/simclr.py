@@ -7,14 +7,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from torch import Generator, Tensor
 
-from engine.augment.affine import read, sources
-from engine.augment.blur import blur
-from engine.augment.color import recolor
-from engine.augment.crop import uniform
-from engine.augment.plan import CODE, GEOMETRY, Floats, Plan
+from engine.augment.ops.affine import read, sources
+from engine.augment.ops.blur import blur
+from engine.augment.ops.color import recolor
+from engine.augment.ops.crop import uniform
+from engine.augment.ops.operation_plan import CODE, GEOMETRY, Floats, Plan
+from engine.augment.ops.resized_crop import TRIES, Window, raster, window_of
 from engine.augment.recipe import Recipe
 from engine.augment.weak import Flip, flips
-from engine.augment.zoom import TRIES, Window, raster, window_of
 from engine.config import RecipeParams, param
 from engine.registry import recipes
 

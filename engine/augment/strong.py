@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import field_validator
 from torch import Generator, Tensor
 
-from engine.augment.affine import Interpolation, warp
-from engine.augment.color import EQUALIZE_FROM, recolor
-from engine.augment.crop import Crop, crop_of, flip_and_crop, uniform
-from engine.augment.cutout import Hole, cut_out, hole_of
-from engine.augment.folded import LEFT_OUT, recolor_folded
-from engine.augment.plan import CODE, OPERATIONS, Ints, Operation, Plan, Ranges, plan_of
+from engine.augment.ops.affine import Interpolation, warp
+from engine.augment.ops.color import EQUALIZE_FROM, recolor
+from engine.augment.ops.color_matrix import LEFT_OUT, recolor_folded
+from engine.augment.ops.crop import Crop, crop_of, flip_and_crop, uniform
+from engine.augment.ops.cutout import Hole, cut_out, hole_of
+from engine.augment.ops.operation_plan import CODE, OPERATIONS, Ints, Operation, Plan, Ranges, plan_of
 from engine.augment.recipe import Recipe
 from engine.augment.weak import Flip, flips
 from engine.config import RecipeParams, param

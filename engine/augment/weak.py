@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from torch import Generator, Tensor
 
-from engine.augment.affine import warp
-from engine.augment.crop import crop_of, flip_and_crop, uniform
-from engine.augment.plan import CODE, Plan
+from engine.augment.ops.affine import warp
+from engine.augment.ops.crop import crop_of, flip_and_crop, uniform
+from engine.augment.ops.operation_plan import CODE, Plan
 from engine.augment.recipe import Recipe
 from engine.config import RecipeParams, param
 from engine.registry import recipes

@@ -13,10 +13,10 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from engine.augment.affine import Interpolation, warp
-from engine.augment.color import recolor
-from engine.augment.folded import LEFT_OUT, recolor_folded
-from engine.augment.plan import BLENDS, CODE, COLORS, GEOMETRY, Plan
+from engine.augment.ops.affine import Interpolation, warp
+from engine.augment.ops.color import recolor
+from engine.augment.ops.color_matrix import LEFT_OUT, recolor_folded
+from engine.augment.ops.operation_plan import BLENDS, CODE, COLORS, GEOMETRY, Plan
 from engine.augment.strong import Strong
 from engine.augment.weak import Weak
 

@@ -12,11 +12,11 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import RandomResizedCrop
 from torchvision.transforms.v2 import functional as tv
 
-from engine.augment.affine import read, sources
-from engine.augment.blur import blur
-from engine.augment.plan import CODE
+from engine.augment.ops.affine import read, sources
+from engine.augment.ops.blur import blur
+from engine.augment.ops.operation_plan import CODE
+from engine.augment.ops.resized_crop import TRIES, Window, raster, window_of
 from engine.augment.simclr import Draw, SimCLRView, kernel_of
-from engine.augment.zoom import TRIES, Window, raster, window_of
 from engine.data.digits import Digits
 from engine.registry import datasets
 

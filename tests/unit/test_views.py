@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.augment.affine import warp
-from engine.augment.color import recolor
-from engine.augment.crop import Crop, flip_and_crop
-from engine.augment.cutout import Hole, cut_out
-from engine.augment.folded import LEFT_OUT, recolor_folded
-from engine.augment.plan import CODE, GEOMETRY, KNOWN, OPERATIONS, Plan
+from engine.augment.ops.affine import warp
+from engine.augment.ops.color import recolor
+from engine.augment.ops.color_matrix import LEFT_OUT, recolor_folded
+from engine.augment.ops.crop import Crop, flip_and_crop
+from engine.augment.ops.cutout import Hole, cut_out
+from engine.augment.ops.operation_plan import CODE, GEOMETRY, KNOWN, OPERATIONS, Plan
 from engine.augment.recipe import Recipe
 from engine.augment.strong import Draw, Strong
 from engine.config import RecipeParams

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.augment.plan import Floats, Ints
-from engine.augment.rows import on_device
+from engine.augment.ops.batch_rows import on_device
+from engine.augment.ops.operation_plan import Floats, Ints
 
 GREY = 127
 """The middle of 0..255, rounded down as in FixMatch's code."""

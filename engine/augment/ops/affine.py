@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.augment.plan import CODE, GEOMETRY, Floats, Ints, Plan
-from engine.augment.rows import on_device, put_rows, take_rows
+from engine.augment.ops.batch_rows import on_device, put_rows, take_rows
+from engine.augment.ops.operation_plan import CODE, GEOMETRY, Floats, Ints, Plan
 
 Interpolation = Literal["nearest", "bilinear"]
 

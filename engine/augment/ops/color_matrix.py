@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.augment.color import LUMA
-from engine.augment.plan import CODE, Plan
-from engine.augment.rows import on_device, take_rows
+from engine.augment.ops.batch_rows import on_device, take_rows
+from engine.augment.ops.color import LUMA
+from engine.augment.ops.operation_plan import CODE, Plan
 
 LEFT_OUT = ("sharpness", "posterize", "solarize", "equalize", "hue")
 """Not affine in a pixel's own channels, so never drawn: their share of the draws goes to the other operations."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.augment.affine import centered
-from engine.augment.plan import Floats
+from engine.augment.ops.affine import centered
+from engine.augment.ops.operation_plan import Floats
 
 TRIES = 10
 """Windows drawn for each picture; the first that fits is taken, as torchvision does."""

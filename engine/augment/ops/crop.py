@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.augment.rows import on_device
+from engine.augment.ops.batch_rows import on_device
 
 
 class Crop(NamedTuple):

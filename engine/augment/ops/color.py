@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.augment.plan import BLENDS, COLORS, Ints, Plan
-from engine.augment.rows import on_device, put_rows, take_rows
+from engine.augment.ops.batch_rows import on_device, put_rows, take_rows
+from engine.augment.ops.operation_plan import BLENDS, COLORS, Ints, Plan
 
 LUMA = (0.2989, 0.587, 0.114)
 """Weights of red, green and blue in a picture's grey, as in torchvision."""

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.augment.plan import Floats
-from engine.augment.rows import on_device, put_rows, take_rows
+from engine.augment.ops.batch_rows import on_device, put_rows, take_rows
+from engine.augment.ops.operation_plan import Floats
 
 
 def blur(images: Tensor, sigma: Floats, kernel: int) -> Tensor:
