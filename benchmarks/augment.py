@@ -28,8 +28,8 @@ from torchvision.transforms.v2 import functional as tv
 
 from engine.augment.ops.cutout import GREY
 from engine.augment.ops.operation_plan import CODE, COLORS, GEOMETRY
-from engine.augment.strong import Draw, Strong
-from engine.augment.weak import Weak
+from engine.augment.recipes.strong import Draw, Strong
+from engine.augment.recipes.weak import Weak
 
 BILINEAR = InterpolationMode.BILINEAR
 THEIRS: dict[int, Callable[[Tensor, float], Tensor]] = {

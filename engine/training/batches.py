@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.augment.recipe import Recipe
+from engine.augment.recipes.recipe import Recipe
 from engine.config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split

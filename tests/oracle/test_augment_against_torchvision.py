@@ -17,8 +17,8 @@ from engine.augment.ops.affine import Interpolation, warp
 from engine.augment.ops.color import recolor
 from engine.augment.ops.color_matrix import LEFT_OUT, recolor_folded
 from engine.augment.ops.operation_plan import BLENDS, CODE, COLORS, GEOMETRY, Plan
-from engine.augment.strong import Strong
-from engine.augment.weak import Weak
+from engine.augment.recipes.strong import Strong
+from engine.augment.recipes.weak import Weak
 
 Shape = tuple[int, int, int, int]
 Amounts = npt.NDArray[np.float64]

@@ -15,8 +15,8 @@ from engine.augment.ops.color_matrix import LEFT_OUT, recolor_folded
 from engine.augment.ops.crop import Crop, flip_and_crop
 from engine.augment.ops.cutout import Hole, cut_out
 from engine.augment.ops.operation_plan import CODE, GEOMETRY, KNOWN, OPERATIONS, Plan
-from engine.augment.recipe import Recipe
-from engine.augment.strong import Draw, Strong
+from engine.augment.recipes.recipe import Recipe
+from engine.augment.recipes.strong import Draw, Strong
 from engine.config import RecipeParams
 from engine.errors import ConfigError
 from engine.registry import recipes

@@ -13,8 +13,8 @@ from engine.augment.ops.color import recolor
 from engine.augment.ops.crop import uniform
 from engine.augment.ops.operation_plan import CODE, GEOMETRY, Floats, Plan
 from engine.augment.ops.resized_crop import TRIES, Window, raster, window_of
-from engine.augment.recipe import Recipe
-from engine.augment.weak import Flip, flips
+from engine.augment.recipes.recipe import Recipe
+from engine.augment.recipes.weak import Flip, flips
 from engine.config import RecipeParams, param
 from engine.registry import recipes
 

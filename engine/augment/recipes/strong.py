@@ -14,8 +14,8 @@ from engine.augment.ops.color_matrix import LEFT_OUT, recolor_folded
 from engine.augment.ops.crop import Crop, crop_of, flip_and_crop, uniform
 from engine.augment.ops.cutout import Hole, cut_out, hole_of
 from engine.augment.ops.operation_plan import CODE, OPERATIONS, Ints, Operation, Plan, Ranges, plan_of
-from engine.augment.recipe import Recipe
-from engine.augment.weak import Flip, flips
+from engine.augment.recipes.recipe import Recipe
+from engine.augment.recipes.weak import Flip, flips
 from engine.config import RecipeParams, param
 from engine.errors import ConfigError
 from engine.registry import recipes

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from engine.augment.ops.affine import warp
 from engine.augment.ops.crop import crop_of, flip_and_crop, uniform
 from engine.augment.ops.operation_plan import CODE, Plan
-from engine.augment.recipe import Recipe
+from engine.augment.recipes.recipe import Recipe
 from engine.config import RecipeParams, param
 from engine.registry import recipes
 
