@@ -145,7 +145,7 @@ def reruns_while_training(browser: Browser, root: Path, times: int = 15) -> list
 
 
 def queue(root: Path, config: dict[str, Any]) -> str:
-    from engine.config import RunConfig
+    from engine.config.run_config import RunConfig
 
     return Store(root).create(RunConfig.parse(config).model_dump(mode="json")).id
 

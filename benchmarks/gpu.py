@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.config import RunConfig, apply_changes
+from engine.config.run_config import RunConfig, apply_changes
 from engine.lab.answers import measure
 from engine.lab.inline import train
 from engine.presets import PRESETS

@@ -20,7 +20,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.app import answers, chromium, server, wait_until_warm
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.lab.inline import train
 from engine.presets import PRESETS
 from engine.runs.folder import RunFolder

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.folder import Folder
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split

@@ -14,7 +14,7 @@ import statistics
 import tempfile
 from typing import Any
 
-from engine.config import RunConfig, apply_changes
+from engine.config.run_config import RunConfig, apply_changes
 from engine.lab.inline import train
 from engine.presets import PRESETS
 

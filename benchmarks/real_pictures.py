@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.folder import Folder
 from engine.lab.inline import train
 from engine.presets import PRESETS

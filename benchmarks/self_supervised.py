@@ -14,7 +14,7 @@ import statistics
 import tempfile
 from typing import Any
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.lab.inline import train
 from engine.presets import PRESETS
 from engine.runs.store import Run

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision.transforms import v2
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.methods.contract import GradientMethod, Now

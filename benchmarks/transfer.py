@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.lab.inline import train
 from engine.presets import PRESETS
 

@@ -18,7 +18,7 @@ from engine.runs.folder import Status
 from engine.runs.store import Run, Store
 
 if TYPE_CHECKING:
-    from engine.config import RunConfig
+    from engine.config.run_config import RunConfig
     from engine.training.control import Control
 
 app = typer.Typer(help="FewLab: learning with few labels.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -78,7 +78,7 @@ def train(
     if seed is not None:
         wanted["seed"] = seed
     with _sentences():
-        from engine.config import RunConfig, apply_changes
+        from engine.config.run_config import RunConfig, apply_changes
 
         parsed = RunConfig.parse(apply_changes(plain, wanted))
         from engine.lab.inline import train as train_inline
@@ -93,7 +93,7 @@ def train(
 def resume(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
     """Go on with a stopped, interrupted or killed run."""
     with _sentences():
-        from engine.config import RunConfig
+        from engine.config.run_config import RunConfig
         from engine.lab.inline import resume as resume_inline
 
         with _interruptible() as control, _Bar() as bar:

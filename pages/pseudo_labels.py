@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.analysis.metrics import calibration_of, error_of
 from engine.analysis.thresholds import Guesses, Kept, kept, starved, sweep
-from engine.config import apply_changes
+from engine.config.run_config import apply_changes
 from ui import figures, figures_inside, theme
 from ui.biography import biography
 from ui.current_run import GHOST, open_page, watch_new_run

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.runs.store import Run, Store
 
 # A busy machine is no mistake of the code; every test has its own time limit anyway.

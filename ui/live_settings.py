@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.config import apply_changes
+from engine.config.run_config import apply_changes
 from engine.runs.store import Run
 from ui import forms
 from ui.page import folded, mistakes

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.config import apply_changes
+from engine.config.run_config import apply_changes
 from engine.runs.store import Run
 from ui import theme
 from ui.names import run_titles

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config import BackboneParams, param
+from engine.config.run_config import BackboneParams, param
 from engine.errors import ConfigError
 from engine.registry import backbones
 

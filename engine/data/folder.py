@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import DataParams, param
+from engine.config.run_config import DataParams, param
 from engine.cores import usable_cores
 from engine.data.decoded import Writer
 from engine.data.decoded_source import DecodedSource, stop_if

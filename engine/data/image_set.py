@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import DataParams
+from engine.config.run_config import DataParams
 from engine.data.report import Report
 from engine.errors import ShapeError
 

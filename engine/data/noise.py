@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from engine.config import DataParams, FewLabels, Labels, param
+from engine.config.run_config import DataParams, FewLabels, Labels, param
 from engine.data.image_set import DataSource, ImageSet
 from engine.registry import datasets
 

@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import DataParams, param
+from engine.config.run_config import DataParams, param
 from engine.data.decoded import Writer, cache_root
 from engine.data.decoded_source import DecodedSource, stop_if
 from engine.data.image_set import Cancelled, Progress

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine import catalog as catalogs
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.image_set import DataSource
 from engine.data.split import make_split
 from engine.errors import ConfigError, PictureError

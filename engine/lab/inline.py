@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
 from engine.runs.folder import TAKEN_OUT, RunFolder, Status
 from engine.runs.store import Run, Store

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config import MethodParams
+from engine.config.run_config import MethodParams
 from engine.derived_seed import derive
 
 Pool = Literal["labeled", "unlabeled", "all"]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import param
+from engine.config.run_config import param
 from engine.methods.graph import Graph, GraphParams
 from engine.methods.spread import Spread, System, Values, normalized
 from engine.registry import methods

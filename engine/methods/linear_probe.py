@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config import MethodParams, param
+from engine.config.run_config import MethodParams, param
 from engine.methods.contract import FittedMethod, Fitting, Now, Problem, StepResult
 from engine.registry import methods
 

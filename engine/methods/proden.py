@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config import MethodParams
+from engine.config.run_config import MethodParams
 from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
 from engine.methods.losses import restricted_softmax, soft_cross_entropy
 from engine.methods.tables import write_rows

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config import MethodParams, param
+from engine.config.run_config import MethodParams, param
 from engine.methods.contract import Batch, Encoder, GradientMethod, Now, Problem, StepResult, Stream, View
 from engine.methods.embedding import embedding_figures
 from engine.methods.losses import nt_xent

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
-from engine.config import MethodParams
+from engine.config.run_config import MethodParams
 from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
 from engine.registry import methods
 

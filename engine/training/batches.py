@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.augment.recipes.recipe import Recipe
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.data.streams import RowSampler

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from engine.backbones.backbone import Backbone
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.image_set import Cancelled, DataSource, ImageSet, Progress
 from engine.data.report import Report
 from engine.data.split import Split, make_split

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.methods.contract import Batch, FittedMethod, Fitting, GradientMethod, Method, Now, StepResult

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from engine.config import RunConfig, live_settings
+from engine.config.run_config import RunConfig, live_settings
 from engine.data.split import make_split
 from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
 from engine.methods.contract import Now, shown_part

@@ -9,7 +9,7 @@ import safetensors
 import safetensors.torch
 from torch import nn
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
 from engine.methods.contract import Problem
 from engine.runs.atomic_write import write_bytes

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import nn
 
-from engine.config import AdamWParams, OptimizerParams, SGDParams
+from engine.config.run_config import AdamWParams, OptimizerParams, SGDParams
 from engine.methods.contract import GradientMethod, decayed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.split import Split
 from engine.runs.folder import RunFolder
 from engine.training.build import load_images

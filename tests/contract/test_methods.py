@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.config import RunConfig, live_settings
+from engine.config.run_config import RunConfig, live_settings
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.lab.inline import train

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.config import DataParams, param
+from engine.config.run_config import DataParams, param
 from engine.data.image_set import DataSource, ImageSet
 
 

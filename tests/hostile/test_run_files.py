@@ -20,7 +20,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
 from engine.lab.inline import resume
 from engine.predictor import Predictor

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.lab.inline import resume
 from engine.runs.folder import RunFolder
 from engine.runs.store import Store

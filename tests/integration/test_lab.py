@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.errors import LabError, RunError, UnknownName
 from engine.lab.inline import train
 from engine.lab.lab import Lab

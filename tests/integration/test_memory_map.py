@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.decoded import cache_root
 from engine.data.image_set import ImageSet
 from engine.errors import RunError
@@ -110,7 +110,7 @@ def test_a_large_set_costs_the_trainer_no_memory_of_its_own(tmp_path: Path) -> N
     program = """
 import sys, threading
 import numpy as np
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.lab import inline
 from engine.data.image_set import ImageSet, Known
 from engine.training import evaluate, loop

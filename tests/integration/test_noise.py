@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.lab.inline import train
 from engine.runs.store import Run
 

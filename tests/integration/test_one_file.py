@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.backbones.backbone import Backbone
-from engine.config import MethodParams, param
+from engine.config.run_config import MethodParams, param
 from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
 from engine.registry import methods
 

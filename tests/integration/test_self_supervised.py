@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.self_supervised import GOALS, lead
 from engine.analysis.collapse import collapse_warning
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
 from engine.lab.inline import resume, train

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from engine.backbones.resnet18 import ResNet18
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.inline import resume, train
 from engine.methods.contract import Problem

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from engine.backbones.small_cnn import SmallCNN
-from engine.config import AdamWParams, SGDParams
+from engine.config.run_config import AdamWParams, SGDParams
 from engine.methods.contract import Group, Problem
 from engine.methods.supervised import Supervised
 from engine.training.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config import BackboneParams
+from engine.config.run_config import BackboneParams
 from engine.methods.all_candidates import AllCandidates
 from engine.methods.contract import Now, Part, Problem
 from engine.methods.losses import restricted_softmax, soft_cross_entropy

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from engine.catalog import catalog, describe, sources_hash
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods, recipes
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from engine.config import DEFAULTS, AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, RunConfig, SGDParams, apply_changes, live_settings, overlay
+from engine.config.run_config import DEFAULTS, AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, RunConfig, SGDParams, apply_changes, live_settings, overlay
 from engine.errors import ConfigError
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods, recipes

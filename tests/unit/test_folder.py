@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.config import DataParams
+from engine.config.run_config import DataParams
 from engine.data.image_set import ImageSet
 from engine.data.layout import arrange, natural, titles
 from engine.data.split import make_split

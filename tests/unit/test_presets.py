@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.presets import PRESETS
 
 

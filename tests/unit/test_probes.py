@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.analysis.probes import GRID, WITHOUT_VALIDATION, choose_c, few_per_class, fit_linear, neighbor_votes, scale_of
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.split import make_split
 from engine.training.build import load_images
 from engine.training.evaluate import Evaluator

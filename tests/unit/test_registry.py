@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from engine.catalog import catalog, describe
-from engine.config import MethodParams, RunConfig, param
+from engine.config.run_config import MethodParams, RunConfig, param
 from engine.errors import UnknownName
 from engine.methods.supervised import Supervised
 from engine.registry import Registry, backbones, datasets, methods, recipes
@@ -100,7 +100,7 @@ def test_an_empty_registry_says_that_there_is_nothing_to_choose() -> None:
 
 
 def test_two_classes_of_one_name_are_an_error_that_names_both_files(tmp_path: Path) -> None:
-    source = "from typing import Literal\nfrom engine.config import MethodParams\nclass {}:\n    class Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
+    source = "from typing import Literal\nfrom engine.config.run_config import MethodParams\nclass {}:\n    class Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
     loaded = []
     for name in ("First", "Second"):
         file = tmp_path / f"{name.lower()}.py"
@@ -114,7 +114,7 @@ def test_two_classes_of_one_name_are_an_error_that_names_both_files(tmp_path: Pa
 
 
 def test_two_files_with_a_class_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
-    source = "from typing import Literal\nfrom engine.config import MethodParams\nclass Twin:\n    class Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
+    source = "from typing import Literal\nfrom engine.config.run_config import MethodParams\nclass Twin:\n    class Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
     registry = Registry("method", "engine.methods")
     for name in ("left", "right"):
         (tmp_path / f"{name}.py").write_text(source)

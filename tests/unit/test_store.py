@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.errors import RunError, UnknownName
 from engine.runs.folder import RunFolder
 from engine.runs.store import ID, Store

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torchvision
 
-from engine.config import RunConfig
+from engine.config.run_config import RunConfig
 from engine.data.cifar10 import Cifar10
 from engine.data.fashion_mnist import FashionMnist
 from engine.data.image_set import ImageSet

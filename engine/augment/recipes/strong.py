@@ -16,7 +16,7 @@ from engine.augment.ops.cutout import Hole, cut_out, hole_of
 from engine.augment.ops.operation_plan import CODE, OPERATIONS, Ints, Operation, Plan, Ranges, plan_of
 from engine.augment.recipes.recipe import Recipe
 from engine.augment.recipes.weak import Flip, flips
-from engine.config import RecipeParams, param
+from engine.config.run_config import RecipeParams, param
 from engine.errors import ConfigError
 from engine.registry import recipes
 

@@ -1,0 +1,1 @@
+"""RunConfig: all that determines a run, validated."""
