@@ -12,8 +12,8 @@ from torch import Tensor
 from engine.augment.recipes.recipe import Recipe
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
+from engine.data.row_sampler import RowSampler
 from engine.data.split import Split
-from engine.data.streams import RowSampler
 from engine.methods.contract import Batch, GradientMethod, Now, Part
 from engine.registry import recipes
 from engine.training.hardware import Machine

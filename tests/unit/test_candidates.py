@@ -9,7 +9,7 @@ import pytest
 
 from engine.analysis.candidates import ambiguity_left, identified, survivors
 from engine.config.run_config import RunConfig
-from engine.data.candidates import uniform_candidates
+from engine.data.candidate_labels import uniform_candidates
 from engine.data.split import make_split
 from engine.training.build import load_images
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.streams import RowSampler
+from engine.data.row_sampler import RowSampler
 
 SIZES = st.integers(1, 60)
 
