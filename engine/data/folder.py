@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from engine.config.run_config import DataParams, param
 from engine.cores import usable_cores
-from engine.data.decoded import Writer
-from engine.data.decoded_source import DecodedSource, stop_if
 from engine.data.image_set import Cancelled, Progress, stratified_test
-from engine.data.layout import Layout, arrange, natural, titles
-from engine.data.picture_files import File, PictureFiles, open_files
-from engine.data.report import Report
+from engine.data.importing.cached_source import DecodedSource, stop_if
+from engine.data.importing.folder_layout import Layout, arrange, natural, titles
+from engine.data.importing.image_cache import Writer
+from engine.data.importing.image_files import File, PictureFiles, open_files
+from engine.data.importing.import_report import Report
 from engine.errors import DataError, PictureError
 from engine.pictures import fit_picture, read_picture, without_warnings
 from engine.registry import datasets

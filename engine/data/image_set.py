@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.run_config import DataParams
-from engine.data.report import Report
+from engine.data.importing.import_report import Report
 from engine.errors import ShapeError
 
 Progress = Callable[[int, int], None]

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.run_config import DataParams, param
-from engine.data.decoded import Writer, cache_root
-from engine.data.decoded_source import DecodedSource, stop_if
 from engine.data.image_set import Cancelled, Progress
-from engine.data.report import Report
+from engine.data.importing.cached_source import DecodedSource, stop_if
+from engine.data.importing.image_cache import Writer, cache_root
+from engine.data.importing.import_report import Report
 from engine.errors import DataError
 
 PATIENCE = 20.0  # seconds without a byte before a download is given up

@@ -10,7 +10,7 @@ import torch
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import RunConfig
 from engine.data.image_set import Cancelled, DataSource, ImageSet, Progress
-from engine.data.report import Report
+from engine.data.importing.import_report import Report
 from engine.data.split import Split, make_split
 from engine.derived_seed import derive
 from engine.methods.contract import Method, Problem

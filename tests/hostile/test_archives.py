@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data import picture_files
+from engine.data.importing import image_files as picture_files
 from engine.errors import DataError
 from tests.given_pictures import CATS_AND_DOGS, folder_of, grey, source, zip_of
 

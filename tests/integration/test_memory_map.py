@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from engine.config.run_config import RunConfig
-from engine.data.decoded import cache_root
 from engine.data.image_set import ImageSet
+from engine.data.importing.image_cache import cache_root
 from engine.errors import RunError
 from engine.lab.inline import train
 from engine.runs.pictures import load_pictures, save_pictures

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data import decoded
-from engine.data.decoded import cache_root, importing
+from engine.data.importing import image_cache as decoded
+from engine.data.importing.image_cache import cache_root, importing
 from engine.errors import DataError, ImportCancelled
 from tests.given_pictures import CATS_AND_DOGS, folder_of, grey, source, zip_of
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine.config.run_config import DataParams
 from engine.data.image_set import ImageSet
-from engine.data.layout import arrange, natural, titles
+from engine.data.importing.folder_layout import arrange, natural, titles
 from engine.data.split import make_split
 from engine.errors import ConfigError, DataError, ImportCancelled
 from engine.pictures import fit_picture, read_picture
@@ -223,7 +223,7 @@ def test_a_set_opens_again_without_reading_a_picture(tmp_path: Path, monkeypatch
     first = source(path).load()
     assert source(path).ready() is True
     monkeypatch.setattr("engine.data.folder.read_picture", None)
-    monkeypatch.setattr("engine.data.picture_files.ZipFiles.read", None)
+    monkeypatch.setattr("engine.data.importing.image_files.ZipFiles.read", None)
     again = source(path).load()
     assert again.content_hash == first.content_hash
     assert isinstance(again.images, np.memmap)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from engine.data.decoded import Decoded, Writer, cache_root, importing, open_decoded
 from engine.data.image_set import Cancelled, DataSource, ImageSet, Progress
-from engine.data.report import Report
+from engine.data.importing.image_cache import Decoded, Writer, cache_root, importing, open_decoded
+from engine.data.importing.import_report import Report
 from engine.errors import DataError, ImportCancelled
 
 

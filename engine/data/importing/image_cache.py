@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from engine.data.image_set import Cancelled, ImageSet, Known, histogram
-from engine.data.report import Report
+from engine.data.importing.import_report import Report
 from engine.errors import DataError, ImportCancelled
 from engine.runs.atomic_write import sync_folder, write_json
 
