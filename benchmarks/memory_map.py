@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.config.run_config import RunConfig
-from engine.data.folder import Folder
 from engine.data.image_set import ImageSet
+from engine.data.sets.folder import Folder
 from engine.data.split import make_split
 from engine.methods.contract import GradientMethod, Now
 from engine.training.batches import Batches

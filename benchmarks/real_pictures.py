@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.config.run_config import RunConfig
-from engine.data.folder import Folder
+from engine.data.sets.folder import Folder
 from engine.lab.inline import train
 from engine.presets import PRESETS
 from engine.runs.store import Run

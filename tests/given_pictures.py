@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.data.folder import Folder
+from engine.data.sets.folder import Folder
 
 
 def encoded(pixels: Any, format: str = "PNG", **options: Any) -> bytes:

@@ -17,7 +17,7 @@ from engine.augment.ops.blur import blur
 from engine.augment.ops.operation_plan import CODE
 from engine.augment.ops.resized_crop import TRIES, Window, raster, window_of
 from engine.augment.recipes.simclr import Draw, SimCLRView, kernel_of
-from engine.data.digits import Digits
+from engine.data.sets.digits import Digits
 from engine.registry import datasets
 
 BILINEAR = InterpolationMode.BILINEAR

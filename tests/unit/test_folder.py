@@ -222,7 +222,7 @@ def test_a_set_opens_again_without_reading_a_picture(tmp_path: Path, monkeypatch
     assert source(path).ready() is False
     first = source(path).load()
     assert source(path).ready() is True
-    monkeypatch.setattr("engine.data.folder.read_picture", None)
+    monkeypatch.setattr("engine.data.sets.folder.read_picture", None)
     monkeypatch.setattr("engine.data.importing.image_files.ZipFiles.read", None)
     again = source(path).load()
     assert again.content_hash == first.content_hash

@@ -21,10 +21,10 @@ import pytest
 import torchvision
 
 from engine.config.run_config import RunConfig
-from engine.data.cifar10 import Cifar10
-from engine.data.fashion_mnist import FashionMnist
 from engine.data.image_set import ImageSet
-from engine.data.mnist import Mnist
+from engine.data.sets.cifar10 import Cifar10
+from engine.data.sets.fashion_mnist import FashionMnist
+from engine.data.sets.mnist import Mnist
 from engine.errors import DataError, ImportCancelled
 
 REAL = {"mnist": (Mnist, torchvision.datasets.MNIST, "ed70ff333a217908"), "fashion_mnist": (FashionMnist, torchvision.datasets.FashionMNIST, "c0b8dc7d553df804")}
@@ -139,7 +139,7 @@ def test_only_what_is_missing_is_downloaded(tmp_path: Path, tiny_mnist: dict[str
 
 
 def test_where_the_root_cannot_be_written_downloads_go_to_the_cache(tmp_path: Path, tiny_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.data.torchvision_sets._writable", lambda root: False)
+    monkeypatch.setattr("engine.data.sets.torchvision_source._writable", lambda root: False)
     mnist(tmp_path / "data").prepare()
     assert not (tmp_path / "data").exists()
     assert len(list((tmp_path / "cache" / "downloads" / "MNIST" / "raw").iterdir())) == 4

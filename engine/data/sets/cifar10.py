@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.torchvision_sets import Download, TorchvisionParams, TorchvisionSet
+from engine.data.sets.torchvision_source import Download, TorchvisionParams, TorchvisionSet
 from engine.registry import datasets
 
 

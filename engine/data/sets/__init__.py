@@ -1,0 +1,1 @@
+"""One data set per file; every module here is imported when a data set is first looked up."""
