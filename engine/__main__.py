@@ -143,7 +143,7 @@ def predict(run: str, pictures: list[Path], checkpoints: Checkpoints = DEFAULT, 
 
 
 def _classify(predictor: Any, path: Path) -> dict[str, Any]:
-    from engine.pictures import LARGEST_FILE, read_picture
+    from engine.images.decode import LARGEST_FILE, read_picture
 
     try:
         with open(path, "rb") as file:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from engine.pictures import LARGEST_FILE
+from engine.images.decode import LARGEST_FILE
 from engine.runs.store import Run
 from ui import figures, theme
 from ui.current_run import pick_run

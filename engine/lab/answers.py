@@ -20,7 +20,7 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import DataSource
 from engine.data.split import make_split
 from engine.errors import ConfigError, PictureError
-from engine.pictures import read_picture
+from engine.images.decode import read_picture
 from engine.predictor import Prediction, Predictor
 from engine.registry import datasets
 from engine.runs.atomic_write import write_json

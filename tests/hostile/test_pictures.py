@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from engine.errors import PictureError
-from engine.pictures import LARGEST_FILE, fit_picture, read_picture, short_name
+from engine.images.decode import LARGEST_FILE, fit_picture, read_picture, short_name
 
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8)  # [3, 2, 3], no two alike
 

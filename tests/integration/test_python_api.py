@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 import engine
 from engine.config.run_config import RunConfig as Config
 from engine.errors import ConfigError, ImportCancelled, RunError, UnknownName
-from engine.pictures import read_picture
+from engine.images.decode import read_picture
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
 from tests.given_pictures import CATS_AND_DOGS, encoded, folder_of
@@ -137,7 +137,7 @@ def test_a_finished_run_cannot_be_resumed_and_an_unknown_one_not_loaded(trained:
         engine.load_run("yesterday", root)
 
 
-@pytest.mark.parametrize("module", ["engine", "engine.lab.lab", "engine.runs.store", "engine.analysis.metrics", "engine.config.run_config", "engine.pictures"])
+@pytest.mark.parametrize("module", ["engine", "engine.lab.lab", "engine.runs.store", "engine.analysis.metrics", "engine.config.run_config", "engine.images.decode"])
 def test_what_the_server_needs_imports_no_torch(module: str) -> None:
     script = f"import sys, {module}; print(sorted(name for name in sys.modules if name.split('.')[0] in ('torch', 'torchvision', 'streamlit', 'plotly')))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -17,7 +17,7 @@ from engine.data.image_set import ImageSet
 from engine.data.importing.folder_layout import arrange, natural, titles
 from engine.data.split import make_split
 from engine.errors import ConfigError, DataError, ImportCancelled
-from engine.pictures import fit_picture, read_picture
+from engine.images.decode import fit_picture, read_picture
 from tests.given_pictures import CATS_AND_DOGS, encoded, folder_of, grey, red, source, zip_of
 
 

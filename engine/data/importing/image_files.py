@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from engine.errors import DataError, PictureError
-from engine.pictures import LARGEST_FILE, short_name
+from engine.images.decode import LARGEST_FILE, short_name
 
 MOST_FILES = 500_000
 MOST_UNPACKED = 64 << 30  # bytes of all members together

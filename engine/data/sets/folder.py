@@ -22,7 +22,7 @@ from engine.data.importing.image_cache import Writer
 from engine.data.importing.image_files import File, PictureFiles, open_files
 from engine.data.importing.import_report import Report
 from engine.errors import DataError, PictureError
-from engine.pictures import fit_picture, read_picture, without_warnings
+from engine.images.decode import fit_picture, read_picture, without_warnings
 from engine.registry import datasets
 
 DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order

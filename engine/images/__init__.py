@@ -1,0 +1,1 @@
+"""One image from a file, safely, and brought to a size."""
