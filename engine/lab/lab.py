@@ -11,7 +11,7 @@ from typing import Any, Literal
 from filelock import Timeout
 
 from engine.errors import FewLabError, LabError, RunError
-from engine.lab.link import Link, Message
+from engine.lab.worker_client import Link, Message
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, TAKEN_OUT, RunFolder
 from engine.runs.store import Run, Store
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.analysis.projection import ProjectionRequest
 from engine.errors import FewLabError, LabError, ProjectionCancelled
-from engine.lab.link import Link, Message
 from engine.lab.material import Sample, Source, gather
+from engine.lab.worker_client import Link, Message
 from engine.runs.projections import Projection, read_projection
 
 

@@ -19,7 +19,7 @@ from engine.config.run_config import RunConfig
 from engine.errors import LabError, RunError, UnknownName
 from engine.lab.inline import train
 from engine.lab.lab import Lab
-from engine.lab.link import Link, Message
+from engine.lab.worker_client import Link, Message
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
