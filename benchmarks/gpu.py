@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.config.run_config import RunConfig, apply_changes
 from engine.lab.answers import measure
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.presets import PRESETS
 from engine.runs.store import Run
 

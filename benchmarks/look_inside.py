@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.app import answers, chromium, server, wait_until_warm
 from engine.config.run_config import RunConfig
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.presets import PRESETS
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run

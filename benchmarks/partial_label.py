@@ -15,7 +15,7 @@ import tempfile
 from typing import Any
 
 from engine.config.run_config import RunConfig, apply_changes
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.presets import PRESETS
 
 PRESET = PRESETS["digits-proden"].config

@@ -24,7 +24,7 @@ from typing import Any
 
 from engine.config.run_config import RunConfig
 from engine.data.sets.folder import Folder
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.presets import PRESETS
 from engine.runs.store import Run
 

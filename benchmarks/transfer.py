@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from engine.config.run_config import RunConfig
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.presets import PRESETS
 
 

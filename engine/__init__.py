@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.config.run_config import RunConfig as RunConfig
-    from engine.lab.inline import load_run as load_run
-    from engine.lab.inline import resume as resume
-    from engine.lab.inline import train as train
+    from engine.lab.executors.inline import load_run as load_run
+    from engine.lab.executors.inline import resume as resume
+    from engine.lab.executors.inline import train as train
     from engine.predictor import Predictor as Predictor
 
 __version__ = "0.1.0"
-_HOMES = {"RunConfig": "engine.config.run_config", "train": "engine.lab.inline", "resume": "engine.lab.inline", "load_run": "engine.lab.inline", "Predictor": "engine.predictor"}
+_HOMES = {
+    "RunConfig": "engine.config.run_config",
+    "train": "engine.lab.executors.inline",
+    "resume": "engine.lab.executors.inline",
+    "load_run": "engine.lab.executors.inline",
+    "Predictor": "engine.predictor",
+}
 __all__ = ["Predictor", "RunConfig", "load_run", "resume", "train"]
 
 

@@ -81,7 +81,7 @@ def train(
         from engine.config.run_config import RunConfig, apply_changes
 
         parsed = RunConfig.parse(apply_changes(plain, wanted))
-        from engine.lab.inline import train as train_inline
+        from engine.lab.executors.inline import train as train_inline
 
         with _interruptible() as control, _Bar() as bar:
             _read_pictures(parsed, control, bar)
@@ -94,7 +94,7 @@ def resume(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) 
     """Go on with a stopped, interrupted or killed run."""
     with _sentences():
         from engine.config.run_config import RunConfig
-        from engine.lab.inline import resume as resume_inline
+        from engine.lab.executors.inline import resume as resume_inline
 
         with _interruptible() as control, _Bar() as bar:
             _read_pictures(RunConfig.parse(Store(checkpoints).run(run).config), control, bar)

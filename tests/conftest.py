@@ -59,7 +59,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """Train a config once per session and hand the run to every test that asks for the same settings."""
-    from engine.lab.inline import train
+    from engine.lab.executors.inline import train
 
     root = tmp_path_factory.mktemp("shared") / "checkpoints"
     done: dict[str, Run] = {}

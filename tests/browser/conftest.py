@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.runs.store import Run
 
 REPOSITORY = Path(__file__).resolve().parents[2]

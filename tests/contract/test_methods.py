@@ -15,7 +15,7 @@ import torch
 from engine.config.run_config import RunConfig, live_settings
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.methods.contract import GradientMethod, Now, bn_stats_frozen
 from engine.predictor import Predictor
 from engine.registry import backbones, datasets, methods
@@ -95,7 +95,7 @@ def test_a_seed_determines_everything_and_another_seed_changes_it(method: str, t
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: Path) -> None:
-    from engine.lab.inline import resume
+    from engine.lab.executors.inline import resume
 
     whole = train(config(method), tmp_path)
     for step in (step for step in (0, 1, 7) if step < whole.status.step):
@@ -113,7 +113,7 @@ def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path) -> None:
-    from engine.lab.inline import resume
+    from engine.lab.executors.inline import resume
 
     keys = [key for key in live_settings(config(method))]
     if methods[method].fitted:
@@ -143,7 +143,7 @@ def test_hidden_labels_change_nothing(method: str, tmp_path: Path, monkeypatch: 
     changed = ImageSet(images.name, images.images, shuffled, images.ids, images.is_test, images.class_names, images.symmetries)
     monkeypatch.setattr("engine.training.loop.load_images", lambda config: changed)
     monkeypatch.setattr("engine.training.loop.make_split", lambda images, params: split)
-    monkeypatch.setattr("engine.lab.inline.check", lambda config, checkpoints: None)
+    monkeypatch.setattr("engine.lab.executors.inline.check", lambda config, checkpoints: None)
     fooled = train(plain, tmp_path)
     assert same(weights(honest), weights(fooled))
 

@@ -22,7 +22,7 @@ import torch
 
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
-from engine.lab.inline import resume
+from engine.lab.executors.inline import resume
 from engine.predictor import Predictor
 from engine.runs.folder import RunFolder
 from engine.runs.pictures import load_pictures

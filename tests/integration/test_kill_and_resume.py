@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from engine.config.run_config import RunConfig
-from engine.lab.inline import resume
+from engine.lab.executors.inline import resume
 from engine.runs.folder import RunFolder
 from engine.runs.store import Store
 from engine.training import checkpoint

@@ -17,7 +17,7 @@ import pytest
 
 from engine.config.run_config import RunConfig
 from engine.errors import LabError, RunError, UnknownName
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.lab.lab import Lab
 from engine.lab.worker_client import Link, Message
 from engine.runs.folder import RunFolder

@@ -16,7 +16,7 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.importing.image_cache import cache_root
 from engine.errors import RunError
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.runs.pictures import load_pictures, save_pictures
 from engine.runs.store import Run
 from engine.training import batches, loop
@@ -111,7 +111,7 @@ def test_a_large_set_costs_the_trainer_no_memory_of_its_own(tmp_path: Path) -> N
 import sys, threading
 import numpy as np
 from engine.config.run_config import RunConfig
-from engine.lab import inline
+from engine.lab.executors import inline
 from engine.data.image_set import ImageSet, Known
 from engine.training import evaluate, loop
 

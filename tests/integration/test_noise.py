@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine.config.run_config import RunConfig
-from engine.lab.inline import train
+from engine.lab.executors.inline import train
 from engine.runs.store import Run
 
 FOUR_DEVIATIONS = 4 * math.sqrt(0.1 * 0.9 / 2000)

@@ -14,7 +14,7 @@ from engine.analysis.collapse import collapse_warning
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
-from engine.lab.inline import resume, train
+from engine.lab.executors.inline import resume, train
 from engine.lab.material import Sample, gather
 from engine.predictor import Predictor
 from engine.presets import PRESETS

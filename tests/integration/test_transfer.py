@@ -13,7 +13,7 @@ import torch
 from engine.backbones.resnet18 import ResNet18
 from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
-from engine.lab.inline import resume, train
+from engine.lab.executors.inline import resume, train
 from engine.methods.contract import Problem
 from engine.methods.fine_tune import FineTune
 from engine.runs.store import Run, Store

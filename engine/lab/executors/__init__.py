@@ -1,0 +1,1 @@
+"""Who trains a run: this process, or another."""
