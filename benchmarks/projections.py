@@ -22,8 +22,8 @@ import numpy as np
 
 from engine.analysis.projection import ProjectionRequest
 from engine.cores import usable_cores
-from engine.lab.material import Sample
-from engine.lab.projector import Projector
+from engine.lab.projections.projection_inputs import Sample
+from engine.lab.projections.projection_queue import Projector
 from engine.runs.folder import RunFolder
 from engine.runs.pictures import save_pictures
 

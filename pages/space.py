@@ -10,8 +10,8 @@ import streamlit as st
 from engine.analysis.neighbors import nearest_neighbors
 from engine.analysis.projection import ProjectionRequest
 from engine.errors import LabError, ProjectionCancelled
-from engine.lab.material import Material, Sample, Source, gather
-from engine.lab.projector import Job
+from engine.lab.projections.projection_inputs import Material, Sample, Source, gather
+from engine.lab.projections.projection_queue import Job
 from engine.runs.projections import Projection, read_projection
 from engine.runs.store import Run
 from ui import theme

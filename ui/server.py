@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.catalog import sources_hash
 from engine.lab.lab import Lab
-from engine.lab.projector import Projector
+from engine.lab.projections.projection_queue import Projector
 from engine.runs.atomic_write import write_json
 
 ROOT = Path(__file__).resolve().parents[1]

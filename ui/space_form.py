@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from engine.analysis.projection import ProjectionRequest
-from engine.lab.material import Sample, Source
+from engine.lab.projections.projection_inputs import Sample, Source
 from engine.runs.folder import PARTS
 from ui import forms, theme
 from ui.inside import Inside, keep_step, kept_step

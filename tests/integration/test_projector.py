@@ -17,8 +17,8 @@ from engine.analysis.neighbors import nearest_neighbors
 from engine.analysis.projection import ProjectionRequest, project
 from engine.analysis.trust import knn_purity, trustworthiness
 from engine.errors import LabError, ProjectionCancelled, ProjectionError, RunError
-from engine.lab.material import Sample, gather
-from engine.lab.projector import Job, Projector
+from engine.lab.projections.projection_inputs import Sample, gather
+from engine.lab.projections.projection_queue import Job, Projector
 from engine.runs.folder import RunFolder
 from engine.runs.pictures import save_pictures
 from tests.integration.waiting import ROOT, alive, until
@@ -266,6 +266,6 @@ def test_a_process_whose_server_is_gone_ends_in_the_midst_of_its_work(run: Path,
 
 
 def test_neither_side_imports_torch() -> None:
-    code = "import sys, engine.lab.projector, engine.lab.projections_process, engine.analysis.projection as p; p._imported(); print('torch' in sys.modules)"
+    code = "import sys, engine.lab.projections.projection_queue, engine.lab.projections.projection_worker, engine.analysis.projection as p; p._imported(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.strip().lower()) is False

@@ -15,7 +15,7 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
 from engine.lab.executors.inline import resume, train
-from engine.lab.material import Sample, gather
+from engine.lab.projections.projection_inputs import Sample, gather
 from engine.predictor import Predictor
 from engine.presets import PRESETS
 from engine.runs.store import Run, Store

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.analysis.projection import ProjectionRequest
 from engine.errors import FewLabError, LabError, ProjectionCancelled
-from engine.lab.material import Sample, Source, gather
+from engine.lab.projections.projection_inputs import Sample, Source, gather
 from engine.lab.worker_client import Link, Message
 from engine.runs.projections import Projection, read_projection
 
@@ -52,7 +52,7 @@ class Projector:
 
     def __init__(self, root: Path | str) -> None:
         """root: the checkpoints folder; the process writes its log there."""
-        self._link = Link(Path(root).resolve() / ".projections.log", self._on_event, yields=True, module="engine.lab.projections_process")
+        self._link = Link(Path(root).resolve() / ".projections.log", self._on_event, yields=True, module="engine.lab.projections.projection_worker")
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._waiting: deque[Job] = deque()

@@ -1,4 +1,4 @@
-"""The process that projects: `python -m engine.lab.projections_process`, JSON lines on standard input and output. It imports no torch.
+"""The process that projects: `python -m engine.lab.projections.projection_worker`, JSON lines on standard input and output. It imports no torch.
 
 One question at a time, in its main thread: numba's simplest threading layer allows no second. It is kept because UMAP is compiled at first
 use; it is killed when a person cancels, so what it writes is written whole or not at all.
@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.errors import FewLabError
 from engine.lab.child import begin
-from engine.lab.material import Material, Sample, gather
+from engine.lab.projections.projection_inputs import Material, Sample, gather
 from engine.runs.projections import Projection, read_projection, write_projection
 
 _TRUST = 0.1  # share of the bar for the figures of trust

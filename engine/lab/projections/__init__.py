@@ -1,0 +1,1 @@
+"""Projections in a process of their own."""
