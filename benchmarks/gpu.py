@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.config.run_config import RunConfig, apply_changes
-from engine.lab.answers import measure
 from engine.lab.executors.inline import train
+from engine.lab.workers.requests import measure
 from engine.presets import PRESETS
 from engine.runs.store import Run
 

@@ -42,7 +42,7 @@ class Link:
     who want them; where nobody does, it is no slower.
     """
 
-    def __init__(self, log_file: Path, on_event: Callable[[Message], None] | None = None, yields: bool = False, module: str = "engine.lab.process") -> None:
+    def __init__(self, log_file: Path, on_event: Callable[[Message], None] | None = None, yields: bool = False, module: str = "engine.lab.workers.training_worker") -> None:
         self._log_file, self._yields, self._module = log_file, yields, module
         self._on_event = on_event or (lambda message: None)
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""The child process: `python -m engine.lab.process`, JSON lines on standard input and output, torch imported once and kept warm.
+"""The child process: `python -m engine.lab.workers.training_worker`, JSON lines on standard input and output, torch imported once and kept warm.
 
 Commands: run, pause, resume, stop, set, ask. A run's results go only through its run folder. End-of-file on the input ends the process,
 with a checkpoint if it was training.
@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from engine.lab.child import begin
+from engine.lab.workers.worker_stdio import begin
 from engine.training.control import Command, Control
 
 log = logging.getLogger("fewlab.process")
@@ -32,7 +32,7 @@ class Process:
 
     def serve(self) -> None:
         threading.Thread(target=self._read, daemon=True, name="commands").start()
-        from engine.lab import answers
+        from engine.lab.workers import requests as answers
 
         answers.warm_up()
         self._say({"event": "ready", "pid": os.getpid()})

@@ -1,0 +1,1 @@
+"""The torch side of the lab: the processes that train and answer."""
