@@ -24,7 +24,7 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.sets.folder import Folder
 from engine.data.split import make_split
-from engine.methods.contract import GradientMethod, Now
+from engine.methods.base.method import GradientMethod, Now
 from engine.training.batches import Batches
 from engine.training.build import make_method, make_problem, set_normalization
 from engine.training.hardware import resolve

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams, param
-from engine.methods.contract import Batch, Classifier, GradientMethod, Group, Now, Problem, StepResult, Stream, View
+from engine.methods.base.method import Batch, Classifier, GradientMethod, Group, Now, Problem, StepResult, Stream, View
 from engine.registry import methods
 
 

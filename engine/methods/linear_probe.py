@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams, param
-from engine.methods.contract import FittedMethod, Fitting, Now, Problem, StepResult
+from engine.methods.base.method import FittedMethod, Fitting, Now, Problem, StepResult
 from engine.registry import methods
 
 

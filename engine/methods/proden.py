@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams
-from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
+from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
 from engine.methods.losses import restricted_softmax, soft_cross_entropy
 from engine.methods.tables import write_rows
 from engine.registry import methods

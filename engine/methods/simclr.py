@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams, param
-from engine.methods.contract import Batch, Encoder, GradientMethod, Now, Problem, StepResult, Stream, View
+from engine.methods.base.method import Batch, Encoder, GradientMethod, Now, Problem, StepResult, Stream, View
 from engine.methods.embedding import embedding_figures
 from engine.methods.losses import nt_xent
 from engine.registry import methods

@@ -14,7 +14,7 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.row_sampler import RowSampler
 from engine.data.split import Split
-from engine.methods.contract import Batch, GradientMethod, Now, Part
+from engine.methods.base.method import Batch, GradientMethod, Now, Part
 from engine.registry import recipes
 from engine.training.hardware import Machine
 

@@ -12,7 +12,7 @@ from torch import nn
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
-from engine.methods.contract import Batch, FittedMethod, Fitting, GradientMethod, Method, Now, StepResult
+from engine.methods.base.method import Batch, FittedMethod, Fitting, GradientMethod, Method, Now, StepResult
 from engine.training.batches import Batches
 from engine.training.evaluate import Evaluator
 from engine.training.hardware import Machine

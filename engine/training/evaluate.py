@@ -16,7 +16,7 @@ from engine.analysis.temperature import fit_temperature
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.derived_seed import derive
-from engine.methods.contract import Method
+from engine.methods.base.method import Method
 from engine.runs.folder import PARTS
 from engine.training.hardware import Machine
 from engine.training.probe import Features, Probed, Probes

@@ -16,7 +16,7 @@ from torch import nn
 from engine.config.run_config import RunConfig, live_settings
 from engine.data.split import make_split
 from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
-from engine.methods.contract import Now, shown_part
+from engine.methods.base.method import Now, shown_part
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, Change, RunFolder, State, Status
 from engine.runs.pictures import save_pictures
 from engine.training import checkpoint

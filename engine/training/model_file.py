@@ -11,7 +11,7 @@ from torch import nn
 
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
-from engine.methods.contract import Problem
+from engine.methods.base.method import Problem
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
 from engine.training.build import make_method

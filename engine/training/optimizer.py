@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from engine.config.run_config import AdamWParams, OptimizerParams, SGDParams
-from engine.methods.contract import GradientMethod, decayed
+from engine.methods.base.method import GradientMethod, decayed
 
 
 def learning_rate(params: OptimizerParams, step: int, steps: int) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.data.image_set import ImageSet
-from engine.methods.contract import PseudoLabels, StepResult
+from engine.methods.base.method import PseudoLabels, StepResult
 
 KEPT = 4_096  # the most recent pseudo-labels that a snapshot holds
 

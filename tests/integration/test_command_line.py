@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from engine.methods.contract import Method
+from engine.methods.base.method import Method
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods
 from engine.runs.store import Store

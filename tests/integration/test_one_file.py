@@ -23,7 +23,7 @@ from torch import nn
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams, param
-from engine.methods.contract import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
+from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
 from engine.registry import methods
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.small_cnn import SmallCNN
-from engine.methods.contract import Batch, GradientMethod, Part, Problem
+from engine.methods.base.method import Batch, GradientMethod, Part, Problem
 from engine.registry import methods
 
 LABELED = [[2, 0.5, -1], [0.3, 1.2, -0.4]]

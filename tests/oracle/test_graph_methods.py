@@ -18,7 +18,7 @@ from sklearn.semi_supervised import LabelSpreading as TheirSpreading
 
 from engine.backbones.pixels import Pixels
 from engine.errors import ConfigError
-from engine.methods.contract import Fitting, Now, Problem
+from engine.methods.base.method import Fitting, Now, Problem
 from engine.methods.graph import knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma
 from engine.methods.label_propagation import LabelPropagation
 from engine.methods.label_spreading import LabelSpreading

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import BackboneParams
 from engine.methods.all_candidates import AllCandidates
-from engine.methods.contract import Now, Part, Problem
+from engine.methods.base.method import Now, Part, Problem
 from engine.methods.losses import restricted_softmax, soft_cross_entropy
 from engine.methods.proden import Proden
 from engine.methods.tables import write_rows

@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.analysis.collapse import collapse_warning, effective_rank, spread
 from engine.backbones.small_cnn import SmallCNN
 from engine.errors import ShapeError
-from engine.methods.contract import Now, Part, Problem
+from engine.methods.base.method import Now, Part, Problem
 from engine.methods.embedding import embedding_figures
 from engine.methods.losses import nt_xent
 from engine.methods.simclr import SimCLR

@@ -1,0 +1,1 @@
+"""What a method is: the contract between a method and the trainer."""
