@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.run_config import param
-from engine.methods.graph import Graph, GraphParams
-from engine.methods.spread import Spread, System, Values, normalized
+from engine.methods.graph.label_diffusion import Spread, System, Values, normalized
+from engine.methods.graph.neighbor_graph import Graph, GraphParams
 from engine.registry import methods
 
 

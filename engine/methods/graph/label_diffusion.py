@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.methods.base.method import FittedMethod, Fitting, Now, Problem, PseudoLabels, StepResult
-from engine.methods.graph import Graph, GraphParams, NeighborVote, knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma
+from engine.methods.graph.neighbor_graph import Graph, GraphParams, NeighborVote, knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma
 
 _REPORTED = 4_096  # unlabeled pictures whose beliefs are reported
 Values = NDArray[np.float64]

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.methods.graph import Graph, GraphParams
-from engine.methods.spread import Spread, System, Values, normalized
+from engine.methods.graph.label_diffusion import Spread, System, Values, normalized
+from engine.methods.graph.neighbor_graph import Graph, GraphParams
 from engine.registry import methods
 
 

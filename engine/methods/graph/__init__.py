@@ -1,0 +1,1 @@
+"""Methods that let labels flow over a graph of neighbors."""
