@@ -1,0 +1,1 @@
+"""Methods for images with several possible labels each."""
