@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams, param
 from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
-from engine.methods.losses import masked_cross_entropy
+from engine.methods.parts.losses import masked_cross_entropy
 from engine.registry import methods
 
 ALIGNMENT_DECAY = 0.99

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams, param
 from engine.methods.base.method import Batch, Encoder, GradientMethod, Now, Problem, StepResult, Stream, View
-from engine.methods.embedding import embedding_figures
-from engine.methods.losses import nt_xent
+from engine.methods.parts.embedding_metrics import embedding_figures
+from engine.methods.parts.losses import nt_xent
 from engine.registry import methods
 
 

@@ -9,7 +9,7 @@ import torch
 
 from engine.errors import ShapeError
 from engine.methods.base.method import Now
-from engine.methods.losses import linear_ramp, masked_cross_entropy
+from engine.methods.parts.losses import linear_ramp, masked_cross_entropy
 from tests.oracle.given import CROSS_ENTROPY, GUESS, LABELED_LOSS, STRONG, batch, method, tensor
 
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import BackboneParams
 from engine.methods.base.method import Now, Part, Problem
-from engine.methods.losses import restricted_softmax, soft_cross_entropy
 from engine.methods.partial_label.all_candidates import AllCandidates
 from engine.methods.partial_label.proden import Proden
-from engine.methods.tables import write_rows
+from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy
+from engine.methods.parts.memory_table import write_rows
 
 LOGITS = torch.tensor([[2, 0.5, -1, 0], [-0.3, 1.2, 0.4, 3]], dtype=torch.float64)
 SETS = torch.tensor([[True, True, False, True], [False, True, True, False]])

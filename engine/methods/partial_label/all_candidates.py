@@ -9,7 +9,7 @@ from torch import nn
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams
 from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
-from engine.methods.losses import soft_cross_entropy
+from engine.methods.parts.losses import soft_cross_entropy
 from engine.registry import methods
 
 

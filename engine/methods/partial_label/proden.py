@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams
 from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
-from engine.methods.losses import restricted_softmax, soft_cross_entropy
-from engine.methods.tables import write_rows
+from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy
+from engine.methods.parts.memory_table import write_rows
 from engine.registry import methods
 
 
