@@ -44,7 +44,7 @@ def test_simclr_reaches_the_goal_on_digits_and_the_wrong_loss_fails_it(tmp_path:
     for per_class, goal in GOALS.items():
         assert lead(right, per_class) >= goal, per_class
     assert collapse_warning(curve(right, "embedding/spread"), curve(right, "embedding/rank")) is None
-    monkeypatch.setattr("engine.methods.simclr.nt_xent", everything_a_positive)
+    monkeypatch.setattr("engine.methods.self_supervised.simclr.nt_xent", everything_a_positive)
     wrong = train(config, tmp_path)
     for per_class, goal in GOALS.items():
         assert lead(wrong, per_class) < goal / 2, per_class

@@ -16,7 +16,7 @@ from engine.errors import ShapeError
 from engine.methods.base.method import Now, Part, Problem
 from engine.methods.parts.embedding_metrics import embedding_figures
 from engine.methods.parts.losses import nt_xent
-from engine.methods.simclr import SimCLR
+from engine.methods.self_supervised.simclr import SimCLR
 from tests.oracle.given_embeddings import A, B
 from tests.oracle.wrong_nt_xent import WRONG, everything_a_positive
 
