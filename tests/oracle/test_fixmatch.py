@@ -75,7 +75,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 
 
 def test_distribution_alignment_of_the_worked_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.methods.fixmatch.ALIGNMENT_DECAY", 0.9)
+    monkeypatch.setattr("engine.methods.semi_supervised.fixmatch.ALIGNMENT_DECAY", 0.9)
     aligned = method("fixmatch", threshold=0.95, distribution_alignment=True).double()
     aligned.average.copy_(torch.tensor([0.4, 0.35, 0.25]))
     result = aligned.step(batch(tensor(WEAK), tensor(STRONG)), NOW)

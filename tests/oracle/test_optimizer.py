@@ -12,7 +12,7 @@ from torch import nn
 from engine.backbones.small_cnn import SmallCNN
 from engine.config.run_config import AdamWParams, SGDParams
 from engine.methods.base.method import Group, Problem
-from engine.methods.supervised import Supervised
+from engine.methods.semi_supervised.supervised import Supervised
 from engine.training.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
 
 

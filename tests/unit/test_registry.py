@@ -13,7 +13,7 @@ import pytest
 from engine.catalog import catalog, describe
 from engine.config.run_config import MethodParams, RunConfig, param
 from engine.errors import UnknownName
-from engine.methods.supervised import Supervised
+from engine.methods.semi_supervised.supervised import Supervised
 from engine.registry import Registry, backbones, datasets, methods, recipes
 
 

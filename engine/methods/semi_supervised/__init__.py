@@ -1,0 +1,1 @@
+"""Methods for a few labels and many unlabeled images, and their baseline."""
