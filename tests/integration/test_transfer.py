@@ -15,7 +15,7 @@ from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.executors.inline import resume, train
 from engine.methods.base.method import Problem
-from engine.methods.fine_tune import FineTune
+from engine.methods.transfer.fine_tune import FineTune
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
 from engine.training.build import load_images
