@@ -25,8 +25,8 @@ from engine.data.image_set import ImageSet
 from engine.data.sets.folder import Folder
 from engine.data.split import make_split
 from engine.methods.base.method import GradientMethod, Now
+from engine.training.assemble import make_method, make_problem, set_normalization
 from engine.training.batches import Batches
-from engine.training.build import make_method, make_problem, set_normalization
 from engine.training.hardware import resolve
 from engine.training.optimizer import make_optimizer
 

@@ -27,8 +27,8 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.methods.base.method import GradientMethod, Now
+from engine.training.assemble import make_method, make_problem
 from engine.training.batches import Batches
-from engine.training.build import make_method, make_problem
 from engine.training.hardware import resolve
 from engine.training.optimizer import WeightAverage, make_optimizer
 

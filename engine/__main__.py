@@ -19,7 +19,7 @@ from engine.runs.store import Run, Store
 
 if TYPE_CHECKING:
     from engine.config.run_config import RunConfig
-    from engine.training.control import Control
+    from engine.training.commands import Control
 
 app = typer.Typer(help="FewLab: learning with few labels.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -206,7 +206,7 @@ def _sentences() -> Iterator[None]:
 @contextmanager
 def _interruptible() -> Iterator[Any]:
     """Ctrl-C asks the run to write a checkpoint and end; a second Ctrl-C ends at once."""
-    from engine.training.control import Command, Control
+    from engine.training.commands import Command, Control
 
     control = Control()
     before = signal.getsignal(signal.SIGINT)
@@ -272,7 +272,7 @@ def _summary(run: Run) -> dict[str, Any]:
 
 def _read_pictures(config: RunConfig, control: Control, bar: _Bar) -> None:
     """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to stderr, in no program's way."""
-    from engine.training.build import prepare
+    from engine.training.assemble import prepare
 
     report = prepare(config, bar.reading, lambda: control.ends)
     if report is None:

@@ -14,7 +14,7 @@ from engine.errors import FewLabError, RunError
 from engine.methods.base.method import Problem
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
-from engine.training.build import make_method
+from engine.training.assemble import make_method
 from engine.training.probe import Probed
 
 VERSION = 2

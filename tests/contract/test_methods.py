@@ -22,12 +22,12 @@ from engine.registry import backbones, datasets, methods
 from engine.runs.journal import Row
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
+from engine.training.assemble import load_images, make_method, make_problem
 from engine.training.batches import Batches
-from engine.training.build import load_images, make_method, make_problem
-from engine.training.control import Command, Control
+from engine.training.commands import Command, Control
 from engine.training.hardware import resolve
-from engine.training.loop import Trainer
 from engine.training.retest import retest
+from engine.training.trainer import Trainer
 from tests.contract.toy import Toy
 
 METHODS = list(methods)
@@ -141,8 +141,8 @@ def test_hidden_labels_change_nothing(method: str, tmp_path: Path, monkeypatch: 
     shuffled = images.labels.copy()
     shuffled[hidden] = (shuffled[hidden] + 1) % images.classes
     changed = ImageSet(images.name, images.images, shuffled, images.ids, images.is_test, images.class_names, images.symmetries)
-    monkeypatch.setattr("engine.training.loop.load_images", lambda config: changed)
-    monkeypatch.setattr("engine.training.loop.make_split", lambda images, params: split)
+    monkeypatch.setattr("engine.training.trainer.load_images", lambda config: changed)
+    monkeypatch.setattr("engine.training.trainer.make_split", lambda images, params: split)
     monkeypatch.setattr("engine.lab.executors.inline.check", lambda config, checkpoints: None)
     fooled = train(plain, tmp_path)
     assert same(weights(honest), weights(fooled))

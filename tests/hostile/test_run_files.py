@@ -28,9 +28,9 @@ from engine.runs.folder import RunFolder
 from engine.runs.pictures import load_pictures
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
-from engine.training.control import Command
-from engine.training.loop import Trainer
+from engine.training.commands import Command
 from engine.training.retest import retest
+from engine.training.trainer import Trainer
 from tests.integration.trainer_process import At
 
 GARBAGE = bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8))

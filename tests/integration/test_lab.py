@@ -23,8 +23,8 @@ from engine.lab.worker_client import Link, Message
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
-from engine.training.control import Command, Control
-from engine.training.loop import Trainer
+from engine.training.commands import Command, Control
+from engine.training.trainer import Trainer
 from tests.integration.trainer_process import At
 from tests.integration.waiting import ROOT, alive, until
 

@@ -19,7 +19,8 @@ from engine.errors import RunError
 from engine.lab.executors.inline import train
 from engine.runs.pictures import load_pictures, save_pictures
 from engine.runs.store import Run
-from engine.training import batches, loop
+from engine.training import batches
+from engine.training import trainer as loop
 from engine.training.model_file import load_model
 from engine.training.retest import retest
 from tests.given_pictures import encoded, folder_of, source
@@ -113,7 +114,8 @@ import numpy as np
 from engine.config.run_config import RunConfig
 from engine.lab.executors import inline
 from engine.data.image_set import ImageSet, Known
-from engine.training import evaluate, loop
+from engine.training import evaluate
+from engine.training import trainer as loop
 
 def anonymous():
     return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) // 1024

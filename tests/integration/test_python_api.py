@@ -89,7 +89,7 @@ def test_a_new_photo_is_fitted_as_the_photos_were_that_the_run_learned_from(tmp_
     photos = folder_of(tmp_path / "photos", {f"{kind}/{i}.png": encoded(random.integers(0, 256, (20, 36, 3))) for kind in ("cat", "dog") for i in range(10)})
     data = {"name": "folder", "path": str(photos), "size": 12, "fit": fit, "validation": 0.0}
     run = engine.train({**TINY, "data": data, "budget": {"steps": 2, "batch_size": 4}}, tmp_path / "checkpoints")
-    from engine.training.build import load_images
+    from engine.training.assemble import load_images
 
     imported = load_images(Config.parse(run.config))
     seen = engine.Predictor(run.folder).predict([read_picture((photos / "cat" / "0.png").read_bytes(), "0.png")])[0].seen
@@ -98,8 +98,8 @@ def test_a_new_photo_is_fitted_as_the_photos_were_that_the_run_learned_from(tmp_
 
 def test_an_import_can_be_ended_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
-    from engine.training.build import prepare
-    from engine.training.control import Command, Control
+    from engine.training.assemble import prepare
+    from engine.training.commands import Command, Control
 
     config = Config.parse({"data": {"name": "folder", "path": str(folder_of(tmp_path / "photos", CATS_AND_DOGS)), "size": 8}})
     control, told = Control(), []

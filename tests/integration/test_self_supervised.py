@@ -20,10 +20,10 @@ from engine.predictor import Predictor
 from engine.presets import PRESETS
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
-from engine.training.build import load_images
-from engine.training.control import Command
-from engine.training.loop import Trainer
+from engine.training.assemble import load_images
+from engine.training.commands import Command
 from engine.training.retest import retest
+from engine.training.trainer import Trainer
 from tests.integration.trainer_process import At
 from tests.oracle.wrong_nt_xent import everything_a_positive
 
@@ -128,7 +128,7 @@ def without_labels(known: int) -> Callable[[Any], ImageSet]:
 
 def patched(monkeypatch: pytest.MonkeyPatch, known: int) -> None:
     load = without_labels(known)
-    for place in ("engine.training.build", "engine.training.loop", "engine.training.retest"):
+    for place in ("engine.training.assemble", "engine.training.trainer", "engine.training.retest"):
         monkeypatch.setattr(f"{place}.load_images", load)
 
 

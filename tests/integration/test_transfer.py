@@ -18,11 +18,11 @@ from engine.methods.base.method import Problem
 from engine.methods.transfer.fine_tune import FineTune
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
-from engine.training.build import load_images
-from engine.training.control import Command
+from engine.training.assemble import load_images
+from engine.training.commands import Command
 from engine.training.initial_weights import start_from
-from engine.training.loop import Trainer
 from engine.training.model_file import load_model
+from engine.training.trainer import Trainer
 from tests.integration.trainer_process import At
 
 HARDWARE = {"device": "cpu", "threads": 1}

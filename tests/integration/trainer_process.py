@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from engine.runs.folder import RunFolder
-from engine.training.control import Command, Control
-from engine.training.loop import Trainer
+from engine.training.commands import Command, Control
+from engine.training.trainer import Trainer
 
 
 class At(Control):

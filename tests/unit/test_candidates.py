@@ -11,7 +11,7 @@ from engine.analysis.candidates import ambiguity_left, identified, survivors
 from engine.config.run_config import RunConfig
 from engine.data.candidate_labels import uniform_candidates
 from engine.data.split import make_split
-from engine.training.build import load_images
+from engine.training.assemble import load_images
 
 LABELS = np.arange(20_000) % 10
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from engine.analysis.probes import GRID, WITHOUT_VALIDATION, choose_c, few_per_class, fit_linear, neighbor_votes, scale_of
 from engine.config.run_config import RunConfig
 from engine.data.split import make_split
-from engine.training.build import load_images
+from engine.training.assemble import load_images
 from engine.training.evaluate import Evaluator
 from engine.training.hardware import resolve
 from engine.training.probe import DRAWS, Probed

@@ -12,9 +12,9 @@ from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
 from engine.runs.folder import TAKEN_OUT, RunFolder, Status
 from engine.runs.store import Run, Store
-from engine.training.build import check
-from engine.training.control import Control
-from engine.training.loop import Trainer
+from engine.training.assemble import check
+from engine.training.commands import Control
+from engine.training.trainer import Trainer
 
 Progress = Callable[[Status], None]
 

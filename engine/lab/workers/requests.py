@@ -27,9 +27,9 @@ from engine.runs.atomic_write import write_json
 from engine.runs.folder import RunFolder
 from engine.runs.pictures import load_pictures, save_pictures
 from engine.runs.store import Store
-from engine.training import build
-from engine.training.build import load_images
-from engine.training.loop import Trainer
+from engine.training import assemble as build
+from engine.training.assemble import load_images
+from engine.training.trainer import Trainer
 
 
 def warm_up() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.lab.workers.worker_stdio import begin
-from engine.training.control import Command, Control
+from engine.training.commands import Command, Control
 
 log = logging.getLogger("fewlab.process")
 
@@ -66,7 +66,7 @@ class Process:
     def _run(self, run: str, control: Control) -> None:
         from engine.errors import FewLabError
         from engine.runs.folder import RunFolder
-        from engine.training.loop import Trainer
+        from engine.training.trainer import Trainer
 
         folder = RunFolder(Path(run))
         handler = logging.FileHandler(folder.log_file, encoding="utf-8")

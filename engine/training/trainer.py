@@ -20,15 +20,15 @@ from engine.methods.base.method import Now, shown_part
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, Change, RunFolder, State, Status
 from engine.runs.pictures import save_pictures
 from engine.training import checkpoint
-from engine.training.build import border_brightness, load_images, make_method, make_problem, set_normalization
-from engine.training.control import Command, Control
+from engine.training.assemble import border_brightness, load_images, make_method, make_problem, set_normalization
+from engine.training.commands import Command, Control
 from engine.training.courses import make_course
 from engine.training.evaluate import Evaluator, Served
 from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
 from engine.training.model_file import save_model
 from engine.training.optimizer import learning_rate
-from engine.training.watch import Watch
+from engine.training.running_metrics import Watch
 
 CHECKPOINT_SECONDS = 10.0
 HEARTBEAT_SECONDS = 5.0  # while nothing else tells
