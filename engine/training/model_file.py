@@ -15,7 +15,7 @@ from engine.methods.base.method import Problem
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
 from engine.training.assemble import make_method
-from engine.training.probe import Probed
+from engine.training.evaluation.probes import Probed
 
 VERSION = 2
 """2 since a model may carry a probe; one without is written as 1, which an older FewLab reads too."""

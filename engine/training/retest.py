@@ -6,7 +6,7 @@ from engine.config.run_config import RunConfig
 from engine.data.split import Split
 from engine.runs.folder import RunFolder
 from engine.training.assemble import load_images
-from engine.training.evaluate import Evaluator
+from engine.training.evaluation.evaluator import Evaluator
 from engine.training.hardware import resolve
 from engine.training.model_file import load_model
 

@@ -23,7 +23,7 @@ from engine.training import checkpoint
 from engine.training.assemble import border_brightness, load_images, make_method, make_problem, set_normalization
 from engine.training.commands import Command, Control
 from engine.training.courses import make_course
-from engine.training.evaluate import Evaluator, Served
+from engine.training.evaluation.evaluator import Evaluator, Served
 from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
 from engine.training.model_file import save_model

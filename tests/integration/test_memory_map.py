@@ -114,7 +114,7 @@ import numpy as np
 from engine.config.run_config import RunConfig
 from engine.lab.executors import inline
 from engine.data.image_set import ImageSet, Known
-from engine.training import evaluate
+from engine.training.evaluation import evaluator as evaluate
 from engine.training import trainer as loop
 
 def anonymous():

@@ -11,9 +11,9 @@ from engine.analysis.probes import GRID, WITHOUT_VALIDATION, choose_c, few_per_c
 from engine.config.run_config import RunConfig
 from engine.data.split import make_split
 from engine.training.assemble import load_images
-from engine.training.evaluate import Evaluator
+from engine.training.evaluation.evaluator import Evaluator
+from engine.training.evaluation.probes import DRAWS, Probed
 from engine.training.hardware import resolve
-from engine.training.probe import DRAWS, Probed
 
 A = np.array([[1, 0, 2], [0, 1, -1], [-1, 2, 0], [2, -1, 1.0]])
 

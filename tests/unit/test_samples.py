@@ -10,7 +10,7 @@ from engine.config.run_config import DataParams, Hardware
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.runs.folder import PARTS
-from engine.training.evaluate import FINAL_SAMPLE, SAMPLE, Evaluator
+from engine.training.evaluation.evaluator import FINAL_SAMPLE, SAMPLE, Evaluator
 from engine.training.hardware import resolve
 
 

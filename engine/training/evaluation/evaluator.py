@@ -18,8 +18,8 @@ from engine.data.split import Split
 from engine.derived_seed import derive
 from engine.methods.base.method import Method
 from engine.runs.folder import PARTS
+from engine.training.evaluation.probes import Features, Probed, Probes
 from engine.training.hardware import Machine
-from engine.training.probe import Features, Probed, Probes
 
 SAMPLE = 2_000  # pictures of one part that a live evaluation looks at; the final one measures on all validation and test pictures
 FINAL_SAMPLE = 5_000  # pictures of one part that the final snapshot keeps, those of the live ones among them
