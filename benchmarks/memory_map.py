@@ -26,9 +26,9 @@ from engine.data.sets.folder import Folder
 from engine.data.split import make_split
 from engine.methods.base.method import GradientMethod, Now
 from engine.training.assemble import make_method, make_problem, set_normalization
-from engine.training.batches import Batches
 from engine.training.hardware import resolve
-from engine.training.optimizer import make_optimizer
+from engine.training.loops.batches import Batches
+from engine.training.loops.optimizer import make_optimizer
 
 LABELED, RATIO = 16, 2
 WARM = 3

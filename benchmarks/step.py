@@ -28,9 +28,9 @@ from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.methods.base.method import GradientMethod, Now
 from engine.training.assemble import make_method, make_problem
-from engine.training.batches import Batches
 from engine.training.hardware import resolve
-from engine.training.optimizer import WeightAverage, make_optimizer
+from engine.training.loops.batches import Batches
+from engine.training.loops.optimizer import WeightAverage, make_optimizer
 
 CHANNELS = {8: 1, 28: 1, 32: 3}
 LABELED, UNLABELED = 32, 128

@@ -22,12 +22,12 @@ from engine.runs.pictures import save_pictures
 from engine.training import checkpoint
 from engine.training.assemble import border_brightness, load_images, make_method, make_problem, set_normalization
 from engine.training.commands import Command, Control
-from engine.training.courses import make_course
 from engine.training.evaluation.evaluator import Evaluator, Served
 from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
+from engine.training.loops.loop import make_course
+from engine.training.loops.optimizer import learning_rate
 from engine.training.model_file import save_model
-from engine.training.optimizer import learning_rate
 from engine.training.running_metrics import Watch
 
 CHECKPOINT_SECONDS = 10.0

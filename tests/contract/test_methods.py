@@ -23,9 +23,9 @@ from engine.runs.journal import Row
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
 from engine.training.assemble import load_images, make_method, make_problem
-from engine.training.batches import Batches
 from engine.training.commands import Command, Control
 from engine.training.hardware import resolve
+from engine.training.loops.batches import Batches
 from engine.training.retest import retest
 from engine.training.trainer import Trainer
 from tests.contract.toy import Toy
@@ -251,7 +251,7 @@ def test_one_forward_pass_of_each_network_moves_its_batch_norm_once(method: str)
 
 @pytest.mark.parametrize("method", METHODS)
 def test_no_optimizer_weight_decay_reaches_biases_or_normalization(method: str) -> None:
-    from engine.training.optimizer import make_optimizer
+    from engine.training.loops.optimizer import make_optimizer
 
     built, _, _ = _one_step(method)
     optimizer = make_optimizer(built, config(method).optimizer)

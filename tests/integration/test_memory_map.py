@@ -19,8 +19,8 @@ from engine.errors import RunError
 from engine.lab.executors.inline import train
 from engine.runs.pictures import load_pictures, save_pictures
 from engine.runs.store import Run
-from engine.training import batches
 from engine.training import trainer as loop
+from engine.training.loops import batches
 from engine.training.model_file import load_model
 from engine.training.retest import retest
 from tests.given_pictures import encoded, folder_of, source

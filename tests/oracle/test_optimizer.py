@@ -13,7 +13,7 @@ from engine.backbones.small_cnn import SmallCNN
 from engine.config.run_config import AdamWParams, SGDParams
 from engine.methods.base.method import Group, Problem
 from engine.methods.semi_supervised.supervised import Supervised
-from engine.training.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
+from engine.training.loops.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
 
 
 def sgd(**settings: Any) -> SGDParams:

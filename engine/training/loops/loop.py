@@ -13,10 +13,10 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.methods.base.method import Batch, FittedMethod, Fitting, GradientMethod, Method, Now, StepResult
-from engine.training.batches import Batches
 from engine.training.evaluation.evaluator import Evaluator
 from engine.training.hardware import Machine
-from engine.training.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
+from engine.training.loops.batches import Batches
+from engine.training.loops.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
 
 
 class Course(ABC):

@@ -1,0 +1,1 @@
+"""What a step is, for each kind of method."""
