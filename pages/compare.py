@@ -10,13 +10,13 @@ import streamlit as st
 from engine.analysis.compare import budget_curve, differing, over_seeds, without_budget
 from engine.runs.store import Run
 from ui import figures, figures_compare, theme
+from ui.compare.benchmark_form import race
+from ui.compare.run_groups import as_csv, as_text, grouped, journal, legend_names, settings, told_apart
 from ui.figures import Series
 from ui.live_figure import live_figure
 from ui.names import run_name, run_titles
 from ui.page import folded, header, how_it_works, nothing_yet, plain
-from ui.race import race
 from ui.server import catalog, lab
-from ui.several_runs import as_csv, as_text, grouped, journal, legend_names, settings, told_apart
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
 _AXES = 8  # settings that parallel coordinates show side by side
