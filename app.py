@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.components.plotly_script import write_script
 from ui.front_door import open_front_door
 from ui.page import mistakes, plain
-from ui.plotly_script import write_script
 from ui.server import lab
 
 # A file of our own: Streamlit fetches the picture of a named icon from another machine.

@@ -12,8 +12,8 @@ from engine.runs.store import Run
 from ui import figures, figures_compare, theme
 from ui.compare.benchmark_form import race
 from ui.compare.run_groups import as_csv, as_text, grouped, journal, legend_names, settings, told_apart
+from ui.components.live_figure import live_figure
 from ui.figures import Series
-from ui.live_figure import live_figure
 from ui.names import run_name, run_titles
 from ui.page import folded, header, how_it_works, nothing_yet, plain
 from ui.server import catalog, lab

@@ -15,10 +15,10 @@ from engine.analysis.temperature import fit_temperature, scaled
 from engine.runs.store import Run
 from ui import figures, figures_inside, theme
 from ui.biography import biography
+from ui.components.live_figure import live_figure
 from ui.figures import Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
 from ui.kept import address, follow, keep, kept, one_of
-from ui.live_figure import live_figure
 from ui.names import run_name, run_titles
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.picture_gallery import Shown, picture_gallery

@@ -12,12 +12,12 @@ from engine.analysis.thresholds import Guesses, Kept, kept, starved, sweep
 from engine.config.run_config import apply_changes
 from ui import figures, figures_inside, theme
 from ui.biography import biography
+from ui.components.live_figure import live_figure
 from ui.current_run import GHOST, open_page, watch_new_run
 from ui.figures import Mark, Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, play_interval
 from ui.kept import address, follow, keep
 from ui.kept import kept as kept_choice
-from ui.live_figure import live_figure
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.picture_gallery import Shown, picture_gallery
 from ui.server import lab

@@ -15,14 +15,14 @@ from engine.lab.projections.projection_queue import Job
 from engine.runs.projections import Projection, read_projection
 from engine.runs.store import Run
 from ui import theme
+from ui.components.live_figure import live_figure
+from ui.components.player import player
 from ui.figures_space import scatter
 from ui.inside import Inside, elsewhere, look_into, opened, same_pictures
 from ui.kept import keep, kept
-from ui.live_figure import live_figure
 from ui.names import run_name, run_titles
 from ui.page import header, how_it_works, mistakes, nothing_yet
 from ui.picture_gallery import Shown, picture_gallery
-from ui.player import player
 from ui.server import lab, projector
 from ui.space_form import METHODS, before, chose, wanted
 from ui.space_points import COLORS, answers, coloring, tips

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from ui import figures_inside, theme
-from ui.gallery import picture_uri
+from ui.components.gallery import picture_uri
+from ui.components.live_figure import live_figure
 from ui.inside import Inside
-from ui.live_figure import live_figure
 from ui.page import plain
 from ui.picture_gallery import Shown, picture_gallery
 

@@ -1,4 +1,4 @@
-"""Numbers -> plotly figures as plain dicts, for ui.live_figure. Pure functions; neither plotly nor Streamlit is imported.
+"""Numbers -> plotly figures as plain dicts, for ui.components.live_figure. Pure functions; neither plotly nor Streamlit is imported.
 
 Text colors, grid and fonts are left out on purpose: the figure takes them from the light or dark theme where it is drawn. Every name that may come
 from a file (classes, runs) goes through `plain`, because plotly reads <b> and <a> in texts as markup.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from ui import theme
-from ui.gallery import GalleryItem, gallery, picture_uri
+from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.inside import Inside
 
 

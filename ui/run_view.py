@@ -17,9 +17,9 @@ from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
 from ui import figures, theme
 from ui.candidate_bars import bars
+from ui.components.gallery import GalleryItem, gallery, picture_uri
+from ui.components.live_figure import live_figure
 from ui.figures import Mark, Series
-from ui.gallery import GalleryItem, gallery, picture_uri
-from ui.live_figure import live_figure
 from ui.page import plain
 
 _LOSSES = ("loss/labeled", "loss/unlabeled", "change")

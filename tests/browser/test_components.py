@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 from ui import figures, theme
-from ui.gallery import GalleryItem, gallery, picture_uri
-from ui.live_figure import live_figure
-from ui.plotly_script import write_script
+from ui.components.gallery import GalleryItem, gallery, picture_uri
+from ui.components.live_figure import live_figure
+from ui.components.plotly_script import write_script
 
 write_script(Path(__file__).parent / "static")
 

@@ -13,7 +13,7 @@ from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
 from tests.browser.conftest import Studied
 from tests.browser.looking import as_csv, wait_for
-from ui.gallery import picture_uri
+from ui.components.gallery import picture_uri
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.plotly_script import script_url
+from ui.components.plotly_script import script_url
 
 _component = st.components.v2.component(
     "fewlab_live_figure",
@@ -39,7 +39,7 @@ def live_figure(
     also when the page is left and opened again in the same tab. An unchanged figure is not drawn again.
     clickable: a click on a point or cell runs the script (or fragment) again and returns {"x", "y", "customdata"} of it, once.
     selectable: points can be surrounded by a lasso or a box; returns {"selected": [first entry of each point's customdata]}, once.
-    Raises ValueError or TypeError if the figure has a value JSON does not know. Needs ui.plotly_script.write_script() at the start of the app.
+    Raises ValueError or TypeError if the figure has a value JSON does not know. Needs ui.components.plotly_script.write_script() at the start of the app.
     """
     # Written out here, because the component would turn a NaN into a broken figure and an array into its printed form, without a word.
     written = json.dumps(figure, allow_nan=False, separators=(",", ":"))
