@@ -13,9 +13,9 @@ from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
 from ui import forms, idea_pictures, theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
+from ui.data.import_form import own_pictures, prepared
 from ui.features import newest_features, start_from
 from ui.names import automatic_name
-from ui.own_pictures import own_pictures, prepared
 from ui.page import folded, plain
 from ui.server import catalog, lab
 
