@@ -9,11 +9,13 @@ import streamlit as st
 
 from engine.analysis.compare import budget_curve, differing, over_seeds, without_budget
 from engine.runs.store import Run
-from ui import figures, figures_compare, theme
+from ui import theme
 from ui.compare.benchmark_form import race
 from ui.compare.run_groups import as_csv, as_text, grouped, journal, legend_names, settings, told_apart
 from ui.components.live_figure import live_figure
-from ui.figures import Series
+from ui.figures import compare as figures_compare
+from ui.figures import curves as figures
+from ui.figures.curves import Series
 from ui.names import run_name, run_titles
 from ui.page import folded, header, how_it_works, nothing_yet, plain
 from ui.server import catalog, lab

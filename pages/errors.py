@@ -13,10 +13,12 @@ from engine.analysis.metrics import calibration, confusion, error_of, per_class
 from engine.analysis.roc import roc_curves
 from engine.analysis.temperature import fit_temperature, scaled
 from engine.runs.store import Run
-from ui import figures, figures_inside, theme
+from ui import theme
 from ui.biography import biography
 from ui.components.live_figure import live_figure
-from ui.figures import Series
+from ui.figures import curves as figures
+from ui.figures import pseudo_labels as figures_inside
+from ui.figures.curves import Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
 from ui.kept import address, follow, keep, kept, one_of
 from ui.names import run_name, run_titles

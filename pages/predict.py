@@ -12,10 +12,11 @@ import streamlit as st
 
 from engine.images.decode import LARGEST_FILE
 from engine.runs.store import Run
-from ui import figures, theme
+from ui import theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
 from ui.current_run import pick_run
+from ui.figures import curves as figures
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.server import lab
 

@@ -10,11 +10,13 @@ import streamlit as st
 from engine.analysis.metrics import calibration_of, error_of
 from engine.analysis.thresholds import Guesses, Kept, kept, starved, sweep
 from engine.config.run_config import apply_changes
-from ui import figures, figures_inside, theme
+from ui import theme
 from ui.biography import biography
 from ui.components.live_figure import live_figure
 from ui.current_run import GHOST, open_page, watch_new_run
-from ui.figures import Mark, Series
+from ui.figures import curves as figures
+from ui.figures import pseudo_labels as figures_inside
+from ui.figures.curves import Mark, Series
 from ui.inside import Inside, elsewhere, evaluation, look_into, play_interval
 from ui.kept import address, follow, keep
 from ui.kept import kept as kept_choice

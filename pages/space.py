@@ -17,7 +17,7 @@ from engine.runs.store import Run
 from ui import theme
 from ui.components.live_figure import live_figure
 from ui.components.player import player
-from ui.figures_space import scatter
+from ui.figures.space import scatter
 from ui.inside import Inside, elsewhere, look_into, opened, same_pictures
 from ui.kept import keep, kept
 from ui.names import run_name, run_titles

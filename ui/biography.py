@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from ui import figures_inside, theme
+from ui import theme
 from ui.components.gallery import picture_uri
 from ui.components.live_figure import live_figure
+from ui.figures import pseudo_labels as figures_inside
 from ui.inside import Inside
 from ui.page import plain
 from ui.picture_gallery import Shown, picture_gallery

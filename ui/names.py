@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.runs.store import Run
 from ui import theme
-from ui.figures import unique
+from ui.figures.curves import unique
 from ui.server import catalog
 
 

@@ -15,11 +15,12 @@ from engine.runs.folder import Change, RunFolder, Status
 from engine.runs.journal import Row
 from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
-from ui import figures, theme
-from ui.candidate_bars import bars
+from ui import theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
-from ui.figures import Mark, Series
+from ui.figures import curves as figures
+from ui.figures.candidate_bars import bars
+from ui.figures.curves import Mark, Series
 from ui.page import plain
 
 _LOSSES = ("loss/labeled", "loss/unlabeled", "change")

@@ -7,8 +7,8 @@ import numpy as np
 from engine.runs.folder import PARTS
 from engine.runs.projections import Projection
 from ui import theme
-from ui.figures import plain
-from ui.figures_space import Coloring
+from ui.figures.curves import plain
+from ui.figures.space import Coloring
 from ui.inside import Inside
 
 COLORS = {

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ui import figures, theme
-from ui.figures import Mark, Series
+from ui import theme
+from ui.figures import curves as figures
+from ui.figures.curves import Mark, Series
 
 
 def sent(figure: figures.Figure) -> Any:

@@ -11,8 +11,12 @@ import pytest
 
 from engine.analysis.compare import Band, BudgetPoint
 from engine.analysis.metrics import calibration_of
-from ui import figures, figures_compare, figures_inside, figures_space, theme
-from ui.figures import Bars
+from ui import theme
+from ui.figures import compare as figures_compare
+from ui.figures import curves as figures
+from ui.figures import pseudo_labels as figures_inside
+from ui.figures import space as figures_space
+from ui.figures.curves import Bars
 
 NAMES = ["<b>zero</b>", "one", "two"]
 

@@ -33,7 +33,7 @@ def live_figure(
     on_click: Callable[[], None] | None = None,
     selectable: bool = False,
 ) -> dict[str, Any] | None:
-    """Draw `figure` (from ui.figures; JSON values only, no NaN), or bring the one already drawn under `key` up to date.
+    """Draw `figure` (from ui.figures.curves; JSON values only, no NaN), or bring the one already drawn under `key` up to date.
 
     revision: what the figure is about, such as the run id. While it stays the same, so do the person's zoom and hidden legend entries; the zoom
     also when the page is left and opened again in the same tab. An unchanged figure is not drawn again.

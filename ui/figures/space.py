@@ -1,4 +1,4 @@
-"""Points of a feature space on a plane or in a cube, as figures. Pure functions like those of ui.figures."""
+"""Points of a feature space on a plane or in a cube, as figures. Pure functions like those of ui.figures.curves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ui import theme
-from ui.figures import Figure, framed, plain, shortened_apart, uid
+from ui.figures.curves import Figure, framed, plain, shortened_apart, uid
 
 _LEGEND_UP_TO = 24  # names below the figure; more of them stand in a list beside it that can be scrolled
 _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]

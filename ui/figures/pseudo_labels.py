@@ -1,4 +1,4 @@
-"""Figures of what a run left on disk: classes, calibration, the life of one picture. Pure functions like those of ui.figures."""
+"""Figures of what a run left on disk: classes, calibration, the life of one picture. Pure functions like those of ui.figures.curves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from engine.analysis.metrics import CalibrationBins
 from ui import theme
-from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, shortened_apart, table, uid
+from ui.figures.curves import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, shortened_apart, table, uid
 
 _HATCHED = {"size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)"}
 

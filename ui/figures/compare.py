@@ -1,4 +1,4 @@
-"""Figures of several runs: bands over seeds, accuracy against labels, parallel coordinates. Pure functions like those of ui.figures."""
+"""Figures of several runs: bands over seeds, accuracy against labels, parallel coordinates. Pure functions like those of ui.figures.curves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.analysis.compare import Band, BudgetPoint, last_words
 from ui import theme
-from ui.figures import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, table, uid
+from ui.figures.curves import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, table, uid
 
 _DASHES: tuple[theme.Dash, ...] = ("solid", "dash", "dot", "dashdot")
 
