@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.config.run_config import apply_changes
 from engine.runs.store import Run
-from ui import forms
+from ui.forms import schema_form as forms
 from ui.page import folded, mistakes
 from ui.server import catalog, lab
 

@@ -11,7 +11,8 @@ import streamlit as st
 from engine.analysis.projection import ProjectionRequest
 from engine.lab.projections.projection_inputs import Sample, Source
 from engine.runs.folder import PARTS
-from ui import forms, theme
+from ui import theme
+from ui.forms import schema_form as forms
 from ui.inside import Inside, keep_step, kept_step
 from ui.kept import address, follow, keep, kept, one_of
 from ui.page import folded

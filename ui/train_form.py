@@ -11,10 +11,11 @@ from streamlit.delta_generator import DeltaGenerator
 from engine.errors import FewLabError
 from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
-from ui import forms, idea_pictures, theme
+from ui import idea_pictures, theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.data.import_form import own_pictures, prepared
 from ui.features import newest_features, start_from
+from ui.forms import schema_form as forms
 from ui.names import automatic_name
 from ui.page import folded, plain
 from ui.server import catalog, lab
