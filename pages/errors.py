@@ -14,16 +14,16 @@ from engine.analysis.roc import roc_curves
 from engine.analysis.temperature import fit_temperature, scaled
 from engine.runs.store import Run
 from ui import theme
-from ui.biography import biography
 from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.figures import pseudo_labels as figures_inside
 from ui.figures.curves import Series
-from ui.inside import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
 from ui.kept import address, follow, keep, kept, one_of
-from ui.names import run_name, run_titles
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
-from ui.picture_gallery import Shown, picture_gallery
+from ui.runs.image_gallery import Shown, picture_gallery
+from ui.runs.image_history import biography
+from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
+from ui.runs.run_names import run_name, run_titles
 from ui.server import lab
 
 header("Errors", "See what is taken for what, and open the pictures behind every number.")

@@ -15,9 +15,9 @@ from engine.runs.store import Run
 from ui import theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
-from ui.current_run import pick_run
 from ui.figures import curves as figures
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
+from ui.runs.current_run import pick_run
 from ui.server import lab
 
 header("Predict", "Show a trained model a picture and see what it takes it for.")

@@ -11,17 +11,17 @@ from engine.analysis.metrics import calibration_of, error_of
 from engine.analysis.thresholds import Guesses, Kept, kept, starved, sweep
 from engine.config.run_config import apply_changes
 from ui import theme
-from ui.biography import biography
 from ui.components.live_figure import live_figure
-from ui.current_run import GHOST, open_page, watch_new_run
 from ui.figures import curves as figures
 from ui.figures import pseudo_labels as figures_inside
 from ui.figures.curves import Mark, Series
-from ui.inside import Inside, elsewhere, evaluation, look_into, play_interval
 from ui.kept import address, follow, keep
 from ui.kept import kept as kept_choice
 from ui.page import header, how_it_works, mistakes, nothing_yet, plain
-from ui.picture_gallery import Shown, picture_gallery
+from ui.runs.current_run import GHOST, open_page, watch_new_run
+from ui.runs.image_gallery import Shown, picture_gallery
+from ui.runs.image_history import biography
+from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, play_interval
 from ui.server import lab
 
 header("Pseudo-labels", "See what the model took the unlabeled pictures for, how surely, and what another threshold would have kept.")

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.runs.store import Run
-from ui.names import run_title
+from ui.runs.run_names import run_title
 from ui.server import catalog, lab
 
 _RANDOM, _PRETRAINED, _FILE = "random", "pretrained", "file:"

@@ -9,7 +9,7 @@ from engine.runs.projections import Projection
 from ui import theme
 from ui.figures.curves import plain
 from ui.figures.space import Coloring
-from ui.inside import Inside
+from ui.runs.run_bar import Inside
 
 COLORS = {
     "truth": "true class",

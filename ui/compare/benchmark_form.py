@@ -10,8 +10,8 @@ import streamlit as st
 from engine.config.run_config import apply_changes
 from engine.runs.store import Run
 from ui import theme
-from ui.names import run_titles
 from ui.page import mistakes
+from ui.runs.run_names import run_titles
 from ui.server import catalog, lab
 
 Config = dict[str, Any]

@@ -12,7 +12,7 @@ import streamlit as st
 from engine.analysis.compare import differing, last_words, without_seeds
 from engine.runs.store import Run
 from ui import theme
-from ui.names import run_name
+from ui.runs.run_names import run_name
 
 _SAID = 2  # differing settings that a name is given to tell it from another
 

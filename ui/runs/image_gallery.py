@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui import theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
-from ui.inside import Inside
+from ui.runs.run_bar import Inside
 
 
 class Shown(NamedTuple):

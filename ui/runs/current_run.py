@@ -6,8 +6,8 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.runs.store import Run
-from ui.names import run_name, run_titles
 from ui.page import plain
+from ui.runs.run_names import run_name, run_titles
 from ui.server import lab
 
 _KEY = "current_run"

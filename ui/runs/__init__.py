@@ -1,0 +1,1 @@
+"""What every page that opens a run needs."""
