@@ -7,9 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from ui.components.plotly_script import write_script
-from ui.front_door import open_front_door
-from ui.page import mistakes, plain
-from ui.server import lab
+from ui.shell.entry import open_front_door
+from ui.shell.page import mistakes, plain
+from ui.shell.server import lab
 
 # A file of our own: Streamlit fetches the picture of a named icon from another machine.
 ICON = Path(__file__).parent / "ui" / "icon.svg"

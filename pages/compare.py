@@ -16,9 +16,9 @@ from ui.components.live_figure import live_figure
 from ui.figures import compare as figures_compare
 from ui.figures import curves as figures
 from ui.figures.curves import Series
-from ui.page import folded, header, how_it_works, nothing_yet, plain
 from ui.runs.run_names import run_name, run_titles
-from ui.server import catalog, lab
+from ui.shell.page import folded, header, how_it_works, nothing_yet, plain
+from ui.shell.server import catalog, lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
 _AXES = 8  # settings that parallel coordinates show side by side

@@ -18,13 +18,13 @@ from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.figures import pseudo_labels as figures_inside
 from ui.figures.curves import Series
-from ui.kept import address, follow, keep, kept, one_of
-from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.runs.image_gallery import Shown, picture_gallery
 from ui.runs.image_history import biography
 from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
 from ui.runs.run_names import run_name, run_titles
-from ui.server import lab
+from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
+from ui.shell.remembered import address, follow, keep, kept, one_of
+from ui.shell.server import lab
 
 header("Errors", "See what is taken for what, and open the pictures behind every number.")
 _KEY = "errors"

@@ -15,14 +15,14 @@ from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.figures import pseudo_labels as figures_inside
 from ui.figures.curves import Mark, Series
-from ui.kept import address, follow, keep
-from ui.kept import kept as kept_choice
-from ui.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.runs.current_run import GHOST, open_page, watch_new_run
 from ui.runs.image_gallery import Shown, picture_gallery
 from ui.runs.image_history import biography
 from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, play_interval
-from ui.server import lab
+from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
+from ui.shell.remembered import address, follow, keep
+from ui.shell.remembered import kept as kept_choice
+from ui.shell.server import lab
 
 header("Pseudo-labels", "See what the model took the unlabeled pictures for, how surely, and what another threshold would have kept.")
 _THRESHOLDS = np.linspace(0, 1, 101)

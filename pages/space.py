@@ -18,12 +18,12 @@ from ui import theme
 from ui.components.live_figure import live_figure
 from ui.components.player import player
 from ui.figures.space import scatter
-from ui.kept import keep, kept
-from ui.page import header, how_it_works, mistakes, nothing_yet
 from ui.runs.image_gallery import Shown, picture_gallery
 from ui.runs.run_bar import Inside, elsewhere, look_into, opened, same_pictures
 from ui.runs.run_names import run_name, run_titles
-from ui.server import lab, projector
+from ui.shell.page import header, how_it_works, mistakes, nothing_yet
+from ui.shell.remembered import keep, kept
+from ui.shell.server import lab, projector
 from ui.space_form import METHODS, before, chose, wanted
 from ui.space_points import COLORS, answers, coloring, tips
 

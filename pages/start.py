@@ -11,10 +11,10 @@ from ui import idea_pictures, theme
 from ui.components.live_figure import preload_figures
 from ui.features import usable
 from ui.figures.sparkline import sparkline
-from ui.page import folded, header, how_it_works, mistakes, plain
 from ui.runs.current_run import current_run, forget_run, open_page, watch_new_run
 from ui.runs.run_names import run_name
-from ui.server import catalog, lab
+from ui.shell.page import folded, header, how_it_works, mistakes, plain
+from ui.shell.server import catalog, lab
 from ui.train_form import prefill, with_features
 
 # What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.

@@ -11,8 +11,8 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from ui import theme
-from ui.page import plain
-from ui.server import catalog, lab
+from ui.shell.page import plain
+from ui.shell.server import catalog, lab
 
 # What a step's cost does not depend on: changing these needs no new measurement.
 _FREE = ("name", "seed")

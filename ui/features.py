@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.runs.store import Run
 from ui.runs.run_names import run_title
-from ui.server import catalog, lab
+from ui.shell.server import catalog, lab
 
 _RANDOM, _PRETRAINED, _FILE = "random", "pretrained", "file:"
 

@@ -9,8 +9,8 @@ import streamlit as st
 from engine.config.run_config import apply_changes
 from engine.runs.store import Run
 from ui.forms import schema_form as forms
-from ui.page import folded, mistakes
-from ui.server import catalog, lab
+from ui.shell.page import folded, mistakes
+from ui.shell.server import catalog, lab
 
 MAIN = "method.threshold"
 

@@ -21,7 +21,7 @@ from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.figures.candidate_bars import bars
 from ui.figures.curves import Mark, Series
-from ui.page import plain
+from ui.shell.page import plain
 
 _LOSSES = ("loss/labeled", "loss/unlabeled", "change")
 _ACCURACIES: tuple[tuple[str, str, str, theme.Dash], ...] = (

@@ -16,9 +16,9 @@ from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.data.import_form import own_pictures, prepared
 from ui.features import newest_features, start_from
 from ui.forms import schema_form as forms
-from ui.page import folded, plain
 from ui.runs.run_names import automatic_name
-from ui.server import catalog, lab
+from ui.shell.page import folded, plain
+from ui.shell.server import catalog, lab
 
 Config = dict[str, Any]
 _CONFIG, _GENERATION = "train_config", "train_generation"

@@ -22,7 +22,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     patch.chdir(ROOT)
     st.cache_resource.clear()
     st.cache_data.clear()
-    from ui.server import lab as the_lab
+    from ui.shell.server import lab as the_lab
 
     made = the_lab()
     yield made

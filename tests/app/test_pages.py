@@ -12,7 +12,7 @@ from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.presets import PRESETS
 from engine.runs.store import Run
-from ui.page import plain
+from ui.shell.page import plain
 
 Open = Callable[..., AppTest]
 SHORT = {**PRESETS["digits-fixmatch"].config, "name": " short <b>run</b>\n*of* digits ", "budget": {"steps": 40, "batch_size": 16, "evaluate_every": 10}}
@@ -219,7 +219,7 @@ def test_the_first_look_at_start_asks_the_engine_nothing(lab: Lab, open_page: Op
     named = [run for run in lab.store.runs() if run.name]  # the name of another is made from the catalog, below what a newcomer looks at first
     assert named
     monkeypatch.setattr(lab.store, "runs", lambda: named)
-    for module in ("ui.server", "ui.runs.run_names", "ui.features", "ui.train_form"):
+    for module in ("ui.shell.server", "ui.runs.run_names", "ui.features", "ui.train_form"):
         monkeypatch.setattr(f"{module}.catalog", refuse)
     app = open_page("start")
     assert len([button for button in app.button if str(button.label).startswith("Try it")]) == 3

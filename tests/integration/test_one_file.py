@@ -67,7 +67,7 @@ app.selectbox(key="train_0_few_method").select("toy").run()
 assert not app.exception
 slider = app.slider(key="train_0_toy_digits_method_softness")
 print(slider.label, slider.value, slider.help)
-from ui.server import lab
+from ui.shell.server import lab
 lab().close()
 """
 

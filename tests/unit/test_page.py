@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.page import plain
+from ui.shell.page import plain
 
 
 @pytest.mark.parametrize(

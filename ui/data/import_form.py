@@ -15,8 +15,8 @@ import streamlit as st
 from engine.errors import FewLabError
 from engine.runs.atomic_write import write_bytes
 from ui import theme
-from ui.page import plain
-from ui.server import catalog, lab
+from ui.shell.page import plain
+from ui.shell.server import catalog, lab
 
 LARGEST_UPLOAD = 2_000  # megabytes
 _KEPT = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it

@@ -6,9 +6,9 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.runs.store import Run
-from ui.page import plain
 from ui.runs.run_names import run_name, run_titles
-from ui.server import lab
+from ui.shell.page import plain
+from ui.shell.server import lab
 
 _KEY = "current_run"
 GHOST = "train_ghost"

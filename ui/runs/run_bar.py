@@ -17,9 +17,9 @@ from engine.runs.folder import PARTS, RunFolder
 from engine.runs.pictures import Pictures
 from engine.runs.store import Run
 from ui import theme
-from ui.kept import address, follow, keep, kept, one_of
 from ui.run_view import pictures_of
 from ui.runs.current_run import open_page, pick_run
+from ui.shell.remembered import address, follow, keep, kept, one_of
 
 _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
 

@@ -8,7 +8,7 @@ from typing import Any
 from engine.runs.store import Run
 from ui import theme
 from ui.figures.curves import unique
-from ui.server import catalog
+from ui.shell.server import catalog
 
 
 def run_name(run: Run) -> str:

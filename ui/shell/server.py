@@ -14,7 +14,7 @@ from engine.lab.lab import Lab
 from engine.lab.projections.projection_queue import Projector
 from engine.runs.atomic_write import write_json
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @st.cache_resource(show_spinner=False)

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
 from ui import idea_pictures
-from ui.front_door import enter
+from ui.shell.entry import enter
 
 _LINKS = re.compile(r"://|www|@", re.IGNORECASE)
 

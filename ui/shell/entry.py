@@ -22,5 +22,5 @@ def open_front_door() -> None:
 def enter() -> None:
     """Called by each page first: if app.py has not run in this process yet, it runs now, and draws this very page in its frame."""
     if not _opened:
-        runpy.run_path(str(Path(__file__).resolve().parents[1] / "app.py"), run_name="__main__")
+        runpy.run_path(str(Path(__file__).resolve().parents[2] / "app.py"), run_name="__main__")
         raise StopException  # st.stop() would also throw away what a person did to the page meanwhile
