@@ -24,8 +24,8 @@ from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet
 from ui.shell.remembered import keep, kept
 from ui.shell.server import lab, projector
-from ui.space_form import METHODS, before, chose, wanted
-from ui.space_points import COLORS, answers, coloring, tips
+from ui.space.form import METHODS, before, chose, wanted
+from ui.space.point_colors import COLORS, answers, coloring, tips
 
 header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
 _KEY = "space"

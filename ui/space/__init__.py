@@ -1,0 +1,1 @@
+"""The Space page's form and views."""
