@@ -9,7 +9,6 @@ import streamlit as st
 
 from engine.analysis.compare import budget_curve, differing, over_seeds, without_budget
 from engine.runs.store import Run
-from ui import theme
 from ui.compare.benchmark_form import race
 from ui.compare.run_groups import as_csv, as_text, grouped, journal, legend_names, settings, told_apart
 from ui.components.live_figure import live_figure
@@ -19,6 +18,7 @@ from ui.figures.curves import Series
 from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import folded, header, how_it_works, nothing_yet, plain
 from ui.shell.server import catalog, lab
+from ui.style import colors as theme
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
 _AXES = 8  # settings that parallel coordinates show side by side

@@ -13,7 +13,6 @@ from engine.analysis.metrics import calibration, confusion, error_of, per_class
 from engine.analysis.roc import roc_curves
 from engine.analysis.temperature import fit_temperature, scaled
 from engine.runs.store import Run
-from ui import theme
 from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.figures import pseudo_labels as figures_inside
@@ -25,6 +24,7 @@ from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.remembered import address, follow, keep, kept, one_of
 from ui.shell.server import lab
+from ui.style import colors as theme
 
 header("Errors", "See what is taken for what, and open the pictures behind every number.")
 _KEY = "errors"

@@ -12,13 +12,13 @@ import streamlit as st
 
 from engine.images.decode import LARGEST_FILE
 from engine.runs.store import Run
-from ui import theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.runs.current_run import pick_run
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.server import lab
+from ui.style import colors as theme
 
 header("Predict", "Show a trained model a picture and see what it takes it for.")
 _SURE = 0.5  # below this the page says "not sure"

@@ -10,7 +10,6 @@ import streamlit as st
 from engine.analysis.metrics import calibration_of, error_of
 from engine.analysis.thresholds import Guesses, Kept, kept, starved, sweep
 from engine.config.run_config import apply_changes
-from ui import theme
 from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.figures import pseudo_labels as figures_inside
@@ -23,6 +22,7 @@ from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.remembered import address, follow, keep
 from ui.shell.remembered import kept as kept_choice
 from ui.shell.server import lab
+from ui.style import colors as theme
 
 header("Pseudo-labels", "See what the model took the unlabeled pictures for, how surely, and what another threshold would have kept.")
 _THRESHOLDS = np.linspace(0, 1, 101)

@@ -6,11 +6,11 @@ import streamlit as st
 
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
-from ui import theme
 from ui.runs.current_run import GHOST, forget_run, open_page
 from ui.runs.run_names import automatic_name, run_name
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.server import lab
+from ui.style import colors as theme
 from ui.train_form import prefill
 
 header("Runs", "Everything that was trained here, newest first.")

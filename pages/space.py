@@ -14,7 +14,6 @@ from engine.lab.projections.projection_inputs import Material, Sample, Source, g
 from engine.lab.projections.projection_queue import Job
 from engine.runs.projections import Projection, read_projection
 from engine.runs.store import Run
-from ui import theme
 from ui.components.live_figure import live_figure
 from ui.components.player import player
 from ui.figures.space import scatter
@@ -26,6 +25,7 @@ from ui.shell.remembered import keep, kept
 from ui.shell.server import lab, projector
 from ui.space.form import METHODS, before, chose, wanted
 from ui.space.point_colors import COLORS, answers, coloring, tips
+from ui.style import colors as theme
 
 header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
 _KEY = "space"

@@ -10,9 +10,9 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import FewLabError
-from ui import theme
 from ui.shell.page import plain
 from ui.shell.server import catalog, lab
+from ui.style import colors as theme
 
 # What a step's cost does not depend on: changing these needs no new measurement.
 _FREE = ("name", "seed")

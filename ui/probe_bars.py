@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from engine.runs.store import Run
-from ui import theme
 from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.figures.curves import Bars
+from ui.style import colors as theme
 
 _FEATURES = (("", "learned features", theme.RIGHT, ""), ("/first_weights", "the same network, untrained", theme.WRONG, "/"), ("/pixels", "raw pixels", theme.MUTED, "x"))
 _BEGAN_WITH = "the features it began with"  # what the first weights are where they were not drawn at random

@@ -15,13 +15,13 @@ from engine.runs.folder import Change, RunFolder, Status
 from engine.runs.journal import Row
 from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
-from ui import theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
 from ui.figures import curves as figures
 from ui.figures.candidate_bars import bars
 from ui.figures.curves import Mark, Series
 from ui.shell.page import plain
+from ui.style import colors as theme
 
 _LOSSES = ("loss/labeled", "loss/unlabeled", "change")
 _ACCURACIES: tuple[tuple[str, str, str, theme.Dash], ...] = (

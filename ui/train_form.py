@@ -11,7 +11,6 @@ from streamlit.delta_generator import DeltaGenerator
 from engine.errors import FewLabError
 from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
-from ui import idea_pictures, theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.data.import_form import own_pictures, prepared
 from ui.features import newest_features, start_from
@@ -19,6 +18,8 @@ from ui.forms import schema_form as forms
 from ui.runs.run_names import automatic_name
 from ui.shell.page import folded, plain
 from ui.shell.server import catalog, lab
+from ui.style import colors as theme
+from ui.style import illustrations as idea_pictures
 
 Config = dict[str, Any]
 _CONFIG, _GENERATION = "train_config", "train_generation"

@@ -14,7 +14,7 @@ APP = """
 from pathlib import Path
 import numpy as np
 import streamlit as st
-from ui import theme
+from ui.style import colors as theme
 from ui.figures import curves as figures
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ui import theme
 from ui.figures import curves as figures
 from ui.figures.curves import Mark, Series
+from ui.style import colors as theme
 
 
 def sent(figure: figures.Figure) -> Any:

@@ -11,12 +11,12 @@ import pytest
 
 from engine.analysis.compare import Band, BudgetPoint
 from engine.analysis.metrics import calibration_of
-from ui import theme
 from ui.figures import compare as figures_compare
 from ui.figures import curves as figures
 from ui.figures import pseudo_labels as figures_inside
 from ui.figures import space as figures_space
 from ui.figures.curves import Bars
+from ui.style import colors as theme
 
 NAMES = ["<b>zero</b>", "one", "two"]
 

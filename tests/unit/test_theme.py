@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ui import theme
+from ui.style import colors as theme
 
 Color = npt.NDArray[np.float64]
 

@@ -9,10 +9,10 @@ import streamlit as st
 
 from engine.config.run_config import apply_changes
 from engine.runs.store import Run
-from ui import theme
 from ui.runs.run_names import run_titles
 from ui.shell.page import mistakes
 from ui.shell.server import catalog, lab
+from ui.style import colors as theme
 
 Config = dict[str, Any]
 _BUDGETS = (1, 2, 4, 5, 10, 25, 100)

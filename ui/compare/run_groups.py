@@ -11,8 +11,8 @@ import streamlit as st
 
 from engine.analysis.compare import differing, last_words, without_seeds
 from engine.runs.store import Run
-from ui import theme
 from ui.runs.run_names import run_name
+from ui.style import colors as theme
 
 _SAID = 2  # differing settings that a name is given to tell it from another
 

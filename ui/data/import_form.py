@@ -14,9 +14,9 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.runs.atomic_write import write_bytes
-from ui import theme
 from ui.shell.page import plain
 from ui.shell.server import catalog, lab
+from ui.style import colors as theme
 
 LARGEST_UPLOAD = 2_000  # megabytes
 _KEPT = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ui.theme import MUTED, RIGHT, percent
+from ui.style.colors import MUTED, RIGHT, percent
 
 _WIDTH, _HEIGHT, _GAP = 300, 36, 3
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.analysis.compare import Band, BudgetPoint, last_words
-from ui import theme
 from ui.figures.curves import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, table, uid
+from ui.style import colors as theme
 
 _DASHES: tuple[theme.Dash, ...] = ("solid", "dash", "dot", "dashdot")
 

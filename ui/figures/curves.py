@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.analysis.curves import downsample
-from ui import theme
+from ui.style import colors as theme
 
 Figure = dict[str, Any]
 

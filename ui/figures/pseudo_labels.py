@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.analysis.metrics import CalibrationBins
-from ui import theme
 from ui.figures.curves import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, shortened_apart, table, uid
+from ui.style import colors as theme
 
 _HATCHED = {"size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)"}
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ui import theme
 from ui.figures.curves import Figure, framed, plain, shortened_apart, uid
+from ui.style import colors as theme
 
 _LEGEND_UP_TO = 24  # names below the figure; more of them stand in a list beside it that can be scrolled
 _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ui.theme import RIGHT
+from ui.style.colors import RIGHT
 
 
 def sparkline(values: Sequence[float], width: int = 140, height: int = 28) -> str:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from ui import theme
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.runs.run_bar import Inside
+from ui.style import colors as theme
 
 
 class Shown(NamedTuple):

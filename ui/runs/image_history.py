@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from ui import theme
 from ui.components.gallery import picture_uri
 from ui.components.live_figure import live_figure
 from ui.figures import pseudo_labels as figures_inside
 from ui.runs.image_gallery import Shown, picture_gallery
 from ui.runs.run_bar import Inside
 from ui.shell.page import plain
+from ui.style import colors as theme
 
 _GUESSES, _NEAREST = 3, 6  # that are named of one evaluation; labeled pictures beside it
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.runs.store import Run
-from ui import theme
 from ui.figures.curves import unique
 from ui.shell.server import catalog
+from ui.style import colors as theme
 
 
 def run_name(run: Run) -> str:

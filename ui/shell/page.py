@@ -10,8 +10,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
-from ui import idea_pictures
 from ui.shell.entry import enter
+from ui.style import illustrations as idea_pictures
 
 _LINKS = re.compile(r"://|www|@", re.IGNORECASE)
 

@@ -11,11 +11,11 @@ import streamlit as st
 from engine.analysis.projection import ProjectionRequest
 from engine.lab.projections.projection_inputs import Sample, Source
 from engine.runs.folder import PARTS
-from ui import theme
 from ui.forms import schema_form as forms
 from ui.runs.run_bar import Inside, keep_step, kept_step
 from ui.shell.page import folded
 from ui.shell.remembered import address, follow, keep, kept, one_of
+from ui.style import colors as theme
 
 _KEY = "space"
 _FRAMES = 40

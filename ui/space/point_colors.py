@@ -6,10 +6,10 @@ import numpy as np
 
 from engine.runs.folder import PARTS
 from engine.runs.projections import Projection
-from ui import theme
 from ui.figures.curves import plain
 from ui.figures.space import Coloring
 from ui.runs.run_bar import Inside
+from ui.style import colors as theme
 
 COLORS = {
     "truth": "true class",

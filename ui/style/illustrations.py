@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ui.theme import CLASS_COLORS, GREEN, MUTED
+from ui.style.colors import CLASS_COLORS, GREEN, MUTED
 
 A, B = CLASS_COLORS[0], CLASS_COLORS[1]
 _POINTS = ((20, 52), (34, 30), (48, 60), (40, 44), (62, 38), (58, 62), (120, 30), (134, 50), (148, 34), (156, 58), (172, 44), (140, 66))
