@@ -11,7 +11,7 @@ from ui.runs.run_names import automatic_name, run_name
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.server import lab
 from ui.style import colors as theme
-from ui.train_form import prefill
+from ui.train.form import prefill
 
 header("Runs", "Everything that was trained here, newest first.")
 store = lab().store

@@ -8,7 +8,6 @@ from streamlit.delta_generator import DeltaGenerator
 from engine.presets import PRESETS
 from engine.runs.store import Run
 from ui.components.live_figure import preload_figures
-from ui.features import usable
 from ui.figures.sparkline import sparkline
 from ui.runs.current_run import current_run, forget_run, open_page, watch_new_run
 from ui.runs.run_names import run_name
@@ -16,7 +15,8 @@ from ui.shell.page import folded, header, how_it_works, mistakes, plain
 from ui.shell.server import catalog, lab
 from ui.style import colors as theme
 from ui.style import illustrations as idea_pictures
-from ui.train_form import prefill, with_features
+from ui.train.form import prefill, with_features
+from ui.train.initial_weights import usable
 
 # What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.
 header("FewLab", "Thousands of pictures, a handful of labels: see what can be done.")

@@ -10,17 +10,17 @@ from engine.config.run_config import apply_changes
 from engine.errors import FewLabError
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
-from ui.estimate import time_estimate
-from ui.features import usable
-from ui.live_settings import live_settings
-from ui.probe_bars import probe_bars
-from ui.run_view import Story, curves, polling_interval, progress, pseudo_label_gallery, tiles
 from ui.runs.current_run import GHOST, current_run, ghost_of, open_page, watch_new_run
 from ui.runs.run_bar import elsewhere
 from ui.runs.run_names import run_name
 from ui.shell.page import header, how_it_works, mistakes, plain
 from ui.shell.server import catalog, lab
-from ui.train_form import labeled_pictures, prefill, train_form, with_features
+from ui.train.form import labeled_pictures, prefill, train_form, with_features
+from ui.train.initial_weights import usable
+from ui.train.live_settings import live_settings
+from ui.train.monitor import Story, curves, polling_interval, progress, pseudo_label_gallery, tiles
+from ui.train.probe_bars import probe_bars
+from ui.train.time_estimate import time_estimate
 
 header("Train", "Choose what to learn from and how, press Start, and watch it learn.")
 run = current_run()

@@ -16,10 +16,10 @@ from engine.errors import FewLabError, RunError
 from engine.runs.folder import PARTS, RunFolder
 from engine.runs.pictures import Pictures
 from engine.runs.store import Run
-from ui.run_view import pictures_of
 from ui.runs.current_run import open_page, pick_run
 from ui.shell.remembered import address, follow, keep, kept, one_of
 from ui.style import colors as theme
+from ui.train.monitor import pictures_of
 
 _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
 

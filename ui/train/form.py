@@ -13,13 +13,13 @@ from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.data.import_form import own_pictures, prepared
-from ui.features import newest_features, start_from
 from ui.forms import schema_form as forms
 from ui.runs.run_names import automatic_name
 from ui.shell.page import folded, plain
 from ui.shell.server import catalog, lab
 from ui.style import colors as theme
 from ui.style import illustrations as idea_pictures
+from ui.train.initial_weights import newest_features, start_from
 
 Config = dict[str, Any]
 _CONFIG, _GENERATION = "train_config", "train_generation"

@@ -1,0 +1,1 @@
+"""The Train page's form and views."""
