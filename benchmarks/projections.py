@@ -25,7 +25,7 @@ from engine.cores import usable_cores
 from engine.lab.projections.projection_inputs import Sample
 from engine.lab.projections.projection_queue import Projector
 from engine.runs.folder import RunFolder
-from engine.runs.pictures import save_pictures
+from engine.runs.stored_images import save_pictures
 
 GOALS = {"PCA": 0.5, "UMAP, first": 30.0, "UMAP, later": 15.0, "UMAP, later, seeded": 32.0, "from the cache": 0.5}
 FIRST_UMAP: dict[str, Any] = {"method": "umap"}

@@ -18,7 +18,7 @@ from engine.data.split import make_split
 from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
 from engine.methods.base.method import Now, shown_part
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, Change, RunFolder, State, Status
-from engine.runs.pictures import save_pictures
+from engine.runs.stored_images import save_pictures
 from engine.training import checkpoint
 from engine.training.assemble import border_brightness, load_images, make_method, make_problem, set_normalization
 from engine.training.commands import Command, Control

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
+from engine.runs.stored_images import Pictures, load_pictures
 from tests.browser.conftest import Studied
 from tests.browser.looking import as_csv, wait_for
 from ui.components.gallery import picture_uri

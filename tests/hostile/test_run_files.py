@@ -25,8 +25,8 @@ from engine.errors import FewLabError, RunError
 from engine.lab.executors.inline import resume
 from engine.predictor import Predictor
 from engine.runs.folder import RunFolder
-from engine.runs.pictures import load_pictures
 from engine.runs.store import Run, Store
+from engine.runs.stored_images import load_pictures
 from engine.training import checkpoint
 from engine.training.commands import Command
 from engine.training.retest import retest

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.runs.pictures import load_pictures
 from engine.runs.store import Run, Store
+from engine.runs.stored_images import load_pictures
 from engine.training.retest import retest
 from tests.integration.waiting import ROOT
 

@@ -17,8 +17,8 @@ from engine.data.image_set import ImageSet
 from engine.data.importing.image_cache import cache_root
 from engine.errors import RunError
 from engine.lab.executors.inline import train
-from engine.runs.pictures import load_pictures, save_pictures
 from engine.runs.store import Run
+from engine.runs.stored_images import load_pictures, save_pictures
 from engine.training import trainer as loop
 from engine.training.loops import batches
 from engine.training.model_file import load_model

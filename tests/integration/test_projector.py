@@ -20,7 +20,7 @@ from engine.errors import LabError, ProjectionCancelled, ProjectionError, RunErr
 from engine.lab.projections.projection_inputs import Sample, gather
 from engine.lab.projections.projection_queue import Job, Projector
 from engine.runs.folder import RunFolder
-from engine.runs.pictures import save_pictures
+from engine.runs.stored_images import save_pictures
 from tests.integration.waiting import ROOT, alive, until
 
 N, D, K = 240, 8, 4

@@ -14,8 +14,8 @@ from engine.analysis.prediction_history import Biographies, biographies
 from engine.analysis.thresholds import Guesses
 from engine.errors import FewLabError, RunError
 from engine.runs.folder import PARTS, RunFolder
-from engine.runs.pictures import Pictures
 from engine.runs.store import Run
+from engine.runs.stored_images import Pictures
 from ui.runs.current_run import open_page, pick_run
 from ui.shell.remembered import address, follow, keep, kept, one_of
 from ui.style import colors as theme

@@ -9,8 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
-from engine.runs.pictures import load_pictures
 from engine.runs.store import Run
+from engine.runs.stored_images import load_pictures
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.data.import_form import own_pictures, prepared
 from ui.forms import schema_form as forms

@@ -13,8 +13,8 @@ from engine.analysis.collapse import collapse_warning
 from engine.errors import FewLabError
 from engine.runs.folder import Change, RunFolder, Status
 from engine.runs.journal import Row
-from engine.runs.pictures import Pictures, load_pictures
 from engine.runs.store import Run
+from engine.runs.stored_images import Pictures, load_pictures
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
 from ui.figures import curves as figures

@@ -17,7 +17,7 @@ from engine.config.run_config import Settings, param
 from engine.errors import ProjectionError, RunError
 from engine.runs import projections
 from engine.runs.folder import PARTS, Part, RunFolder
-from engine.runs.pictures import Pictures, load_pictures
+from engine.runs.stored_images import Pictures, load_pictures
 
 Source = Literal["embeddings", "projections", "pixels"]
 PIXELS = 4096  # numbers of one picture; of a larger one the means of squares of pixels are taken

@@ -25,8 +25,8 @@ from engine.predictor import Prediction, Predictor
 from engine.registry import datasets
 from engine.runs.atomic_write import write_json
 from engine.runs.folder import RunFolder
-from engine.runs.pictures import load_pictures, save_pictures
 from engine.runs.store import Store
+from engine.runs.stored_images import load_pictures, save_pictures
 from engine.training import assemble as build
 from engine.training.assemble import load_images
 from engine.training.trainer import Trainer
