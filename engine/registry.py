@@ -64,7 +64,7 @@ def name_of(cls: Any) -> str:
     return str(cls.Params.model_fields["name"].default)
 
 
-datasets = Registry("data set", "engine.data")
-recipes = Registry("view recipe", "engine.augment")
+datasets = Registry("data set", "engine.data.sets")
+recipes = Registry("view recipe", "engine.augment.recipes")
 backbones = Registry("backbone", "engine.backbones")
 methods = Registry("method", "engine.methods")
