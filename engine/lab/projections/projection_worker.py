@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.errors import FewLabError
 from engine.lab.projections.projection_inputs import Material, Sample, gather
-from engine.lab.workers.worker_stdio import begin
+from engine.lab.worker_stdio import begin
 from engine.runs.projections import Projection, read_projection, write_projection
 
 _TRUST = 0.1  # share of the bar for the figures of trust

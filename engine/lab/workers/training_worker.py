@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from engine.lab.workers.worker_stdio import begin
+from engine.lab.worker_stdio import begin
 from engine.training.commands import Command, Control
 
 log = logging.getLogger("fewlab.process")
