@@ -12,8 +12,8 @@ from engine.errors import FewLabError
 from engine.runs.store import Run
 from engine.runs.stored_images import load_pictures
 from ui.components.gallery import GalleryItem, gallery, picture_uri
-from ui.data.import_form import own_pictures, prepared
 from ui.forms import schema_form as forms
+from ui.forms.import_form import own_pictures, prepared
 from ui.runs.run_names import automatic_name
 from ui.shell.page import folded, plain
 from ui.shell.server import catalog, lab
