@@ -1,1 +1,0 @@
-"""Bringing images in."""
