@@ -26,7 +26,13 @@ try:
     start()
 except OSError as error:
     why = error.strerror or type(error).__name__
-    st.error(plain(f"FewLab cannot write to {error.filename or 'its folders'} ({why}): give it a folder it may write to, in FEWLAB_CHECKPOINTS."), icon=":material/error:")
+    st.error(
+        plain(
+            f"FewLab cannot write to {error.filename or 'its folders'} ({why}): give it a folder it may write to, in"
+            " FEWLAB_CHECKPOINTS."
+        ),
+        icon=":material/error:",
+    )
     st.stop()
 open_front_door()
 # Streamlit leaves 6 rem above every page: with them, the curves of the Train page would begin below the first screen.
@@ -37,7 +43,9 @@ STYLE = """<style>
 /* Side by side, the form scrolls on its own: Start stays in reach, and the run it starts in sight. */
 @media (min-width: 641px) {
   .st-key-train_form_side { position: sticky; top: 4rem; }
-  .st-key-train_form { max-height: max(16rem, calc(100vh - 22rem)); overflow-y: auto; flex-wrap: nowrap; padding-right: 0.4rem; }
+  .st-key-train_form {
+    max-height: max(16rem, calc(100vh - 22rem)); overflow-y: auto; flex-wrap: nowrap; padding-right: 0.4rem;
+  }
 }
 /* In one column, on a telephone, an open run stands above the form that made it. */
 @media (max-width: 640px) { .st-key-train_sides_run .stColumn:has(.st-key-train_form_side) { order: 2; } }

@@ -1,9 +1,11 @@
-"""What the app costs and how quick it is, in a real Chromium: start, click to first point, reruns while training, one viewer's price.
+"""What the app costs and how quick it is, in a real Chromium: start, click to first point, reruns while training, one
+viewer's price.
 
     python -m benchmarks.app [--json]
 
-Every figure is measured from outside, by a browser. The viewer's price compares steps per second of the same settings on the command line
-with the app's, unwatched and while a browser on the same cores watches; the server's own part of that price is its processor time.
+Every figure is measured from outside, by a browser. The viewer's price compares steps per second of the same settings
+on the command line with the app's, unwatched and while a browser on the same cores watches; the server's own part of
+that price is its processor time.
 """
 
 from __future__ import annotations
@@ -41,8 +43,22 @@ def server(checkpoints: Path) -> Iterator[tuple[str, float, subprocess.Popen[byt
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     began = time.perf_counter()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.address=127.0.0.1"]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "FEWLAB_CHECKPOINTS": str(checkpoints)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        f"--server.port={port}",
+        "--server.address=127.0.0.1",
+    ]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "FEWLAB_CHECKPOINTS": str(checkpoints)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield f"http://127.0.0.1:{port}", began, process
     finally:
@@ -108,7 +124,11 @@ def click_to_first_point(browser: Browser, root: Path, times: int = 3) -> list[f
             before = {run.id for run in Store(root).runs()}
             start = time.perf_counter()
             page.get_by_role("button", name=re.compile("Try it")).first.click(no_wait_after=True)
-            page.wait_for_function("() => { const f = document.querySelector('.js-plotly-plot'); return f && f.data && f.data.some(t => t.x && t.x.length > 0) }", polling=20)
+            page.wait_for_function(
+                "() => { const f = document.querySelector('.js-plotly-plot'); return f && f.data && f.data.some(t =>"
+                " t.x && t.x.length > 0) }",
+                polling=20,
+            )
             taken.append(time.perf_counter() - start)
             finish(root, before)
             page.close()
@@ -124,7 +144,9 @@ def finish(root: Path, before: set[str]) -> dict[str, Any]:
 
 
 def reruns_while_training(browser: Browser, root: Path, times: int = 15) -> list[float]:
-    """Seconds from a click on a page's link to its heading, and from a changed widget to the page standing still, while a run trains."""
+    """Seconds from a click on a page's link to its heading, and from a changed widget to the page standing still, while
+    a run trains.
+    """
     taken = []
     with server(root) as (url, _, _):
         page = open_start(browser, url)
@@ -157,7 +179,9 @@ def stop_all(root: Path) -> None:
 
 
 def rate_in_app(browser: Browser, root: Path, watched: bool) -> tuple[float, float]:
-    """LONG in the app: steps per second, and the share of all cores that the server's process took meanwhile (0 where /proc is missing)."""
+    """LONG in the app: steps per second, and the share of all cores that the server's process took meanwhile (0 where
+    /proc is missing).
+    """
     with server(root) as (url, _, process):
         page = open_start(browser, url)  # the first visit starts the Lab
         wait_until_warm()
@@ -181,7 +205,12 @@ def processor_seconds(pid: int) -> float:
 
 
 def chromium() -> str:
-    found = os.environ.get("FEWLAB_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    found = (
+        os.environ.get("FEWLAB_CHROMIUM")
+        or shutil.which("chromium")
+        or shutil.which("google-chrome")
+        or shutil.which("chrome")
+    )
     if found is None:
         raise SystemExit("No Chromium found: install one, or name it in FEWLAB_CHROMIUM.")
     return found
@@ -189,7 +218,13 @@ def chromium() -> str:
 
 def rate_on_command_line(root: Path) -> float:
     changes = [f"--set=budget.steps={STEPS}"]
-    out = subprocess.run([sys.executable, "-m", "engine", "train", *changes, "--checkpoints", str(root), "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-m", "engine", "train", *changes, "--checkpoints", str(root), "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return STEPS / float(json.loads(out.stdout.splitlines()[-1])["seconds"])
 
 
@@ -207,7 +242,9 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         root = Path(folder) / "checkpoints"
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
         starts = [seconds_to_start_page(browser, root) for _ in range(4)]
         tell("start to Start page, first time (s)", starts[0])
         tell("start to Start page, later (median s)", statistics.median(starts[1:]))
@@ -225,7 +262,10 @@ def main() -> None:
         tell("command line (median steps/s)", statistics.median(line))
         tell("app, nobody looks (median steps/s)", statistics.median(rate for rate, _ in alone))
         tell("app, one viewer on the same cores (median steps/s)", statistics.median(rate for rate, _ in watched))
-        tell("the server's own work for one viewer (% of all cores)", 100 * statistics.median(share for _, share in watched))
+        tell(
+            "the server's own work for one viewer (% of all cores)",
+            100 * statistics.median(share for _, share in watched),
+        )
         browser.close()
     if arguments.json:
         print(json.dumps(rows))

@@ -1,12 +1,15 @@
-"""Strong views: torchvision v2 picture by picture against this project's whole batches, with the same random parameters. `python -m benchmarks.augment`
+"""Strong views: torchvision v2 picture by picture against this project's whole batches, with the same random
+parameters. `python -m benchmarks.augment`
 
-What is compared. Both sides get the same uint8 tensors and the same parameters, drawn beforehand. torchvision's side is its fastest way to give
-each picture its own operations: functional calls on uint8 tensors (no PIL, no random modules), one picture after the other: flip, reflect-pad
-and crop, two operations, cutout, float. The line above it is what one would write with torchvision's own random modules: they draw for
-themselves, so it says what is usual and is not the base of the ratios. Folded draws from ten operations instead of fourteen and is held
-against torchvision on the same draw. Where a sample has no geometric operation, views agree to the bit; where it has one, before its color
-operations, they agree but for a rounding in fewer than one pixel of a thousand; elsewhere ours turns first and resamples once, and pixels are
-not compared. Times are medians of interleaved repetitions in one process, without drawing the parameters, which has its own line.
+What is compared. Both sides get the same uint8 tensors and the same parameters, drawn beforehand. torchvision's side is
+its fastest way to give each picture its own operations: functional calls on uint8 tensors (no PIL, no random modules),
+one picture after the other: flip, reflect-pad and crop, two operations, cutout, float. The line above it is what one
+would write with torchvision's own random modules: they draw for themselves, so it says what is usual and is not the
+base of the ratios. Folded draws from ten operations instead of fourteen and is held against torchvision on the same
+draw. Where a sample has no geometric operation, views agree to the bit; where it has one, before its color operations,
+they agree but for a rounding in fewer than one pixel of a thousand; elsewhere ours turns first and resamples once, and
+pixels are not compared. Times are medians of interleaved repetitions in one process, without drawing the parameters,
+which has its own line.
 """
 
 from __future__ import annotations
@@ -42,8 +45,12 @@ THEIRS: dict[int, Callable[[Tensor, float], Tensor]] = {
     CODE["auto_contrast"]: lambda x, _: tv.autocontrast(x),
     CODE["equalize"]: lambda x, _: tv.equalize(x),
     CODE["rotate"]: lambda x, angle: tv.rotate(x, angle, interpolation=BILINEAR),
-    CODE["shear_x"]: lambda x, level: tv.affine(x, 0.0, [0, 0], 1.0, [math.degrees(math.atan(level)), 0.0], interpolation=BILINEAR, center=[0, 0]),
-    CODE["shear_y"]: lambda x, level: tv.affine(x, 0.0, [0, 0], 1.0, [0.0, math.degrees(math.atan(level))], interpolation=BILINEAR, center=[0, 0]),
+    CODE["shear_x"]: lambda x, level: tv.affine(
+        x, 0.0, [0, 0], 1.0, [math.degrees(math.atan(level)), 0.0], interpolation=BILINEAR, center=[0, 0]
+    ),
+    CODE["shear_y"]: lambda x, level: tv.affine(
+        x, 0.0, [0, 0], 1.0, [0.0, math.degrees(math.atan(level))], interpolation=BILINEAR, center=[0, 0]
+    ),
     CODE["translate_x"]: lambda x, pixels: tv.affine(x, 0.0, [pixels, 0], 1.0, [0.0, 0.0], interpolation=BILINEAR),
     CODE["translate_y"]: lambda x, pixels: tv.affine(x, 0.0, [0, pixels], 1.0, [0.0, 0.0], interpolation=BILINEAR),
     CODE["identity"]: lambda x, _: x,
@@ -91,7 +98,9 @@ def comparable(draw: Draw) -> list[int]:
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """With one thread its processor time, which does not count what else runs on the machine; with several the time on the clock."""
+    """With one thread its processor time, which does not count what else runs on the machine; with several the time on
+    the clock.
+    """
     clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
     start = clock()
     work()
@@ -105,7 +114,9 @@ def measure(channels: int, size: int, batch: int, repeats: int) -> dict[str, flo
     flip = frozenset({"flip"})
     exact, folded = (Strong(Strong.Params(color=color), flip, channels) for color in ("exact", "folded"))
     weak = Weak(Weak.Params(), flip, channels)
-    for_weak = images.repeat(2, 1, 1, 1)[: batch + batch // 4]  # FixMatch's weak views: the unlabeled batch and a quarter of it, labeled
+    for_weak = images.repeat(2, 1, 1, 1)[
+        : batch + batch // 4
+    ]  # FixMatch's weak views: the unlabeled batch and a quarter of it, labeled
     pad = round(exact.params.translate * size)
     modules = usual(channels, size, pad)
     times: dict[str, list[float]] = {}

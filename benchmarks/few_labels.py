@@ -1,8 +1,11 @@
-"""What a handful of labels is worth: presets over label budgets and seeds, each run a process of its own on the command line.
+"""What a handful of labels is worth: presets over label budgets and seeds, each run a process of its own on the command
+line.
 
-    python -m benchmarks.few_labels [--presets digits-supervised digits-fixmatch] [--labels 1 2 4] [--seeds 0 1 2 3 4] [--json]
+python -m benchmarks.few_labels [--presets digits-supervised digits-fixmatch] [--labels 1 2 4] [--seeds 0 1 2 3 4]
+[--json]
 
-Prints test accuracy (final averaged weights; mean, spread and every seed) and the wall time of the whole command, imports included.
+Prints test accuracy (final averaged weights; mean, spread and every seed) and the wall time of the whole command,
+imports included.
 """
 
 from __future__ import annotations
@@ -23,7 +26,20 @@ ROOT = Path(__file__).resolve().parents[1]
 def run(preset: str, labels: int | None, seed: int, checkpoints: str) -> dict[str, float]:
     changes = [f"--set=data.labels.per_class={labels}"] if labels else []
     start = time.perf_counter()
-    command = [sys.executable, "-m", "engine", "train", "--preset", preset, *changes, "--seed", str(seed), "--checkpoints", checkpoints, "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "train",
+        "--preset",
+        preset,
+        *changes,
+        "--seed",
+        str(seed),
+        "--checkpoints",
+        checkpoints,
+        "--json",
+    ]
     out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     wall = time.perf_counter() - start
     answer = json.loads(out.stdout.splitlines()[-1])
@@ -33,7 +49,9 @@ def run(preset: str, labels: int | None, seed: int, checkpoints: str) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=["digits-supervised", "digits-fixmatch"])
-    parser.add_argument("--labels", type=int, nargs="+", default=[1, 2, 4], help="labels per class; 0: as the preset says")
+    parser.add_argument(
+        "--labels", type=int, nargs="+", default=[1, 2, 4], help="labels per class; 0: as the preset says"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -57,8 +75,9 @@ def main() -> None:
                 if not arguments.json:
                     each = " ".join(f"{100 * accuracy:.1f}" for accuracy in accuracies)
                     print(
-                        f"{row['labels per class']} per class  {preset:20} {100 * row['mean']:5.1f} % ± {100 * row['spread']:.1f}  ({each})"
-                        f"  training {row['training (s)']:.1f} s, wall {row['wall (s)']:.1f} s (slowest {row['slowest wall (s)']:.1f})",
+                        f"{row['labels per class']} per class  {preset:20} {100 * row['mean']:5.1f} % ±"
+                        f" {100 * row['spread']:.1f}  ({each})  training {row['training (s)']:.1f} s, wall"
+                        f" {row['wall (s)']:.1f} s (slowest {row['slowest wall (s)']:.1f})",
                         flush=True,
                     )
     if arguments.json:

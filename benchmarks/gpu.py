@@ -1,4 +1,6 @@
-"""What the benchmarks on a GPU share: a preset for a paper, on the JPEG files of CIFAR-10, with as many steps as fit into some minutes."""
+"""What the benchmarks on a GPU share: a preset for a paper, on the JPEG files of CIFAR-10, with as many steps as fit
+into some minutes.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,20 @@ from engine.presets import PRESETS
 from engine.runs.store import Run
 
 
-def main(about: str | None, preset: str, data: dict[str, Any], minutes: float, figures: Callable[[Run], dict[str, float]]) -> None:
+def main(
+    about: str | None, preset: str, data: dict[str, Any], minutes: float, figures: Callable[[Run], dict[str, float]]
+) -> None:
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=minutes)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; steps that are set are not measured")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting; steps that are set are not measured",
+    )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     changes = dict(one.split("=", 1) for one in arguments.set)
@@ -36,7 +46,12 @@ def main(about: str | None, preset: str, data: dict[str, Any], minutes: float, f
         plain = apply_changes(plain, {"budget.steps": steps, "budget.evaluate_every": max(1, steps // 10)})
     with tempfile.TemporaryDirectory() as checkpoints:
         run = train(RunConfig.parse(plain), checkpoints)
-        found = {**figures(run), "images per second": run.status.images_per_second, "seconds": run.status.seconds, "steps": float(run.status.step)}
+        found = {
+            **figures(run),
+            "images per second": run.status.images_per_second,
+            "seconds": run.status.seconds,
+            "steps": float(run.status.step),
+        }
     if arguments.json:
         print(json.dumps(found))
     else:

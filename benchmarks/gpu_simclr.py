@@ -2,10 +2,10 @@
 
     python -m benchmarks.gpu_simclr --data FOLDER [--minutes 8] [--device cuda] [--set KEY=VALUE ...] [--json]
 
-FOLDER holds `images/cifar10_jpeg.zip`. The configuration is the preset `paper-simclr`; its steps are as many as fit into the minutes, by
-the measured time of a step. Prints kNN and linear accuracy of the last features (20 neighbors, and all labels), images per second (two views
-of each), and seconds. Without a GPU the path can be tried at tiny size: --device cpu --set backbone.name=small_cnn --set budget.batch_size=32
---set budget.steps=4.
+FOLDER holds `images/cifar10_jpeg.zip`. The configuration is the preset `paper-simclr`; its steps are as many as fit
+into the minutes, by the measured time of a step. Prints kNN and linear accuracy of the last features (20 neighbors, and
+all labels), images per second (two views of each), and seconds. Without a GPU the path can be tried at tiny size:
+--device cpu --set backbone.name=small_cnn --set budget.batch_size=32 --set budget.steps=4.
 """
 
 from __future__ import annotations

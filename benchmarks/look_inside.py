@@ -2,9 +2,10 @@
 
     python -m benchmarks.look_inside [--json]
 
-A FixMatch run on digits (preset `digits-fixmatch`): from a move of the threshold slider to the redrawn figures; then, on a Space of 5,000 points
-of drawn shapes, from the end of a lasso around about 1,000 of them to their gallery. Snapshots: steps per second with an evaluation every 25
-steps that writes one, against the same evaluations that write none, in alternating runs; the share of the time that writing takes; and bytes.
+A FixMatch run on digits (preset `digits-fixmatch`): from a move of the threshold slider to the redrawn figures; then,
+on a Space of 5,000 points of drawn shapes, from the end of a lasso around about 1,000 of them to their gallery.
+Snapshots: steps per second with an evaluation every 25 steps that writes one, against the same evaluations that write
+none, in alternating runs; the share of the time that writing takes; and bytes.
 """
 
 from __future__ import annotations
@@ -30,14 +31,21 @@ TIMES = 12
 
 
 def slider(page: Page, url: str, run: Run) -> list[float]:
-    """Seconds from a key on the threshold slider until the curve over all evaluations, the last figure to change, has been redrawn."""
+    """Seconds from a key on the threshold slider until the curve over all evaluations, the last figure to change, has
+    been redrawn.
+    """
     page.goto(f"{url}/pseudo_labels?run={run.id}")
-    page.wait_for_function("() => [...document.querySelectorAll('.js-plotly-plot')].filter((f) => f.data).length >= 5", timeout=60_000)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.js-plotly-plot')].filter((f) => f.data).length >= 5", timeout=60_000
+    )
     page.wait_for_timeout(1500)
     page.get_by_role("slider", name="Threshold").focus()
     taken = []
     for number in range(TIMES):
-        title = "[...document.querySelectorAll('.js-plotly-plot')].map((f) => f.layout.title.text).find((t) => t.startsWith('With τ'))"
+        title = (
+            "[...document.querySelectorAll('.js-plotly-plot')].map((f) => f.layout.title.text).find((t) =>"
+            " t.startsWith('With τ'))"
+        )
         before = page.evaluate(title)
         began = time.perf_counter()
         page.keyboard.press("ArrowLeft" if number % 2 == 0 else "ArrowRight")
@@ -55,7 +63,8 @@ def lasso(page: Page, url: str, run: Run) -> tuple[int, list[float]]:
         page.goto(f"{url}/space?run={run.id}")  # anew, because a lasso that begins in an earlier one would move that
         page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=90_000)
         page.wait_for_timeout(2000)
-        places = """() => { const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, b = f.getBoundingClientRect();
+        places = """() => {
+            const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, b = f.getBoundingClientRect();
             return f.data.flatMap((t) => t.x.map((x) => b.x + l.xaxis._offset + l.xaxis.d2p(x))) }"""
         across = sorted(float(x) for x in page.evaluate(places))
         box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
@@ -71,15 +80,23 @@ def lasso(page: Page, url: str, run: Run) -> tuple[int, list[float]]:
         words = "(document.body.innerText.match(/([\\d,]+) chosen/) ?? [])[1]"
         began = time.perf_counter()
         page.mouse.up()
-        page.wait_for_function(f"() => {words} && document.querySelectorAll('.fewlab-gallery button').length > 0", timeout=30_000, polling=10)
+        page.wait_for_function(
+            f"() => {words} && document.querySelectorAll('.fewlab-gallery button').length > 0",
+            timeout=30_000,
+            polling=10,
+        )
         taken.append(time.perf_counter() - began)
         count = int(str(page.evaluate(words)).replace(",", ""))
     return count, taken
 
 
 def snapshots(root: Path) -> dict[str, float]:
-    """What writing a snapshot every 25 steps costs: speed against runs that write none, and the share of the time that goes into writing."""
-    config = RunConfig.parse(PRESETS["digits-fixmatch"].config).with_changes({"budget.steps": 400, "budget.evaluate_every": 25})
+    """What writing a snapshot every 25 steps costs: speed against runs that write none, and the share of the time that
+    goes into writing.
+    """
+    config = RunConfig.parse(PRESETS["digits-fixmatch"].config).with_changes(
+        {"budget.steps": 400, "budget.evaluate_every": 25}
+    )
     write = RunFolder.write_snapshot
     writing = 0.0
 
@@ -97,7 +114,10 @@ def snapshots(root: Path) -> dict[str, float]:
     size = 0
     train(config, root)
     for number in range(16):
-        kept = number % 4 in (0, 3)  # with, without, without, with: what warms up or slows down over time touches both alike
+        kept = number % 4 in (
+            0,
+            3,
+        )  # with, without, without, with: what warms up or slows down over time touches both alike
         RunFolder.write_snapshot = timed if kept else none  # type: ignore[method-assign]  # the one thing that differs
         try:
             run = train(config, root)
@@ -121,8 +141,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         root = Path(folder)
         digits = train(RunConfig.parse(PRESETS["digits-fixmatch"].config), root)
-        shapes = train(RunConfig.parse({"data": {"name": "shapes"}, "method": {"name": "supervised"}, "budget": {"steps": 50, "evaluate_every": 50}}), root)
-        browser: Browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        shapes = train(
+            RunConfig.parse(
+                {
+                    "data": {"name": "shapes"},
+                    "method": {"name": "supervised"},
+                    "budget": {"steps": 50, "evaluate_every": 50},
+                }
+            ),
+            root,
+        )
+        browser: Browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
         with server(root) as (url, _, _):
             while not answers(url):
                 time.sleep(0.05)
@@ -133,7 +164,11 @@ def main() -> None:
             moves = slider(page, url, digits)
             found |= {"slider to figures, median (ms)": 1000 * statistics.median(moves), "slowest": 1000 * max(moves)}
             count, times = lasso(page, url, shapes)
-            found |= {"points in the lasso": count, "lasso to gallery, median (ms)": 1000 * statistics.median(times), "slowest lasso": 1000 * max(times)}
+            found |= {
+                "points in the lasso": count,
+                "lasso to gallery, median (ms)": 1000 * statistics.median(times),
+                "slowest lasso": 1000 * max(times),
+            }
         browser.close()
         found |= snapshots(root)
     if arguments.json:

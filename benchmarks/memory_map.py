@@ -2,11 +2,12 @@
 
     python -m benchmarks.memory_map CIFAR10.zip [--large 100000] [--rounds 12] [--json]
 
-First the archive (one folder per class) is imported and opened again. Then FixMatch takes steps on it, and on a made-up set of --large color pictures
-of 64x64, once gathering from the map and once from a copy in memory, in alternating rounds on one thread. Rates are per second of this
-process's own processor time, faults of the map included, so that whatever else the machine does hits neither side; once the file is cached nothing
-waits for a disk. The wall clock's ratio is given too.
-"memory of its own" is what the trainer has taken since before it saw the pictures: with the map, buffers and the network alone.
+First the archive (one folder per class) is imported and opened again. Then FixMatch takes steps on it, and on a made-up
+set of --large color pictures of 64x64, once gathering from the map and once from a copy in memory, in alternating
+rounds on one thread. Rates are per second of this process's own processor time, faults of the map included, so that
+whatever else the machine does hits neither side; once the file is cached nothing waits for a disk. The wall clock's
+ratio is given too. "memory of its own" is what the trainer has taken since before it saw the pictures: with the map,
+buffers and the network alone.
 """
 
 from __future__ import annotations
@@ -77,7 +78,16 @@ def measure(name: str, images: ImageSet, rounds: int) -> dict[str, float | str]:
     for _ in range(WARM):
         mapped.step()
     from_map = own_memory() - before
-    copy = ImageSet(images.name, np.array(images.images), images.labels, images.ids, images.is_test, images.class_names, images.symmetries, images.known)
+    copy = ImageSet(
+        images.name,
+        np.array(images.images),
+        images.labels,
+        images.ids,
+        images.is_test,
+        images.class_names,
+        images.symmetries,
+        images.known,
+    )
     copied = Side(copy)
     for _ in range(WARM):
         copied.step()
@@ -87,7 +97,9 @@ def measure(name: str, images: ImageSet, rounds: int) -> dict[str, float | str]:
         for side, taken in (((mapped, "map"), (copied, "memory")), ((copied, "memory"), (mapped, "map")))[i % 2]:
             times[taken].extend(side.step() for _ in range(4))
     per_step = mapped.batches.pictures_per_step
-    prepare, step, wall = ({taken: statistics.median(three[k] for three in threes) for taken, threes in times.items()} for k in range(3))
+    prepare, step, wall = (
+        {taken: statistics.median(three[k] for three in threes) for taken, threes in times.items()} for k in range(3)
+    )
     return {
         "set": name,
         "pictures (MB)": images.images.nbytes / 1e6,
@@ -140,9 +152,15 @@ def main() -> None:
     if arguments.json:
         print(json.dumps({"import (s)": report.seconds, "open again (s)": opened, "sets": rows}))
         return
-    print(f"{report.read:,} pictures imported in {report.seconds:.1f} s (when that was done), opened again in {opened * 1000:.0f} ms")
+    print(
+        f"{report.read:,} pictures imported in {report.seconds:.1f} s (when that was done), opened again in"
+        f" {opened * 1000:.0f} ms"
+    )
     for name in rows[0]:
-        print(f"{name:30}" + "".join(f"{value:>18}" if isinstance(value := row[name], str) else f"{value:18.2f}" for row in rows))
+        print(
+            f"{name:30}"
+            + "".join(f"{value:>18}" if isinstance(value := row[name], str) else f"{value:18.2f}" for row in rows)
+        )
 
 
 if __name__ == "__main__":

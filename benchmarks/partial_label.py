@@ -2,8 +2,8 @@
 
     python -m benchmarks.partial_label [--rates 0.1 0.3 0.5 0.7] [--seeds 0 1 2] [--json]
 
-Digits with the steps and batch of the preset `digits-proden`. Prints test accuracy (final averaged weights; mean and every seed). The true
-labels are those of the same training pictures; what is held back for validation is the same too.
+Digits with the steps and batch of the preset `digits-proden`. Prints test accuracy (final averaged weights; mean and
+every seed). The true labels are those of the same training pictures; what is held back for validation is the same too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     kinds: list[tuple[str, dict[str, Any]]] = [("supervised", {"kind": "all"})]
-    kinds += [(method, {"kind": "partial", "rate": rate}) for rate in arguments.rates for method in ("proden", "all_candidates")]
+    kinds += [
+        (method, {"kind": "partial", "rate": rate})
+        for rate in arguments.rates
+        for method in ("proden", "all_candidates")
+    ]
     rows = []
     with tempfile.TemporaryDirectory() as checkpoints:
         for method, labels in kinds:
@@ -42,7 +46,11 @@ def main() -> None:
             rows.append({"method": method, "labels": labels, "mean": statistics.mean(found), "each": found})
             if not arguments.json:
                 what = "true labels" if method == "supervised" else f"rate {labels['rate']}"
-                print(f"{what:12} {method:15} {100 * statistics.mean(found):5.1f} %  ({' '.join(f'{100 * one:.1f}' for one in found)})", flush=True)
+                print(
+                    f"{what:12} {method:15} {100 * statistics.mean(found):5.1f} % "
+                    f" ({' '.join(f'{100 * one:.1f}' for one in found)})",
+                    flush=True,
+                )
     if arguments.json:
         print(json.dumps(rows))
 

@@ -1,10 +1,12 @@
-"""What a projection takes in the app: from the question to the answer, in the projecting process, figures of trust and reading back included.
+"""What a projection takes in the app: from the question to the answer, in the projecting process, figures of trust and
+reading back included.
 
     python -m benchmarks.projections [--points 10000] [--features 128] [--frames 1] [--json]
 
-The features are made up: ten groups of which some overlap. Each row is a question to `Projector`, as the Space page asks it; "computing" is
-what the process itself says it needed, the rest is reading the snapshot, the pipe and the file. "First" is the first question to a new process:
-its start, and for UMAP the compilation, are included. Times are of one run each: UMAP's first call cannot be repeated in a process, and the others take long.
+The features are made up: ten groups of which some overlap. Each row is a question to `Projector`, as the Space page
+asks it; "computing" is what the process itself says it needed, the rest is reading the snapshot, the pipe and the file.
+"First" is the first question to a new process: its start, and for UMAP the compilation, are included. Times are of one
+run each: UMAP's first call cannot be repeated in a process, and the others take long.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ PROCESSES: tuple[tuple[tuple[str, dict[str, Any]], ...], ...] = (
     (
         ("UMAP, first", FIRST_UMAP),
         ("UMAP, later", {"method": "umap", "min_dist": 0.2}),
-        ("UMAP, first seeded", {"method": "umap", "seed": 0}),  # another program than the unseeded one, compiled on its own
+        (
+            "UMAP, first seeded",
+            {"method": "umap", "seed": 0},
+        ),  # another program than the unseeded one, compiled on its own
         ("UMAP, later, seeded", {"method": "umap", "seed": 1}),
         ("t-SNE", {"method": "tsne"}),
         ("t-SNE, seeded", {"method": "tsne", "seed": 0}),
@@ -48,13 +53,20 @@ def made_up(root: Path, points: int, features: int, frames: int) -> tuple[RunFol
     folder = RunFolder(root / "20260101-000000-made-up-0000")
     folder.path.mkdir(parents=True)
     ids, labels = np.arange(points), rng.integers(0, 10, points)
-    save_pictures(root, "made-up", rng.integers(0, 256, (points, 1, 8, 8), dtype=np.uint8), labels, ids, tuple("0123456789"))
+    save_pictures(
+        root, "made-up", rng.integers(0, 256, (points, 1, 8, 8), dtype=np.uint8), labels, ids, tuple("0123456789")
+    )
     folder.add_event("start", 0, pictures="made-up")
     part = rng.integers(0, 4, points).astype(np.uint8)
-    centers, noise = rng.normal(size=(10, features)) * rng.uniform(0.3, 1.0, (10, 1)), rng.normal(size=(points, features))
+    centers, noise = (
+        rng.normal(size=(10, features)) * rng.uniform(0.3, 1.0, (10, 1)),
+        rng.normal(size=(points, features)),
+    )
     for frame in range(frames):
         apart = (frame + 1) / frames
-        folder.write_snapshot(frame, {"ids": ids, "part": part, "embeddings": (apart * centers[labels] + noise).astype(np.float16)})
+        folder.write_snapshot(
+            frame, {"ids": ids, "part": part, "embeddings": (apart * centers[labels] + noise).astype(np.float16)}
+        )
     return folder, list(range(frames))
 
 
@@ -67,13 +79,25 @@ def measure(points: int, features: int, frames: int) -> Iterator[dict[str, Any]]
             projector = Projector(folder.path.parent)
             for name, request in questions:
                 start = time.perf_counter()
-                found = projector.ask(folder.path, "embeddings", ProjectionRequest.parse(request), steps, sample).result()
-                seconds, trust = time.perf_counter() - start, {"trustworthiness": float(found.trustworthiness[-1]), "purity": float(found.purity[-1])}
+                found = projector.ask(
+                    folder.path, "embeddings", ProjectionRequest.parse(request), steps, sample
+                ).result()
+                seconds, trust = (
+                    time.perf_counter() - start,
+                    {"trustworthiness": float(found.trustworthiness[-1]), "purity": float(found.purity[-1])},
+                )
                 yield {"name": name, "seconds": seconds, "computing": found.seconds, "goal": GOALS.get(name), **trust}
             projector.close()
         start = time.perf_counter()
-        Projector(folder.path.parent).ask(folder.path, "embeddings", ProjectionRequest.parse(FIRST_UMAP), steps, sample).result(0)
-        yield {"name": "from the cache", "seconds": time.perf_counter() - start, "computing": None, "goal": GOALS["from the cache"]}
+        Projector(folder.path.parent).ask(
+            folder.path, "embeddings", ProjectionRequest.parse(FIRST_UMAP), steps, sample
+        ).result(0)
+        yield {
+            "name": "from the cache",
+            "seconds": time.perf_counter() - start,
+            "computing": None,
+            "goal": GOALS["from the cache"],
+        }
 
 
 def main() -> None:
@@ -85,7 +109,10 @@ def main() -> None:
     given = parser.parse_args()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     if not given.json:
-        print(f"{given.points:,} points x {given.features} features, {given.frames} frame(s), {usable_cores()} cores, load before {load:.1f}")
+        print(
+            f"{given.points:,} points x {given.features} features, {given.frames} frame(s), {usable_cores()} cores,"
+            f" load before {load:.1f}"
+        )
         print(f"{'':22} {'seconds':>9} {'computing':>10} {'goal':>6}   trust  purity")
     rows = []
     for row in measure(given.points, given.features, given.frames):
@@ -95,7 +122,18 @@ def main() -> None:
             trust = f"{row['trustworthiness']:7.3f} {row['purity']:7.3f}" if "purity" in row else ""
             print(f"{row['name']:22} {row['seconds']:9.2f} {computing:>10} {goal:>6} {trust}", flush=True)
     if given.json:
-        print(json.dumps({"points": given.points, "features": given.features, "frames": given.frames, "cores": usable_cores(), "load": load, "rows": rows}))
+        print(
+            json.dumps(
+                {
+                    "points": given.points,
+                    "features": given.features,
+                    "frames": given.frames,
+                    "cores": usable_cores(),
+                    "load": load,
+                    "rows": rows,
+                }
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""What the methods gain on real pictures: clothes with 100 labels, photos without any, and photos of waste with 10 labels per class.
+"""What the methods gain on real pictures: clothes with 100 labels, photos without any, and photos of waste with 10
+labels per class.
 
     python -m benchmarks.real_pictures fashion|cifar10|trashnet --data FOLDER [--seeds 0 1 2] [--json]
 
 FOLDER holds `torchvision/FashionMNIST/raw`, `images/cifar10_jpeg.zip` and `images/trashnet256.zip`.
 
 fashion: the preset `fashion-fixmatch` against `supervised` on the same labels and steps; test accuracy and seconds.
-cifar10: the preset `cifar10-simclr` on the zip of JPEG files, the first seed alone; time of the import, linear probe of all labels on the trained
-features, on the first weights and on raw pixels.
-trashnet: at 64 pixels, SimCLR on all training photos, then fine-tuning with 10 labels per class, against the same network trained from
-scratch on the same labels and steps.
+cifar10: the preset `cifar10-simclr` on the zip of JPEG files, the first seed alone; time of the import, linear probe of
+all labels on the trained features, on the first weights and on raw pixels. trashnet: at 64 pixels, SimCLR on all
+training photos, then fine-tuning with 10 labels per class, against the same network trained from scratch on the same
+labels and steps.
 """
 
 from __future__ import annotations
@@ -30,19 +31,49 @@ from engine.runs.store import Run
 
 
 def fashion(data: Path, seed: int, checkpoints: str) -> dict[str, float]:
-    config = RunConfig.parse({**PRESETS["fashion-fixmatch"].config, "seed": seed}).with_changes({"data.root": str(data / "torchvision")})
+    config = RunConfig.parse({**PRESETS["fashion-fixmatch"].config, "seed": seed}).with_changes(
+        {"data.root": str(data / "torchvision")}
+    )
     plain = config.model_dump(mode="json")
-    alone = RunConfig.parse({**{part: plain[part] for part in ("data", "seed", "backbone", "optimizer", "budget")}, "method": {"name": "supervised"}})
+    alone = RunConfig.parse(
+        {
+            **{part: plain[part] for part in ("data", "seed", "backbone", "optimizer", "budget")},
+            "method": {"name": "supervised"},
+        }
+    )
     return paired(train(alone, checkpoints), train(config, checkpoints))
 
 
 def trashnet(data: Path, seed: int, checkpoints: str) -> dict[str, float]:
     photos = {"name": "folder", "path": str(data / "images" / "trashnet256.zip"), "size": 64}
     same: dict[str, Any] = {"seed": seed, "backbone": {"name": "small_cnn"}}
-    features = train(RunConfig.parse({**same, "data": photos, "method": {"name": "simclr"}, "budget": {"steps": 1000, "batch_size": 128, "evaluate_every": 250}}), checkpoints)
-    labeled = {**same, "data": {**photos, "labels": {"kind": "few", "per_class": 10}}, "budget": {"steps": 500, "batch_size": 32, "evaluate_every": 100}}
+    features = train(
+        RunConfig.parse(
+            {
+                **same,
+                "data": photos,
+                "method": {"name": "simclr"},
+                "budget": {"steps": 1000, "batch_size": 128, "evaluate_every": 250},
+            }
+        ),
+        checkpoints,
+    )
+    labeled = {
+        **same,
+        "data": {**photos, "labels": {"kind": "few", "per_class": 10}},
+        "budget": {"steps": 500, "batch_size": 32, "evaluate_every": 100},
+    }
     alone = train(RunConfig.parse({**labeled, "method": {"name": "supervised"}}), checkpoints)
-    tuned = train(RunConfig.parse({**labeled, "method": {"name": "fine_tune"}, "backbone": {"name": "small_cnn", "init": f"run:{features.id}"}}), checkpoints)
+    tuned = train(
+        RunConfig.parse(
+            {
+                **labeled,
+                "method": {"name": "fine_tune"},
+                "backbone": {"name": "small_cnn", "init": f"run:{features.id}"},
+            }
+        ),
+        checkpoints,
+    )
     return {**paired(alone, tuned), "seconds without labels": features.status.seconds}
 
 
@@ -68,7 +99,13 @@ def cifar10(data: Path, seed: int, checkpoints: str) -> dict[str, float]:
     names = {"trained": "", "first weights": "/first_weights", "raw pixels": "/pixels"}
     learning = next(row["seconds"] for row in run.folder.metrics() if row["step"] == run.config["budget"]["steps"])
     figures = {words: run.status.metrics[f"test/linear_full{of}"] for words, of in names.items()}
-    return {**figures, "seconds of training": learning, "seconds with all probes": run.status.seconds, "import (s)": read, "opened again (s)": opened}
+    return {
+        **figures,
+        "seconds of training": learning,
+        "seconds with all probes": run.status.seconds,
+        "import (s)": read,
+        "opened again (s)": opened,
+    }
 
 
 EXPERIMENTS = {"fashion": fashion, "cifar10": cifar10, "trashnet": trashnet}

@@ -1,11 +1,12 @@
-"""Our FixMatch step against the loop everyone writes, and against the floor: forward and backward on views already prepared.
+"""Our FixMatch step against the loop everyone writes, and against the floor: forward and backward on views already
+prepared.
 
     python -m benchmarks.step [--sizes 8 28 32] [--steps 30] [--json]
 
-Both sides use the same network, batch, loss, optimizer and number of threads. The other side reads single pictures from a Dataset through a
-DataLoader and applies torchvision's v2 transforms to each (flip, reflect-padded crop; RandAugment with two operations; a square erased),
-in this process and, for comparison, with two workers. Rounds alternate, the medians are of all rounds, so a slow moment of the machine
-hits every side.
+Both sides use the same network, batch, loss, optimizer and number of threads. The other side reads single pictures from
+a Dataset through a DataLoader and applies torchvision's v2 transforms to each (flip, reflect-padded crop; RandAugment
+with two operations; a square erased), in this process and, for comparison, with two workers. Rounds alternate, the
+medians are of all rounds, so a slow moment of the machine hits every side.
 """
 
 from __future__ import annotations
@@ -41,14 +42,24 @@ def pictures(size: int) -> ImageSet:
     rng = np.random.default_rng(0)
     n = 2000
     ids = np.arange(n)
-    return ImageSet("random", rng.integers(0, 256, (n, CHANNELS[size], size, size), dtype=np.uint8), ids % 10, ids, ids >= 1900, tuple("0123456789"), frozenset({"flip"}))
+    return ImageSet(
+        "random",
+        rng.integers(0, 256, (n, CHANNELS[size], size, size), dtype=np.uint8),
+        ids % 10,
+        ids,
+        ids >= 1900,
+        tuple("0123456789"),
+        frozenset({"flip"}),
+    )
 
 
 class Ours:
     """The trainer's own pieces, with a clock between preparing a batch and using it."""
 
     def __init__(self, size: int) -> None:
-        self.config = RunConfig.parse({"data": {"name": "noise", "labels": {"kind": "few", "per_class": 4}}, "method": {"name": "fixmatch"}})
+        self.config = RunConfig.parse(
+            {"data": {"name": "noise", "labels": {"kind": "few", "per_class": 4}}, "method": {"name": "fixmatch"}}
+        )
         self.machine = resolve(self.config.hardware)
         self.machine.apply()
         images = pictures(size)
@@ -98,7 +109,9 @@ class Usual(Dataset[tuple[Tensor, ...]]):
         weak = [v2.RandomHorizontalFlip(), v2.RandomCrop(size, padding=pad, padding_mode="reflect")]
         end = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * images.channels, [0.25] * images.channels)]
         self.weak = v2.Compose([*weak, *end])
-        self.strong = v2.Compose([*weak, v2.RandAugment(2, 10), *end, v2.RandomErasing(1.0, (0.25, 0.25), (1.0, 1.0), 0.0)])
+        self.strong = v2.Compose(
+            [*weak, v2.RandAugment(2, 10), *end, v2.RandomErasing(1.0, (0.25, 0.25), (1.0, 1.0), 0.0)]
+        )
         self.images, self.labels, self.both = torch.as_tensor(images.images), torch.as_tensor(images.labels), both
 
     def __len__(self) -> int:
@@ -131,7 +144,10 @@ class UsualLoop:
         _, logits = self.network.served()(torch.cat([x, weak, strong]).contiguous(memory_format=torch.channels_last))
         logits_x, logits_w, logits_s = logits.split([LABELED, UNLABELED, UNLABELED])
         confidence, guess = logits_w.detach().softmax(1).max(1)
-        loss = F.cross_entropy(logits_x, y) + (F.cross_entropy(logits_s, guess, reduction="none") * (confidence >= 0.95)).mean()
+        loss = (
+            F.cross_entropy(logits_x, y)
+            + (F.cross_entropy(logits_s, guess, reduction="none") * (confidence >= 0.95)).mean()
+        )
         loss.backward()
         self.optimizer.step()
         self.average.update(self.count)
@@ -151,7 +167,8 @@ def measure(size: int, steps: int) -> dict[str, float]:
         prepare, step = ours.step()
         for name, value in (("prepare", prepare), ("step", step), ("floor", floor()), ("usual", usual.step())):
             times[name].append(value)
-    # Workers prepare ahead while others are timed: their loop is measured alone, without a pause in which they could get ahead.
+    # Workers prepare ahead while others are timed: their loop is measured alone, without a pause in which they could
+    # get ahead.
     for _ in range(steps + 4):
         times["usual, 2 workers"].append(workers.step())
     middle = {name: statistics.median(values[-steps:]) * 1000 for name, values in times.items()}
@@ -177,7 +194,10 @@ def main() -> None:
         print(json.dumps(rows))
         return
     for name in rows[0]:
-        print(f"{name:28}" + "".join(f"{row[name]:12.0%}" if name == "prepare / step" else f"{row[name]:12.2f}" for row in rows))
+        print(
+            f"{name:28}"
+            + "".join(f"{row[name]:12.0%}" if name == "prepare / step" else f"{row[name]:12.2f}" for row in rows)
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What features learned without labels are worth to FixMatch: SimCLR then FixMatch, against FixMatch alone, on the same labels and steps.
+"""What features learned without labels are worth to FixMatch: SimCLR then FixMatch, against FixMatch alone, on the same
+labels and steps.
 
     python -m benchmarks.transfer [--per-class 1] [--draws 10] [--json]
 
-Digits, the presets `digits-simclr` and `digits-fixmatch`. Draw n is seed n of everything: the labels, the first weights, both trainings. Prints
-test accuracy (final averaged weights) and the mean of the paired differences with its 95 % interval (Student's t).
+Digits, the presets `digits-simclr` and `digits-fixmatch`. Draw n is seed n of everything: the labels, the first
+weights, both trainings. Prints test accuracy (final averaged weights) and the mean of the paired differences with its
+95 % interval (Student's t).
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ def pair(seed: int, per_class: int, checkpoints: str) -> tuple[float, float]:
     """Test accuracy of FixMatch alone, and from SimCLR's features."""
     same: dict[str, Any] = {"seed": seed, "data.split_seed": seed}
     features = train(RunConfig.parse(PRESETS["digits-simclr"].config).with_changes(same), checkpoints)
-    config = RunConfig.parse(PRESETS["digits-fixmatch"].config).with_changes({**same, "data.labels.per_class": per_class})
+    config = RunConfig.parse(PRESETS["digits-fixmatch"].config).with_changes(
+        {**same, "data.labels.per_class": per_class}
+    )
     alone = train(config, checkpoints)
     after = train(config.with_changes({"backbone.init": f"run:{features.id}"}), checkpoints)
     return alone.status.metrics["test/accuracy"], after.status.metrics["test/accuracy"]
@@ -43,12 +47,21 @@ def main() -> None:
         for seed in range(arguments.first, arguments.first + arguments.draws):
             found.append(pair(seed, arguments.per_class, checkpoints))
             if not arguments.json:
-                print(f"seed {seed}: FixMatch alone {100 * found[-1][0]:.1f} %, after SimCLR {100 * found[-1][1]:.1f} %", flush=True)
+                print(
+                    f"seed {seed}: FixMatch alone {100 * found[-1][0]:.1f} %, after SimCLR {100 * found[-1][1]:.1f} %",
+                    flush=True,
+                )
     alone, after = np.array(found).T
     ahead = after - alone
-    low, high = stats.t.interval(0.95, len(ahead) - 1, ahead.mean(), stats.sem(ahead)) if len(ahead) > 1 else (np.nan, np.nan)
+    low, high = (
+        stats.t.interval(0.95, len(ahead) - 1, ahead.mean(), stats.sem(ahead)) if len(ahead) > 1 else (np.nan, np.nan)
+    )
     if arguments.json:
-        print(json.dumps({"alone": alone.tolist(), "after": after.tolist(), "mean": ahead.mean(), "interval": [low, high]}))
+        print(
+            json.dumps(
+                {"alone": alone.tolist(), "after": after.tolist(), "mean": ahead.mean(), "interval": [low, high]}
+            )
+        )
     else:
         print(f"means: alone {100 * alone.mean():.1f} %, after SimCLR {100 * after.mean():.1f} %")
         print(f"difference {100 * ahead.mean():+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}")

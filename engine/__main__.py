@@ -1,4 +1,6 @@
-"""The command line: `python -m engine methods | datasets | backbones | presets | train | resume | show | test | predict`."""
+"""The command line: `python -m engine methods | datasets | backbones | presets | train | resume | show | test |
+predict`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from engine.config.run_config import RunConfig
     from engine.training.commands import Control
 
-app = typer.Typer(help="FewLab: learning with few labels.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="FewLab: learning with few labels.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Checkpoints = Annotated[Path, typer.Option(help="Folder of the runs.")]
 DEFAULT = Path("checkpoints")
@@ -60,15 +64,26 @@ def presets(as_json: Json = False) -> None:
     from engine.catalog import catalog
     from engine.presets import PRESETS
 
-    _list(catalog()["presets"] if as_json else [{"name": name, "title": p.title, "summary": p.summary} for name, p in PRESETS.items()], as_json)
+    _list(
+        (
+            catalog()["presets"]
+            if as_json
+            else [{"name": name, "title": p.title, "summary": p.summary} for name, p in PRESETS.items()]
+        ),
+        as_json,
+    )
 
 
 @app.command()
 def train(
     preset: Annotated[str | None, typer.Option(help="Start from a preset (see: presets).")] = None,
     config: Annotated[Path | None, typer.Option(help="Start from a JSON file.")] = None,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: method.threshold=0.9. May be repeated.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The run's seed; it also draws the labels unless data.split_seed is set.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: method.threshold=0.9. May be repeated.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The run's seed; it also draws the labels unless data.split_seed is set.")
+    ] = None,
     checkpoints: Checkpoints = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -107,7 +122,12 @@ def show(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) ->
     """Show a run: its state, settings and last metrics."""
     with _sentences():
         found = Store(checkpoints).run(run)
-        summary = {**_summary(found), "reason": found.status.reason, "config": found.config, "evaluations": found.folder.snapshot_steps()}
+        summary = {
+            **_summary(found),
+            "reason": found.status.reason,
+            "config": found.config,
+            "evaluations": found.folder.snapshot_steps(),
+        }
     _print(summary, as_json)
 
 
@@ -135,7 +155,11 @@ def predict(run: str, pictures: list[Path], checkpoints: Checkpoints = DEFAULT, 
     else:
         for answer in answers:
             if answer["error"] is None:
-                print(answer["path"] + ": " + ", ".join(f"{top['class']} {top['probability']:.1%}" for top in answer["top"]))
+                print(
+                    answer["path"]
+                    + ": "
+                    + ", ".join(f"{top['class']} {top['probability']:.1%}" for top in answer["top"])
+                )
     refused = [answer["error"] for answer in answers if answer["error"]]
     for sentence in refused:
         print(sentence, file=sys.stderr)
@@ -150,7 +174,11 @@ def _classify(predictor: Any, path: Path) -> dict[str, Any]:
             data = file.read(LARGEST_FILE + 1)  # one byte more than allowed is enough to be refused
         prediction = predictor.predict([read_picture(data, path.name)])[0]
     except OSError as error:
-        return {"path": str(path), "top": [], "error": f"{path.name} cannot be read: {error.strerror or type(error).__name__}."}
+        return {
+            "path": str(path),
+            "top": [],
+            "error": f"{path.name} cannot be read: {error.strerror or type(error).__name__}.",
+        }
     except PictureError as error:
         return {"path": str(path), "top": [], "error": str(error)}
     return {"path": str(path), "top": predictor.top(prediction), "error": None}
@@ -223,7 +251,9 @@ def _interruptible() -> Iterator[Any]:
 
 
 class _Bar:
-    """A progress bar on stderr where that is a terminal, from the first picture read or the run's first status on: a refusal leaves its sentence alone."""
+    """A progress bar on stderr where that is a terminal, from the first picture read or the run's first status on: a
+    refusal leaves its sentence alone.
+    """
 
     def __enter__(self) -> _Bar:
         from rich.console import Console
@@ -267,11 +297,20 @@ class _Bar:
 
 def _summary(run: Run) -> dict[str, Any]:
     s = run.status
-    return {"run": run.id, "state": s.state, "step": s.step, "seconds": round(s.seconds, 3), "images_per_second": round(s.images_per_second, 1), "metrics": s.metrics}
+    return {
+        "run": run.id,
+        "state": s.state,
+        "step": s.step,
+        "seconds": round(s.seconds, 3),
+        "images_per_second": round(s.images_per_second, 1),
+        "metrics": s.metrics,
+    }
 
 
 def _read_pictures(config: RunConfig, control: Control, bar: _Bar) -> None:
-    """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to stderr, in no program's way."""
+    """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to
+    stderr, in no program's way.
+    """
     from engine.training.assemble import prepare
 
     report = prepare(config, bar.reading, lambda: control.ends)
@@ -301,7 +340,11 @@ def _print(value: dict[str, Any], as_json: bool) -> None:
         if isinstance(entry, dict):
             print(f"{key}:")
             for name, item in entry.items():
-                print(f"  {name}: {item:.4f}" if isinstance(item, float) else f"  {name}: {json.dumps(item, ensure_ascii=False)}")
+                print(
+                    f"  {name}: {item:.4f}"
+                    if isinstance(item, float)
+                    else f"  {name}: {json.dumps(item, ensure_ascii=False)}"
+                )
         else:
             print(f"{key}: {entry}")
 

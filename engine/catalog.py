@@ -1,4 +1,6 @@
-"""The catalog: what can be chosen, as plain data for forms, `--json` and the docs. Made where torch is, read anywhere."""
+"""The catalog: what can be chosen, as plain data for forms, `--json` and the docs. Made where torch is, read
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +8,58 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from engine.config.run_config import AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels, RunConfig, SGDParams
+from engine.config.run_config import (
+    AdamWParams,
+    AllLabels,
+    Budget,
+    FewLabels,
+    Hardware,
+    NoLabels,
+    PartialLabels,
+    RunConfig,
+    SGDParams,
+)
 from engine.errors import ConfigError
 from engine.presets import PRESETS
 from engine.registry import Registry, backbones, datasets, methods, recipes
 
 
 def catalog() -> dict[str, Any]:
-    """Methods, data sets, backbones, view recipes, optimizers and presets, with JSON schemas and the defaults of every pair of method and data set."""
+    """Methods, data sets, backbones, view recipes, optimizers and presets, with JSON schemas and the defaults of every
+    pair of method and data set.
+    """
     return {
         "methods": {name: _method(methods[name]) for name in methods},
         "datasets": {name: _described(datasets[name]) for name in datasets},
-        "backbones": {name: {**_described(backbones[name]), "pretrained": backbones[name].has_pretrained, "learns": backbones[name].learns} for name in backbones},
+        "backbones": {
+            name: {
+                **_described(backbones[name]),
+                "pretrained": backbones[name].has_pretrained,
+                "learns": backbones[name].learns,
+            }
+            for name in backbones
+        },
         "recipes": {name: {"schema": recipes[name].Params.model_json_schema()} for name in recipes},
-        "optimizers": {"sgd": {"schema": SGDParams.model_json_schema()}, "adamw": {"schema": AdamWParams.model_json_schema()}},
-        "labels": {kind: {"schema": cls.model_json_schema()} for kind, cls in (("few", FewLabels), ("partial", PartialLabels), ("all", AllLabels), ("none", NoLabels))},
+        "optimizers": {
+            "sgd": {"schema": SGDParams.model_json_schema()},
+            "adamw": {"schema": AdamWParams.model_json_schema()},
+        },
+        "labels": {
+            kind: {"schema": cls.model_json_schema()}
+            for kind, cls in (("few", FewLabels), ("partial", PartialLabels), ("all", AllLabels), ("none", NoLabels))
+        },
         "budget": {"schema": Budget.model_json_schema()},
         "hardware": {"schema": Hardware.model_json_schema()},
-        "presets": {name: {"title": p.title, "summary": p.summary, "config": RunConfig.parse(p.config).model_dump(mode="json")} for name, p in PRESETS.items()},
-        "defaults": {f"{method}/{data}": defaults for method in methods for data in datasets if (defaults := _defaults(method, data)) is not None},
+        "presets": {
+            name: {"title": p.title, "summary": p.summary, "config": RunConfig.parse(p.config).model_dump(mode="json")}
+            for name, p in PRESETS.items()
+        },
+        "defaults": {
+            f"{method}/{data}": defaults
+            for method in methods
+            for data in datasets
+            if (defaults := _defaults(method, data)) is not None
+        },
     }
 
 

@@ -6,7 +6,9 @@ import os
 
 
 def usable_cores() -> int:
-    """Cores this process is allowed to run on, which can be fewer than the machine has. A quota of time, as containers set it, is not seen."""
+    """Cores this process is allowed to run on, which can be fewer than the machine has. A quota of time, as containers
+    set it, is not seen.
+    """
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

@@ -1,4 +1,6 @@
-"""Derived chance: every random number of a run comes from (seed, names, step), so there is no generator state to save."""
+"""Derived chance: every random number of a run comes from (seed, names, step), so there is no generator state to
+save.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The mistakes a person can make, one class each, all under FewLabError: pages and the command line print exactly their sentence."""
+"""The mistakes a person can make, one class each, all under FewLabError: pages and the command line print exactly their
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class ShapeError(FewLabError, ValueError):
 
 
 class PictureError(FewLabError):
-    """A file that cannot be read as one picture. `reason` is the same for all files with the same trouble, so that many can be counted."""
+    """A file that cannot be read as one picture. `reason` is the same for all files with the same trouble, so that many
+    can be counted.
+    """
 
     def __init__(self, sentence: str, reason: str = "not a picture") -> None:
         super().__init__(sentence)
@@ -67,4 +71,7 @@ class NonFiniteLoss(FewLabError):
     """The loss stopped being a number."""
 
     def __init__(self, step: int, lr: float) -> None:
-        super().__init__(f"The loss is not a finite number at step {step} (learning rate {lr:.3g}): lower the learning rate or the loss weights and start again.")
+        super().__init__(
+            f"The loss is not a finite number at step {step} (learning rate {lr:.3g}): lower the learning rate or the"
+            " loss weights and start again."
+        )

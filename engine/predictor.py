@@ -16,7 +16,9 @@ from engine.training.model_file import load_model
 
 
 class Prediction(NamedTuple):
-    """probabilities: float [K], by class. seen: uint8 [C, H, W], what the network was given. inverted: whether black and white were swapped."""
+    """probabilities: float [K], by class. seen: uint8 [C, H, W], what the network was given. inverted: whether black
+    and white were swapped.
+    """
 
     probabilities: NDArray[np.float32]
     seen: NDArray[np.uint8]
@@ -26,9 +28,10 @@ class Prediction(NamedTuple):
 class Predictor:
     """The served network of a run; where the method learns no classes, the linear probe on its features answers.
 
-    probe: what that probe is (`labels`, `protocol` ...), or None. temperature: by which logits would have to be divided for the confidence to be
-    right on average (fitted on validation), or None; probabilities are given as the network has them. Raises RunError if the run has no model, a damaged or newer one, or one
-    whose data had no label for a probe.
+    probe: what that probe is (`labels`, `protocol` ...), or None. temperature: by which logits would have to be divided
+    for the confidence to be right on average (fitted on validation), or None; probabilities are given as the network
+    has them. Raises RunError if the run has no model, a damaged or newer one, or one whose data had no label for a
+    probe.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -42,11 +45,18 @@ class Predictor:
         self.temperature: float | None = about.get("temperature")
         self.probe: dict[str, Any] | None = about.get("probe")
         if self.probe is not None and not self.probe.get("labels"):
-            raise RunError(f"Run {folder.id} learned features and no classes, and its pictures have no labels for a probe: give some of them a label and start it again.")
+            raise RunError(
+                f"Run {folder.id} learned features and no classes, and its pictures have no labels for a probe: give"
+                " some of them a label and start it again."
+            )
 
     def predict(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """pictures: decoded, uint8 [H, W, C] of any size, C 1 or 3. Brought to the data set's size and colors first, as its own pictures were."""
-        fitted = [fit_picture(picture, self.size, self.channels, self.fit, background=self.background) for picture in pictures]
+        """pictures: decoded, uint8 [H, W, C] of any size, C 1 or 3. Brought to the data set's size and colors first, as
+        its own pictures were.
+        """
+        fitted = [
+            fit_picture(picture, self.size, self.channels, self.fit, background=self.background) for picture in pictures
+        ]
         if not fitted:
             return []
         probabilities = self.probabilities(np.stack([f.pixels for f in fitted]))

@@ -10,7 +10,8 @@ from typing import Any, Literal
 class Preset:
     """config holds only what differs from the defaults and recommendations.
 
-    answers: what a person has, for whom this is the first thing to try on the Start page: the kind of labels its data is used with.
+    answers: what a person has, for whom this is the first thing to try on the Start page: the kind of labels its data
+    is used with.
 
     takes: roughly, on two cores, or why not there.
     gpu: a paper's own configuration, days on a CPU. What differs from the paper is in the summary.
@@ -24,19 +25,30 @@ class Preset:
     gpu: bool = False
 
 
-# Chosen on validation pictures of other seeds than those in docs/RESULTS.md: at this size of picture, more steps of fewer unlabeled ones
-# make a hard draw of labels less often end in two classes taken for one.
+# Chosen on validation pictures of other seeds than those in docs/RESULTS.md: at this size of picture, more steps of
+# fewer unlabeled ones make a hard draw of labels less often end in two classes taken for one.
 _DIGITS: dict[str, Any] = {"data": {"name": "digits"}, "budget": {"steps": 1000, "evaluate_every": 50}}
 
 _WRN_28_2: dict[str, Any] = {"name": "wide_resnet", "depth": 28, "widen": 2, "momentum": 0.001}
-_FIXMATCH_SGD: dict[str, Any] = {"name": "sgd", "lr": 0.03, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0005, "warmup_steps": 0, "ema_decay": 0.999}
+_FIXMATCH_SGD: dict[str, Any] = {
+    "name": "sgd",
+    "lr": 0.03,
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 0.0005,
+    "warmup_steps": 0,
+    "ema_decay": 0.999,
+}
 _DAYS = "made for a GPU"
 
 PRESETS: dict[str, Preset] = {
     "digits-fixmatch": Preset(
         "Few labels, many pictures",
         "FixMatch with distribution alignment reads 1,797 handwritten digits with two labels per class.",
-        {**_DIGITS, "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True}},
+        {
+            **_DIGITS,
+            "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True},
+        },
         answers="few",
     ),
     "digits-supervised": Preset(
@@ -62,21 +74,31 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-simclr": Preset(
         "No labels",
-        "SimCLR learns features of handwritten digits from the pictures alone; probes show what one label per class is then worth.",
-        {"data": {"name": "digits"}, "method": {"name": "simclr"}, "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100}},
+        "SimCLR learns features of handwritten digits from the pictures alone; probes show what one label per class is"
+        " then worth.",
+        {
+            "data": {"name": "digits"},
+            "method": {"name": "simclr"},
+            "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100},
+        },
         answers="none",
         takes="about half a minute",
     ),
     "digits-proden": Preset(
         "Several possible labels each",
         "PRODEN finds the true label of each handwritten digit among several candidates, while it learns to read them.",
-        {"data": {"name": "digits", "labels": {"kind": "partial", "rate": 0.7}}, "method": {"name": "proden"}, "budget": {"steps": 2000, "batch_size": 64, "evaluate_every": 100}},
+        {
+            "data": {"name": "digits", "labels": {"kind": "partial", "rate": 0.7}},
+            "method": {"name": "proden"},
+            "budget": {"steps": 2000, "batch_size": 64, "evaluate_every": 100},
+        },
         answers="partial",
         takes="about 20 s",
     ),
     "digits-label-spreading": Preset(
         "Labels flow to similar pictures",
-        "Label spreading joins each handwritten digit to those that look most like it, and lets two labels per class flow along these ties.",
+        "Label spreading joins each handwritten digit to those that look most like it, and lets two labels per class"
+        " flow along these ties.",
         {"data": {"name": "digits"}, "method": {"name": "label_spreading"}},
         takes="about 2 s",
     ),
@@ -102,7 +124,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "cifar10-simclr": Preset(
         "Photos without labels",
-        "SimCLR on CIFAR-10 with a network of three convolutions: what ten minutes on a CPU can learn from 50,000 small photos.",
+        "SimCLR on CIFAR-10 with a network of three convolutions: what ten minutes on a CPU can learn from 50,000 small"
+        " photos.",
         {
             "data": {"name": "cifar10"},
             "backbone": {"name": "conv_encoder"},
@@ -124,7 +147,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "paper-fixmatch": Preset(
         "FixMatch as in its paper",
-        "CIFAR-10, four labels per class, WRN-28-2 and a million steps. Here, as in all of these, a tenth of the pictures is held out for validation.",
+        "CIFAR-10, four labels per class, WRN-28-2 and a million steps. Here, as in all of these, a tenth of the"
+        " pictures is held out for validation.",
         {
             "data": {"name": "cifar10", "labels": {"kind": "few", "per_class": 4}},
             "backbone": _WRN_28_2,
@@ -137,7 +161,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "paper-pseudo-label": Preset(
         "Pseudo-labels as in FixMatch's comparison",
-        "CIFAR-10, 400 labels per class, WRN-28-2. Lee's own paper trains a dense network on MNIST; this is the form in which others quote it.",
+        "CIFAR-10, 400 labels per class, WRN-28-2. Lee's own paper trains a dense network on MNIST; this is the form in"
+        " which others quote it.",
         {
             "data": {"name": "cifar10", "labels": {"kind": "few", "per_class": 400}},
             "backbone": _WRN_28_2,
@@ -150,13 +175,21 @@ PRESETS: dict[str, Preset] = {
     ),
     "paper-simclr": Preset(
         "SimCLR as in its paper",
-        "CIFAR-10 with the paper's loss, head and views, at the size that others repeat it in: ResNet-18, batches of 512, 200 passes, SGD with momentum. "
-        "The paper has ResNet-50, batches from 256 to 4,096, up to 1,000 passes, and LARS.",
+        "CIFAR-10 with the paper's loss, head and views, at the size that others repeat it in: ResNet-18, batches of"
+        " 512, 200 passes, SGD with momentum. The paper has ResNet-50, batches from 256 to 4,096, up to 1,000 passes,"
+        " and LARS.",
         {
             "data": {"name": "cifar10"},
             "backbone": {"name": "resnet18"},
             "method": {"name": "simclr", "temperature": 0.5, "hidden_size": 512, "projection_size": 128},
-            "optimizer": {"name": "sgd", "lr": 0.24, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0005, "warmup_steps": 0},
+            "optimizer": {
+                "name": "sgd",
+                "lr": 0.24,
+                "momentum": 0.9,
+                "nesterov": False,
+                "weight_decay": 0.0005,
+                "warmup_steps": 0,
+            },
             "budget": {"steps": 17_600, "batch_size": 512, "evaluate_every": 880},
         },
         takes=_DAYS,
@@ -164,13 +197,22 @@ PRESETS: dict[str, Preset] = {
     ),
     "paper-proden": Preset(
         "PRODEN as in its paper",
-        "CIFAR-10 at rate 0.1, the authors' ConvNet, 500 passes, no augmentation. They lower the learning rate by a tenth every ten passes; here it follows a cosine.",
+        "CIFAR-10 at rate 0.1, the authors' ConvNet, 500 passes, no augmentation. They lower the learning rate by a"
+        " tenth every ten passes; here it follows a cosine.",
         {
             "data": {"name": "cifar10", "labels": {"kind": "partial", "rate": 0.1}},
             "backbone": {"name": "convnet_12"},
             "augment": {"weak": {"translate": 0.0, "flip": "off"}},
             "method": {"name": "proden"},
-            "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 0.001, "warmup_steps": 0, "ema_decay": 0.0},
+            "optimizer": {
+                "name": "sgd",
+                "lr": 0.01,
+                "momentum": 0.9,
+                "nesterov": False,
+                "weight_decay": 0.001,
+                "warmup_steps": 0,
+                "ema_decay": 0.0,
+            },
             "budget": {"steps": 88_000, "batch_size": 256, "evaluate_every": 1760},
         },
         takes=_DAYS,

@@ -1,4 +1,6 @@
-"""Names to classes: data sets, view recipes, backbones and methods register themselves, and are found by walking their package and the folders in it."""
+"""Names to classes: data sets, view recipes, backbones and methods register themselves, and are found by walking their
+package and the folders in it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ C = TypeVar("C", bound=type[Any])
 
 
 class Registry:
-    """Classes of one kind by the default of their `Params.name`. The package is imported, module by module, at the first look-up."""
+    """Classes of one kind by the default of their `Params.name`. The package is imported, module by module, at the
+    first look-up.
+    """
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind

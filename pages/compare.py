@@ -36,8 +36,15 @@ CURVES = {
     "test/knn_1_per_class": "1-NN, 1 label per class",
     "test/knn_5_per_class": "1-NN, 5 labels per class",
 }
-FINAL = {"test/accuracy": "Test accuracy", "test/macro_f1": "Macro F1", "test/auc_roc": "AUC-ROC", "test/ece": "Calibration error (ECE)"}
-PROBES = {f"test/linear_{count}_per_class": f"Linear probe, {count} per class" for count in (1, 5, 10)}  # shown where a run without labels has them
+FINAL = {
+    "test/accuracy": "Test accuracy",
+    "test/macro_f1": "Macro F1",
+    "test/auc_roc": "AUC-ROC",
+    "test/ece": "Calibration error (ECE)",
+}
+PROBES = {
+    f"test/linear_{count}_per_class": f"Linear probe, {count} per class" for count in (1, 5, 10)
+}  # shown where a run without labels has them
 
 
 def default_choice() -> list[str]:
@@ -53,14 +60,29 @@ def draw_curves(chosen: list[Run]) -> None:
     journals = {run.id: journal(run) for run in chosen}
     there = {name for rows in journals.values() for row in rows for name in row}
     # Before the first evaluation of a race, too: the curve that is waited for.
-    offered = [name for name in CURVES if name in there or (name == "test/accuracy" and not any(one.startswith("test/") for one in there))]
-    name = st.segmented_control("Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve") or offered[0]
+    offered = [
+        name
+        for name in CURVES
+        if name in there or (name == "test/accuracy" and not any(one.startswith("test/") for one in there))
+    ]
+    name = (
+        st.segmented_control(
+            "Curve", offered, default=offered[0], format_func=lambda curve: CURVES[curve], key="compare_curve"
+        )
+        or offered[0]
+    )
     values = {i: {row["step"]: row[name] for row in rows if row.get(name) is not None} for i, rows in journals.items()}
     drawn = [run for run in chosen if values[run.id]]
     names = legend_names(chosen)
     groups = grouped(drawn)
     together = len(groups) < len(drawn) and st.toggle(
-        "Over seeds", True, key="compare_seeds", help="One curve for runs that differ in their seed alone: their mean, and the range between the lowest and the highest."
+        "Over seeds",
+        True,
+        key="compare_seeds",
+        help=(
+            "One curve for runs that differ in their seed alone: their mean, and the range between the lowest and the"
+            " highest."
+        ),
     )
     share = not name.startswith("loss")
     title, y_title = f"{CURVES[name]} over the run", "share" if share else "loss (nats)"
@@ -68,18 +90,30 @@ def draw_curves(chosen: list[Run]) -> None:
         # A run that is still on its way would cut its whole group's band off where it is now.
         ended = [[run for run in group if not run.status.active] or group for group in groups]
         titles = told_apart([run_name(group[0]) for group in ended], [group[0] for group in ended])
-        named = [(title_, over_seeds([values[run.id] for run in group])) for title_, group in zip(titles, ended, strict=True)]
+        named = [
+            (title_, over_seeds([values[run.id] for run in group])) for title_, group in zip(titles, ended, strict=True)
+        ]
         figure = figures_compare.bands(title, named, percent=share, y_title=y_title)
-        if waiting := sum(run.status.active for run in drawn) - sum(run.status.active for group in ended for run in group):
+        if waiting := sum(run.status.active for run in drawn) - sum(
+            run.status.active for group in ended for run in group
+        ):
             st.caption(f"{waiting} run{' joins its' if waiting == 1 else 's join their'} band when finished.")
     else:
         series = [
-            Series(names[run.id], list(values[run.id]), list(values[run.id].values()), theme.class_color(number), figures_compare.dash(number))
+            Series(
+                names[run.id],
+                list(values[run.id]),
+                list(values[run.id].values()),
+                theme.class_color(number),
+                figures_compare.dash(number),
+            )
             for number, run in enumerate(chosen)
             if values[run.id]
         ]
         figure = figures.curves(title, y_title, series, percent=share)
-    live_figure(figure, key="compare_curves", revision=f"{name} {together} " + ",".join(run.id for run in chosen), height=420)
+    live_figure(
+        figure, key="compare_curves", revision=f"{name} {together} " + ",".join(run.id for run in chosen), height=420
+    )
     empty = [names[run.id] for run in chosen if not values[run.id] and not run.status.active]
     if empty:
         st.caption("No such curve: " + ", ".join(plain(title) for title in empty))
@@ -88,7 +122,10 @@ def draw_curves(chosen: list[Run]) -> None:
 def table(rows: list[dict[str, Any]]) -> None:
     """Shares stay numbers, so that a click on their heading sorts them."""
     shares = {
-        title: st.column_config.NumberColumn(title, format="%.3f" if title == FINAL["test/auc_roc"] else theme.PERCENT_COLUMN) for title in (*FINAL.values(), *PROBES.values())
+        title: st.column_config.NumberColumn(
+            title, format="%.3f" if title == FINAL["test/auc_roc"] else theme.PERCENT_COLUMN
+        )
+        for title in (*FINAL.values(), *PROBES.values())
     }
     st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=theme.NOTHING)
 
@@ -99,19 +136,29 @@ def differences(chosen: list[Run]) -> None:
     if not rows:
         st.caption("These runs have the same settings.")
         return
-    table([{"setting": key, **{names[run.id]: as_text(value) for run, value in zip(chosen, values, strict=True)}} for key, values in rows.items()])
+    table(
+        [
+            {"setting": key, **{names[run.id]: as_text(value) for run, value in zip(chosen, values, strict=True)}}
+            for key, values in rows.items()
+        ]
+    )
 
 
 def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
     rows, names = [], legend_names(chosen)
-    columns = FINAL | {name: title for name, title in PROBES.items() if any(name in run.status.metrics for run in chosen)}
+    columns = FINAL | {
+        name: title for name, title in PROBES.items() if any(name in run.status.metrics for run in chosen)
+    }
     for run in chosen:
         metrics = run.status.metrics
         rows.append(
             {
                 "run": names[run.id],
                 "state": run.status.state,
-                **{title: metrics.get(name) if name == "test/auc_roc" or name not in metrics else 100 * metrics[name] for name, title in columns.items()},
+                **{
+                    title: metrics.get(name) if name == "test/auc_roc" or name not in metrics else 100 * metrics[name]
+                    for name, title in columns.items()
+                },
                 "training time": theme.duration(run.status.seconds),
             }
         )
@@ -120,14 +167,17 @@ def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
 
 def spread(chosen: list[Run]) -> None:
     """Mean and range of finished runs that differ only in their seed: one run alone says little."""
-    groups = grouped([run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics])
+    groups = grouped(
+        [run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics]
+    )
     names = told_apart([run_name(group[0]) for group in groups], [group[0] for group in groups])
     for name, group in zip(names, groups, strict=True):
         accuracies = [run.status.metrics["test/accuracy"] for run in group]
         if len(group) > 1:
             st.markdown(
-                f"**{plain(name)}**: mean {theme.percent(statistics.mean(accuracies))} over {len(group)} seeds, "
-                f"from {theme.percent(min(accuracies))} to {theme.percent(max(accuracies))}, standard deviation {statistics.stdev(accuracies) * 100:.1f} points."
+                f"**{plain(name)}**: mean {theme.percent(statistics.mean(accuracies))} over {len(group)} seeds, from"
+                f" {theme.percent(min(accuracies))} to {theme.percent(max(accuracies))}, standard deviation"
+                f" {statistics.stdev(accuracies) * 100:.1f} points."
             )
 
 
@@ -135,14 +185,30 @@ def label_budgets(chosen: list[Run]) -> None:
     """Accuracy against labels per class, once there are two numbers of them to draw a line between."""
     groups: dict[str, list[Run]] = {}
     for run in chosen:
-        if run.status.state == "finished" and "test/accuracy" in run.status.metrics and "per_class" in (run.config["data"].get("labels") or {}):
+        if (
+            run.status.state == "finished"
+            and "test/accuracy" in run.status.metrics
+            and "per_class" in (run.config["data"].get("labels") or {})
+        ):
             groups.setdefault(without_budget(settings(run)), []).append(run)
     firsts = [group[0] for group in groups.values()]
-    names = told_apart([catalog_title(run) for run in firsts], firsts, alike=("seed", "data.split_seed", "data.labels.per_class"))
-    points_of = [budget_curve([(run.config["data"]["labels"]["per_class"], run.status.metrics["test/accuracy"]) for run in group]) for group in groups.values()]
+    names = told_apart(
+        [catalog_title(run) for run in firsts], firsts, alike=("seed", "data.split_seed", "data.labels.per_class")
+    )
+    points_of = [
+        budget_curve(
+            [(run.config["data"]["labels"]["per_class"], run.status.metrics["test/accuracy"]) for run in group]
+        )
+        for group in groups.values()
+    ]
     curves = list(zip(names, points_of, strict=True))
     if any(len(points) > 1 for _, points in curves):
-        live_figure(figures_compare.budgets("What more labels are worth", curves), key="compare_budgets", revision="budgets", height=360)
+        live_figure(
+            figures_compare.budgets("What more labels are worth", curves),
+            key="compare_budgets",
+            revision="budgets",
+            height=360,
+        )
 
 
 def catalog_title(run: Run) -> str:
@@ -153,28 +219,55 @@ def many_settings(chosen: list[Run]) -> None:
     """Parallel coordinates over the settings in which at least three finished runs differ."""
     ended = [run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics]
     rows = (
-        {key: values for key, values in differing([run.config for run in ended]).items() if not any(isinstance(value, (list, dict)) for value in values)} if len(ended) > 2 else {}
+        {
+            key: values
+            for key, values in differing([run.config for run in ended]).items()
+            if not any(isinstance(value, (list, dict)) for value in values)
+        }
+        if len(ended) > 2
+        else {}
     )
     if rows:
         shown = list(rows.items())[:_AXES]
-        figure = figures_compare.parallel("Which settings lead where: each line is a run", shown, [run.status.metrics["test/accuracy"] for run in ended])
-        live_figure(figure, key="compare_parallel", revision="parallel " + ",".join(run.id for run in ended), height=380)
+        figure = figures_compare.parallel(
+            "Which settings lead where: each line is a run",
+            shown,
+            [run.status.metrics["test/accuracy"] for run in ended],
+        )
+        live_figure(
+            figure, key="compare_parallel", revision="parallel " + ",".join(run.id for run in ended), height=380
+        )
         if len(rows) > _AXES:
             st.caption(f"The first {_AXES} of {len(rows)} settings that differ.")
 
 
 if not runs:
-    nothing_yet("Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side by side here.", ":material/compare_arrows:")
+    nothing_yet(
+        "Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side by side"
+        " here.",
+        ":material/compare_arrows:",
+    )
 else:
     choice = default_choice()
     method, data = st.columns(2)
     wanted = [
-        place.selectbox(title, ["all", *sorted({run.config[part]["name"] for run in runs.values()})], format_func=lambda name: str(name).replace("_", " "), key=f"compare_{part}")
+        place.selectbox(
+            title,
+            ["all", *sorted({run.config[part]["name"] for run in runs.values()})],
+            format_func=lambda name: str(name).replace("_", " "),
+            key=f"compare_{part}",
+        )
         for place, part, title in ((method, "method", "Method"), (data, "data", "Data set"))
     ]
-    offered = [i for i, run in runs.items() if i in choice or all(want in ("all", run.config[part]["name"]) for want, part in zip(wanted, ("method", "data"), strict=True))]
+    offered = [
+        i
+        for i, run in runs.items()
+        if i in choice
+        or all(want in ("all", run.config[part]["name"]) for want, part in zip(wanted, ("method", "data"), strict=True))
+    ]
     titles = run_titles([runs[run_id] for run_id in offered])
-    # A choice is known by its text, and that changes when a run ends: then the widget is another one, which begins with what was chosen.
+    # A choice is known by its text, and that changes when a run ends: then the widget is another one, which begins with
+    # what was chosen.
     place = f"compare_runs_{st.session_state.get('compare_generation', 0)}_{hash(tuple(titles.values()))}"
     picked = st.multiselect("Runs, newest first", offered, choice, format_func=lambda run_id: titles[run_id], key=place)
     st.session_state["compare_chosen"] = picked
@@ -190,7 +283,9 @@ else:
         @st.fragment(run_every=2.0 if active else None)
         def live() -> None:
             now = [run for run in lab().store.runs() if run.id in watched]
-            if [run.status.state for run in sorted(now, key=lambda run: watched.index(run.id))] != [run.status.state for run in chosen]:
+            if [run.status.state for run in sorted(now, key=lambda run: watched.index(run.id))] != [
+                run.status.state for run in chosen
+            ]:
                 st.rerun()  # the whole page: the tables below show what has ended
             now.sort(key=lambda run: watched.index(run.id))
             if active:
@@ -198,7 +293,11 @@ else:
                 waiting = sum(run.status.state == "queued" for run in now)
                 st.progress(
                     trains.status.step / max(1, trains.status.steps) if trains else 0.0,
-                    text=f"{plain(run_name(trains))} trains" + (f", {waiting} more wait" if waiting else "") if trains else f"{waiting} wait",
+                    text=(
+                        f"{plain(run_name(trains))} trains" + (f", {waiting} more wait" if waiting else "")
+                        if trains
+                        else f"{waiting} wait"
+                    ),
                 )
             draw_curves(now)
 
@@ -210,8 +309,17 @@ else:
         label_budgets(chosen)
         differences(chosen)
         many_settings(chosen)
-        st.download_button("Download as CSV", as_csv(chosen), "fewlab-runs.csv", "text/csv", key="compare_csv", icon=":material/download:")
-    if (more := folded("Race: start several methods on the same labels", "compare_race", icon=":material/flag:")) is not None:
+        st.download_button(
+            "Download as CSV",
+            as_csv(chosen),
+            "fewlab-runs.csv",
+            "text/csv",
+            key="compare_csv",
+            icon=":material/download:",
+        )
+    if (
+        more := folded("Race: start several methods on the same labels", "compare_race", icon=":material/flag:")
+    ) is not None:
         with more:
             started = race(list(runs.values()))
         if started:
@@ -221,6 +329,8 @@ else:
             st.rerun()
 
 how_it_works(
-    "Two runs are a fair pair when they differ in one setting and share seed, labels and steps: the order of pictures and their views then agree too.",
-    "With few labels, the draw of labels moves accuracy by many points: compare means over several seeds, not single runs.",
+    "Two runs are a fair pair when they differ in one setting and share seed, labels and steps: the order of pictures"
+    " and their views then agree too.",
+    "With few labels, the draw of labels moves accuracy by many points: compare means over several seeds, not single"
+    " runs.",
 )

@@ -69,9 +69,23 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: st
         shares = False
         if len(inside.class_names) <= figures.CELLS_UP_TO:
             words = {False: "counts", True: "shares of the true class"}
-            shares = bool(st.segmented_control("Numbers in the cells", list(words), default=False, format_func=lambda one: words[one], key=f"{_KEY}_shares"))
+            shares = bool(
+                st.segmented_control(
+                    "Numbers in the cells",
+                    list(words),
+                    default=False,
+                    format_func=lambda one: words[one],
+                    key=f"{_KEY}_shares",
+                )
+            )
         drawn = figures.confusion_matrix(counts, inside.class_names, shares=shares)
-        clicked = live_figure(drawn, key=f"{_KEY}_matrix", revision=inside.run.id, height=460 if len(inside.class_names) <= figures.CELLS_UP_TO else 640, clickable=True)
+        clicked = live_figure(
+            drawn,
+            key=f"{_KEY}_matrix",
+            revision=inside.run.id,
+            height=460 if len(inside.class_names) <= figures.CELLS_UP_TO else 640,
+            clickable=True,
+        )
         if clicked is not None and clicked["customdata"]:
             keep(place, (int(clicked["customdata"][0]), int(clicked["customdata"][1])))
     with right:
@@ -84,9 +98,15 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: st
         true, taken = cell
         names = plain(inside.class_names[true]), plain(inside.class_names[taken])
         chosen = np.flatnonzero((truth == true) & (probabilities.argmax(1) == taken))
-        st.markdown(f"**{len(chosen)} of {counts[true].sum()}: {names[0]}" + (f", taken for {names[1]}**" if true != taken else ", and recognized**"))
+        st.markdown(
+            f"**{len(chosen)} of {counts[true].sum()}: {names[0]}"
+            + (f", taken for {names[1]}**" if true != taken else ", and recognized**")
+        )
         st.caption("The commonest mistake; choose a cell to open its pictures." if chosen_cell is None else "")
-        shown = [one(inside, int(ids[i]), int(truth[i]), int(taken), float(probabilities[i].max())) for i in chosen[np.argsort(-probabilities[chosen].max(1), kind="stable")]]
+        shown = [
+            one(inside, int(ids[i]), int(truth[i]), int(taken), float(probabilities[i].max()))
+            for i in chosen[np.argsort(-probabilities[chosen].max(1), kind="stable")]
+        ]
         browse(inside, shown, part, step, "cell", narrow=True)
 
 
@@ -97,7 +117,11 @@ def browse(inside: Inside, shown: list[Shown], part: str, step: int, which: str,
         shown = shown[:_GALLERY]
     place = f"{_KEY}_picture"
     before = st.session_state.get(place)
-    chosen = before[2] if before is not None and before[:2] == (inside.run.id, which) and any(one.id == before[2] for one in shown) else None
+    chosen = (
+        before[2]
+        if before is not None and before[:2] == (inside.run.id, which) and any(one.id == before[2] for one in shown)
+        else None
+    )
     clicked = picture_gallery(inside, shown, f"{_KEY}_{which}", selected=chosen)
     if clicked is not None:
         st.session_state[place] = (inside.run.id, which, clicked)
@@ -116,14 +140,19 @@ def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
     taken = np.bincount(probabilities.argmax(1), minlength=len(inside.class_names))
     rows = []
     for k, name in enumerate(inside.class_names):
-        there, asked = table["support"][k] > 0, taken[k] > 0  # of a class without pictures, or that nothing is taken for, a share says nothing
+        there, asked = (
+            table["support"][k] > 0,
+            taken[k] > 0,
+        )  # of a class without pictures, or that nothing is taken for, a share says nothing
         figures_of = {
             "precision": 100 * float(table["precision"][k]) if asked else None,
             "recall": 100 * float(table["recall"][k]) if there else None,
             "F1": 100 * float(table["f1"][k]) if there or asked else None,
         }
         rows.append({"class": name, **figures_of, "pictures": int(table["support"][k])})
-    shares = {name: st.column_config.NumberColumn(name, format=theme.PERCENT_COLUMN) for name in ("precision", "recall", "F1")}
+    shares = {
+        name: st.column_config.NumberColumn(name, format=theme.PERCENT_COLUMN) for name in ("precision", "recall", "F1")
+    }
     st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=theme.NOTHING)
 
 
@@ -132,17 +161,39 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
     there = [k for k, curve in enumerate(curves) if curve is not None]
     worst = sorted(there, key=lambda k: curves[k].area)[:_CURVES]  # type: ignore[union-attr]  # those in `there` have one
     picked = st.multiselect(
-        "Classes", there, worst, format_func=lambda k: inside.class_names[k], key=f"{_KEY}_roc_{inside.run.id}", help="At first the five with the smallest area."
+        "Classes",
+        there,
+        worst,
+        format_func=lambda k: inside.class_names[k],
+        key=f"{_KEY}_roc_{inside.run.id}",
+        help="At first the five with the smallest area.",
     )
     series, names = [], figures.shortened_apart(inside.class_names, 16)
     for number, k in enumerate(picked):
         curve = curves[k]
         assert curve is not None
         name = f"{names[k]}: {curve.area:.3f}"
-        series.append(Series(name, curve.false_positives, curve.true_positives, theme.class_color(k), ("solid", "dash", "dot", "dashdot")[number % 4]))
+        series.append(
+            Series(
+                name,
+                curve.false_positives,
+                curve.true_positives,
+                theme.class_color(k),
+                ("solid", "dash", "dot", "dashdot")[number % 4],
+            )
+        )
     mean = np.mean([curve.area for curve in curves if curve is not None]) if there else float("nan")
     title = f"ROC, one class against the rest: mean area {mean:.3f}"
-    figure = figures.curves(title, "found of the class", series, percent=True, x_max=1, x_title="taken for it of all others", x_format=".1%", markers=False)
+    figure = figures.curves(
+        title,
+        "found of the class",
+        series,
+        percent=True,
+        x_max=1,
+        x_title="taken for it of all others",
+        x_format=".1%",
+        markers=False,
+    )
     live_figure(figure, key=f"{_KEY}_roc", revision=inside.run.id)
 
 
@@ -155,27 +206,46 @@ def reliability(inside: Inside, step: int, part: str, probabilities: Floats, tru
     if temperature is not None:
         cooler = calibration(scaled(probabilities, temperature), truth)
         tables.append((f"at temperature {temperature:.2f}", cooler, error_of(cooler), theme.WRONG))
-    live_figure(figures_inside.reliability(tables, "As sure as it is right? Bars below the line promise too much"), key=f"{_KEY}_reliability", revision=inside.run.id)
+    live_figure(
+        figures_inside.reliability(tables, "As sure as it is right? Bars below the line promise too much"),
+        key=f"{_KEY}_reliability",
+        revision=inside.run.id,
+    )
     if temperature is not None:
         words = "too sure" if temperature > 1 else "not sure enough"
-        st.caption(f"The temperature was fitted to {origin}: above 1 a model is too sure. This one is {words}. No answer changes by it.")
+        st.caption(
+            f"The temperature was fitted to {origin}: above 1 a model is too sure. This one is {words}. No answer"
+            " changes by it."
+        )
 
 
 def cooling(inside: Inside, step: int) -> tuple[float | None, str]:
-    """The temperature that is stored with the model, or of an earlier evaluation one fitted here; None without validation pictures. And what it was fitted to."""
-    last = step == inside.steps[-1] and inside.run.status.state in ("finished", "stopped")  # a resumed run has written no new model yet
+    """The temperature that is stored with the model, or of an earlier evaluation one fitted here; None without
+    validation pictures. And what it was fitted to.
+    """
+    last = step == inside.steps[-1] and inside.run.status.state in (
+        "finished",
+        "stopped",
+    )  # a resumed run has written no new model yet
     stored = inside.run.folder.model_about().get("temperature") if last else None
     if isinstance(stored, float):
         return stored, "all validation pictures, and is stored with the model"
     _, held, truth = known(inside, step, "validation")
-    return (fit_temperature(held, truth), f"the {theme.count(len(truth))} validation pictures of this evaluation") if len(truth) else (None, "")
+    return (
+        (fit_temperature(held, truth), f"the {theme.count(len(truth))} validation pictures of this evaluation")
+        if len(truth)
+        else (None, "")
+    )
 
 
 def worst_mistakes(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: str, step: int) -> None:
     st.subheader("Most confident mistakes", anchor=False)
     taken, sure = probabilities.argmax(1), probabilities.max(1).astype(float)
     wrong = np.flatnonzero(taken != truth)
-    shown = [one(inside, int(ids[i]), int(truth[i]), int(taken[i]), sure[i]) for i in wrong[np.argsort(-sure[wrong], kind="stable")]]
+    shown = [
+        one(inside, int(ids[i]), int(truth[i]), int(taken[i]), sure[i])
+        for i in wrong[np.argsort(-sure[wrong], kind="stable")]
+    ]
     if shown:
         browse(inside, shown, part, step, "worst")
     else:
@@ -185,7 +255,12 @@ def worst_mistakes(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, 
 def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
     """Which pictures another run gets right that this one does not, and the other way round."""
     titles = run_titles(others)
-    chosen = st.selectbox("Another run, B", [None, *titles], format_func=lambda run_id: titles[run_id] if run_id else "none", key=f"{_KEY}_other")
+    chosen = st.selectbox(
+        "Another run, B",
+        [None, *titles],
+        format_func=lambda run_id: titles[run_id] if run_id else "none",
+        key=f"{_KEY}_other",
+    )
     if chosen is None:
         return
     other = opened(next(run for run in others if run.id == chosen))
@@ -197,8 +272,14 @@ def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
         return
     a, b, t = probabilities[mine].argmax(1), their_probabilities[yours].argmax(1), truth[mine]
     fixed, broken = np.flatnonzero((a != t) & (b == t)), np.flatnonzero((a == t) & (b != t))
-    st.markdown(f"Of {theme.count(len(both))} pictures that both looked at, B fixes **{len(fixed)}** and breaks **{len(broken)}**.")
-    st.caption(f"This run after step {theme.count(step)}, B ({plain(run_name(other.run))}) after its last, {theme.count(other.steps[-1])}.")
+    st.markdown(
+        f"Of {theme.count(len(both))} pictures that both looked at, B fixes **{len(fixed)}** and breaks"
+        f" **{len(broken)}**."
+    )
+    st.caption(
+        f"This run after step {theme.count(step)}, B ({plain(run_name(other.run))}) after its last,"
+        f" {theme.count(other.steps[-1])}."
+    )
     left, right = st.columns(2)
     for column, title, rows, key in ((left, "Fixed by B", fixed, "fixed"), (right, "Broken by B", broken, "broken")):
         with column:
@@ -217,21 +298,34 @@ def page(inside: Inside, others: list[Run]) -> None:
         if inside.pictures is None:
             st.info("The pictures of this run, and with them their true labels, are not on this machine.")
         elif not len(inside.part(step, "test")[0]) and not len(inside.part(step, "validation")[0]):
-            st.info("The network gave no answers at this evaluation: where it learns features alone, only the last one has them, by its probe.")
+            st.info(
+                "The network gave no answers at this evaluation: where it learns features alone, only the last one has"
+                " them, by its probe."
+            )
         else:
             st.info("No picture with a known label was looked at: there is nothing to compare with.")
         return
     place = f"{_KEY}_part"
     follow("part", place, inside.run.id, one_of(parts))
-    part = (st.segmented_control("Pictures", parts, default=kept(place, parts[0], parts), key=place) if len(parts) > 1 else None) or parts[0]
+    part = (
+        st.segmented_control("Pictures", parts, default=kept(place, parts[0], parts), key=place)
+        if len(parts) > 1
+        else None
+    ) or parts[0]
     keep(place, part, stands_in=part == parts[0] and kept(place, part) not in parts)
     address("part", part)
     ids, probabilities, truth = known(inside, step, part)
     right_ones = int((probabilities.argmax(1) == truth).sum())
-    st.markdown(f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))} {part} pictures of this evaluation.")
+    st.markdown(
+        f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))}"
+        f" {part} pictures of this evaluation."
+    )
     everything, final = len(inside.run.folder.split()[part]), inside.run.status.metrics.get(f"{part}/accuracy")
     if everything > len(truth) and final is not None:
-        st.caption(f"Evaluations keep a fixed sample of them. Over all {theme.count(everything)}, the run ended at {theme.percent(final)}.")
+        st.caption(
+            f"Evaluations keep a fixed sample of them. Over all {theme.count(everything)}, the run ended at"
+            f" {theme.percent(final)}."
+        )
     matrix(inside, ids, probabilities, truth, part, step)
     worst_mistakes(inside, ids, probabilities, truth, part, step)
     left, right = st.columns(2)
@@ -254,18 +348,24 @@ def guarded(inside: Inside, others: list[Run]) -> None:
 
 runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]
 if not runs:
-    nothing_yet("No run has been evaluated yet. Start one, and its mistakes can be looked at here.", ":material/troubleshoot:")
+    nothing_yet(
+        "No run has been evaluated yet. Start one, and its mistakes can be looked at here.", ":material/troubleshoot:"
+    )
 else:
     with mistakes():
         found = look_into(runs)
         if found is not None:
-            elsewhere(found.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/compare.py", "pages/predict.py"])
+            elsewhere(
+                found.run,
+                ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/compare.py", "pages/predict.py"],
+            )
             st.fragment(guarded, run_every=play_interval(_KEY))(found, same_pictures(found, runs))
 
 how_it_works(
-    "A confusion matrix has a row for each true class and a column for each answer; what lies off the diagonal is mistaken. Each number opens its pictures.",
-    "A ROC curve shows, for every threshold on one class's probability, how many of its pictures are found and how many others are taken for it; "
-    "1 is the best area, 0.5 is chance.",
-    "Temperature scaling divides the logits by one number, fitted on validation pictures, so that the model is as sure as it is right. $$p_k \\propto \\exp(z_k / T)$$ "
-    "Paper: Guo et al. 2017, arXiv:1706.04599",
+    "A confusion matrix has a row for each true class and a column for each answer; what lies off the diagonal is"
+    " mistaken. Each number opens its pictures.",
+    "A ROC curve shows, for every threshold on one class's probability, how many of its pictures are found and how many"
+    " others are taken for it; 1 is the best area, 0.5 is chance.",
+    "Temperature scaling divides the logits by one number, fitted on validation pictures, so that the model is as sure"
+    " as it is right. $$p_k \\propto \\exp(z_k / T)$$ Paper: Guo et al. 2017, arXiv:1706.04599",
 )

@@ -58,13 +58,27 @@ def show(answer: Answer, number: int, class_names: list[str]) -> None:
                 st.image(base64.b64decode(answer["shown"]), width=112, caption=plain(answer["name"][:60]))
             seen = pixels(answer["seen"])
             gallery(
-                [GalleryItem(0, picture_uri(seen), ("what the model sees", f"{seen.shape[2]}x{seen.shape[1]} px" + (", inverted" if answer["inverted"] else "")))],
+                [
+                    GalleryItem(
+                        0,
+                        picture_uri(seen),
+                        (
+                            "what the model sees",
+                            f"{seen.shape[2]}x{seen.shape[1]} px" + (", inverted" if answer["inverted"] else ""),
+                        ),
+                    )
+                ],
                 key=f"predict_seen_{number}",
                 thumb=112,
             )
         with right:
             st.markdown(verdict(answer))
-            live_figure(figures.probability_bars(class_names, answer["probabilities"], sure_from=_SURE), key=f"predict_bars_{number}", revision=answer["name"], height=200)
+            live_figure(
+                figures.probability_bars(class_names, answer["probabilities"], sure_from=_SURE),
+                key=f"predict_bars_{number}",
+                revision=answer["name"],
+                height=200,
+            )
 
 
 def as_csv(answers: list[Answer], class_names: list[str]) -> str:
@@ -89,18 +103,33 @@ def results(reply: dict[str, Any]) -> None:
                 show(answer, number, reply["class_names"])
     else:
         rows = [
-            {
-                "picture": a["name"],
-                "prediction": a["top"][0]["class"],
-                "probability": theme.percent(a["top"][0]["probability"]),
-                "note": "unknown: all classes are as likely" if unknown(a) else "" if a["top"][0]["probability"] >= _SURE else "not sure",
-            }
-            if not a["error"]
-            else {"picture": a["name"], "prediction": "", "probability": "", "note": a["error"]}
+            (
+                {
+                    "picture": a["name"],
+                    "prediction": a["top"][0]["class"],
+                    "probability": theme.percent(a["top"][0]["probability"]),
+                    "note": (
+                        "unknown: all classes are as likely"
+                        if unknown(a)
+                        else ""
+                        if a["top"][0]["probability"] >= _SURE
+                        else "not sure"
+                    ),
+                }
+                if not a["error"]
+                else {"picture": a["name"], "prediction": "", "probability": "", "note": a["error"]}
+            )
             for a in answers
         ]
         st.dataframe(rows, hide_index=True, width="stretch")
-    st.download_button("Download as CSV", as_csv(answers, reply["class_names"]), "fewlab-predictions.csv", "text/csv", key="predict_csv", icon=":material/download:")
+    st.download_button(
+        "Download as CSV",
+        as_csv(answers, reply["class_names"]),
+        "fewlab-predictions.csv",
+        "text/csv",
+        key="predict_csv",
+        icon=":material/download:",
+    )
 
 
 @st.cache_data(max_entries=8, show_spinner="Looking …")
@@ -112,29 +141,58 @@ def _answers(run: str, written: int, files: list[tuple[str, bytes]]) -> dict[str
 
 
 def uploaded(run: Run, files: list[Any]) -> None:
-    results(_answers(str(run.folder.path), run.folder.model_file.stat().st_mtime_ns, [(file.name, file.getvalue()) for file in files]))
+    results(
+        _answers(
+            str(run.folder.path),
+            run.folder.model_file.stat().st_mtime_ns,
+            [(file.name, file.getvalue()) for file in files],
+        )
+    )
 
 
 def samples(run: Run) -> None:
     if st.button("Other pictures", key="predict_more", icon=":material/shuffle:"):
         st.session_state["predict_draw"] = st.session_state.get("predict_draw", 0) + 1
     kept = next((event["pictures"] for event in run.folder.events() if event.get("pictures")), "")
-    reply = lab().assistant.ask("predict_samples", run=str(run.folder.path), pictures=kept, count=_SINGLE, seed=st.session_state.get("predict_draw", 0))
+    reply = lab().assistant.ask(
+        "predict_samples",
+        run=str(run.folder.path),
+        pictures=kept,
+        count=_SINGLE,
+        seed=st.session_state.get("predict_draw", 0),
+    )
     results(reply)
 
 
 usable = [run for run in lab().store.runs() if run.folder.model_file.exists()]
 if not usable:
-    nothing_yet("No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures here.", ":material/image_search:")
+    nothing_yet(
+        "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures"
+        " here.",
+        ":material/image_search:",
+    )
 else:
     run = pick_run(usable, "Model")
     assert run is not None
     accuracy = run.status.metrics.get("test/accuracy")
-    st.caption(f"Right on {theme.percent(accuracy)} of its test pictures, trained {theme.date(run.created)}. It knows only its own classes and will find one of them in anything.")
-    source = st.segmented_control("Pictures from", ["my files", "camera", "the test set"], default="my files", key="predict_source") or "my files"
+    st.caption(
+        f"Right on {theme.percent(accuracy)} of its test pictures, trained {theme.date(run.created)}. It knows only its"
+        " own classes and will find one of them in anything."
+    )
+    source = (
+        st.segmented_control(
+            "Pictures from", ["my files", "camera", "the test set"], default="my files", key="predict_source"
+        )
+        or "my files"
+    )
     with mistakes():
         if source == "my files":
-            files = st.file_uploader("Pictures (PNG, JPEG, GIF, BMP, WebP, TIFF)", accept_multiple_files=True, max_upload_size=LARGEST_FILE // 1_000_000, key="predict_files")
+            files = st.file_uploader(
+                "Pictures (PNG, JPEG, GIF, BMP, WebP, TIFF)",
+                accept_multiple_files=True,
+                max_upload_size=LARGEST_FILE // 1_000_000,
+                key="predict_files",
+            )
             if files:
                 uploaded(run, files)
         elif source == "camera":
@@ -145,6 +203,8 @@ else:
             samples(run)
 
 how_it_works(
-    "Your picture is turned upright, fitted to the size and colors the network was trained on, and given to the averaged network of the run.",
-    "For pictures of light strokes on dark ground, such as the digits, a dark drawing on white paper is inverted first; the page says so.",
+    "Your picture is turned upright, fitted to the size and colors the network was trained on, and given to the"
+    " averaged network of the run.",
+    "For pictures of light strokes on dark ground, such as the digits, a dark drawing on white paper is inverted first;"
+    " the page says so.",
 )

@@ -24,15 +24,26 @@ from ui.shell.remembered import kept as kept_choice
 from ui.shell.server import lab
 from ui.style import colors as theme
 
-header("Pseudo-labels", "See what the model took the unlabeled pictures for, how surely, and what another threshold would have kept.")
+header(
+    "Pseudo-labels",
+    "See what the model took the unlabeled pictures for, how surely, and what another threshold would have kept.",
+)
 _THRESHOLDS = np.linspace(0, 1, 101)
 _GALLERY = 36
 _KEY = "pseudo"
-GALLERIES = {"mistakes": "Most confident mistakes", "below": "Just below the threshold", "flipped": "Changed their mind most often"}
+GALLERIES = {
+    "mistakes": "Most confident mistakes",
+    "below": "Just below the threshold",
+    "flipped": "Changed their mind most often",
+}
 
 
 def default_threshold(inside: Inside) -> float:
-    changed = [change.value for change in inside.run.folder.changes() if change.key == "method.threshold" and isinstance(change.value, (int, float))]
+    changed = [
+        change.value
+        for change in inside.run.folder.changes()
+        if change.key == "method.threshold" and isinstance(change.value, (int, float))
+    ]
     return round(float(changed[-1] if changed else inside.run.config["method"].get("threshold", 0.95)), 2)
 
 
@@ -47,27 +58,48 @@ def share(text: str) -> float:
 def tiles(guesses: Guesses, found: Kept, threshold: float) -> None:
     columns = st.columns(3)
     columns[0].metric(
-        "Kept", theme.percent(found.mask_rate), help=f"{theme.count(found.count)} of {theme.count(len(guesses.ids))} unlabeled pictures are at or above the threshold."
+        "Kept",
+        theme.percent(found.mask_rate),
+        help=(
+            f"{theme.count(found.count)} of {theme.count(len(guesses.ids))} unlabeled pictures are at or above the"
+            " threshold."
+        ),
     )
-    columns[1].metric("Of them right", theme.percent(found.accuracy), help="Where the true label is known. The method itself never sees it.")
+    columns[1].metric(
+        "Of them right",
+        theme.percent(found.accuracy),
+        help="Where the true label is known. The method itself never sees it.",
+    )
     columns[2].metric(
-        "Wrong ones kept", theme.count(int((guesses.wrong & (guesses.confidence.astype(np.float64) >= threshold)).sum())), help="Each of them teaches the network something false."
+        "Wrong ones kept",
+        theme.count(int((guesses.wrong & (guesses.confidence.astype(np.float64) >= threshold)).sum())),
+        help="Each of them teaches the network something false.",
     )
 
 
 def threshold_figures(inside: Inside, guesses: Guesses, threshold: float) -> None:
     edges = np.linspace(0, 1, 21)
     unknown = guesses.truth < 0
-    counts = [np.histogram(guesses.confidence[chosen].astype(float), edges)[0] for chosen in (guesses.right, guesses.wrong, unknown)]
+    counts = [
+        np.histogram(guesses.confidence[chosen].astype(float), edges)[0]
+        for chosen in (guesses.right, guesses.wrong, unknown)
+    ]
     left, right = st.columns(2)
     with left:
         title = "How sure it is: right of the line is kept"
         live_figure(
-            figures.confidence_histogram(counts[0], counts[1], counts[2] if unknown.any() else None, edges, threshold, title=title), key=f"{_KEY}_histogram", revision=inside.run.id
+            figures.confidence_histogram(
+                counts[0], counts[1], counts[2] if unknown.any() else None, edges, threshold, title=title
+            ),
+            key=f"{_KEY}_histogram",
+            revision=inside.run.id,
         )
     with right:
         rates, accuracies = sweep(guesses, _THRESHOLDS)
-        series = [Series("kept", _THRESHOLDS, rates, theme.PURPLE, "dot"), Series("of them right", _THRESHOLDS, accuracies, theme.GREEN)]
+        series = [
+            Series("kept", _THRESHOLDS, rates, theme.PURPLE, "dot"),
+            Series("of them right", _THRESHOLDS, accuracies, theme.GREEN),
+        ]
         figure = figures.curves(
             "Every threshold: fewer kept, more of them right",
             "share",
@@ -87,35 +119,65 @@ def time_figures(inside: Inside, found: Kept, threshold: float, step: int) -> No
     left, right = st.columns(2)
     with left:
         truth = inside.truth(lives.ids)
-        over = [kept(Guesses(lives.ids, labels, confidence, truth), threshold, classes) for labels, confidence in zip(lives.labels, lives.confidence, strict=True)]
+        over = [
+            kept(Guesses(lives.ids, labels, confidence, truth), threshold, classes)
+            for labels, confidence in zip(lives.labels, lives.confidence, strict=True)
+        ]
         series = [
             Series("kept", lives.steps, [one.mask_rate for one in over], theme.PURPLE, "dot"),
             Series("of them right", lives.steps, [one.accuracy for one in over], theme.GREEN),
         ]
-        figure = figures.curves(f"With τ = {threshold:.2f} at every evaluation", "share", series, marks=[Mark(step, "shown")], percent=True, x_max=max(inside.run.status.steps, 1))
+        figure = figures.curves(
+            f"With τ = {threshold:.2f} at every evaluation",
+            "share",
+            series,
+            marks=[Mark(step, "shown")],
+            percent=True,
+            x_max=max(inside.run.status.steps, 1),
+        )
         live_figure(figure, key=f"{_KEY}_over", revision=inside.run.id)
     with right:
-        figure = figures_inside.class_counts("Which classes get pseudo-labels", inside.class_names, found.used, found.coverage, "of its own pictures kept")
+        figure = figures_inside.class_counts(
+            "Which classes get pseudo-labels",
+            inside.class_names,
+            found.used,
+            found.coverage,
+            "of its own pictures kept",
+        )
         live_figure(figure, key=f"{_KEY}_classes", revision=inside.run.id)
     hungry = starved(found.used)
     if len(hungry) and found.count:
-        names = ", ".join(plain(inside.class_names[k]) for k in hungry[:8]) + (f" and {len(hungry) - 8} more" if len(hungry) > 8 else "")
-        st.warning(f"Starved at this threshold: {names}. Fewer than a quarter of an even share; such classes are easily lost altogether.", icon=":material/no_meals:")
+        names = ", ".join(plain(inside.class_names[k]) for k in hungry[:8]) + (
+            f" and {len(hungry) - 8} more" if len(hungry) > 8 else ""
+        )
+        st.warning(
+            f"Starved at this threshold: {names}. Fewer than a quarter of an even share; such classes are easily lost"
+            " altogether.",
+            icon=":material/no_meals:",
+        )
 
 
 def against_truth(inside: Inside, guesses: Guesses, found: Kept) -> None:
     """What only the true labels can tell, which the method itself never sees."""
     known = guesses.truth >= 0
     if not known.any():
-        st.caption("How well its confidence can be trusted, and how much of each class it covers, is known only where true labels are.")
+        st.caption(
+            "How well its confidence can be trusted, and how much of each class it covers, is known only where true"
+            " labels are."
+        )
         return
     left, right = st.columns(2)
     with left:
-        figure = figures_inside.class_shares("How much of each class is kept", inside.class_names, found.coverage, "of its pictures kept")
+        figure = figures_inside.class_shares(
+            "How much of each class is kept", inside.class_names, found.coverage, "of its pictures kept"
+        )
         live_figure(figure, key=f"{_KEY}_coverage", revision=inside.run.id)
     with right:
         bins = calibration_of(guesses.confidence[known], guesses.right[known])
-        figure = figures_inside.reliability([("unlabeled pictures", bins, error_of(bins), theme.RIGHT)], "As sure as it is right? Bars below the line promise too much")
+        figure = figures_inside.reliability(
+            [("unlabeled pictures", bins, error_of(bins), theme.RIGHT)],
+            "As sure as it is right? Bars below the line promise too much",
+        )
         live_figure(figure, key=f"{_KEY}_reliability", revision=inside.run.id)
 
 
@@ -136,16 +198,37 @@ def chosen_pictures(inside: Inside, guesses: Guesses, threshold: float, which: s
 
 
 def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
-    which = st.segmented_control("Pictures", list(GALLERIES), default="mistakes", format_func=lambda one: GALLERIES[one], key=f"{_KEY}_gallery_kind") or "mistakes"
+    which = (
+        st.segmented_control(
+            "Pictures",
+            list(GALLERIES),
+            default="mistakes",
+            format_func=lambda one: GALLERIES[one],
+            key=f"{_KEY}_gallery_kind",
+        )
+        or "mistakes"
+    )
     shown = chosen_pictures(inside, guesses, threshold, which)
     if not shown:
         st.caption(
-            {"mistakes": "No mistake is known.", "below": "Nothing lies below this threshold.", "flipped": "No picture was ever taken for another class than before."}[which]
+            {
+                "mistakes": "No mistake is known.",
+                "below": "Nothing lies below this threshold.",
+                "flipped": "No picture was ever taken for another class than before.",
+            }[which]
         )
         return
     if len(shown) > _GALLERY:
         st.caption(f"The first {_GALLERY} of {theme.count(len(shown))}.")
-    pictures = [Shown(int(guesses.ids[i]), int(guesses.truth[i]), int(guesses.labels[i]), (theme.percent(float(guesses.confidence[i])), *more)) for i, *more in shown[:_GALLERY]]
+    pictures = [
+        Shown(
+            int(guesses.ids[i]),
+            int(guesses.truth[i]),
+            int(guesses.labels[i]),
+            (theme.percent(float(guesses.confidence[i])), *more),
+        )
+        for i, *more in shown[:_GALLERY]
+    ]
     place = f"{_KEY}_picture_{inside.run.id}"
     clicked = picture_gallery(inside, pictures, f"{_KEY}_gallery_{which}", selected=st.session_state.get(place))
     if clicked is not None:
@@ -169,15 +252,22 @@ def page(inside: Inside) -> None:
     follow("tau", place, inside.run.id, share)
     default = default_threshold(inside)
     chosen: float | None = kept_choice(place, None)
-    threshold = left.slider("Threshold τ: what would be kept", 0.0, 1.0, default if chosen is None else chosen, step=0.01, key=place)
+    threshold = left.slider(
+        "Threshold τ: what would be kept", 0.0, 1.0, default if chosen is None else chosen, step=0.01, key=place
+    )
     keep(place, threshold if threshold != default else None)
     address("tau", threshold)
-    if "threshold" in inside.run.config["method"] and right.button(f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"):
+    if "threshold" in inside.run.config["method"] and right.button(
+        f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"
+    ):
         retrain(inside, threshold)
     guesses = inside.guesses(step)
     found = kept(guesses, threshold, len(inside.class_names))
     tiles(guesses, found, threshold)
-    st.caption(f"Counted over the {theme.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at; training's own mask rate counts the weak views of each batch.")
+    st.caption(
+        f"Counted over the {theme.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at;"
+        " training's own mask rate counts the weak views of each batch."
+    )
     threshold_figures(inside, guesses, threshold)
     time_figures(inside, found, threshold, step)
     against_truth(inside, guesses, found)
@@ -192,22 +282,35 @@ def guarded(inside: Inside) -> None:
         page(inside)
 
 
-runs = [run for run in lab().store.runs() if (run.config["data"].get("labels") or {}).get("kind") == "few" and run.folder.snapshot_steps()]
+runs = [
+    run
+    for run in lab().store.runs()
+    if (run.config["data"].get("labels") or {}).get("kind") == "few" and run.folder.snapshot_steps()
+]
 if not runs:
-    nothing_yet("No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here.", ":material/label:")
+    nothing_yet(
+        "No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here.", ":material/label:"
+    )
 else:
     with mistakes():
         found = look_into(runs)
         if found is not None:
-            elsewhere(found.run, ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"])
+            elsewhere(
+                found.run,
+                ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"],
+            )
             if len(found.guesses(found.steps[-1]).ids):
                 st.fragment(guarded, run_every=play_interval(_KEY))(found)
             else:
-                st.info("This run kept no guesses of unlabeled pictures: it had none, or its evaluations are still to come.")
+                st.info(
+                    "This run kept no guesses of unlabeled pictures: it had none, or its evaluations are still to come."
+                )
 
 how_it_works(
-    "After every few steps the averaged network looked at a fixed sample of up to 2,000 unlabeled pictures, after the last step 5,000, and all its probabilities were kept. "
-    "A threshold keeps those guesses of which the model is sure enough.",
+    "After every few steps the averaged network looked at a fixed sample of up to 2,000 unlabeled pictures, after the"
+    " last step 5,000, and all its probabilities were kept. A threshold keeps those guesses of which the model is sure"
+    " enough.",
     "$$\\text{kept}(\\tau) = \\frac{1}{N}\\sum_i \\mathbb 1[\\max_k p_{ik} \\ge \\tau]$$",
-    "Moving τ here trains nothing: it asks what another threshold would have kept of the same guesses. A run trained with it would have made other guesses; the button starts one.",
+    "Moving τ here trains nothing: it asks what another threshold would have kept of the same guesses. A run trained"
+    " with it would have made other guesses; the button starts one.",
 )

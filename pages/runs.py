@@ -20,7 +20,10 @@ runs = store.runs()
 
 @st.dialog("Delete this run?")
 def confirm_delete(run: Run) -> None:
-    st.markdown(f"**{plain(run_name(run))}** and its {theme.size(run.folder.size_on_disk())} of curves, snapshots and weights will be gone for good.")
+    st.markdown(
+        f"**{plain(run_name(run))}** and its {theme.size(run.folder.size_on_disk())} of curves, snapshots and weights"
+        " will be gone for good."
+    )
     yes, no = st.columns(2)
     if yes.button("Delete it", type="primary", key="runs_delete_yes", width="stretch"):
         with mistakes():
@@ -34,7 +37,10 @@ def confirm_delete(run: Run) -> None:
 
 @st.dialog("Delete this folder?")
 def confirm_delete_unreadable(run_id: str) -> None:
-    st.markdown(f"{plain(run_id)} cannot be opened here. If a newer FewLab wrote it, that one can; once deleted it is gone for good.")
+    st.markdown(
+        f"{plain(run_id)} cannot be opened here. If a newer FewLab wrote it, that one can; once deleted it is gone for"
+        " good."
+    )
     if st.button("Delete it", type="primary", key="runs_delete_unreadable_yes"):
         with mistakes():
             lab().delete(run_id)
@@ -73,7 +79,11 @@ def line(run: Run) -> None:
         with actions, st.container(horizontal=True):
             if st.button("Open", key=f"runs_open_{run.id}"):
                 open_page("pages/train.py", run.id)
-            if status.state in RESUMABLE and run.id != lab().current and st.button("Resume", key=f"runs_resume_{run.id}"):
+            if (
+                status.state in RESUMABLE
+                and run.id != lab().current
+                and st.button("Resume", key=f"runs_resume_{run.id}")
+            ):
                 with mistakes():
                     lab().resume(run.id)
                     open_page("pages/train.py", run.id)
@@ -98,8 +108,18 @@ def more(run: Run) -> None:
     """What is asked for seldom: rename, export, delete."""
     if st.button("Rename", key=f"runs_rename_{run.id}", width="stretch"):
         rename(run)
-    st.download_button("Export", run.folder.as_zip, f"{run.id}.zip", "application/zip", key=f"runs_export_{run.id}", on_click="ignore", width="stretch")
-    if st.button("Delete", key=f"runs_delete_{run.id}", disabled=run.status.state in ("running", "paused"), width="stretch"):
+    st.download_button(
+        "Export",
+        run.folder.as_zip,
+        f"{run.id}.zip",
+        "application/zip",
+        key=f"runs_export_{run.id}",
+        on_click="ignore",
+        width="stretch",
+    )
+    if st.button(
+        "Delete", key=f"runs_delete_{run.id}", disabled=run.status.state in ("running", "paused"), width="stretch"
+    ):
         confirm_delete(run)
 
 
@@ -108,13 +128,28 @@ if not runs:
 else:
     search, state, order = st.columns([4, 2, 2])
     words = search.text_input("Search", key="runs_search", placeholder="name, method or data set").lower().split()
-    wanted = state.selectbox("State", ["all", "finished", "running", "queued", "paused", "stopped", "interrupted", "failed"], key="runs_state")
+    wanted = state.selectbox(
+        "State",
+        ["all", "finished", "running", "queued", "paused", "stopped", "interrupted", "failed"],
+        key="runs_state",
+    )
     by = order.selectbox("Sort by", ["newest", "test accuracy", "duration"], key="runs_sort")
-    shown = [run for run in runs if wanted in ("all", run.status.state) and all(word in f"{run_name(run)} {run.id}".lower() for word in words)]
-    keys = {"newest": lambda r: r.id, "test accuracy": lambda r: r.status.metrics.get("test/accuracy", -1), "duration": lambda r: r.status.seconds}
+    shown = [
+        run
+        for run in runs
+        if wanted in ("all", run.status.state) and all(word in f"{run_name(run)} {run.id}".lower() for word in words)
+    ]
+    keys = {
+        "newest": lambda r: r.id,
+        "test accuracy": lambda r: r.status.metrics.get("test/accuracy", -1),
+        "duration": lambda r: r.status.seconds,
+    }
     shown.sort(key=keys[by], reverse=True)
     shown.sort(key=lambda run: run.status.state != "interrupted")  # what was cut off stands on top
-    st.caption(f"{theme.count(len(runs))} run{'s' if len(runs) > 1 else ''}, {theme.size(disk_used([(run.id, run.status.state) for run in runs]))} on disk.")
+    st.caption(
+        f"{theme.count(len(runs))} run{'s' if len(runs) > 1 else ''},"
+        f" {theme.size(disk_used([(run.id, run.status.state) for run in runs]))} on disk."
+    )
     for found in shown[:50]:
         line(found)
     if len(shown) > 50:
@@ -129,6 +164,8 @@ for folder, sentence in store.unreadable():
         confirm_delete_unreadable(folder.id)
 
 how_it_works(
-    "Every run is a folder of plain files: its settings, the journal of its curves, snapshots of each evaluation, and the model. Nothing leaves this machine.",
-    "Export gives that folder as a zip. Unpacked into the checkpoints folder of another FewLab, the run opens there with its curves, its pictures aside.",
+    "Every run is a folder of plain files: its settings, the journal of its curves, snapshots of each evaluation, and"
+    " the model. Nothing leaves this machine.",
+    "Export gives that folder as a zip. Unpacked into the checkpoints folder of another FewLab, the run opens there"
+    " with its curves, its pictures aside.",
 )

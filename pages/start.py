@@ -38,7 +38,10 @@ def build_on() -> None:
     with st.spinner("Starting …"), mistakes():
         known = next((run for run in store.runs() if usable(run)), None)
         if known is None:
-            st.info("None of your runs has learned features: train one with a network of its own first.", icon=":material/school:")
+            st.info(
+                "None of your runs has learned features: train one with a network of its own first.",
+                icon=":material/school:",
+            )
             return
         prefill(with_features(known, "fine_tune"))
         open_page("pages/train.py", known.id)
@@ -58,21 +61,38 @@ cards = [(name, preset) for name, preset in PRESETS.items() if preset.answers]
 columns = st.columns(len(cards) + 1)
 for number, (column, (name, preset)) in enumerate(zip(columns, cards, strict=False)):
     with card(column, str(preset.answers), preset.title, preset.summary):
-        if st.button(f"Try it: {preset.takes}", key=f"start_{name}", type="primary" if number == 0 else "secondary", width="stretch"):
+        if st.button(
+            f"Try it: {preset.takes}",
+            key=f"start_{name}",
+            type="primary" if number == 0 else "secondary",
+            width="stretch",
+        ):
             try_it(name)
 any_model = any(run.folder.model_file.exists() for run in store.runs())
-with card(columns[-1], "model", "A model to build on", "Start from features that an earlier run has learned, and give them a few labels."):
+with card(
+    columns[-1],
+    "model",
+    "A model to build on",
+    "Start from features that an earlier run has learned, and give them a few labels.",
+):
     help_ = None if any_model else "Train a first run, and its features can be used here."
     if st.button("Choose one", key="start_model", width="stretch", disabled=not any_model, help=help_):
         build_on()
 with st.container(horizontal=True):
     for name in _BESIDE:
-        if st.button(f"{PRESETS[name].title}: {PRESETS[name].takes.removeprefix('about ')}", key=f"start_{name}", help=PRESETS[name].summary, type="tertiary"):
+        if st.button(
+            f"{PRESETS[name].title}: {PRESETS[name].takes.removeprefix('about ')}",
+            key=f"start_{name}",
+            help=PRESETS[name].summary,
+            type="tertiary",
+        ):
             try_it(name)
 
 
 def more_presets() -> None:
-    """All others: those of generated or built-in pictures start at once; the rest is put into the form, where their pictures are read first."""
+    """All others: those of generated or built-in pictures start at once; the rest is put into the form, where their
+    pictures are read first.
+    """
     for name, preset in PRESETS.items():
         if preset.answers or name in _BESIDE:
             continue
@@ -97,7 +117,9 @@ def row(run: Run) -> None:
     with st.container(border=True):
         name, curve, accuracy, action = st.columns([4, 3, 2, 2], vertical_alignment="center")
         name.markdown(f"**{plain(run_name(run))}**  \n{theme.date(run.created)}")
-        drawn = sparkline([r["test/accuracy"] for r in run.folder.metrics() if isinstance(r.get("test/accuracy"), int | float)])
+        drawn = sparkline(
+            [r["test/accuracy"] for r in run.folder.metrics() if isinstance(r.get("test/accuracy"), int | float)]
+        )
         if drawn:
             curve.image(drawn, width=140)
         final = run.status.metrics.get("test/accuracy")
@@ -119,7 +141,9 @@ if latest:
         row(run)
 st.page_link("pages/train.py", label="Choose a method and settings of your own", icon=":material/tune:")
 how_it_works(
-    "A run is one training: a method, a data set, a handful of labels and a seed. It trains in the background, keeps all it found in a folder, and can be stopped and resumed.",
-    "The honest question is always: how much better than the labels alone? So every preset has its baseline, and the noise preset shows what happens where nothing can be learned.",
+    "A run is one training: a method, a data set, a handful of labels and a seed. It trains in the background, keeps"
+    " all it found in a folder, and can be stopped and resumed.",
+    "The honest question is always: how much better than the labels alone? So every preset has its baseline, and the"
+    " noise preset shows what happens where nothing can be learned.",
 )
 preload_figures()

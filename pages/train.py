@@ -38,23 +38,42 @@ def start(config: dict[str, Any], seeds: int = 1) -> None:
 
 with st.container(key="train_sides_run" if run is not None else "train_sides"):
     form_side, run_side = st.columns([2, 5], gap="medium")
-_FEATURES = "Puts a run into the form that starts from what this network has learned: FixMatch with a few labels, to begin with."
+_FEATURES = (
+    "Puts a run into the form that starts from what this network has learned: FixMatch with a few labels, to begin"
+    " with."
+)
 
 
 def buttons(shown: Run) -> None:
     state, mine = shown.status.state, shown.id == lab().current
     spaces = st.columns([1, 1, 1, 1])
     with mistakes():
-        if state == "running" and mine and spaces[0].button("Pause", key="train_pause", icon=":material/pause:", width="stretch"):
+        if (
+            state == "running"
+            and mine
+            and spaces[0].button("Pause", key="train_pause", icon=":material/pause:", width="stretch")
+        ):
             lab().command(shown.id, "pause")
-        if (state in RESUMABLE or (state == "paused" and mine)) and spaces[0].button("Resume", key="train_resume", icon=":material/resume:", width="stretch"):
+        if (state in RESUMABLE or (state == "paused" and mine)) and spaces[0].button(
+            "Resume", key="train_resume", icon=":material/resume:", width="stretch"
+        ):
             lab().resume(shown.id)
             st.rerun()
         if (state in ("running", "paused") and mine) or state == "queued":
-            if spaces[1].button("Stop", key="train_stop", icon=":material/stop:", width="stretch", help="Keeps the model; it can go on later."):
+            if spaces[1].button(
+                "Stop",
+                key="train_stop",
+                icon=":material/stop:",
+                width="stretch",
+                help="Keeps the model; it can go on later.",
+            ):
                 lab().command(shown.id, "stop")
         elif spaces[0 if state in ("finished", "failed") else 1].button(
-            "Retrain", key="train_retrain", icon=":material/replay:", width="stretch", help="Put these settings into the form; this run stays behind the new one as ghost curves."
+            "Retrain",
+            key="train_retrain",
+            icon=":material/replay:",
+            width="stretch",
+            help="Put these settings into the form; this run stays behind the new one as ghost curves.",
         ):
             prefill(shown.folder.config())
             st.session_state[GHOST] = shown.id
@@ -88,7 +107,10 @@ def watch(shown: Run) -> None:
 
 with run_side:
     if run is None:
-        st.info("No run is open. Set something up on the left, or simply press Start: its curves appear here.", icon=":material/show_chart:")
+        st.info(
+            "No run is open. Set something up on the left, or simply press Start: its curves appear here.",
+            icon=":material/show_chart:",
+        )
     else:
         st.subheader(plain(run_name(run)), anchor=False)
         buttons(run)
@@ -105,9 +127,17 @@ with run_side:
             followers = st.columns(3)
             if run.folder.snapshot_steps():
                 elsewhere(run, ["pages/pseudo_labels.py", "pages/space.py", "pages/errors.py"])
-            if run.folder.model_file.exists() and followers[0].button("Predict with it", key="train_predict", icon=":material/image_search:", width="stretch"):
+            if run.folder.model_file.exists() and followers[0].button(
+                "Predict with it", key="train_predict", icon=":material/image_search:", width="stretch"
+            ):
                 open_page("pages/predict.py", run.id)
-            if usable(run) and followers[2].button("Use these features", key="train_features", icon=":material/model_training:", width="stretch", help=_FEATURES):
+            if usable(run) and followers[2].button(
+                "Use these features",
+                key="train_features",
+                icon=":material/model_training:",
+                width="stretch",
+                help=_FEATURES,
+            ):
                 with mistakes():
                     prefill(with_features(run))
                     st.session_state[GHOST] = run.id
@@ -115,7 +145,10 @@ with run_side:
             if followers[1].button("Compare", key="train_compare", icon=":material/compare_arrows:", width="stretch"):
                 st.session_state["compare_chosen"] = [found.id for found in (run, ghost_of(run)) if found is not None]
                 open_page("pages/compare.py")
-            st.caption("One run with one draw of labels. Another draw can differ by many points: start 5 seeds before quoting a number.")
+            st.caption(
+                "One run with one draw of labels. Another draw can differ by many points: start 5 seeds before quoting"
+                " a number."
+            )
 
 # The run stands first in the script, so that its curves are drawn before the longer form is.
 with form_side, st.container(key="train_form_side"):

@@ -23,7 +23,13 @@ SHORT = {"budget": {"steps": 40, "batch_size": 16, "evaluate_every": 20}, "hardw
 
 def merged(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     """`top` over `base`, recursively."""
-    return {**base, **{key: merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value for key, value in top.items()}}
+    return {
+        **base,
+        **{
+            key: merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+            for key, value in top.items()
+        },
+    }
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,8 +46,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Folder of real image sets: $FEWLAB_TEST_DATA, else shared/data beside the repository. Where there is none, the test is skipped, or
-    fails if FEWLAB_REQUIRE_DATA=1."""
+    """Folder of real image sets: $FEWLAB_TEST_DATA, else shared/data beside the repository. Where there is none, the
+    test is skipped, or fails if FEWLAB_REQUIRE_DATA=1.
+    """
     chosen = os.environ.get("FEWLAB_TEST_DATA")
     folder = Path(chosen) if chosen else Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():

@@ -16,7 +16,9 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CalibrationBins:
-    """Per bin of confidence: edges [bins + 1], count [bins], mean confidence and accuracy [bins] (0 where the bin is empty)."""
+    """Per bin of confidence: edges [bins + 1], count [bins], mean confidence and accuracy [bins] (0 where the bin is
+    empty).
+    """
 
     edges: Floats
     count: NDArray[np.int64]
@@ -27,21 +29,28 @@ class CalibrationBins:
 def headline(probabilities: Floats, labels: Labels) -> dict[str, float]:
     """The cheap figures, for every evaluation: accuracy and expected calibration error, as shares of 1."""
     _check(probabilities, labels)
-    return {"accuracy": float((probabilities.argmax(1) == labels).mean()), "ece": expected_calibration_error(probabilities, labels)}
+    return {
+        "accuracy": float((probabilities.argmax(1) == labels).mean()),
+        "ece": expected_calibration_error(probabilities, labels),
+    }
 
 
 def summary(probabilities: Floats, labels: Labels) -> dict[str, float]:
     """accuracy, macro F1, AUC-ROC (one against the rest, mean over classes) and expected calibration error.
 
-    probabilities: [N, K], rows sum to 1. labels: int64 [N], 0..K-1. Macro F1 is the mean over all K classes, 0 for one never predicted.
-    AUC is the mean over classes that have both positive and negative samples, NaN if there is none.
+    probabilities: [N, K], rows sum to 1. labels: int64 [N], 0..K-1. Macro F1 is the mean over all K classes, 0 for one
+    never predicted. AUC is the mean over classes that have both positive and negative samples, NaN if there is none.
     """
     from sklearn.metrics import f1_score, roc_auc_score
 
     classes = probabilities.shape[1]
     result = headline(probabilities, labels)
-    result["macro_f1"] = float(f1_score(labels, probabilities.argmax(1), labels=np.arange(classes), average="macro", zero_division=0))
-    areas = [roc_auc_score(labels == k, probabilities[:, k]) for k in range(classes) if 0 < (labels == k).sum() < len(labels)]
+    result["macro_f1"] = float(
+        f1_score(labels, probabilities.argmax(1), labels=np.arange(classes), average="macro", zero_division=0)
+    )
+    areas = [
+        roc_auc_score(labels == k, probabilities[:, k]) for k in range(classes) if 0 < (labels == k).sum() < len(labels)
+    ]
     result["auc_roc"] = float(np.mean(areas)) if areas else float("nan")
     return result
 
@@ -50,11 +59,15 @@ def confusion(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
     """Counts [K, K]: row the true class, column the predicted one."""
     _check(probabilities, labels)
     classes = probabilities.shape[1]
-    return np.bincount(labels * classes + probabilities.argmax(1), minlength=classes * classes).reshape(classes, classes)
+    return np.bincount(labels * classes + probabilities.argmax(1), minlength=classes * classes).reshape(
+        classes, classes
+    )
 
 
 def per_class(counts: NDArray[np.int64]) -> dict[str, Floats]:
-    """precision, recall, f1 and support per class from a confusion matrix [K, K]; 0 where a class was never predicted or never occurs."""
+    """precision, recall, f1 and support per class from a confusion matrix [K, K]; 0 where a class was never predicted
+    or never occurs.
+    """
     hits = np.diag(counts).astype(float)
     predicted, support = counts.sum(0).astype(float), counts.sum(1).astype(float)
     precision = np.divide(hits, predicted, out=np.zeros_like(hits), where=predicted > 0)
@@ -77,11 +90,15 @@ def calibration_of(confidence: Floats, right: NDArray[np.bool_], bins: int = 15)
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     count = np.bincount(place, minlength=bins)
     safe = np.maximum(count, 1)
-    return CalibrationBins(edges, count, np.bincount(place, confidence, bins) / safe, np.bincount(place, right.astype(float), bins) / safe)
+    return CalibrationBins(
+        edges, count, np.bincount(place, confidence, bins) / safe, np.bincount(place, right.astype(float), bins) / safe
+    )
 
 
 def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over the bins, weighted by their counts (Guo et al. 2017, eq. 3), as a share of 1."""
+    """Mean gap between confidence and accuracy over the bins, weighted by their counts (Guo et al. 2017, eq. 3), as a
+    share of 1.
+    """
     return error_of(calibration(probabilities, labels, bins))
 
 
@@ -92,4 +109,6 @@ def error_of(table: CalibrationBins) -> float:
 
 def _check(probabilities: Floats, labels: Labels) -> None:
     if len(probabilities) != len(labels) or len(labels) == 0:
-        raise ShapeError(f"Probabilities and labels must have one length above 0, but have {len(probabilities)} and {len(labels)}.")
+        raise ShapeError(
+            f"Probabilities and labels must have one length above 0, but have {len(probabilities)} and {len(labels)}."
+        )

@@ -1,4 +1,6 @@
-"""Exact nearest neighbors in the full space: what galleries, purity and UMAP start from. One matrix product per block of rows."""
+"""Exact nearest neighbors in the full space: what galleries, purity and UMAP start from. One matrix product per block
+of rows.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +23,34 @@ _CANCELS = 0.01  # a squared distance below this share of the squared lengths ha
 
 
 class Neighbors(NamedTuple):
-    """indices: int64 [M, k], rows of the features, nearest first and never the row itself. distances: float32 [M, k]."""
+    """indices: int64 [M, k], rows of the features, nearest first and never the row itself. distances: float32 [M,
+    k].
+    """
 
     indices: Ints
     distances: NDArray[np.float32]
 
 
 def nearest_neighbors(features: Floats, k: int, metric: Metric = "cosine", rows: Ints | None = None) -> Neighbors:
-    """The k nearest other rows of each row of `features` [N, D], or of those in `rows` [M] alone; k is cut off at N - 1.
+    """The k nearest other rows of each row of `features` [N, D], or of those in `rows` [M] alone; k is cut off at N -
+    1.
 
-    cosine: 1 - cosine, 0..2; a row of zeros is at 1 from everything. euclidean: in the unit of the features. Rows with the same features
-    are neighbors at distance 0; which of several equally far rows comes in as the last one is not defined.
-    Needs k and D numbers for each row asked for beside the features, and 16 MB for each thread. Raises ShapeError if `features` is no
-    table of at least two rows, or holds anything but finite numbers.
+    cosine: 1 - cosine, 0..2; a row of zeros is at 1 from everything. euclidean: in the unit of the features. Rows with
+    the same features are neighbors at distance 0; which of several equally far rows comes in as the last one is not
+    defined. Needs k and D numbers for each row asked for beside the features, and 16 MB for each thread. Raises
+    ShapeError if `features` is no table of at least two rows, or holds anything but finite numbers.
     """
     features = np.ascontiguousarray(features, np.float32)
     if features.ndim != 2 or len(features) < 2:
-        raise ShapeError(f"Neighbors need features [N, D] of at least 2 points, but the shape is {list(features.shape)}.")
+        raise ShapeError(
+            f"Neighbors need features [N, D] of at least 2 points, but the shape is {list(features.shape)}."
+        )
     if not np.isfinite(features).all():
         raise ShapeError("Neighbors need finite numbers, but some features are infinite or not a number.")
     asked = np.arange(len(features)) if rows is None else np.asarray(rows, np.int64)
     k = max(1, min(k, len(features) - 1))
-    # Subtracting the mean changes no Euclidean distance, and the shorter the vectors the fewer digits the product loses.
+    # Subtracting the mean changes no Euclidean distance, and the shorter the vectors the fewer digits the product
+    # loses.
     given, features = features, unit_rows(features) if metric == "cosine" else features - features.mean(0)
     squares = np.einsum("nd,nd->n", features, features)  # [N]
     indices, distances = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
@@ -58,13 +66,16 @@ def nearest_neighbors(features: Floats, k: int, metric: Metric = "cosine", rows:
             near = np.sqrt(_exact(near, chosen, block, given, squares))
         order = np.argsort(near, axis=1, kind="stable")
         indices[start : start + size] = np.take_along_axis(chosen, order, 1)
-        distances[start : start + size] = np.clip(np.take_along_axis(near, order, 1), 0, 2 if metric == "cosine" else None)
+        distances[start : start + size] = np.clip(
+            np.take_along_axis(near, order, 1), 0, 2 if metric == "cosine" else None
+        )
 
     size = max(1, _BLOCK // len(features))
     if len(asked) <= size:
         fill(0)
     else:
-        # Each block in a thread of its own instead of each product in several: partitioning, which takes longer, is then shared too.
+        # Each block in a thread of its own instead of each product in several: partitioning, which takes longer, is
+        # then shared too.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(usable_cores()) as threads:
             list(threads.map(fill, range(0, len(asked), size)))
     return Neighbors(indices, distances)
@@ -81,7 +92,9 @@ def unit_rows(features: Floats) -> NDArray[np.float32]:
 
 
 def _exact(squared: Floats, chosen: Ints, block: Ints, features: Floats, squares: Floats) -> Floats:
-    """Squared distances [block, k], with those of near twins computed again from the differences: |x|² + |y|² - 2xy of them is mostly rounding."""
+    """Squared distances [block, k], with those of near twins computed again from the differences: |x|² + |y|² - 2xy of
+    them is mostly rounding.
+    """
     row, place = np.nonzero(squared < _CANCELS * (squares[block, None] + squares[chosen]))
     for start in range(0, len(row), 10_000):
         r, p = row[start : start + 10_000], place[start : start + 10_000]

@@ -14,7 +14,9 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Biographies:
-    """E evaluations of the same N pictures. steps: int64 [E], ascending. ids: int64 [N]. labels: int64 [E, N]. confidence: float [E, N]."""
+    """E evaluations of the same N pictures. steps: int64 [E], ascending. ids: int64 [N]. labels: int64 [E, N].
+    confidence: float [E, N].
+    """
 
     steps: NDArray[np.int64]
     ids: NDArray[np.int64]
@@ -27,7 +29,9 @@ class Biographies:
         return changes
 
     def crossed(self, picture: int, threshold: float) -> int | None:
-        """The step from which the picture at this place stayed at or above the threshold to the end; None if it ends below."""
+        """The step from which the picture at this place stayed at or above the threshold to the end; None if it ends
+        below.
+        """
         below = np.flatnonzero(self.confidence[:, picture].astype(np.float64) < threshold)
         if len(below) == 0:
             return int(self.steps[0])
@@ -40,7 +44,9 @@ class Biographies:
 
 
 def biographies(steps: Sequence[int], ids: Sequence[NDArray[np.int64]], probabilities: Sequence[Floats]) -> Biographies:
-    """From the snapshots of one run: ids [n] and probabilities [n, K] of each evaluation. Pictures that are not in all of them are left out."""
+    """From the snapshots of one run: ids [n] and probabilities [n, K] of each evaluation. Pictures that are not in all
+    of them are left out.
+    """
     common = ids[0]
     for other in ids[1:]:
         common = np.intersect1d(common, other)

@@ -1,4 +1,6 @@
-"""What features are worth: nearest neighbors and linear classifiers on them, from few labels or all. numpy and scikit-learn."""
+"""What features are worth: nearest neighbors and linear classifiers on them, from few labels or all. numpy and
+scikit-learn.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _NEVER = -1e4  # bias of a class without a label: probability 0, still finite in
 
 
 class LinearProbe(NamedTuple):
-    """Logits are weight @ (features - mean) / std + bias. mean, std: float32 [D]. weight: float32 [K, D]. bias: float32 [K]."""
+    """Logits are weight @ (features - mean) / std + bias. mean, std: float32 [D]. weight: float32 [K, D]. bias: float32
+    [K].
+    """
 
     mean: Floats
     std: Floats
@@ -34,18 +38,22 @@ class LinearProbe(NamedTuple):
 
 
 def few_per_class(labels: Ints, rank: Ints, per_class: int) -> Ints:
-    """Rows of the `per_class` pictures of lowest rank in each class, or of all where a class has fewer; unknown labels (-1) are passed over.
+    """Rows of the `per_class` pictures of lowest rank in each class, or of all where a class has fewer; unknown labels
+    (-1) are passed over.
 
-    labels, rank: [N]. The rank of a picture does not depend on the others here, so draws from two overlapping sets agree where they can, and
-    the pictures for 1 per class are among those for 5.
+    labels, rank: [N]. The rank of a picture does not depend on the others here, so draws from two overlapping sets
+    agree where they can, and the pictures for 1 per class are among those for 5.
     """
     order = np.argsort(rank, kind="stable")
     chosen = [order[labels[order] == k][:per_class] for k in np.unique(labels[labels >= 0])]
     return np.sort(np.concatenate(chosen)) if chosen else order[:0]
 
 
-def neighbor_votes(bank: Floats, labels: Ints, queries: Floats, classes: int, k: int, temperature: float = 0.07) -> Floats:
-    """Shares of each class in the votes of the k nearest by cosine, each weighted exp(cosine / temperature) (Wu et al. 2018, arXiv:1805.01978).
+def neighbor_votes(
+    bank: Floats, labels: Ints, queries: Floats, classes: int, k: int, temperature: float = 0.07
+) -> Floats:
+    """Shares of each class in the votes of the k nearest by cosine, each weighted exp(cosine / temperature) (Wu et al.
+    2018, arXiv:1805.01978).
 
     bank: [N, D] with labels [N] in 0..K-1; queries: [Q, D]. k is cut off at N. Returns [Q, K], rows sum to 1.
     """
@@ -69,8 +77,11 @@ def scale_of(features: Floats) -> tuple[Floats, Floats]:
     return features.mean(0, dtype=np.float64).astype(np.float32), np.where(std > 1e-6, std, 1).astype(np.float32)
 
 
-def fit_linear(features: Floats, labels: Ints, classes: int, scale: tuple[Floats, Floats], c: float, steps: int = 300) -> LinearProbe:
-    """Multinomial logistic regression on standardized features with an L2 penalty, solved by L-BFGS in at most `steps` steps.
+def fit_linear(
+    features: Floats, labels: Ints, classes: int, scale: tuple[Floats, Floats], c: float, steps: int = 300
+) -> LinearProbe:
+    """Multinomial logistic regression on standardized features with an L2 penalty, solved by L-BFGS in at most `steps`
+    steps.
 
     features: [N, D], labels: [N] in 0..K-1, N at least 1. A class without a label gets probability 0.
     """
@@ -84,9 +95,11 @@ def fit_linear(features: Floats, labels: Ints, classes: int, scale: tuple[Floats
     if len(known) == 1:
         bias[known] = 0
         return LinearProbe(mean, std, weight, bias)
-    # Products of a few pictures are over before a second thread has woken up; on a busy machine waiting for it took a minute.
+    # Products of a few pictures are over before a second thread has woken up; on a busy machine waiting for it took a
+    # minute.
     with warnings.catch_warnings(), threadpool_limits(1 if features.size < _WORTH_THREADS else None):
-        # 300 steps are far on the way, and validation chooses among such fits; one picture per class is not the mistake it is taken for.
+        # 300 steps are far on the way, and validation chooses among such fits; one picture per class is not the mistake
+        # it is taken for.
         warnings.simplefilter("ignore", UserWarning)
         fitted = LogisticRegression(C=c, max_iter=steps).fit((features - mean) / std, labels)
     if len(known) == 2:  # one sigmoid: the softmax of 0 and its logit
@@ -96,14 +109,28 @@ def fit_linear(features: Floats, labels: Ints, classes: int, scale: tuple[Floats
     return LinearProbe(mean, std, weight, bias)
 
 
-def choose_c(features: Floats, labels: Ints, classes: int, scale: tuple[Floats, Floats], draws: Sequence[Ints], held: tuple[Floats, Ints]) -> float:
-    """The value of GRID that is right most often on held-out pictures, over all draws of rows; of equals the most regularized.
+def choose_c(
+    features: Floats,
+    labels: Ints,
+    classes: int,
+    scale: tuple[Floats, Floats],
+    draws: Sequence[Ints],
+    held: tuple[Floats, Ints],
+) -> float:
+    """The value of GRID that is right most often on held-out pictures, over all draws of rows; of equals the most
+    regularized.
 
     held: features [V, D] and labels [V] of pictures that are not among the rows. WITHOUT_VALIDATION if there are none.
     """
     if not len(held[1]):
         return WITHOUT_VALIDATION
-    scores = [sum(accuracy(fit_linear(features[rows], labels[rows], classes, scale, c).logits(held[0]), held[1]) for rows in draws) for c in GRID]
+    scores = [
+        sum(
+            accuracy(fit_linear(features[rows], labels[rows], classes, scale, c).logits(held[0]), held[1])
+            for rows in draws
+        )
+        for c in GRID
+    ]
     return GRID[int(np.argmax(scores))]
 
 

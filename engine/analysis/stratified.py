@@ -9,10 +9,11 @@ Ints = NDArray[np.int64]
 
 
 def stratified(ids: Ints, strata: Ints, first: NDArray[np.bool_], limit: int) -> Ints:
-    """Places, rising, of at most `limit` of the samples: those in `first` before all others, and of each stratum its share.
+    """Places, rising, of at most `limit` of the samples: those in `first` before all others, and of each stratum its
+    share.
 
-    ids, strata: [N]; first: bool [N]. Chance is a hash of the id, so what is drawn depends on neither order nor seed, and the points of a
-    smaller draw from the same samples are among those of a larger one.
+    ids, strata: [N]; first: bool [N]. Chance is a hash of the id, so what is drawn depends on neither order nor seed,
+    and the points of a smaller draw from the same samples are among those of a larger one.
     """
     if len(ids) <= limit:
         return np.arange(len(ids))
@@ -21,7 +22,9 @@ def stratified(ids: Ints, strata: Ints, first: NDArray[np.bool_], limit: int) ->
     for group in np.unique(np.stack([strata, first]), axis=1).T:
         places = np.nonzero((strata == group[0]) & (first == group[1]))[0]
         places = places[np.argsort(rank[places], kind="stable")]
-        turn[places] = (np.arange(len(places)) + 0.5) / len(places)  # cut at any height, each group has given the same share
+        turn[places] = (np.arange(len(places)) + 0.5) / len(
+            places
+        )  # cut at any height, each group has given the same share
     return np.sort(np.lexsort((rank, turn, ~first))[:limit])
 
 

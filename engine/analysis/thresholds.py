@@ -12,12 +12,16 @@ Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
 
 STARVED = 0.25
-"""A class is called starved where it gets less than this share of the pseudo-labels that it would have if all classes got as many."""
+"""A class is called starved where it gets less than this share of the pseudo-labels that it would have if all classes
+got as many.
+"""
 
 
 @dataclass(frozen=True)
 class Guesses:
-    """What a model believed of unlabeled pictures. ids, labels: int64 [N]; confidence: float [N] in [0, 1]; truth: int64 [N], -1 where unknown."""
+    """What a model believed of unlabeled pictures. ids, labels: int64 [N]; confidence: float [N] in [0, 1]; truth:
+    int64 [N], -1 where unknown.
+    """
 
     ids: Labels
     labels: Labels
@@ -41,8 +45,9 @@ class Guesses:
 class Kept:
     """What a threshold keeps of N guesses over K classes.
 
-    mask_rate: kept / N. accuracy: share right of the kept ones whose truth is known, NaN if there are none. used: int64 [K], kept guesses by the
-    class they name. coverage: float [K], of the pictures that truly are of a class the share that is kept, whatever they are taken for; NaN where none is known.
+    mask_rate: kept / N. accuracy: share right of the kept ones whose truth is known, NaN if there are none. used: int64
+    [K], kept guesses by the class they name. coverage: float [K], of the pictures that truly are of a class the share
+    that is kept, whatever they are taken for; NaN where none is known.
     """
 
     count: int
@@ -78,7 +83,9 @@ def sweep(guesses: Guesses, thresholds: Floats) -> tuple[Floats, Floats]:
 
 
 def starved(used: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Classes that got fewer than STARVED of an even share of the pseudo-labels, the hungriest first; none where there are no pseudo-labels at all."""
+    """Classes that got fewer than STARVED of an even share of the pseudo-labels, the hungriest first; none where there
+    are no pseudo-labels at all.
+    """
     even = used.sum() / max(1, len(used))
     hungry = np.flatnonzero(used < STARVED * even)
     return hungry[np.argsort(used[hungry], kind="stable")]

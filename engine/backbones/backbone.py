@@ -15,8 +15,8 @@ from engine.errors import ConfigError
 class Backbone(nn.Module):
     """Images float [B, C, H, W] in [0, 1] to features [B, D].
 
-    Normalization by the training pictures' mean and std per channel is the first operation and lives in buffers, so that whoever loads the
-    weights cannot forget it. Raises ConfigError for pictures smaller than `smallest` pixels.
+    Normalization by the training pictures' mean and std per channel is the first operation and lives in buffers, so
+    that whoever loads the weights cannot forget it. Raises ConfigError for pictures smaller than `smallest` pixels.
     """
 
     Params: ClassVar[type[BackboneParams]]
@@ -32,7 +32,10 @@ class Backbone(nn.Module):
     def __init__(self, params: BackboneParams, channels: int, size: int) -> None:
         super().__init__()
         if size < self.smallest:
-            raise ConfigError(f"{params.name} needs pictures of at least {self.smallest} pixels, but these have {size}: choose another backbone or enlarge the pictures.")
+            raise ConfigError(
+                f"{params.name} needs pictures of at least {self.smallest} pixels, but these have {size}: choose"
+                " another backbone or enlarge the pictures."
+            )
         self.params, self.channels, self.size = params, channels, size
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
@@ -44,8 +47,12 @@ class Backbone(nn.Module):
         return (images - self.mean[:, None, None]) / self.std[:, None, None]
 
     def pretrained(self) -> dict[str, Tensor]:
-        """Weights that others trained for this network, by the names of its own state. Raises ConfigError if there are none, or no network to fetch them."""
-        raise ConfigError(f"There are no pretrained weights for {self.params.name}: start from random, run:<id> or file:<path>.")
+        """Weights that others trained for this network, by the names of its own state. Raises ConfigError if there are
+        none, or no network to fetch them.
+        """
+        raise ConfigError(
+            f"There are no pretrained weights for {self.params.name}: start from random, run:<id> or file:<path>."
+        )
 
     def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a file by the names of this network's own state, where other names for them are common."""

@@ -13,10 +13,11 @@ from engine.registry import backbones
 
 @backbones.register
 class ConvEncoder(Backbone):
-    """3x3 convolutions of 64, 128 and 256 channels, each with batch norm and ReLU, the mean over all places, and a linear layer to D features.
+    """3x3 convolutions of 64, 128 and 256 channels, each with batch norm and ReLU, the mean over all places, and a
+    linear layer to D features.
 
-    The largest of every 2x2 places is kept after the first and second convolution. Tutorials leave batch norm out; with it, few steps go
-    much further. The features are signed: there is no ReLU behind the linear layer.
+    The largest of every 2x2 places is kept after the first and second convolution. Tutorials leave batch norm out; with
+    it, few steps go much further. The features are signed: there is no ReLU behind the linear layer.
     """
 
     class Params(BackboneParams):
@@ -33,7 +34,9 @@ class ConvEncoder(Backbone):
         self.feature_size = params.output
 
     def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.output(self.blocks(images).mean((2, 3)))  # mean, not adaptive pooling: it is deterministic on every device
+        features: Tensor = self.output(
+            self.blocks(images).mean((2, 3))
+        )  # mean, not adaptive pooling: it is deterministic on every device
         return features
 
     def stages(self) -> list[nn.Module]:

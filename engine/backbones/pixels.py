@@ -19,7 +19,9 @@ class Pixels(Backbone):
         name: Literal["pixels"] = "pixels"
 
     title = "Raw pixels"
-    summary = "No network: the picture itself, for graphs of similar pictures and as the reference for learned features."
+    summary = (
+        "No network: the picture itself, for graphs of similar pictures and as the reference for learned features."
+    )
     smallest = 1
     learns = False
 

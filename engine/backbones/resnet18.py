@@ -23,14 +23,18 @@ PHOTOS_FROM = 64
 class ResNet18(Backbone):
     """ResNet-18 (He et al. 2016, arXiv:1512.03385) without its classification layer: D = 512 features.
 
-    Pictures below 64 pixels get the stem of SimCLR's appendix B.9: a 3x3 convolution of stride 1 in place of 7x7 of stride 2, and no max
-    pooling. Two CPU cores need seconds for a step at 32 pixels: it is meant for a GPU.
+    Pictures below 64 pixels get the stem of SimCLR's appendix B.9: a 3x3 convolution of stride 1 in place of 7x7 of
+    stride 2, and no max pooling. Two CPU cores need seconds for a step at 32 pixels: it is meant for a GPU.
     """
 
     class Params(BackboneParams):
         name: Literal["resnet18"] = "resnet18"
         stem: Literal["auto", "small", "photo"] = param(
-            "auto", help="small: 3x3 convolution, full size. photo: 7x7 convolution and pooling, a quarter of the size. auto: small below 64 pixels."
+            "auto",
+            help=(
+                "small: 3x3 convolution, full size. photo: 7x7 convolution and pooling, a quarter of the size. auto:"
+                " small below 64 pixels."
+            ),
         )
 
     title = "ResNet-18"
@@ -39,7 +43,9 @@ class ResNet18(Backbone):
     has_pretrained = True
 
     def __init__(self, params: Params, channels: int, size: int) -> None:
-        from torchvision.models import resnet18  # here, because importing it takes longer than everything else of the catalog
+        from torchvision.models import (
+            resnet18,
+        )  # here, because importing it takes longer than everything else of the catalog
 
         super().__init__(params, channels, size)
         network = resnet18(weights=None)
@@ -61,7 +67,8 @@ class ResNet18(Backbone):
         return [self.stem, *self.layers]
 
     def pretrained(self) -> dict[str, Tensor]:
-        """torchvision's weights of ImageNet (IMAGENET1K_V1), with the normalization they were trained with; downloaded once into torch's cache.
+        """torchvision's weights of ImageNet (IMAGENET1K_V1), with the normalization they were trained with; downloaded
+        once into torch's cache.
 
         They belong to the original stem and to color pictures.
         """
@@ -69,21 +76,28 @@ class ResNet18(Backbone):
 
         if self._small or self.channels != 3:
             raise ConfigError(
-                "The pretrained ResNet-18 reads color pictures through the original stem: set backbone.stem to photo, bring your pictures to 64 pixels or more, "
-                "or start from random, run:<id> or file:<path>."
+                "The pretrained ResNet-18 reads color pictures through the original stem: set backbone.stem to photo,"
+                " bring your pictures to 64 pixels or more, or start from random, run:<id> or file:<path>."
             )
         patience = socket.getdefaulttimeout()
         socket.setdefaulttimeout(PATIENCE)  # torch's own download would wait for ever
         try:
             theirs = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
-        except Exception as error:  # no network, no room, a damaged file in the cache: all of them mean the same to a person
+        except (
+            Exception
+        ) as error:  # no network, no room, a damaged file in the cache: all of them mean the same to a person
             raise ConfigError(
-                f"The pretrained weights of ResNet-18 could not be fetched ({type(error).__name__}): connect to the internet once, put {_file_name()} into "
-                f"{Path(torch.hub.get_dir()) / 'checkpoints'}, or start from random, run:<id> or file:<path>."
+                f"The pretrained weights of ResNet-18 could not be fetched ({type(error).__name__}): connect to the"
+                f" internet once, put {_file_name()} into {Path(torch.hub.get_dir()) / 'checkpoints'}, or start from"
+                " random, run:<id> or file:<path>."
             ) from None
         finally:
             socket.setdefaulttimeout(patience)
-        return {**self.own_names(theirs), "mean": torch.tensor([0.485, 0.456, 0.406]), "std": torch.tensor([0.229, 0.224, 0.225])}
+        return {
+            **self.own_names(theirs),
+            "mean": torch.tensor([0.485, 0.456, 0.406]),
+            "std": torch.tensor([0.229, 0.224, 0.225]),
+        }
 
     def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Also torchvision's names are understood."""

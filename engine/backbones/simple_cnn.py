@@ -1,4 +1,6 @@
-"""simple_cnn: the smallest network that can be called convolutional, for seeing what the method does without the network's help."""
+"""simple_cnn: the smallest network that can be called convolutional, for seeing what the method does without the
+network's help.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from engine.registry import backbones
 
 @backbones.register
 class SimpleCNN(Backbone):
-    """One 3x3 convolution of 8 channels and ReLU, averaged to a grid of at most 8x8 cells; a linear layer on top is the method's head."""
+    """One 3x3 convolution of 8 channels and ReLU, averaged to a grid of at most 8x8 cells; a linear layer on top is the
+    method's head.
+    """
 
     class Params(BackboneParams):
         name: Literal["simple_cnn"] = "simple_cnn"

@@ -13,16 +13,24 @@ from engine.registry import backbones
 
 @backbones.register
 class SmallCNN(Backbone):
-    """3x3 convolutions of w, 2w, 4w, 4w channels, each with batch norm and ReLU, then the mean over all places: D = 4w features.
+    """3x3 convolutions of w, 2w, 4w, 4w channels, each with batch norm and ReLU, then the mean over all places: D = 4w
+    features.
 
-    The largest of every 2x2 places is kept after the second and third convolution. From 16 pixels on the first convolution halves the
-    picture, because full-size feature maps of 28 and 32 pixel pictures cost a CPU three times what the rest of the step costs
-    (docs/decisions/0004-small-cnn.md). Batch norm keeps torch's momentum of 0.1: short runs need it.
+    The largest of every 2x2 places is kept after the second and third convolution. From 16 pixels on the first
+    convolution halves the picture, because full-size feature maps of 28 and 32 pixel pictures cost a CPU three times
+    what the rest of the step costs (docs/decisions/0004-small-cnn.md). Batch norm keeps torch's momentum of 0.1: short
+    runs need it.
     """
 
     class Params(BackboneParams):
         name: Literal["small_cnn"] = "small_cnn"
-        width: int = param(16, ge=4, le=256, symbol="w", help="Channels of the first convolution; the others have 2, 4 and 4 times as many.")
+        width: int = param(
+            16,
+            ge=4,
+            le=256,
+            symbol="w",
+            help="Channels of the first convolution; the others have 2, 4 and 4 times as many.",
+        )
 
     title = "Small CNN"
     summary = "Four 3x3 convolutions with batch norm, sized for a laptop's CPU."

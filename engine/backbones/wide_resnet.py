@@ -14,17 +14,27 @@ from engine.registry import backbones
 
 @backbones.register
 class WideResNet(Backbone):
-    """Zagoruyko and Komodakis 2016 (arXiv:1605.07146), as Oliver et al. 2018 (arXiv:1804.09170) use it: pre-activation blocks, LeakyReLU of slope 0.1.
+    """Zagoruyko and Komodakis 2016 (arXiv:1605.07146), as Oliver et al. 2018 (arXiv:1804.09170) use it: pre-activation
+    blocks, LeakyReLU of slope 0.1.
 
-    Three groups of (depth - 4) / 6 blocks with 16, 32 and 64 times `widen` channels; the second and third begin with stride 2. The shortcut
-    is a 1x1 convolution where the channels change; it starts from the activated input in the first block, as in the authors' code.
-    D = 64 times `widen` features.
+    Three groups of (depth - 4) / 6 blocks with 16, 32 and 64 times `widen` channels; the second and third begin with
+    stride 2. The shortcut is a 1x1 convolution where the channels change; it starts from the activated input in the
+    first block, as in the authors' code. D = 64 times `widen` features.
     """
 
     class Params(BackboneParams):
         name: Literal["wide_resnet"] = "wide_resnet"
         depth: Literal[10, 16, 22, 28, 40] = param(28, help="Layers: six times the blocks of a group, and four.")
-        momentum: float = param(0.1, gt=0, le=1, advanced=True, help="Share of a batch in batch norm's running statistics; the paper's code takes 0.001, for a million steps.")
+        momentum: float = param(
+            0.1,
+            gt=0,
+            le=1,
+            advanced=True,
+            help=(
+                "Share of a batch in batch norm's running statistics; the paper's code takes 0.001, for a million"
+                " steps."
+            ),
+        )
         widen: int = param(2, ge=1, le=16, symbol="k", help="Channels, as a multiple of the original ResNet's.")
 
     title = "Wide ResNet"
@@ -36,7 +46,17 @@ class WideResNet(Backbone):
         self.stem = _kernel(channels, 16, 3)
         self.groups = nn.Sequential(
             *(
-                nn.Sequential(*(_Block(widths[i] if j == 0 else widths[i + 1], widths[i + 1], 2 if i and j == 0 else 1, activate_both=i == j == 0) for j in range(blocks)))
+                nn.Sequential(
+                    *(
+                        _Block(
+                            widths[i] if j == 0 else widths[i + 1],
+                            widths[i + 1],
+                            2 if i and j == 0 else 1,
+                            activate_both=i == j == 0,
+                        )
+                        for j in range(blocks)
+                    )
+                )
                 for i in range(3)
             )
         )

@@ -8,15 +8,20 @@ from numpy.typing import NDArray
 Candidates = NDArray[np.bool_]
 
 
-def uniform_candidates(labels: NDArray[np.int64], classes: int, rate: float, rng: np.random.Generator, repair: bool) -> Candidates:
+def uniform_candidates(
+    labels: NDArray[np.int64], classes: int, rate: float, rng: np.random.Generator, repair: bool
+) -> Candidates:
     """Each wrong label joins the true one with probability `rate`, by itself.
 
-    labels: int64 [n], 0..K-1. Returns bool [n, K]. With `repair`, a picture that no wrong label joined gets one at random (PRODEN, Lv et al.
-    2020, arXiv:2002.08053, section 4.1); without, some sets hold the true label alone (PiCO, Wang et al. 2022, arXiv:2201.08984).
+    labels: int64 [n], 0..K-1. Returns bool [n, K]. With `repair`, a picture that no wrong label joined gets one at
+    random (PRODEN, Lv et al. 2020, arXiv:2002.08053, section 4.1); without, some sets hold the true label alone (PiCO,
+    Wang et al. 2022, arXiv:2201.08984).
     """
     n = len(labels)
     sets = rng.random((n, classes)) < rate
-    forced = (labels + rng.integers(1, classes, n)) % classes  # a wrong label each; drawn always, so that `repair` changes no other draw
+    forced = (
+        labels + rng.integers(1, classes, n)
+    ) % classes  # a wrong label each; drawn always, so that `repair` changes no other draw
     rows = np.arange(n)
     sets[rows, labels] = True
     if repair:

@@ -1,4 +1,6 @@
-"""ImageSet: pictures, in memory or memory-mapped, with labels and stable sample ids, and the base class of what loads one."""
+"""ImageSet: pictures, in memory or memory-mapped, with labels and stable sample ids, and the base class of what loads
+one.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ Cancelled = Callable[[], bool]
 
 
 class Known(NamedTuple):
-    """What was computed when a set was imported, because it means reading every pixel. histogram: int64 [C, 256], of the training pictures."""
+    """What was computed when a set was imported, because it means reading every pixel. histogram: int64 [C, 256], of
+    the training pictures.
+    """
 
     content_hash: str
     histogram: NDArray[np.int64]
@@ -31,9 +35,9 @@ class Known(NamedTuple):
 class ImageSet:
     """Pictures of one size.
 
-    images: uint8 [N, C, H, W], C 1 or 3. labels: int64 [N], 0..K-1, -1 where unknown. ids: int64 [N], unique and stable: the same
-    picture has the same id in every run. is_test: bool [N], the fixed test pictures. symmetries: what leaves the meaning alone ({"flip"}).
-    known: given by who kept it from an import; it must be what would be computed.
+    images: uint8 [N, C, H, W], C 1 or 3. labels: int64 [N], 0..K-1, -1 where unknown. ids: int64 [N], unique and
+    stable: the same picture has the same id in every run. is_test: bool [N], the fixed test pictures. symmetries: what
+    leaves the meaning alone ({"flip"}). known: given by who kept it from an import; it must be what would be computed.
     Raises ShapeError if the arrays disagree in N.
     """
 
@@ -49,7 +53,9 @@ class ImageSet:
     def __post_init__(self) -> None:
         lengths = {len(self.images), len(self.labels), len(self.ids), len(self.is_test)}
         if len(lengths) != 1:
-            raise ShapeError(f"{self.name}: images, labels, ids and is_test must have one length, but have {sorted(lengths)}.")
+            raise ShapeError(
+                f"{self.name}: images, labels, ids and is_test must have one length, but have {sorted(lengths)}."
+            )
 
     @property
     def channels(self) -> int:
@@ -75,12 +81,16 @@ class ImageSet:
 
     @cached_property
     def histogram(self) -> NDArray[np.int64]:
-        """How often each value occurs in each channel of the training pictures: int64 [C, 256]. Test pictures are not looked at."""
+        """How often each value occurs in each channel of the training pictures: int64 [C, 256]. Test pictures are not
+        looked at.
+        """
         return histogram(self.images, self.is_test) if self.known is None else self.known.histogram
 
 
 class DataSource(ABC):
-    """A data set by name: its settings, one plain sentence for the form, and `load`. A set that must be imported first is a DecodedSource."""
+    """A data set by name: its settings, one plain sentence for the form, and `load`. A set that must be imported first
+    is a DecodedSource.
+    """
 
     Params: ClassVar[type[DataParams]]
     title: ClassVar[str]
@@ -95,19 +105,25 @@ class DataSource(ABC):
         """Read or make the pictures. Raises FewLabError with one sentence if that cannot be done."""
 
     def ready(self) -> bool:
-        """Whether `load` answers at once. False: it would first download or import, so call `prepare` and show its progress. Raises DataError."""
+        """Whether `load` answers at once. False: it would first download or import, so call `prepare` and show its
+        progress. Raises DataError.
+        """
         return True
 
     def prepare(self, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Report | None:
-        """Download and import what `load` needs, if that was not done before; the report of the import, None for a set that needs none.
+        """Download and import what `load` needs, if that was not done before; the report of the import, None for a set
+        that needs none.
 
-        progress(done, total) is called now and then; `cancelled` is asked as often. Raises ImportCancelled, and DataError with one sentence.
+        progress(done, total) is called now and then; `cancelled` is asked as often. Raises ImportCancelled, and
+        DataError with one sentence.
         """
         return None
 
 
 def histogram(images: NDArray[np.uint8], is_test: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Counts of each value in each channel of the pictures that are not test ones: int64 [C, 256]. Block by block: bincount needs 8 bytes for each."""
+    """Counts of each value in each channel of the pictures that are not test ones: int64 [C, 256]. Block by block:
+    bincount needs 8 bytes for each.
+    """
     channels = images.shape[1]
     counts = np.zeros((channels, 256), dtype=np.int64)
     rows = max(1, (4 << 20) // max(1, int(np.prod(images.shape[1:]))))
@@ -119,7 +135,9 @@ def histogram(images: NDArray[np.uint8], is_test: NDArray[np.bool_]) -> NDArray[
 
 
 def stratified_test(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """A fixed test split of `share` of every class, for sets without an official one: bool [N]. The same for every seed. Unknown labels (-1) stay out."""
+    """A fixed test split of `share` of every class, for sets without an official one: bool [N]. The same for every
+    seed. Unknown labels (-1) stay out.
+    """
     rng = np.random.default_rng(20130215)
     chosen = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels[labels >= 0]):

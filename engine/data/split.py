@@ -20,8 +20,9 @@ Ids = NDArray[np.int64]
 class Split:
     """Sample ids of each part, in the order that `rows` of the parts refer to.
 
-    pool is every training picture, the labeled ones included: what the unlabeled stream draws from (FixMatch's authors do the same).
-    candidates: bool [len(pool), K], the possible labels of each picture of the pool, where the data has partial labels; no label is known then.
+    pool is every training picture, the labeled ones included: what the unlabeled stream draws from (FixMatch's authors
+    do the same). candidates: bool [len(pool), K], the possible labels of each picture of the pool, where the data has
+    partial labels; no label is known then.
     """
 
     labeled: Ids
@@ -37,9 +38,11 @@ class Split:
 
 
 def make_split(images: ImageSet, params: DataParams) -> Split:
-    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`. Without labels, `labeled` is empty.
+    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`.
+    Without labels, `labeled` is empty.
 
-    The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a class has too few pictures.
+    The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a
+    class has too few pictures.
     """
     rng = np.random.default_rng(params.split_seed)
     labels, ids = images.labels, images.ids
@@ -54,11 +57,17 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
         wanted = params.labels.per_class
         for name, rows in zip(images.class_names, rest, strict=True):
             if len(rows) < wanted:
-                raise ConfigError(f"{wanted} labels per class are asked for, but class {name!r} has {len(rows)} training pictures: ask for at most {min(map(len, rest))}.")
+                raise ConfigError(
+                    f"{wanted} labels per class are asked for, but class {name!r} has {len(rows)} training pictures:"
+                    f" ask for at most {min(map(len, rest))}."
+                )
         labeled = np.concatenate([rows[:wanted] for rows in rest])
     elif isinstance(params.labels, PartialLabels):
         if len(unknown):
-            raise ConfigError(f"Candidate labels are drawn around the true one, but {len(unknown)} training pictures have none: choose few labels instead.")
+            raise ConfigError(
+                f"Candidate labels are drawn around the true one, but {len(unknown)} training pictures have none:"
+                " choose few labels instead."
+            )
         labeled = np.empty(0, np.int64)
         # A stream of its own: another rate or generator leaves the split as it is.
         chance = np.random.default_rng(derive(params.split_seed or 0, "candidates"))

@@ -1,4 +1,5 @@
-"""A person's picture file -> pixels a model can be asked about. The file is hostile until shown otherwise: every refusal is a PictureError.
+"""A person's picture file -> pixels a model can be asked about. The file is hostile until shown otherwise: every
+refusal is a PictureError.
 
 Pillow and numpy only. Dimension letters: H W pixels of the file, C channels (1 grey, 3 color).
 """
@@ -36,11 +37,13 @@ _TURNS = {  # EXIF orientation -> what brings the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# catch_warnings changes the filters of the whole process: of threads inside it at once, only the first may enter and the last leave it.
+# catch_warnings changes the filters of the whole process: of threads inside it at once, only the first may enter and
+# the last leave it.
 _warnings_lock = threading.Lock()
 _silent = 0
 _filters = warnings.catch_warnings()
-# Threads that decode side by side take turns at pictures of many pixels: each needs a dozen bytes per pixel while it is made upright.
+# Threads that decode side by side take turns at pictures of many pixels: each needs a dozen bytes per pixel while it is
+# made upright.
 LARGE = 4_000_000
 _large_lock = threading.Lock()
 
@@ -53,29 +56,36 @@ class Fitted(NamedTuple):
 
 
 def read_picture(data: bytes, name: str = "picture", smallest: int | None = None) -> Pixels:
-    """The picture in `data` as a person would see it: uint8 [H, W, 1] if it is stored as grey (or in a palette of greys only), else [H, W, 3] (RGB).
+    """The picture in `data` as a person would see it: uint8 [H, W, 1] if it is stored as grey (or in a palette of greys
+    only), else [H, W, 3] (RGB).
 
-    The format is decided by the content, never by `name`, which only appears (shortened) in error sentences. Applied: EXIF orientation, alpha and
-    transparent colors on white, palettes, 16-bit and floating-point grey scaled to 8 bits, CMYK, YCbCr and LAB to RGB, the first frame of an
-    animation. Not applied: embedded color profiles, because the pictures of data sets are read without them too.
-    smallest: a JPEG may come at a half, a quarter or an eighth of its size if both sides keep this many pixels: many times faster where it is
-    made small anyway.
-    Raises PictureError, and nothing else, if the bytes are not one picture of an allowed format within LARGEST_FILE and MOST_PIXELS; the pixel limit
-    is checked on the header, before anything is decoded.
+    The format is decided by the content, never by `name`, which only appears (shortened) in error sentences. Applied:
+    EXIF orientation, alpha and transparent colors on white, palettes, 16-bit and floating-point grey scaled to 8 bits,
+    CMYK, YCbCr and LAB to RGB, the first frame of an animation. Not applied: embedded color profiles, because the
+    pictures of data sets are read without them too. smallest: a JPEG may come at a half, a quarter or an eighth of its
+    size if both sides keep this many pixels: many times faster where it is made small anyway. Raises PictureError, and
+    nothing else, if the bytes are not one picture of an allowed format within LARGEST_FILE and MOST_PIXELS; the pixel
+    limit is checked on the header, before anything is decoded.
     """
     shown = short_name(name)
     if not data:
         raise PictureError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} picture.", "empty")
     if len(data) > LARGEST_FILE:
         size = f"{math.ceil(len(data) / 1e5) / 10:.1f} MB"
-        raise PictureError(f"{shown} has {size}, but pictures may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try again.", "too large")
+        raise PictureError(
+            f"{shown} has {size}, but pictures may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try"
+            " again.",
+            "too large",
+        )
     with without_warnings():
         return _decode(data, shown, smallest)
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Pillow warns about odd metadata; what matters here becomes a PictureError. Around many pictures, so that not each pays for it."""
+    """Pillow warns about odd metadata; what matters here becomes a PictureError. Around many pictures, so that not each
+    pays for it.
+    """
     global _silent, _filters
     with _warnings_lock:
         if _silent == 0:
@@ -103,42 +113,55 @@ def fit_picture(
 ) -> Fitted:
     """`picture` (uint8 [H, W, 1 or 3]) in the size and channels (1 or 3) of a data set.
 
-    fit: "pad" keeps the whole picture and fills the rest with the color of its own border, "crop" keeps the middle square, "squash" ignores the
-    aspect ratio.
-    invert: "yes" turns dark into light; "auto" does so if the picture's border and the data set's border lie more than half the range apart.
-    background: the mean brightness, 0 (black) to 1 (white), of the borders of the data set's pictures: near 0 for white digits on black, about
-    0.5 for photographs, which therefore never invert. None: "auto" leaves the picture as it is.
+    fit: "pad" keeps the whole picture and fills the rest with the color of its own border, "crop" keeps the middle
+    square, "squash" ignores the aspect ratio. invert: "yes" turns dark into light; "auto" does so if the picture's
+    border and the data set's border lie more than half the range apart. background: the mean brightness, 0 (black) to 1
+    (white), of the borders of the data set's pictures: near 0 for white digits on black, about 0.5 for photographs,
+    which therefore never invert. None: "auto" leaves the picture as it is.
 
-    Resized with an antialiased bilinear filter: it never leaves the range of its input, so a hard pen stroke gets no bright halo (Lanczos draws
-    one, and on 8 x 8 pixels the halo is as wide as the stroke), and it is what data sets are usually prepared with.
+    Resized with an antialiased bilinear filter: it never leaves the range of its input, so a hard pen stroke gets no
+    bright halo (Lanczos draws one, and on 8 x 8 pixels the halo is as wide as the stroke), and it is what data sets are
+    usually prepared with.
     """
     if picture.ndim != 3 or picture.shape[2] not in (1, 3) or 0 in picture.shape or picture.dtype != np.uint8:
         raise ValueError(f"picture must be uint8 [H, W, 1 or 3], but is {picture.dtype} {list(picture.shape)}")
     if size < 1 or channels not in (1, 3):
         raise ValueError(f"size must be at least 1 and channels 1 or 3, but they are {size} and {channels}")
-    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).convert("L" if channels == 1 else "RGB")
+    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).convert(
+        "L" if channels == 1 else "RGB"
+    )
     if fit == "crop":
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side))
     turns = invert == "auto" and background is not None
-    border = _border(np.asarray(image)) if turns or (fit == "pad" and image.width != image.height) else np.zeros(channels, np.uint8)
+    border = (
+        _border(np.asarray(image))
+        if turns or (fit == "pad" and image.width != image.height)
+        else np.zeros(channels, np.uint8)
+    )
     scale = size / max(image.size)
-    width, height = (max(1, round(image.width * scale)), max(1, round(image.height * scale))) if fit == "pad" else (size, size)
+    width, height = (
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))) if fit == "pad" else (size, size)
+    )
     small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
 
     fitted = np.empty((size, size, channels), np.uint8)
     fitted[:] = border
     top, left = (size - height) // 2, (size - width) // 2
     fitted[top : top + height, left : left + width] = small
-    inverted = invert == "yes" or (turns and background is not None and abs(float(border.mean()) / 255 - background) > 0.5)
+    inverted = invert == "yes" or (
+        turns and background is not None and abs(float(border.mean()) / 255 - background) > 0.5
+    )
     if inverted:
         fitted = 255 - fitted
     return Fitted(np.ascontiguousarray(fitted.transpose(2, 0, 1)), inverted)
 
 
 def short_name(name: str, limit: int = 40) -> str:
-    """A file name fit for a sentence, in quotes: no folders, no line breaks or other invisible characters, the middle left out beyond `limit`."""
+    """A file name fit for a sentence, in quotes: no folders, no line breaks or other invisible characters, the middle
+    left out beyond `limit`.
+    """
     last = re.split(r"[/\\]", name.strip().rstrip("/\\"))[-1]
     clean = " ".join("".join(c if c.isprintable() else " " for c in last).split()) or "picture"
     if len(clean) > limit:
@@ -164,17 +187,25 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
             return _upright_pixels(image)
     except Exception:  # noqa: BLE001  as above; MemoryError included
         kind = "JPEG" if image.format == "MPO" else image.format
-        raise PictureError(f"{shown} is a damaged or cut-off {kind} file ({len(data):,} bytes) whose pixels cannot be decoded: save or download it again.", "damaged") from None
+        raise PictureError(
+            f"{shown} is a damaged or cut-off {kind} file ({len(data):,} bytes) whose pixels cannot be decoded: save or"
+            " download it again.",
+            "damaged",
+        ) from None
 
 
 def _too_many_pixels(shown: str, millions: str) -> PictureError:
     return PictureError(
-        f"{shown} claims {millions} million pixels, but pictures may have at most {MOST_PIXELS / 1e6:.0f} million: make it smaller and try again.", "too many pixels"
+        f"{shown} claims {millions} million pixels, but pictures may have at most {MOST_PIXELS / 1e6:.0f} million: make"
+        " it smaller and try again.",
+        "too many pixels",
     )
 
 
 def _not_a_picture(data: bytes, shown: str) -> PictureError:
-    """What the bytes look like instead, because "not a picture" alone leaves a person with an SVG or a phone's HEIC puzzled."""
+    """What the bytes look like instead, because "not a picture" alone leaves a person with an SVG or a phone's HEIC
+    puzzled.
+    """
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     brand = data[4:12]
     if head.startswith(b"%pdf"):
@@ -186,12 +217,18 @@ def _not_a_picture(data: bytes, shown: str) -> PictureError:
     elif brand in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftypavif"):
         kind = "a HEIC or AVIF photo"
     elif data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")) or data[8:12] == b"WEBP":
-        return PictureError(f"{shown} begins like a picture but its header is damaged or cut off ({len(data):,} bytes): save or download it again.", "damaged")
+        return PictureError(
+            f"{shown} begins like a picture but its header is damaged or cut off ({len(data):,} bytes): save or"
+            " download it again.",
+            "damaged",
+        )
     elif all(byte >= 32 or byte in b"\t\r\n\f" for byte in head):
         kind = "text"
     else:
         kind = "something else"
-    return PictureError(f"{shown} is not a picture this app reads (it looks like {kind}): save it as {_ALLOWED} and try again.")
+    return PictureError(
+        f"{shown} is not a picture this app reads (it looks like {kind}): save it as {_ALLOWED} and try again."
+    )
 
 
 def _upright_pixels(image: Image.Image) -> Pixels:
@@ -232,13 +269,17 @@ def _grey(image: Image.Image) -> Pixels:
         grey, alpha = grey_alpha[..., 0], grey_alpha[..., 3]
         return ((grey * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     values = np.asarray(image).astype(np.float64)
-    values = np.nan_to_num(values, posinf=values[np.isfinite(values)].max(initial=0.0), neginf=values[np.isfinite(values)].min(initial=0.0))
+    values = np.nan_to_num(
+        values, posinf=values[np.isfinite(values)].max(initial=0.0), neginf=values[np.isfinite(values)].min(initial=0.0)
+    )
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I") and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0
     elif image.mode == "F" and low >= 0 and high <= 255:
         low, high = 0.0, 1.0 if high <= 1 else 255.0
-    scaled = np.rint((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)  # 32-bit values have no agreed white: use their own range
+    scaled = np.rint((values - low) * (255.0 / max(high - low, 1e-12))).astype(
+        np.uint8
+    )  # 32-bit values have no agreed white: use their own range
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         scaled[values == transparent] = 255
@@ -246,7 +287,9 @@ def _grey(image: Image.Image) -> Pixels:
 
 
 def _border(pixels: Pixels) -> Pixels:
-    """The median color, [C], of the outermost pixels: what lies around the thing in the picture. One pixel wide: a frame drawn by hand is rare."""
+    """The median color, [C], of the outermost pixels: what lies around the thing in the picture. One pixel wide: a
+    frame drawn by hand is rare.
+    """
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     median: Pixels = np.median(edge, axis=0).astype(np.uint8)

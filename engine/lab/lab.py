@@ -22,8 +22,9 @@ Action = Literal["pause", "resume", "stop"]
 class Lab:
     """Trains queued runs one after another, in a warm process, while it holds the lock on the checkpoints folder.
 
-    Without the lock, because another FewLab trains there, it only adds to the queue and watches, and takes over when the lock is free.
-    `trainer` trains; `assistant` answers what needs torch (catalog, checks, predictions) while training goes on.
+    Without the lock, because another FewLab trains there, it only adds to the queue and watches, and takes over when
+    the lock is free. `trainer` trains; `assistant` answers what needs torch (catalog, checks, predictions) while
+    training goes on.
     """
 
     def __init__(self, checkpoints: Path | str) -> None:
@@ -36,7 +37,8 @@ class Lab:
         self._ended = threading.Event()
         self._closing = False
         self._lived = False
-        # Held while a run passes from the queue to the process: a stop, a move or a deletion comes before that or after it, never between.
+        # Held while a run passes from the queue to the process: a stop, a move or a deletion comes before that or after
+        # it, never between.
         self._handing_over = threading.RLock()
         self._current: RunFolder | None = None
         self._trained_by = 0  # process id of the child that got the current run
@@ -100,7 +102,9 @@ class Lab:
         self._wake.set()
 
     def command(self, run_id: str, action: Action) -> None:
-        """Pause, resume or stop the run that trains; a queued one can be stopped too. Raises LabError if it does not train here."""
+        """Pause, resume or stop the run that trains; a queued one can be stopped too. Raises LabError if it does not
+        train here.
+        """
         with self._handing_over:
             folder = self.store.open(run_id)
             if run_id == self.current:
@@ -109,12 +113,17 @@ class Lab:
             if action == "stop" and folder.status().state == "queued":
                 folder.update_status(state="stopped", reason=TAKEN_OUT)
                 return
-        raise LabError(f"Run {run_id} is not training here, so it cannot be told to {action}: its state is {folder.status().state}.")
+        raise LabError(
+            f"Run {run_id} is not training here, so it cannot be told to {action}: its state is"
+            f" {folder.status().state}."
+        )
 
     def change(self, run_id: str, key: str, value: Any) -> None:
         """Change a live setting of the run that trains. Raises LabError if it does not train here."""
         if run_id != self.current:
-            raise LabError(f"Run {run_id} is not training here, so {key} cannot be changed: start it again with the new value.")
+            raise LabError(
+                f"Run {run_id} is not training here, so {key} cannot be changed: start it again with the new value."
+            )
         self.trainer.send({"do": "set", "run": str(self.store.open(run_id).path), "key": key, "value": value})
 
     def delete(self, run_id: str) -> None:
@@ -142,7 +151,9 @@ class Lab:
         while not self._closing:
             try:
                 self._turn()
-            except Exception:  # a full disk or a folder without permission: the lab must still be there when that is mended
+            except (
+                Exception
+            ):  # a full disk or a folder without permission: the lab must still be there when that is mended
                 log.exception("the queue could not be worked on")
                 self._wake.wait(2.0)
 
@@ -168,7 +179,9 @@ class Lab:
         return True
 
     def _recover(self) -> None:
-        """With the lock held nobody trains: runs that still say so were cut off. What was training goes on; what was paused waits."""
+        """With the lock held nobody trains: runs that still say so were cut off. What was training goes on; what was
+        paused waits.
+        """
         self.store.sweep()
         for run in self.store.runs():
             try:
@@ -208,7 +221,11 @@ class Lab:
         # Queued, though its process lives: somebody resumed it the moment it had stopped.
         died = self._trained_by in self._gone
         if (state in ("running", "paused") or (state == "queued" and died)) and not self._closing:
-            self._write_off(folder, "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its last checkpoint.")
+            self._write_off(
+                folder,
+                "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its"
+                " last checkpoint.",
+            )
 
     def _write_off(self, folder: RunFolder, reason: str) -> None:
         try:

@@ -24,7 +24,9 @@ Message = dict[str, Any]
 
 @dataclass
 class _Child:
-    """One life of the child process, with the questions it was asked: a new life neither answers nor loses those of an old one."""
+    """One life of the child process, with the questions it was asked: a new life neither answers nor loses those of an
+    old one.
+    """
 
     process: subprocess.Popen[bytes]
     waiting: dict[int, Future[Any]] = field(default_factory=dict)
@@ -37,12 +39,18 @@ class _Child:
 class Link:
     """Starts `python -m module` in a session of its own, so that Ctrl-C reaches only the server.
 
-    The child ends by end-of-file on its input, whichever way this process ends. `on_event` is called from the reader thread with every
-    message that is no answer, and with {"event": "died", "pid": ...} when that child is gone. yields: the child leaves processors to others
-    who want them; where nobody does, it is no slower.
+    The child ends by end-of-file on its input, whichever way this process ends. `on_event` is called from the reader
+    thread with every message that is no answer, and with {"event": "died", "pid": ...} when that child is gone. yields:
+    the child leaves processors to others who want them; where nobody does, it is no slower.
     """
 
-    def __init__(self, log_file: Path, on_event: Callable[[Message], None] | None = None, yields: bool = False, module: str = "engine.lab.workers.training_worker") -> None:
+    def __init__(
+        self,
+        log_file: Path,
+        on_event: Callable[[Message], None] | None = None,
+        yields: bool = False,
+        module: str = "engine.lab.workers.training_worker",
+    ) -> None:
         self._log_file, self._yields, self._module = log_file, yields, module
         self._on_event = on_event or (lambda message: None)
         self._lock = threading.Lock()
@@ -64,11 +72,14 @@ class Link:
                     stderr=output,
                     cwd=Path(__file__).parents[2],
                     start_new_session=os.name != "nt",
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | (getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) if self._yields else 0),
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+                    | (getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) if self._yields else 0),
                 )
             self._child = _Child(process)
             assert process.stdout is not None
-            threading.Thread(target=self._read, args=(self._child, process.stdout), daemon=True, name="fewlab-link").start()
+            threading.Thread(
+                target=self._read, args=(self._child, process.stdout), daemon=True, name="fewlab-link"
+            ).start()
 
     @property
     def pid(self) -> int | None:
@@ -94,16 +105,22 @@ class Link:
             except (OSError, ValueError, AssertionError):
                 if child is not None and future is not None:
                     child.waiting.pop(message["id"], None)
-                raise LabError("The engine's process has ended: try again in a moment; its log is in the checkpoints folder.") from None
+                raise LabError(
+                    "The engine's process has ended: try again in a moment; its log is in the checkpoints folder."
+                ) from None
             return child.process.pid
 
     def ask(self, what: str, timeout: float = 60.0, **arguments: Any) -> Any:
-        """Ask and wait for the answer. Raises LabError with the engine's own sentence, or if no answer comes in `timeout` seconds."""
+        """Ask and wait for the answer. Raises LabError with the engine's own sentence, or if no answer comes in
+        `timeout` seconds.
+        """
         future = self.ask_later(what, **arguments)
         try:
             return future.result(timeout)
         except TimeoutError:
-            raise LabError(f"The engine did not answer within {timeout:.0f} s: it may still be starting; try again in a moment.") from None
+            raise LabError(
+                f"The engine did not answer within {timeout:.0f} s: it may still be starting; try again in a moment."
+            ) from None
 
     def ask_later(self, what: str, **arguments: Any) -> Future[Any]:
         """Ask without waiting."""
@@ -122,7 +139,9 @@ class Link:
                 log.debug("the child had already closed its input")
 
     def kill(self) -> None:
-        """End the child at once, whatever it does, and wait until it is gone; its questions get the sentence of any death."""
+        """End the child at once, whatever it does, and wait until it is gone; its questions get the sentence of any
+        death.
+        """
         with self._lock:
             if self._child is not None:
                 self._child.process.kill()

@@ -31,7 +31,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename durable. Windows cannot open folders, and some network file systems cannot flush them: there the rename alone must do."""
+    """Make a rename durable. Windows cannot open folders, and some network file systems cannot flush them: there the
+    rename alone must do.
+    """
     if os.name == "nt":
         return
     try:
@@ -47,7 +49,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_file(source: Path, target: Path) -> None:
-    """Rename over `target`, also a folder to a free name. On Windows, whoever has one of them open makes that fail for a moment: it is tried again."""
+    """Rename over `target`, also a folder to a free name. On Windows, whoever has one of them open makes that fail for
+    a moment: it is tried again.
+    """
     _patiently(lambda: os.replace(source, target))
 
 

@@ -34,12 +34,25 @@ PARTS: tuple[Part, ...] = ("labeled", "unlabeled", "validation", "test")  # in t
 CONFIG_PARTS = {"seed", "data", "method", "backbone", "budget"}
 _LARGEST_HEADER = 10_000_000  # bytes of a model file's description
 # What np.load raises on damaged and foreign files.
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run is. seconds: training time so far, pauses left out. order: place in the queue, lower first. heartbeat: seconds since 1970."""
+    """Where a run is. seconds: training time so far, pauses left out. order: place in the queue, lower first.
+    heartbeat: seconds since 1970.
+    """
 
     state: State
     step: int = 0
@@ -85,7 +98,9 @@ class RunFolder:
         """The RunConfig as started, as a plain object. Raises RunError if it cannot be read."""
         config = self._read_json("config.json")
         if not config.keys() >= CONFIG_PARTS:
-            raise RunError(f"config.json of run {self.id} does not hold a run's settings: delete the run or restore the file.")
+            raise RunError(
+                f"config.json of run {self.id} does not hold a run's settings: delete the run or restore the file."
+            )
         return config
 
     def write_config(self, config: dict[str, Any]) -> None:
@@ -96,7 +111,10 @@ class RunFolder:
         plain = self._read_json("status.json")
         version = plain.get("version", FORMAT)
         if not isinstance(version, int) or version > FORMAT:
-            raise RunError(f"Run {self.id} was written in format {version} and this FewLab reads up to {FORMAT}: update FewLab to open it.")
+            raise RunError(
+                f"Run {self.id} was written in format {version} and this FewLab reads up to {FORMAT}: update FewLab to"
+                " open it."
+            )
         known = {f.name: plain[f.name] for f in fields(Status) if f.name in plain}
         if not _is_status(known):
             raise RunError(f"The status of run {self.id} is not readable: delete the run or restore its status.json.")
@@ -111,7 +129,9 @@ class RunFolder:
         return status
 
     def status_when_quiet(self, give_up: Callable[[], bool] = lambda: False) -> Status:
-        """The status once nobody writes it any more: the process of a killed server may still be writing its last checkpoint."""
+        """The status once nobody writes it any more: the process of a killed server may still be writing its last
+        checkpoint.
+        """
         status = self.status()
         while status.state in ("running", "paused") and 0 <= time.time() - status.heartbeat < HEARD and not give_up():
             time.sleep(0.1)
@@ -124,9 +144,14 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(f"Run {self.id} has no {name}: it was not made by FewLab or is being deleted.") from None
         except OSError as error:
-            raise RunError(f"{name} of run {self.id} cannot be opened ({error.strerror or type(error).__name__}): check its permissions, or close what holds it open.") from None
+            raise RunError(
+                f"{name} of run {self.id} cannot be opened ({error.strerror or type(error).__name__}): check its"
+                " permissions, or close what holds it open."
+            ) from None
         except (ValueError, RecursionError) as error:
-            raise RunError(f"{name} of run {self.id} cannot be read ({type(error).__name__}): delete the run or restore the file.") from None
+            raise RunError(
+                f"{name} of run {self.id} cannot be read ({type(error).__name__}): delete the run or restore the file."
+            ) from None
         if not isinstance(value, dict):
             raise RunError(f"{name} of run {self.id} is not an object: delete the run or restore the file.")
         return value
@@ -148,18 +173,30 @@ class RunFolder:
     def changes(self) -> list[Change]:
         """The live changes, in the order in which they were made; lines that are none are passed over."""
         found = [e for e in self.events() if e.get("event") == "change"]
-        return [Change(e["step"], e["key"], e.get("value")) for e in found if isinstance(e.get("step"), int) and isinstance(e.get("key"), str)]
+        return [
+            Change(e["step"], e["key"], e.get("value"))
+            for e in found
+            if isinstance(e.get("step"), int) and isinstance(e.get("key"), str)
+        ]
 
     def metrics(self) -> list[journal.Row]:
-        """One row per logged step, with numbers only: what somebody else may have written between them is passed over."""
+        """One row per logged step, with numbers only: what somebody else may have written between them is passed
+        over.
+        """
         rows = journal.read_steps(self.metrics_file)
         return [{name: value for name, value in row.items() if isinstance(value, (int, float))} for row in rows]
 
     # split
 
     def write_split(self, candidates: NDArray[np.bool_] | None = None, **ids: NDArray[np.int64]) -> None:
-        """Sample ids of labeled, pool, validation and test, in the order that rows refer to; candidates: bool [len(pool), K], kept as bits."""
-        more = {} if candidates is None else {"candidates": np.packbits(candidates, axis=1), "classes": np.int64(candidates.shape[1])}
+        """Sample ids of labeled, pool, validation and test, in the order that rows refer to; candidates: bool
+        [len(pool), K], kept as bits.
+        """
+        more = (
+            {}
+            if candidates is None
+            else {"candidates": np.packbits(candidates, axis=1), "classes": np.int64(candidates.shape[1])}
+        )
         np.savez(self.path / "split.npz", **ids, **more)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
 
     def split(self) -> dict[str, NDArray[np.int64]]:
@@ -171,17 +208,25 @@ class RunFolder:
             raise RunError(f"The split of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     def candidates(self) -> NDArray[np.bool_] | None:
-        """bool [len(pool), K], the possible labels of each picture of the pool; None if the run has no partial labels. Raises RunError."""
+        """bool [len(pool), K], the possible labels of each picture of the pool; None if the run has no partial labels.
+        Raises RunError.
+        """
         try:
             arrays = load_arrays(self.path / "split.npz")
-            return np.unpackbits(arrays["candidates"], axis=1, count=int(arrays["classes"])).astype(bool) if "candidates" in arrays else None
+            return (
+                np.unpackbits(arrays["candidates"], axis=1, count=int(arrays["classes"])).astype(bool)
+                if "candidates" in arrays
+                else None
+            )
         except UNREADABLE as error:
             raise RunError(f"The candidate sets of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     # checkpoints: the bytes are torch's, the generations are ours
 
     def write_checkpoint(self, data: bytes) -> None:
-        """Keep the previous generation as checkpoint.previous.pt: a kill between the two renames still leaves one whole file."""
+        """Keep the previous generation as checkpoint.previous.pt: a kill between the two renames still leaves one whole
+        file.
+        """
         if self.checkpoint_file.exists():
             replace_file(self.checkpoint_file, self.previous_checkpoint_file)
         write_bytes(self.checkpoint_file, data)
@@ -191,9 +236,13 @@ class RunFolder:
         return self.path / "checkpoint.previous.pt"
 
     def model_about(self) -> dict[str, Any]:
-        """What the model file says about the model (`config`, `class_names`, `temperature` ...), without its weights. Empty if there is none to be read."""
+        """What the model file says about the model (`config`, `class_names`, `temperature` ...), without its weights.
+        Empty if there is none to be read.
+        """
         try:
-            with open(self.model_file, "rb") as file:  # by hand, because safetensors brings more than a page needs: a length, and a header of JSON
+            with open(
+                self.model_file, "rb"
+            ) as file:  # by hand, because safetensors brings more than a page needs: a length, and a header of JSON
                 header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), _LARGEST_HEADER)))
             about = json.loads(header["__metadata__"]["fewlab"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -203,7 +252,9 @@ class RunFolder:
     # snapshots
 
     def write_snapshot(self, step: int, arrays: dict[str, NDArray[Any]]) -> Path:
-        """One evaluation's arrays as snapshots/<step>.npz, renamed into place so that a page never opens half a file."""
+        """One evaluation's arrays as snapshots/<step>.npz, renamed into place so that a page never opens half a
+        file.
+        """
         self.snapshots.mkdir(exist_ok=True)
         path = self.snapshots / f"{step:08d}.npz"
         temporary = path.with_suffix(".tmp.npz")
@@ -215,14 +266,20 @@ class RunFolder:
         return sorted(int(path.stem) for path in self.snapshots.glob("*.npz") if path.stem.isdigit())
 
     def snapshot(self, step: int, only: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-        """The arrays of one evaluation, or those named in `only` that are there. Raises RunError if they are missing or damaged."""
+        """The arrays of one evaluation, or those named in `only` that are there. Raises RunError if they are missing or
+        damaged.
+        """
         try:
             return load_arrays(self.snapshots / f"{step:08d}.npz", only)
         except UNREADABLE as error:
-            raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__}).") from None
+            raise RunError(
+                f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__})."
+            ) from None
 
     def as_zip(self) -> bytes:
-        """All files of the run but its projections, which can be computed again. Snapshots and weights are compact already: nothing is compressed."""
+        """All files of the run but its projections, which can be computed again. Snapshots and weights are compact
+        already: nothing is compressed.
+        """
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
             for path in sorted(self.path.rglob("*")):
@@ -255,6 +312,8 @@ def _is_status(plain: dict[str, Any]) -> bool:
     """Whether the fields have the types that whoever sorts, adds up and prints them relies on."""
     if plain.get("state") not in get_args(State) or not isinstance(plain.get("reason", ""), str):
         return False
-    numbers = [plain.get(name, 0) for name in ("step", "steps", "seconds", "images_per_second", "pid", "heartbeat", "order")]
+    numbers = [
+        plain.get(name, 0) for name in ("step", "steps", "seconds", "images_per_second", "pid", "heartbeat", "order")
+    ]
     metrics = plain.get("metrics", {})
     return isinstance(metrics, dict) and all(isinstance(value, (int, float)) for value in (*numbers, *metrics.values()))

@@ -31,7 +31,9 @@ def read(path: Path) -> list[Row]:
 
 
 def read_steps(path: Path) -> list[Row]:
-    """Lines with a `step`, one per step in rising order: of a step that a resumed run wrote twice the parts are merged, the last word wins."""
+    """Lines with a `step`, one per step in rising order: of a step that a resumed run wrote twice the parts are merged,
+    the last word wins.
+    """
     merged: dict[int, Row] = {}
     for row in read(path):
         if isinstance(row.get("step"), int):

@@ -19,17 +19,20 @@ from engine.runs.folder import UNREADABLE, load_arrays
 
 FORMAT = 1  # raised when the way from features to points or figures changes: what was kept before is computed anew
 NEWEST = 24  # projections kept of a run; each is at most a few megabytes, and what is gone is only computed again
-_ABANDONED = 60.0  # seconds: writing takes less than one, so an older temporary file belongs to a process that was killed
+_ABANDONED = (
+    60.0  # seconds: writing takes less than one, so an older temporary file belongs to a process that was killed
+)
 
 
 @dataclass(frozen=True)
 class Projection:
     """One projection through time, with its figures of trust.
 
-    ids: int64 [N], rising. part: uint8 [N], 0 labeled, 1 unlabeled, 2 validation, 3 test. labels: int64 [N], the true class, -1 unknown.
-    frames: float32 [E, N, 2 or 3], the middle of the last one at 0. steps: int64 [E], rising. trustworthiness: float64 [E], how far neighbors in the frame
-    are neighbors in the full space. purity: float64 [E], the share of neighbors in the full space that have a point's own label, NaN where
-    no label is known; purity_per_class: float64 [E, K]. seconds: what it took to compute.
+    ids: int64 [N], rising. part: uint8 [N], 0 labeled, 1 unlabeled, 2 validation, 3 test. labels: int64 [N], the true
+    class, -1 unknown. frames: float32 [E, N, 2 or 3], the middle of the last one at 0. steps: int64 [E], rising.
+    trustworthiness: float64 [E], how far neighbors in the frame are neighbors in the full space. purity: float64 [E],
+    the share of neighbors in the full space that have a point's own label, NaN where no label is known;
+    purity_per_class: float64 [E, K]. seconds: what it took to compute.
     """
 
     ids: NDArray[np.int64]
@@ -46,7 +49,17 @@ class Projection:
         return {name: np.asarray(value) for name, value in vars(self).items()}
 
 
-_SHAPES = {"ids": "N", "part": "N", "labels": "N", "frames": "END", "steps": "E", "trustworthiness": "E", "purity": "E", "purity_per_class": "EK", "seconds": ""}
+_SHAPES = {
+    "ids": "N",
+    "part": "N",
+    "labels": "N",
+    "frames": "END",
+    "steps": "E",
+    "trustworthiness": "E",
+    "purity": "E",
+    "purity_per_class": "EK",
+    "seconds": "",
+}
 
 
 def key(**determines: Any) -> str:
@@ -81,7 +94,9 @@ def read_projection(run: Path, name: str) -> Projection | None:
             for letter, size in zip(letters, array.shape, strict=True):
                 if sizes.setdefault(letter, size) != size:
                     return None
-        return Projection(**{part: arrays[part] for part in _SHAPES if part != "seconds"}, seconds=float(arrays["seconds"]))
+        return Projection(
+            **{part: arrays[part] for part in _SHAPES if part != "seconds"}, seconds=float(arrays["seconds"])
+        )
     except UNREADABLE:
         return None
 

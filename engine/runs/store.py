@@ -1,4 +1,6 @@
-"""Store: the list of runs in a checkpoints folder. The queue is the set of queued folders, so any process can add to it."""
+"""Store: the list of runs in a checkpoints folder. The queue is the set of queued folders, so any process can add to
+it.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Run:
 
 
 class Store:
-    """Runs under one folder. Ids sort by time and say what they are; nothing that a person typed ever becomes a path."""
+    """Runs under one folder. Ids sort by time and say what they are; nothing that a person typed ever becomes a
+    path.
+    """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
@@ -102,15 +106,22 @@ class Store:
 
     def queue(self) -> list[Run]:
         """Queued runs, next first."""
-        return sorted((run for run in self.runs() if run.status.state == "queued"), key=lambda run: (run.status.order, run.id))
+        return sorted(
+            (run for run in self.runs() if run.status.state == "queued"), key=lambda run: (run.status.order, run.id)
+        )
 
     def requeue(self, run_id: str, reason: str = "") -> RunFolder:
         """Queue a stopped or interrupted run again. Raises RunError for any other."""
         folder = self.open(run_id)
         status = folder.status()
         if status.state not in RESUMABLE:
-            words = {"failed": f"it failed: {status.reason}", "paused": "it is paused in another FewLab: resume it there."}
-            raise RunError(f"Run {run_id} cannot be resumed because {words.get(status.state, f'it is {status.state}.')}")
+            words = {
+                "failed": f"it failed: {status.reason}",
+                "paused": "it is paused in another FewLab: resume it there.",
+            }
+            raise RunError(
+                f"Run {run_id} cannot be resumed because {words.get(status.state, f'it is {status.state}.')}"
+            )
         folder.add_event("resume", status.step, reason=reason)
         folder.update_status(state="queued", order=time.time(), reason=reason)
         return folder
@@ -136,7 +147,10 @@ class Store:
         try:
             replace_file(folder.path, doomed)
         except PermissionError:
-            raise RunError(f"Run {run_id} cannot be deleted while a program has one of its files open: close that program and try again.") from None
+            raise RunError(
+                f"Run {run_id} cannot be deleted while a program has one of its files open: close that program and try"
+                " again."
+            ) from None
         shutil.rmtree(doomed, ignore_errors=True)
 
     def sweep(self) -> None:

@@ -31,8 +31,17 @@ class Pictures:
         return np.searchsorted(self.ids, ids)
 
 
-def save_pictures(root: Path, content_hash: str, images: NDArray[np.uint8], labels: NDArray[np.int64], ids: NDArray[np.int64], class_names: tuple[str, ...]) -> Path:
-    """Keep a set under its content's hash, once. The folder is renamed into place whole. Pictures mapped from a file are linked, not copied, where the disk allows it."""
+def save_pictures(
+    root: Path,
+    content_hash: str,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    class_names: tuple[str, ...],
+) -> Path:
+    """Keep a set under its content's hash, once. The folder is renamed into place whole. Pictures mapped from a file
+    are linked, not copied, where the disk allows it.
+    """
     folder = _folder(root, content_hash)
     if folder.exists():
         try:
@@ -59,10 +68,14 @@ def load_pictures(root: Path, content_hash: str) -> Pictures:
     """Raises RunError if the set is not there."""
     folder = _folder(root, content_hash)
     try:
-        images, labels, ids = (np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "labels", "ids"))
+        images, labels, ids = (
+            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "labels", "ids")
+        )
         names = tuple(json.loads((folder / "about.json").read_bytes())["class_names"])
     except (OSError, ValueError, KeyError, TypeError, EOFError):
-        raise RunError("The pictures of this run are no longer in the cache: start a run on the same data set to bring them back.") from None
+        raise RunError(
+            "The pictures of this run are no longer in the cache: start a run on the same data set to bring them back."
+        ) from None
     return Pictures(images, labels, ids, names)
 
 

@@ -1,4 +1,6 @@
-"""A config to its parts: pictures, split, method. Prediction uses the same function as training, so both build the same network."""
+"""A config to its parts: pictures, split, method. Prediction uses the same function as training, so both build the same
+network.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,16 @@ def load_images(config: RunConfig) -> ImageSet:
 
 
 def prepare(config: RunConfig, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Report | None:
-    """Download and import the pictures if that was not done before; the report of an import. Raises DataError, or ImportCancelled."""
+    """Download and import the pictures if that was not done before; the report of an import. Raises DataError, or
+    ImportCancelled.
+    """
     source: DataSource = datasets[config.data.name](config.data)
     return None if source.ready() else source.prepare(progress, cancelled)
 
 
 def check(config: RunConfig, checkpoints: Path) -> None:
-    """Refuse, before anything is written, what only the data can refuse: a label budget it cannot fill, pictures too small for the network,
-    weights to start from that do not fit.
+    """Refuse, before anything is written, what only the data can refuse: a label budget it cannot fill, pictures too
+    small for the network, weights to start from that do not fit.
 
     Raises ConfigError.
     """
@@ -56,7 +60,9 @@ def make_method(config: RunConfig, problem: Problem) -> Method:
 
 
 def set_normalization(backbone: Backbone, images: ImageSet) -> None:
-    """Mean and standard deviation per channel over all training pictures, labeled or not; test pictures are not looked at."""
+    """Mean and standard deviation per channel over all training pictures, labeled or not; test pictures are not looked
+    at.
+    """
     levels = np.arange(256) / 255
     for c, histogram in enumerate(images.histogram):
         mean = (histogram * levels).sum() / histogram.sum()
@@ -66,7 +72,11 @@ def set_normalization(backbone: Backbone, images: ImageSet) -> None:
 
 
 def border_brightness(images: ImageSet) -> float:
-    """Mean brightness, 0 to 1, of the outermost pixels: tells white on black from black on white when a stranger's picture comes."""
-    sample = images.images[:: max(1, len(images.images) // 1000)][:1000]  # from all over the set: a folder's pictures stand class by class
+    """Mean brightness, 0 to 1, of the outermost pixels: tells white on black from black on white when a stranger's
+    picture comes.
+    """
+    sample = images.images[:: max(1, len(images.images) // 1000)][
+        :1000
+    ]  # from all over the set: a folder's pictures stand class by class
     edge = np.concatenate([sample[:, :, [0, -1], :].ravel(), sample[:, :, :, [0, -1]].ravel()])
     return float(edge.mean() / 255)

@@ -1,4 +1,6 @@
-"""Everything needed to go on bit-identically, as one file of torch's own format that is loaded without pickle's powers."""
+"""Everything needed to go on bit-identically, as one file of torch's own format that is loaded without pickle's
+powers.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def save(folder: RunFolder, state: dict[str, Any]) -> None:
 
 
 def load(folder: RunFolder) -> dict[str, Any] | None:
-    """The newest whole checkpoint, or None if none was written yet. Raises RunError if there are some and none can be read."""
+    """The newest whole checkpoint, or None if none was written yet. Raises RunError if there are some and none can be
+    read.
+    """
     files = [path for path in (folder.checkpoint_file, folder.previous_checkpoint_file) if path.exists()]
     problems = []
     for path in files:
@@ -51,7 +55,10 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(version, int):
         raise RunError(f"{path.name} is not a checkpoint of FewLab.")
     if version > VERSION:
-        raise RunError(f"{path.name} was written in format {version} and this FewLab reads up to {VERSION}: update FewLab to resume it.")
+        raise RunError(
+            f"{path.name} was written in format {version} and this FewLab reads up to {VERSION}: update FewLab to"
+            " resume it."
+        )
     if not state.keys() >= PARTS:
         raise RunError(f"{path.name} is not a checkpoint of FewLab.")
     return dict(state)

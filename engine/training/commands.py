@@ -1,4 +1,6 @@
-"""Control: what a person may ask of a running run, and when it takes effect - always at the boundary between two steps."""
+"""Control: what a person may ask of a running run, and when it takes effect - always at the boundary between two
+steps.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Machine:
-    """What a run was resolved to. Other threads or another memory format give other bits, so a resumed run takes these again."""
+    """What a run was resolved to. Other threads or another memory format give other bits, so a resumed run takes these
+    again.
+    """
 
     device: str
     precision: str
@@ -61,5 +63,6 @@ def resolve(wanted: Hardware) -> Machine:
     device = "cuda" if has_cuda and wanted.device != "cpu" else "cpu"
     precision = wanted.precision if wanted.precision != "auto" else ("bfloat16" if device == "cuda" else "float32")
     threads = wanted.threads or usable_cores()
-    # channels_last measured a fifth to a third faster for these networks on CPU, and is what GPU convolutions want in bfloat16.
+    # channels_last measured a fifth to a third faster for these networks on CPU, and is what GPU convolutions want in
+    # bfloat16.
     return Machine(device, precision, threads, True, str(torch.__version__))

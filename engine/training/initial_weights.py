@@ -1,4 +1,6 @@
-"""What a backbone starts from, if not from chance: an earlier run, a weights file, or torchvision's pretrained weights."""
+"""What a backbone starts from, if not from chance: an earlier run, a weights file, or torchvision's pretrained
+weights.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ _IN_A_MODEL = "backbone."  # how a model file calls what belongs to its backbone
 
 
 def start_from(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> str:
-    """Load what `params.init` names into the backbone, its normalization included. Returns a hash of the weights, "" for random ones.
+    """Load what `params.init` names into the backbone, its normalization included. Returns a hash of the weights, ""
+    for random ones.
 
     Raises ConfigError, in one sentence, if they cannot be had, read or fitted to this network.
     """
@@ -30,13 +33,23 @@ def start_from(backbone: Backbone, params: BackboneParams, checkpoints: Path) ->
         return ""
     weights, what = _weights(backbone, params, checkpoints)
     own = backbone.state_dict()
-    # Files from before torch 0.4.1, which are still handed out, have no counter of batches; nothing is computed from it.
-    missing = sorted(name for name in own.keys() - weights.keys() - {"mean", "std"} if not name.endswith("num_batches_tracked"))
+    # Files from before torch 0.4.1, which are still handed out, have no counter of batches; nothing is computed from
+    # it.
+    missing = sorted(
+        name for name in own.keys() - weights.keys() - {"mean", "std"} if not name.endswith("num_batches_tracked")
+    )
     other = sorted(name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape)
     if missing or other:
         name = (other or missing)[0]
-        given = f"has the shape {list(weights[name].shape)} there and {list(own[name].shape)} here" if other else "is not there"
-        raise ConfigError(f"{what} does not fit the network {params.name} on these pictures ({name} {given}): choose the same network, with the same settings and colors.")
+        given = (
+            f"has the shape {list(weights[name].shape)} there and {list(own[name].shape)} here"
+            if other
+            else "is not there"
+        )
+        raise ConfigError(
+            f"{what} does not fit the network {params.name} on these pictures ({name} {given}): choose the same"
+            " network, with the same settings and colors."
+        )
     backbone.load_state_dict({name: weights.get(name, value) for name, value in own.items()})
     digest = hashlib.sha256()
     for name in sorted(own):
@@ -54,7 +67,10 @@ def _weights(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> t
         except FewLabError as error:
             raise ConfigError(f"backbone.init names a run that is not here: {error}") from None
         if not folder.model_file.exists():
-            raise ConfigError(f"backbone.init names run {name}, which has no model yet: let it finish, or stop it to keep what it has learned.")
+            raise ConfigError(
+                f"backbone.init names run {name}, which has no model yet: let it finish, or stop it to keep what it has"
+                " learned."
+            )
         return _of_backbone(_read(folder.model_file)), f"The network of run {name}"
     return backbone.own_names(_of_backbone(_read(Path(name).expanduser()))), f"{Path(name).name}"
 
@@ -68,11 +84,16 @@ def _read(path: Path) -> Weights:
     except FileNotFoundError:
         raise ConfigError(f"backbone.init names {path}, and there is no such file.") from None
     except Exception as error:  # a damaged or foreign file can fail in any way; all of them mean the same to a person
-        raise ConfigError(f"{path.name} cannot be read as weights ({type(error).__name__}): give a safetensors file or a state dict saved by torch.") from None
+        raise ConfigError(
+            f"{path.name} cannot be read as weights ({type(error).__name__}): give a safetensors file or a state dict"
+            " saved by torch."
+        ) from None
     if isinstance(found, dict):
         found = next((found[key] for key in ("state_dict", "model") if isinstance(found.get(key), dict)), found)
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ConfigError(f"{path.name} holds no weights by name: give a safetensors file or a state dict saved by torch.")
+        raise ConfigError(
+            f"{path.name} holds no weights by name: give a safetensors file or a state dict saved by torch."
+        )
     return found
 
 

@@ -34,8 +34,9 @@ def save_model(
 ) -> None:
     """Write the served network of a run. background: mean brightness of the pictures' borders, 0 to 1.
 
-    probe: what is known of the linear probe that `served` answers with (`labels`, `protocol` ...); {"labels": 0} if there is no label to
-    answer with, None if the method has logits of its own. temperature: fitted on validation, None without validation pictures.
+    probe: what is known of the linear probe that `served` answers with (`labels`, `protocol` ...); {"labels": 0} if
+    there is no label to answer with, None if the method has logits of its own. temperature: fitted on validation, None
+    without validation pictures.
     """
     about: dict[str, Any] = {
         "version": 1 if probe is None else VERSION,
@@ -51,29 +52,42 @@ def save_model(
 
 
 def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
-    """The served network in eval mode on the CPU, and what the file says about it (`config`, `class_names`, `probe` ...).
+    """The served network in eval mode on the CPU, and what the file says about it (`config`, `class_names`, `probe`
+    ...).
 
     Raises RunError with one sentence if there is no model yet, or the file is damaged, foreign or newer.
     """
     try:
         data = folder.model_file.read_bytes()
     except FileNotFoundError:
-        raise RunError(f"Run {folder.id} has no model yet: let it finish, or stop it to keep what it has learned.") from None
+        raise RunError(
+            f"Run {folder.id} has no model yet: let it finish, or stop it to keep what it has learned."
+        ) from None
     try:
         with safetensors.safe_open(folder.model_file, "pt") as file:
             about = json.loads((file.metadata() or {})["fewlab"])
         if about["version"] > VERSION:
-            raise RunError(f"The model of run {folder.id} was written in format {about['version']} and this FewLab reads up to {VERSION}: update FewLab to open it.")
+            raise RunError(
+                f"The model of run {folder.id} was written in format {about['version']} and this FewLab reads up to"
+                f" {VERSION}: update FewLab to open it."
+            )
         config = RunConfig.parse(about["config"])
         problem = Problem(**about["problem"], counts={}, batch_size=config.budget.batch_size)
         served, tensors = make_method(config, problem).served(), safetensors.torch.load(data)
         if (about.get("probe") or {}).get("labels"):
             served = Probed(served, *tensors["weight"].shape)
         served.load_state_dict(tensors)
-        if len(about["class_names"]) != problem.classes or not isinstance(about["background"] + 0.0, float) or not isinstance(about["metrics"], dict):
+        if (
+            len(about["class_names"]) != problem.classes
+            or not isinstance(about["background"] + 0.0, float)
+            or not isinstance(about["metrics"], dict)
+        ):
             raise ValueError("the metadata does not describe this model")
     except FewLabError:
         raise
     except Exception as error:  # a damaged file can fail in any way; all of them mean the same to a person
-        raise RunError(f"The model file of run {folder.id} is damaged or not FewLab's ({type(error).__name__}): resume or repeat the run to write it again.") from None
+        raise RunError(
+            f"The model file of run {folder.id} is damaged or not FewLab's ({type(error).__name__}): resume or repeat"
+            " the run to write it again."
+        ) from None
     return served.eval(), about

@@ -1,4 +1,6 @@
-"""What is gathered between two readings: scalars and pseudo-labels, kept on the device so that no step waits for them."""
+"""What is gathered between two readings: scalars and pseudo-labels, kept on the device so that no step waits for
+them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ KEPT = 4_096  # the most recent pseudo-labels that a snapshot holds
 
 
 class Watch:
-    """Sums a step's scalars until `read`, and keeps its pseudo-labels until `pseudo_labels`. Its state travels in the checkpoint."""
+    """Sums a step's scalars until `read`, and keeps its pseudo-labels until `pseudo_labels`. Its state travels in the
+    checkpoint.
+    """
 
     def __init__(self, images: ImageSet, device: str) -> None:
         order = np.argsort(images.ids, kind="stable")
@@ -30,17 +34,26 @@ class Watch:
     def add(self, result: StepResult) -> None:
         """Take in one step. Reads nothing off the device."""
         for name, value in result.scalars.items():
-            self._sums[name] = self._sums[name] + value.to(self._device) if name in self._sums else value.to(self._device).double()
+            self._sums[name] = (
+                self._sums[name] + value.to(self._device) if name in self._sums else value.to(self._device).double()
+            )
         self._steps += 1
         if result.pseudo_labels is None:
             return
-        given = {name: part.to(self._device) for name, part in result.pseudo_labels._asdict().items() if part is not None}  # a fitted method's are on the CPU
+        given = {
+            name: part.to(self._device) for name, part in result.pseudo_labels._asdict().items() if part is not None
+        }  # a fitted method's are on the CPU
         believed = PseudoLabels(**given)
         truth = self._truth[torch.searchsorted(self._sorted_ids, believed.ids)]
         counted = believed.weight * (truth >= 0)
         for name, value in (("used", counted.sum()), ("right", (counted * (believed.labels == truth)).sum())):
             self._sums[f"pseudo_label/{name}"] = self._sums.get(f"pseudo_label/{name}", 0.0) + value.double()
-        kept = {"ids": believed.ids, "labels": believed.labels, "confidence": believed.confidence.float(), "weight": believed.weight.float()}
+        kept = {
+            "ids": believed.ids,
+            "labels": believed.labels,
+            "confidence": believed.confidence.float(),
+            "weight": believed.weight.float(),
+        }
         if believed.threshold is not None:
             kept["threshold"] = believed.threshold.float()
         self._kept.append(kept)
@@ -48,7 +61,9 @@ class Watch:
             self._kept.pop(0)
 
     def read(self) -> dict[str, float]:
-        """Means since the last reading; `pseudo_label/accuracy` only where pseudo-labels were used and their truth is known."""
+        """Means since the last reading; `pseudo_label/accuracy` only where pseudo-labels were used and their truth is
+        known.
+        """
         if self._steps == 0:
             return {}
         names = list(self._sums)
@@ -62,12 +77,20 @@ class Watch:
         return means
 
     def pseudo_labels(self) -> dict[str, NDArray[Any]]:
-        """The pseudo-labels since the last call, at most the KEPT newest, oldest first: arrays by name, empty dict if there were none."""
+        """The pseudo-labels since the last call, at most the KEPT newest, oldest first: arrays by name, empty dict if
+        there were none.
+        """
         if not self._kept:
             return {}
         joined = {name: torch.cat([part[name] for part in self._kept])[-KEPT:].cpu().numpy() for name in self._kept[0]}
         self._kept = []
-        types: dict[str, Any] = {"ids": np.int64, "labels": np.int32, "confidence": np.float32, "weight": np.float16, "threshold": np.float32}
+        types: dict[str, Any] = {
+            "ids": np.int64,
+            "labels": np.int32,
+            "confidence": np.float32,
+            "weight": np.float16,
+            "threshold": np.float32,
+        }
         return {f"pseudo_{name}": values.astype(types[name]) for name, values in joined.items()}
 
     def state(self) -> dict[str, Any]:

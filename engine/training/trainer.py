@@ -37,19 +37,28 @@ Progress = Callable[[Status], None]
 
 
 class Trainer:
-    """Trains the run in `folder`. Everything a person sees of it goes through the folder; commands come through `control`.
+    """Trains the run in `folder`. Everything a person sees of it goes through the folder; commands come through
+    `control`.
 
     Raises FewLabError if the run cannot be set up or its checkpoint is damaged; the folder's status then says why.
     """
 
-    def __init__(self, folder: RunFolder, control: Control | None = None, progress: Progress | None = None, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        control: Control | None = None,
+        progress: Progress | None = None,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
         self.folder = folder
         self.control = control or Control()
         self._progress = progress
         self._checkpoint_seconds = checkpoint_seconds
 
     def run(self) -> Status:
-        """Train to the end or until told to stop. Returns the final status; an error is written into the folder and raised."""
+        """Train to the end or until told to stop. Returns the final status; an error is written into the folder and
+        raised.
+        """
         try:
             self._set_up()
             return self._loop()
@@ -63,11 +72,17 @@ class Trainer:
             self._fail(str(error), self._unless_new)
             raise
         except (MemoryError, torch.OutOfMemoryError):
-            message = "There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller, or close other programs and resume it."
+            message = (
+                "There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller,"
+                " or close other programs and resume it."
+            )
             self._fail(message, self._unless_new)
             raise FewLabError(message) from None
         except OSError as error:
-            message = f"The run folder could not be written ({error.strerror or type(error).__name__}): free some disk space, then resume the run."
+            message = (
+                f"The run folder could not be written ({error.strerror or type(error).__name__}): free some disk space,"
+                " then resume the run."
+            )
             self._fail(message, state="interrupted")
             raise FewLabError(message) from error
         except Exception as error:
@@ -75,20 +90,30 @@ class Trainer:
             raise
 
     def measure(self, seconds: float = 0.7) -> dict[str, float]:
-        """Seconds that setting up, one step and one evaluation take on this machine. The folder must be a throwaway: it is left half-trained."""
+        """Seconds that setting up, one step and one evaluation take on this machine. The folder must be a throwaway: it
+        is left half-trained.
+        """
         began = time.perf_counter()
         self._set_up()
         self._step_once()  # the first step also prepares the convolutions
         ready = time.perf_counter()
         times: list[float] = []
         # One step that takes seconds is figure enough: whoever asks next waits behind it.
-        while not times or (len(times) < 3 and sum(times) < seconds + 1) or (time.perf_counter() - ready < seconds and len(times) < 40):
+        while (
+            not times
+            or (len(times) < 3 and sum(times) < seconds + 1)
+            or (time.perf_counter() - ready < seconds and len(times) < 40)
+        ):
             start = time.perf_counter()
             self._step_once()
             times.append(time.perf_counter() - start)
         start = time.perf_counter()
         self.evaluator.evaluate(self.course.served())
-        return {"set_up": ready - began, "step": sorted(times)[len(times) // 2], "evaluation": time.perf_counter() - start}
+        return {
+            "set_up": ready - began,
+            "step": sorted(times)[len(times) // 2],
+            "evaluation": time.perf_counter() - start,
+        }
 
     # setting up
 
@@ -108,7 +133,11 @@ class Trainer:
         set_normalization(method.backbone, images)
         # A resumed run has them in its checkpoint; where they came from may be gone.
         begun = next((event for event in events if event.get("event") == "start"), {})
-        weights = start_from(method.backbone, self.config.backbone, self.folder.path.parent) if saved is None else str(begun.get("weights", ""))
+        weights = (
+            start_from(method.backbone, self.config.backbone, self.folder.path.parent)
+            if saved is None
+            else str(begun.get("weights", ""))
+        )
         self._fingerprint = self.config.fingerprint(images.content_hash + weights)
         self.method = self.machine.place(method)
         self.evaluator = Evaluator(images, split, self.machine)
@@ -118,13 +147,27 @@ class Trainer:
         self._converged = False
         self._changes = self.folder.changes()
         if saved is None:
-            save_pictures(self.folder.path.parent, images.content_hash, images.images, images.labels, images.ids, images.class_names)
-            self.folder.write_split(split.candidates, labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test)
+            save_pictures(
+                self.folder.path.parent,
+                images.content_hash,
+                images.images,
+                images.labels,
+                images.ids,
+                images.class_names,
+            )
+            self.folder.write_split(
+                split.candidates, labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test
+            )
         else:
             self._restore(saved)
         self.course.begin()
         kind = "start" if saved is None else "continue"
-        facts = {"machine": self.machine.plain(), "fingerprint": self._fingerprint, "pictures": images.content_hash, "weights": weights}
+        facts = {
+            "machine": self.machine.plain(),
+            "fingerprint": self._fingerprint,
+            "pictures": images.content_hash,
+            "weights": weights,
+        }
         self.folder.add_event(kind, self.step, **facts, pid=os.getpid())
 
     def _machine(self, events: list[dict[str, Any]]) -> Machine:
@@ -134,16 +177,23 @@ class Trainer:
                     machine = Machine(**event["machine"])
                 except TypeError:
                     raise RunError(
-                        f"events.jsonl of run {self.folder.id} does not say what it was trained on: restore the file, or start the run again with the same settings."
+                        f"events.jsonl of run {self.folder.id} does not say what it was trained on: restore the file,"
+                        " or start the run again with the same settings."
                     ) from None
                 if machine.device == "cuda" and not torch.cuda.is_available():
-                    raise ConfigError("This run was trained on a GPU, and there is none here: start it again with the same settings instead of resuming it.")
+                    raise ConfigError(
+                        "This run was trained on a GPU, and there is none here: start it again with the same settings"
+                        " instead of resuming it."
+                    )
                 return machine
         return resolve(self.config.hardware)
 
     def _restore(self, saved: dict[str, Any]) -> None:
         if saved["fingerprint"] != self._fingerprint:
-            raise ConfigError("The settings or the data of this run have changed since its checkpoint was written: start a new run instead of resuming it.")
+            raise ConfigError(
+                "The settings or the data of this run have changed since its checkpoint was written: start a new run"
+                " instead of resuming it."
+            )
         try:
             self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
             self.method.load_state_dict(saved["method"])
@@ -151,7 +201,10 @@ class Trainer:
             self._converged = bool(saved.get("converged"))
             self.watch.load_state(saved["watch"])
         except Exception as error:  # a foreign file can fail in any way
-            raise RunError(f"The checkpoint of run {self.folder.id} does not fit its settings ({type(error).__name__}): start it again with the same settings.") from None
+            raise RunError(
+                f"The checkpoint of run {self.folder.id} does not fit its settings ({type(error).__name__}): start it"
+                " again with the same settings."
+            ) from None
 
     # the loop
 
@@ -190,17 +243,23 @@ class Trainer:
     def _log(self) -> None:
         scalars = self.watch.read()
         if not bool(torch.isfinite(self._loss)):
-            raise NonFiniteLoss(self.step, learning_rate(self.config.optimizer, self.step - 1, self.config.budget.steps))
+            raise NonFiniteLoss(
+                self.step, learning_rate(self.config.optimizer, self.step - 1, self.config.budget.steps)
+            )
         self._tick()
         self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
 
     def _evaluate(self, final: Served | None = None) -> dict[str, float]:
-        metrics, arrays = self.evaluator.evaluate(final.network if final else self.course.served(), final is not None, self.course.projection_head())
+        metrics, arrays = self.evaluator.evaluate(
+            final.network if final else self.course.served(), final is not None, self.course.projection_head()
+        )
         metrics |= final.metrics if final else {}
         arrays |= self.watch.pseudo_labels() or self._kept_pseudo_labels()
         more, kept = self.evaluator.candidates(self.method)
         metrics, arrays = metrics | more, arrays | kept
-        batch = self.course.batch(Now(self.config.seed, self.step - 1, self.config.budget.steps)) if self.step > 0 else None
+        batch = (
+            self.course.batch(Now(self.config.seed, self.step - 1, self.config.budget.steps)) if self.step > 0 else None
+        )
         if batch is not None:
             for name, view in self.method.show(batch).items():
                 arrays[f"view_{name}"] = (view[:12] * 255).round().byte().cpu().numpy()
@@ -221,11 +280,15 @@ class Trainer:
         return self.machine.place(first).served()
 
     def _kept_pseudo_labels(self) -> dict[str, NDArray[Any]]:
-        """Those that this step's snapshot already holds: a run stopped right after an evaluation writes the snapshot once more."""
+        """Those that this step's snapshot already holds: a run stopped right after an evaluation writes the snapshot
+        once more.
+        """
         if self.step not in self.folder.snapshot_steps():
             return {}
         try:
-            return {name: array for name, array in self.folder.snapshot(self.step).items() if name.startswith("pseudo_")}
+            return {
+                name: array for name, array in self.folder.snapshot(self.step).items() if name.startswith("pseudo_")
+            }
         except RunError:
             return {}
 
@@ -271,7 +334,9 @@ class Trainer:
     def _change(self, command: Command) -> None:
         """A live change: checked, recorded with its step, and only then in force, so that a resumed run replays it."""
         if command.key not in live_settings(self.config):
-            self.folder.add_event("refused", self.step, key=command.key, reason=f"{command.key} cannot be changed while training.")
+            self.folder.add_event(
+                "refused", self.step, key=command.key, reason=f"{command.key} cannot be changed while training."
+            )
             return
         try:
             self.config.with_changes({command.key: command.value})
@@ -282,7 +347,8 @@ class Trainer:
         self._changes.append(Change(self.step, command.key, command.value))
 
     def _replay(self) -> None:
-        # By step, not by line: after a kill a person may have changed something at an earlier step than a change that waits to be replayed.
+        # By step, not by line: after a kill a person may have changed something at an earlier step than a change that
+        # waits to be replayed.
         due = sorted((change for change in self._changes if change.step <= self.step), key=lambda change: change.step)
         for change in due:
             self._changes.remove(change)
@@ -315,11 +381,22 @@ class Trainer:
         if state == "running":
             self._tick()
         step, seconds = self._speed
-        rate = (self.step - step) * self.course.pictures_per_step / max(self.seconds - seconds, 1e-9) if self.step > step else self.status.images_per_second
+        rate = (
+            (self.step - step) * self.course.pictures_per_step / max(self.seconds - seconds, 1e-9)
+            if self.step > step
+            else self.status.images_per_second
+        )
         if self.seconds - seconds > 5:
             self._speed = (self.step, self.seconds)
-        facts: dict[str, Any] = {"step": self.step, "steps": self.config.budget.steps, "seconds": self.seconds, "images_per_second": rate}
-        self.status = self.folder.update_status(state=state, pid=os.getpid(), heartbeat=time.time(), **{"reason": "", **facts, **more})
+        facts: dict[str, Any] = {
+            "step": self.step,
+            "steps": self.config.budget.steps,
+            "seconds": self.seconds,
+            "images_per_second": rate,
+        }
+        self.status = self.folder.update_status(
+            state=state, pid=os.getpid(), heartbeat=time.time(), **{"reason": "", **facts, **more}
+        )
         self._told_at = time.perf_counter()
         if self._progress:
             self._progress(self.status)
@@ -333,7 +410,10 @@ class Trainer:
                 metrics = self._measure_and_keep()
         self._tick()
         if state == "finished" and self.method.fitted and not self._converged:
-            self._why = f"Its {self.step:,} iterations ended before all had come to rest: start it again with more steps, or a larger tolerance."
+            self._why = (
+                f"Its {self.step:,} iterations ended before all had come to rest: start it again with more steps, or a"
+                " larger tolerance."
+            )
         self.folder.add_event(state, self.step)
         self._tell(state, reason=self._why, **({"metrics": metrics} if metrics else {}))
         return self.status
@@ -342,7 +422,17 @@ class Trainer:
         """The final metrics; with them, the network that answers is written into the run's folder."""
         served = self.evaluator.serve(self.course.served(), self._first_weights)
         metrics = self._evaluate(served)
-        save_model(self.folder, self.config, self._problem, served.network, self._class_names, self._background, metrics, served.probe, self.evaluator.temperature)
+        save_model(
+            self.folder,
+            self.config,
+            self._problem,
+            served.network,
+            self._class_names,
+            self._background,
+            metrics,
+            served.probe,
+            self.evaluator.temperature,
+        )
         return metrics
 
     @contextmanager
@@ -366,8 +456,14 @@ class Trainer:
 
     @property
     def _unless_new(self) -> State:
-        """What to call a run that cannot go on for a reason outside of it: with a checkpoint, it can once that is mended."""
-        return "interrupted" if self.folder.checkpoint_file.exists() or self.folder.previous_checkpoint_file.exists() else "failed"
+        """What to call a run that cannot go on for a reason outside of it: with a checkpoint, it can once that is
+        mended.
+        """
+        return (
+            "interrupted"
+            if self.folder.checkpoint_file.exists() or self.folder.previous_checkpoint_file.exists()
+            else "failed"
+        )
 
     def _fail(self, reason: str, state: State = "failed") -> None:
         try:

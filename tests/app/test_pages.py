@@ -15,7 +15,11 @@ from engine.runs.store import Run
 from ui.shell.page import plain
 
 Open = Callable[..., AppTest]
-SHORT = {**PRESETS["digits-fixmatch"].config, "name": " short <b>run</b>\n*of* digits ", "budget": {"steps": 40, "batch_size": 16, "evaluate_every": 10}}
+SHORT = {
+    **PRESETS["digits-fixmatch"].config,
+    "name": " short <b>run</b>\n*of* digits ",
+    "budget": {"steps": 40, "batch_size": 16, "evaluate_every": 10},
+}
 
 
 def words(app: AppTest) -> str:
@@ -39,16 +43,40 @@ def finished(lab: Lab, run_id: str) -> Run:
     ("page", "title", "sentence"),
     [
         ("start", "FewLab", "Thousands of pictures, a handful of labels: see what can be done."),
-        ("train", "Train", "No run is open. Set something up on the left, or simply press Start: its curves appear here."),
-        ("compare", "Compare", "Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side by side here."),
+        (
+            "train",
+            "Train",
+            "No run is open. Set something up on the left, or simply press Start: its curves appear here.",
+        ),
+        (
+            "compare",
+            "Compare",
+            (
+                "Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side"
+                " by side here."
+            ),
+        ),
         ("runs", "Runs", "No run yet. Start one, and it stays here until you delete it."),
-        ("pseudo_labels", "Pseudo-labels", "No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here."),
+        (
+            "pseudo_labels",
+            "Pseudo-labels",
+            "No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here.",
+        ),
         ("space", "Space", "No run has been evaluated yet. Start one, and its feature space can be looked at here."),
         ("errors", "Errors", "No run has been evaluated yet. Start one, and its mistakes can be looked at here."),
-        ("predict", "Predict", "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures here."),
+        (
+            "predict",
+            "Predict",
+            (
+                "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your"
+                " pictures here."
+            ),
+        ),
     ],
 )
-def test_an_empty_page_has_one_heading_and_says_what_to_do(page: str, title: str, sentence: str, open_page: Open) -> None:
+def test_an_empty_page_has_one_heading_and_says_what_to_do(
+    page: str, title: str, sentence: str, open_page: Open
+) -> None:
     app = open_page(page)
     assert [heading.value for heading in app.title] == [title]
     assert sentence in words(app)
@@ -58,7 +86,10 @@ def test_the_form_is_made_from_the_schemas(open_page: Open) -> None:
     app = open_page("train")
     assert app.slider(key="train_0_fixmatch_digits_method_threshold").label == "Threshold τ"
     assert app.slider(key="train_0_fixmatch_digits_method_threshold").value == 0.9
-    assert app.slider(key="train_0_fixmatch_digits_method_threshold").help == "Keep a pseudo-label only at or above this confidence."
+    assert (
+        app.slider(key="train_0_fixmatch_digits_method_threshold").help
+        == "Keep a pseudo-label only at or above this confidence."
+    )
     app.selectbox(key="train_0_few_method").select("supervised").run()
     assert not app.exception
     assert not [slider for slider in app.slider if slider.label.startswith("Threshold")]
@@ -74,7 +105,10 @@ def test_another_method_keeps_what_was_set_by_hand_and_takes_its_own_defaults_fo
     assert not app.exception
     assert app.number_input(key="train_0_pseudo_label_digits_optimizer_sgd_lr").value == 0.05
     assert app.text_input(key="train_0_pseudo_label_digits_name").value == "mine"
-    assert app.text_input(key="train_0_pseudo_label_digits_name").placeholder == "Pseudo-labels on handwritten digits, 2 labels per class"
+    assert (
+        app.text_input(key="train_0_pseudo_label_digits_name").placeholder
+        == "Pseudo-labels on handwritten digits, 2 labels per class"
+    )
 
 
 def test_a_method_without_labels_can_be_chosen_and_left_again(open_page: Open) -> None:
@@ -105,7 +139,9 @@ def test_a_small_weight_decay_is_shown_as_it_is(open_page: Open) -> None:
     app = open_page("train")
     app.session_state["train_0_budget_more"] = True
     app.run()
-    field = app.number_input(key="train_0_fixmatch_digits_optimizer_sgd_weight_decay")  # a slider in hundredths would show 0.00
+    field = app.number_input(
+        key="train_0_fixmatch_digits_optimizer_sgd_weight_decay"
+    )  # a slider in hundredths would show 0.00
     assert field.value == catalog()["defaults"]["fixmatch/digits"]["optimizer"]["weight_decay"] != round(field.value, 2)
 
 
@@ -212,11 +248,15 @@ def test_the_ghost_is_the_run_before_but_only_on_the_same_data_set(lab: Lab, ope
     assert not deltas[1]
 
 
-def test_the_first_look_at_start_asks_the_engine_nothing(lab: Lab, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_look_at_start_asks_the_engine_nothing(
+    lab: Lab, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse() -> None:
         raise AssertionError("the Start page waited for the engine")
 
-    named = [run for run in lab.store.runs() if run.name]  # the name of another is made from the catalog, below what a newcomer looks at first
+    named = [
+        run for run in lab.store.runs() if run.name
+    ]  # the name of another is made from the catalog, below what a newcomer looks at first
     assert named
     monkeypatch.setattr(lab.store, "runs", lambda: named)
     for module in ("ui.shell.server", "ui.runs.run_names", "ui.train.initial_weights", "ui.train.form"):
@@ -271,12 +311,21 @@ def test_the_test_set_is_read_with_true_labels_beside(open_page: Open) -> None:
     app = open_page("predict")
     app.button_group(key="predict_source").set_value("the test set").run()
     assert not app.exception
-    verdicts = [markdown.value for markdown in app.markdown if "✓ right" in markdown.value or "✗ it is" in markdown.value]
+    verdicts = [
+        markdown.value for markdown in app.markdown if "✓ right" in markdown.value or "✗ it is" in markdown.value
+    ]
     assert len(verdicts) == 6
 
 
 def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) -> None:
-    folder = lab.submit({"method": {"name": "simclr"}, "data": {"name": "digits"}, "name": "no labels", "budget": {"steps": 20, "batch_size": 32, "evaluate_every": 10}})
+    folder = lab.submit(
+        {
+            "method": {"name": "simclr"},
+            "data": {"name": "digits"},
+            "name": "no labels",
+            "budget": {"steps": 20, "batch_size": 32, "evaluate_every": 10},
+        }
+    )
     run = finished(lab, folder.id)
     assert run.status.state == "finished", run.status.reason
     accuracy = f"{run.status.metrics['test/accuracy'] * 100:.1f} %"
@@ -289,8 +338,17 @@ def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) 
     assert not open_page("space", run=run.id).error
     assert not open_page("errors", run=run.id).error
     probes = next(table.value for table in train.dataframe if "probe" in table.value)
-    assert list(probes["probe"])[:4] == ["linear, 1 per class", "linear, 5 per class", "linear, 10 per class", "linear, all labels"]
-    for column, of in (("learned features", ""), ("the same network, untrained", "/first_weights"), ("raw pixels", "/pixels")):
+    assert list(probes["probe"])[:4] == [
+        "linear, 1 per class",
+        "linear, 5 per class",
+        "linear, 10 per class",
+        "linear, all labels",
+    ]
+    for column, of in (
+        ("learned features", ""),
+        ("the same network, untrained", "/first_weights"),
+        ("raw pixels", "/pixels"),
+    ):
         assert probes[column][3] == f"{run.status.metrics[f'test/linear_full{of}'] * 100:.1f} %"
     figures = next(table.value for table in open_page("compare", runs=run.id).dataframe)
     assert figures["Linear probe, 5 per class"][0] == pytest.approx(100 * run.status.metrics["test/linear_5_per_class"])

@@ -1,4 +1,6 @@
-"""A real browser and real Streamlit servers. Tests are skipped where no Chromium is found, unless FEWLAB_REQUIRE_BROWSER=1 makes that a failure."""
+"""A real browser and real Streamlit servers. Tests are skipped where no Chromium is found, unless
+FEWLAB_REQUIRE_BROWSER=1 makes that a failure.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def browser() -> Iterator[Browser]:
     """One Chromium for the session: $FEWLAB_CHROMIUM, else the first installed one, else the one playwright brought."""
     with sync_playwright() as playwright:
         found = os.environ.get("FEWLAB_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-        found = found or (playwright.chromium.executable_path if Path(playwright.chromium.executable_path).exists() else None)
+        found = found or (
+            playwright.chromium.executable_path if Path(playwright.chromium.executable_path).exists() else None
+        )
         if found is None:
             reason = "no Chromium found: install one, or name it in FEWLAB_CHROMIUM"
             if os.environ.get("FEWLAB_REQUIRE_BROWSER") == "1":
@@ -47,13 +51,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh tab, 1280 x 800. The test fails if a script on the page threw, or if anything was asked of another machine."""
+    """A fresh tab, 1280 x 800. The test fails if a script on the page threw, or if anything was asked of another
+    machine.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     tab = context.new_page()
     thrown: list[str] = []
     elsewhere: list[str] = []
     tab.on("pageerror", lambda error: thrown.append(str(error)))
-    tab.on("request", lambda request: elsewhere.append(request.url) if urlsplit(request.url).hostname not in ("127.0.0.1", None, "") else None)
+    tab.on(
+        "request",
+        lambda request: (
+            elsewhere.append(request.url) if urlsplit(request.url).hostname not in ("127.0.0.1", None, "") else None
+        ),
+    )
     yield tab
     context.close()
     assert thrown == []
@@ -62,7 +73,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @contextmanager
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """serve(app, cwd=None, env=None) starts `streamlit run app` in `cwd` (default: the app's folder) and returns its URL once it answers.
+    """serve(app, cwd=None, env=None) starts `streamlit run app` in `cwd` (default: the app's folder) and returns its
+    URL once it answers.
 
     The app can import what the repository holds. All servers end with the block.
     """
@@ -72,13 +84,27 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        options = {"server.port": port, "server.address": "127.0.0.1", "server.headless": "true", "browser.gatherUsageStats": "false"}
-        command = [sys.executable, "-m", "streamlit", "run", str(app), *(f"--{name}={value}" for name, value in options.items())]
+        options = {
+            "server.port": port,
+            "server.address": "127.0.0.1",
+            "server.headless": "true",
+            "browser.gatherUsageStats": "false",
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            str(app),
+            *(f"--{name}={value}" for name, value in options.items()),
+        ]
         paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
         log = tmp_path_factory.mktemp("server") / "log"
         with log.open("wb") as output:
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(env or {})}
-            server = subprocess.Popen(command, cwd=cwd or app.parent, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            server = subprocess.Popen(
+                command, cwd=cwd or app.parent, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
         running.append(server)
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 60
@@ -125,7 +151,9 @@ def url(serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
 
 
 class Studied(NamedTuple):
-    """A finished FixMatch run on digits with five evaluations, its checkpoints folder, and the URL of a server that shows it."""
+    """A finished FixMatch run on digits with five evaluations, its checkpoints folder, and the URL of a server that
+    shows it.
+    """
 
     run: Run
     checkpoints: Path
@@ -144,7 +172,9 @@ def studied(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
     }
     run = train(settings, checkpoints)
     with serving(tmp_path_factory) as start:
-        yield Studied(run, checkpoints, start(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)}))
+        yield Studied(
+            run, checkpoints, start(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
+        )
 
 
 @pytest.fixture

@@ -26,7 +26,13 @@ def newest(checkpoints: Path) -> Run:
 
 def points(page: Page, number: int = 0) -> int:
     """Points on the first curve of the figure."""
-    return int(page.evaluate("n => { const f = document.querySelectorAll('.js-plotly-plot')[n]; return f && f.data && f.data.length ? f.data[0].x.length : 0 }", number))
+    return int(
+        page.evaluate(
+            "n => { const f = document.querySelectorAll('.js-plotly-plot')[n]; return f && f.data && f.data.length ?"
+            " f.data[0].x.length : 0 }",
+            number,
+        )
+    )
 
 
 def as_csv(page: Page, figure: Locator) -> list[dict[str, str]]:

@@ -1,4 +1,6 @@
-"""The live figure and the gallery in a real browser: what stays while data arrives, what a click tells Python, what a theme changes."""
+"""The live figure and the gallery in a real browser: what stays while data arrives, what a click tells Python, what a
+theme changes.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def live():
     def curves():
         n = st.session_state["n"] = st.session_state.get("n", 20) + 1
         x = np.arange(n)
-        series = [figures.Series("falling", x, 100 / (x + 1), theme.RIGHT), figures.Series("rising", x, x * 1.0, theme.WRONG, "dash")]
+        falling = figures.Series("falling", x, 100 / (x + 1), theme.RIGHT)
+        series = [falling, figures.Series("rising", x, x * 1.0, theme.WRONG, "dash")]
         live_figure(figures.curves("Values over time", "value", series, x_max=200), key="live", revision="run-1")
         st.text(f"points {n}")
     curves()
@@ -36,7 +39,8 @@ def live():
 
 def still():
     counts = [[5, 1], [0, 4]]
-    clicked = live_figure(figures.confusion_matrix(counts, ["<b>bold</b>", "b"]), key="matrix", revision="r", height=400, clickable=True)
+    matrix = figures.confusion_matrix(counts, ["<b>bold</b>", "b"])
+    clicked = live_figure(matrix, key="matrix", revision="r", height=400, clickable=True)
     st.text(f"cell {clicked['customdata'][:2] if clicked else None}")
     live_figure(figures.probability_bars(["a", "b"], [0.9, 0.1]), key="bars", revision="r", height=200)
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
@@ -46,7 +50,10 @@ def still():
 
 def pictures():
     pixels = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), np.uint8)
-    items = [GalleryItem(100 + i, picture_uri(pixels[i]), ("<img src=x onerror=alert(1)>", f"line {i}"), "rgb(1, 2, 3)", "dashed") for i in range(60)]
+    items = [
+        GalleryItem(100 + i, picture_uri(p), ("<img src=x onerror=alert(1)>", f"line {i}"), "rgb(1, 2, 3)", "dashed")
+        for i, p in enumerate(pixels)
+    ]
     st.text(f"clicked {gallery(items, key='pictures', selected=103)}")
 
 
@@ -62,7 +69,10 @@ POINTS = f"document.querySelector('{FIGURE}').data.at(-1).x.length"
 def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
     folder: Path = tmp_path_factory.mktemp("app")
     (folder / "app.py").write_text(textwrap.dedent(APP), encoding="utf-8")
-    return serve(folder / "app.py", env={"STREAMLIT_SERVER_ENABLE_STATIC_SERVING": "true", "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"})
+    return serve(
+        folder / "app.py",
+        env={"STREAMLIT_SERVER_ENABLE_STATIC_SERVING": "true", "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"},
+    )
 
 
 def opened(page: Page, address: str) -> Page:
@@ -100,7 +110,10 @@ def drag(page: Page, start: float, end: float, pause: Callable[[], None] | None 
 
 
 def zoomed(page: Page, low: float, high: float) -> None:
-    page.wait_for_function(f"(() => {{ const [a, b] = document.querySelector('{FIGURE}').layout.xaxis.range; return Math.abs(a - {low}) < 3 && Math.abs(b - {high}) < 3 }})()")
+    page.wait_for_function(
+        f"(() => {{ const [a, b] = document.querySelector('{FIGURE}').layout.xaxis.range; return Math.abs(a - {low}) <"
+        f" 3 && Math.abs(b - {high}) < 3 }})()"
+    )
 
 
 def test_points_arrive_while_element_zoom_and_hidden_curve_stay(page: Page, url: str) -> None:
@@ -115,7 +128,10 @@ def test_points_arrive_while_element_zoom_and_hidden_curve_stay(page: Page, url:
     wait_for_more_points(page, 4)
 
     assert x_range(page) == before
-    assert page.evaluate(f"document.querySelector('{FIGURE}')._fullData.map((trace) => trace.visible)") == ["legendonly", True]
+    assert page.evaluate(f"document.querySelector('{FIGURE}')._fullData.map((trace) => trace.visible)") == [
+        "legendonly",
+        True,
+    ]
     assert page.evaluate(f"document.querySelector('{FIGURE}').taggedByTest")
     assert page.locator("script[src*='app/static/plotly-']").count() == 1
 
@@ -161,7 +177,10 @@ def test_a_zoom_survives_leaving_the_page_and_coming_back(page: Page, url: str) 
 def test_an_unchanged_figure_is_not_drawn_again(page: Page, url: str) -> None:
     opened(page, f"{url}/still")
     page.wait_for_function(f"[...document.querySelectorAll('{FIGURE}')].every((figure) => figure.data)")
-    page.evaluate(f"window.draws = 0; document.querySelectorAll('{FIGURE}').forEach((f) => f.on('plotly_afterplot', () => {{ window.draws += 1 }}))")
+    page.evaluate(
+        f"window.draws = 0; document.querySelectorAll('{FIGURE}').forEach((f) => f.on('plotly_afterplot', () => {{"
+        " window.draws += 1 }))"
+    )
     page.get_by_role("button", name="Run it again").click()
     page.get_by_text("runs 2").wait_for()
     page.wait_for_timeout(500)
@@ -171,7 +190,10 @@ def test_an_unchanged_figure_is_not_drawn_again(page: Page, url: str) -> None:
 def test_the_theme_recolors_a_figure_that_is_already_drawn(page: Page, url: str) -> None:
     page.emulate_media(color_scheme="light")
     opened(page, f"{url}/still")
-    colors = f"(() => {{ const l = document.querySelector('{FIGURE}')._fullLayout; return [l.font.color, l.yaxis.linecolor, l.hoverlabel.bgcolor] }})()"
+    colors = (
+        f"(() => {{ const l = document.querySelector('{FIGURE}')._fullLayout; return [l.font.color, l.yaxis.linecolor,"
+        " l.hoverlabel.bgcolor] })()"
+    )
     light = page.evaluate(colors)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"JSON.stringify({colors}) !== {json.dumps(json.dumps(light, separators=(',', ':')))}")
@@ -179,7 +201,9 @@ def test_the_theme_recolors_a_figure_that_is_already_drawn(page: Page, url: str)
     dark = page.evaluate(colors)
     assert all(one != other for one, other in zip(light, dark, strict=True))
     title = page.locator(f"{FIGURE} .gtitle").first.evaluate("(title) => getComputedStyle(title).fill")
-    assert sum(map(int, title.removeprefix("rgb(").removesuffix(")").split(","))) > 3 * 200  # light letters on a dark page
+    assert (
+        sum(map(int, title.removeprefix("rgb(").removesuffix(")").split(","))) > 3 * 200
+    )  # light letters on a dark page
 
 
 def test_a_click_on_a_cell_reaches_python_once_and_class_names_stay_text(page: Page, url: str) -> None:
@@ -193,7 +217,9 @@ def test_a_click_on_a_cell_reaches_python_once_and_class_names_stay_text(page: P
     page.get_by_text("cell None").wait_for()
 
 
-@pytest.mark.parametrize(("title", "suffix", "begins"), [("Download as PNG", "png", b"\x89PNG"), ("Download as SVG", "svg", b"<svg")])
+@pytest.mark.parametrize(
+    ("title", "suffix", "begins"), [("Download as PNG", "png", b"\x89PNG"), ("Download as SVG", "svg", b"<svg")]
+)
 def test_the_bar_of_a_figure_downloads_it(page: Page, url: str, title: str, suffix: str, begins: bytes) -> None:
     opened(page, f"{url}/still")
     page.locator(FIGURE).first.hover()
@@ -216,7 +242,10 @@ def test_figures_fit_a_phone_and_follow_the_width_of_the_window(page: Page, url:
 def test_one_sentence_stands_where_a_figure_would_be_if_its_script_does_not_load(page: Page, url: str) -> None:
     page.route("**/app/static/plotly-*", lambda route: route.abort())
     page.goto(f"{url}/still")
-    sentence = "This figure cannot be drawn because its script did not load: reload the page, and if that does not help, restart the app."
+    sentence = (
+        "This figure cannot be drawn because its script did not load: reload the page, and if that does not help,"
+        " restart the app."
+    )
     expect(page.locator(FIGURE).first).to_have_text(sentence)
     expect(page.locator(FIGURE).last).to_have_text(sentence)
 

@@ -1,4 +1,6 @@
-"""One run of each other family, as a person makes it: pictures of one's own, features without labels, several possible labels each."""
+"""One run of each other family, as a person makes it: pictures of one's own, features without labels, several possible
+labels each.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def set_steps(page: Page, steps: int) -> None:
 def start_and_finish(page: Page, checkpoints: Path, what: str) -> None:
     before = newest(checkpoints).id if any(checkpoints.glob("*-*")) else ""
     page.get_by_role("button", name="Start", exact=True).click()
-    wait_for(lambda: any(checkpoints.glob("*/config.json")) and newest(checkpoints).id != before, 30, f"a run of {what}")
+    wait_for(
+        lambda: any(checkpoints.glob("*/config.json")) and newest(checkpoints).id != before, 30, f"a run of {what}"
+    )
     wait_for(lambda: not newest(checkpoints).status.active, 90, f"the end of {what}")
     assert newest(checkpoints).status.state == "finished", newest(checkpoints).status.reason
 
@@ -43,10 +47,14 @@ def fruit(kind: int, seed: int, side: int = 24) -> bytes:
     return encoded(pixels)
 
 
-def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recognized(page: Page, url: str, checkpoints: Path, tmp_path: Path) -> None:
+def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recognized(
+    page: Page, url: str, checkpoints: Path, tmp_path: Path
+) -> None:
     names = ("strawberry", "lime", "plum")
     archive = zip_of(
-        tmp_path / "fruit.zip", {f"{name}/{i}.png": fruit(kind, 100 * kind + i) for kind, name in enumerate(names) for i in range(30)} | {"lime/broken.png": b"no picture"}
+        tmp_path / "fruit.zip",
+        {f"{name}/{i}.png": fruit(kind, 100 * kind + i) for kind, name in enumerate(names) for i in range(30)}
+        | {"lime/broken.png": b"no picture"},
     )
     page.goto(f"{url}/train")
     choose(page, "Data set", "My own pictures")
@@ -58,13 +66,19 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recogn
     written = kept.stat().st_mtime_ns
     set_steps(page, 80)
     start_and_finish(page, checkpoints, "FixMatch on the uploaded pictures")
-    assert kept.stat().st_mtime_ns == written  # whoever hashes it again touches it: it was read once, not with every click
+    assert (
+        kept.stat().st_mtime_ns == written
+    )  # whoever hashes it again touches it: it was read once, not with every click
     run = newest(checkpoints)
     assert run.config["data"]["name"] == "folder"
     assert run.config["method"]["name"] == "fixmatch"
     page.goto(f"{url}/predict?run={run.id}")
-    page.locator("input[type=file]").set_input_files([{"name": "new.png", "mimeType": "image/png", "buffer": fruit(2, 999, 40)}])
-    expect(page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(r"^(Not sure: perhaps )?plum · ")).first).to_be_visible(timeout=30_000)
+    page.locator("input[type=file]").set_input_files(
+        [{"name": "new.png", "mimeType": "image/png", "buffer": fruit(2, 999, 40)}]
+    )
+    expect(
+        page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(r"^(Not sure: perhaps )?plum · ")).first
+    ).to_be_visible(timeout=30_000)
 
 
 def test_a_race_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
@@ -76,7 +90,9 @@ def test_a_race_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -
     def entered() -> list[Run]:
         return [run for run in Store(checkpoints).runs() if run.id not in before]
 
-    wait_for(lambda: len(entered()) == 2 and all(run.status.state == "finished" for run in entered()), 90, "the end of both")
+    wait_for(
+        lambda: len(entered()) == 2 and all(run.status.state == "finished" for run in entered()), 90, "the end of both"
+    )
     # What a run is called in the list changes when it ends: the choice must outlive that.
     curves = "() => document.querySelector('.js-plotly-plot')?.data?.map((t) => t.x.length) ?? []"
     wait_for(lambda: len(page.evaluate(curves)) == 2 and min(page.evaluate(curves)) > 0, 20, "both curves")
@@ -116,5 +132,7 @@ def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, c
     page.get_by_role("button", name="Stop", exact=True).click()
     wait_for(lambda: not newest(checkpoints).status.active, 60, "the end of PRODEN")
     steps = newest(checkpoints).folder.snapshot_steps()
-    early, late = (newest(checkpoints).folder.snapshot(steps[i])["candidate_weights"].astype(float).max(1).mean() for i in (0, -1))
+    early, late = (
+        newest(checkpoints).folder.snapshot(steps[i])["candidate_weights"].astype(float).max(1).mean() for i in (0, -1)
+    )
     assert late > early  # what the bars showed: the weights gather on one candidate

@@ -1,4 +1,6 @@
-"""The whole path in a real browser: start, train, watch, zoom, move the threshold, retrain, compare, predict, rename, delete."""
+"""The whole path in a real browser: start, train, watch, zoom, move the threshold, retrain, compare, predict, rename,
+delete.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,18 @@ from tests.browser.looking import newest, points, wait_for
 FIGURE = ".fewlab-figure .js-plotly-plot, .fewlab-figure.js-plotly-plot"
 
 
-def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
+def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(
+    page: Page, serve: Callable[..., str], tmp_path: Path
+) -> None:
     """Streamlit would run the page without app.py, because the folder is named pages."""
     address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
     page.goto(f"{address}/runs")
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=60_000)
     expect(page.get_by_test_id("stSidebarNavLink")).to_have_text(
-        [re.compile(f"{name}$") for name in ("Start", "Train", "Compare", "Runs", "Pseudo-labels", "Space", "Errors", "Predict")]
+        [
+            re.compile(f"{name}$")
+            for name in ("Start", "Train", "Compare", "Runs", "Pseudo-labels", "Space", "Errors", "Predict")
+        ]
     )
     assert page.evaluate("location.pathname") == "/runs"
 
@@ -36,12 +43,16 @@ def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(page
 def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(url)
     expect(page.get_by_role("heading", name="FewLab")).to_be_visible()
-    page.wait_for_function("() => window.Plotly?.react")  # loaded while a person reads, so that the first curve need not wait for it
+    page.wait_for_function(
+        "() => window.Plotly?.react"
+    )  # loaded while a person reads, so that the first curve need not wait for it
     page.get_by_role("button", name=re.compile("Try it")).first.click()
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible(timeout=30_000)
     wait_for(lambda: points(page) > 0, 30, "the first point")
     assert f"run={newest(checkpoints).id}" in page.evaluate("location.href")
-    wait_for(lambda: page.locator(".js-plotly-plot").count() >= 3, 10, "all curves")  # before that, a later one may still come between
+    wait_for(
+        lambda: page.locator(".js-plotly-plot").count() >= 3, 10, "all curves"
+    )  # before that, a later one may still come between
     page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine = true")
     page.evaluate("window.Plotly.relayout(document.querySelectorAll('.js-plotly-plot')[0], {'xaxis.range': [0, 90]})")
     before = points(page)
@@ -75,7 +86,13 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
     page.get_by_role("button", name=re.compile(r"Retrain at 0\.8")).click()
     wait_for(lambda: newest(checkpoints).id != first.id, 30, "the second run")
     wait_for(
-        lambda: points(page) > 0 and "previous run" in page.evaluate("JSON.stringify([...document.querySelectorAll('.js-plotly-plot')].map(f => f.data.map(t => t.name)))"),
+        lambda: (
+            points(page) > 0
+            and "previous run"
+            in page.evaluate(
+                "JSON.stringify([...document.querySelectorAll('.js-plotly-plot')].map(f => f.data.map(t => t.name)))"
+            )
+        ),
         30,
         "the ghost",
     )
@@ -111,14 +128,22 @@ def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> N
     digits = load_digits()
     candidates = np.round(digits.images[:200] * (255 / 16)).astype(np.uint8)
     predictor = Predictor(run.folder)
-    sure = [i for i, p in enumerate(predictor.probabilities(candidates[:, None])) if p.max() > 0.9 and p.argmax() == digits.target[i]]
+    sure = [
+        i
+        for i, p in enumerate(predictor.probabilities(candidates[:, None]))
+        if p.max() > 0.9 and p.argmax() == digits.target[i]
+    ]
     assert sure, "a trained model is sure of some of the first 200 digits"
     picture = Image.fromarray(candidates[sure[0]])
     page.goto(f"{url}/predict?run={run.id}")
     files = [
         {"name": "digit.png", "mimeType": "image/png", "buffer": png(picture)},
         # Dark on white paper and large, as a person would photograph it.
-        {"name": "paper <i>.png", "mimeType": "image/png", "buffer": png(Image.fromarray(255 - np.asarray(picture.resize((160, 160), Image.Resampling.BICUBIC))))},
+        {
+            "name": "paper <i>.png",
+            "mimeType": "image/png",
+            "buffer": png(Image.fromarray(255 - np.asarray(picture.resize((160, 160), Image.Resampling.BICUBIC)))),
+        },
         {"name": "letter.png", "mimeType": "image/png", "buffer": b"not a picture at all"},
     ]
     page.locator("input[type=file]").set_input_files(files)
@@ -145,7 +170,11 @@ def png(picture: Image.Image) -> bytes:
 def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(f"{url}/compare")
     expect(page.get_by_role("heading", name="What differs")).to_be_visible(timeout=20_000)
-    wait_for(lambda: page.evaluate("(document.querySelector('.js-plotly-plot') || {data: []}).data.length") >= 2, 20, "both curves")
+    wait_for(
+        lambda: page.evaluate("(document.querySelector('.js-plotly-plot') || {data: []}).data.length") >= 2,
+        20,
+        "both curves",
+    )
 
 
 def more(page: Page, what: str) -> None:
@@ -170,7 +199,9 @@ def test_a_run_is_renamed_and_deleted_only_when_confirmed(page: Page, url: str, 
         more(page, "Export")
     assert download.value.suggested_filename == f"{run.id}.zip"
     with zipfile.ZipFile(download.value.path()) as archive:
-        assert {f"{run.id}/config.json", f"{run.id}/metrics.jsonl", f"{run.id}/model.safetensors"} <= set(archive.namelist())
+        assert {f"{run.id}/config.json", f"{run.id}/metrics.jsonl", f"{run.id}/model.safetensors"} <= set(
+            archive.namelist()
+        )
     page.keyboard.press("Escape")
     more(page, "Delete")
     page.get_by_role("button", name="Delete it").click()
@@ -218,5 +249,9 @@ def test_no_page_is_wider_than_its_window(page: Page, url: str, checkpoints: Pat
     for name in ("", "train", "compare", "runs", "pseudo_labels", "space", "errors", "predict"):
         page.goto(f"{url}/{name}")
         expect(page.locator("h1")).to_have_count(1, timeout=20_000)
-        wait_for(lambda: page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth"), 5, f"{name or 'start'} to fit {width} px")
+        wait_for(
+            lambda: page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth"),
+            5,
+            f"{name or 'start'} to fit {width} px",
+        )
         expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -1,4 +1,6 @@
-"""The pages that look into a run, in a real browser: each number and picture is the one that the run left on disk, counted here by hand."""
+"""The pages that look into a run, in a real browser: each number and picture is the one that the run left on disk,
+counted here by hand.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def url(studied: Studied) -> str:
 
 @pytest.fixture
 def pictures(studied: Studied) -> Pictures:
-    return load_pictures(studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures")))
+    return load_pictures(
+        studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures"))
+    )
 
 
 def stored(run: Run, part: int, step: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -48,12 +52,16 @@ def opened(page: Page, url: str, where: str, run: Run) -> None:
 def gallery(page: Page, number: int = 0) -> list[tuple[int, str]]:
     """Id and picture of each button of the gallery, in order."""
     found = page.evaluate(
-        "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) => [Number(b.dataset.id), b.querySelector('img').src])", number
+        "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) =>"
+        " [Number(b.dataset.id), b.querySelector('img').src])",
+        number,
     )
     return [(int(sample), str(source)) for sample, source in found]
 
 
-def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(
+    page: Page, url: str, run: Run, pictures: Pictures
+) -> None:
     opened(page, url, "pseudo_labels", run)
     ids, probabilities = stored(run, part=1)
     truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
@@ -72,7 +80,9 @@ def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(page: Page,
         expect(page.get_by_role("button", name=f"Retrain at {threshold:.2f}")).to_be_visible()
 
 
-def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_pictures_life(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_pictures_life(
+    page: Page, url: str, run: Run, pictures: Pictures
+) -> None:
     opened(page, url, "pseudo_labels", run)
     ids, probabilities = stored(run, part=1)
     truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
@@ -80,7 +90,9 @@ def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_pictures_li
     expected = {int(ids[i]) for i in sorted(wrong, key=lambda i: -float(probabilities[i].max()))[:36]}
     wait_for(lambda: len(gallery(page)) == min(36, len(wrong)), 20, "the gallery")
     shown = gallery(page)
-    assert {float(probabilities[list(ids).index(sample)].max()) for sample, _ in shown} == {float(probabilities[list(ids).index(sample)].max()) for sample in expected}
+    assert {float(probabilities[list(ids).index(sample)].max()) for sample, _ in shown} == {
+        float(probabilities[list(ids).index(sample)].max()) for sample in expected
+    }
     for sample, source in shown:
         assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
     sample = shown[0][0]
@@ -92,7 +104,11 @@ def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_pictures_li
         taken[step] = int(p[list(at).index(sample)].argmax())
     steps = list(taken)
     flips = [after for before, after in itertools.pairwise(steps) if taken[before] != taken[after]]
-    words = f"Changed its class at step {', '.join(f'{step:,}' for step in flips)}." if flips else "It was never taken for another class than at first."
+    words = (
+        f"Changed its class at step {', '.join(f'{step:,}' for step in flips)}."
+        if flips
+        else "It was never taken for another class than at first."
+    )
     expect(page.get_by_text(words)).to_be_visible()
 
 
@@ -104,22 +120,35 @@ def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, 
     seen: list[str] = []
 
     def last() -> bool:
-        seen.append(re.findall(r"step=(\d+)", page.evaluate("location.href"))[-1:][0] if "step=" in page.evaluate("location.href") else "")
-        return page.get_by_role("button", name="Play").count() == 1 and seen[-1] == str(steps[-1]) and str(steps[1]) in seen
+        seen.append(
+            re.findall(r"step=(\d+)", page.evaluate("location.href"))[-1:][0]
+            if "step=" in page.evaluate("location.href")
+            else ""
+        )
+        return (
+            page.get_by_role("button", name="Play").count() == 1
+            and seen[-1] == str(steps[-1])
+            and str(steps[1]) in seen
+        )
 
     try:
         wait_for(last, 30, "the last evaluation")
     except AssertionError:
         pytest.fail(
-            f"of {steps} were shown, in this order: {list(dict.fromkeys(seen))}; the button says {page.get_by_role('button', name=re.compile('Play|Stop')).all_inner_texts()}"
+            f"of {steps} were shown, in this order: {list(dict.fromkeys(seen))}; the button says"
+            f" {page.get_by_role('button', name=re.compile('Play|Stop')).all_inner_texts()}"
         )
     visited = [int(step) for step in dict.fromkeys(seen) if step]
     assert set(visited) <= set(steps)
     assert len(visited) >= len(steps) - 1  # one may pass between two looks
-    expect(tile(page, "Kept").first).to_have_text(f"{100 * float((stored(run, 1)[1].max(1).astype(float) >= 0.9).mean()):.1f} %")
+    expect(tile(page, "Kept").first).to_have_text(
+        f"{100 * float((stored(run, 1)[1].max(1).astype(float) >= 0.9).mean()):.1f} %"
+    )
 
 
-def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(
+    page: Page, url: str, run: Run, pictures: Pictures
+) -> None:
     opened(page, url, "errors", run)
     ids, probabilities = stored(run, part=3)
     truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
@@ -132,7 +161,9 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(page: Page, u
     box = page.locator(".fewlab-figure .nsewdrag").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * (taken + 0.5) / 10, box["y"] + box["height"] * (true + 0.5) / 10)
-    expect(page.get_by_text(f"{len(expected)} of {counts[true].sum()}: 4, and recognized")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"{len(expected)} of {counts[true].sum()}: 4, and recognized")).to_be_visible(
+        timeout=10_000
+    )
     wait_for(lambda: len(gallery(page)) == min(36, len(expected)), 10, "the pictures of the cell")
     shown = gallery(page)
     assert {sample for sample, _ in shown} <= expected
@@ -148,7 +179,9 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(page: Page, u
     expect(page.get_by_text(f"4 {100 * row[4]:.1f} %")).to_be_visible()
 
 
-def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(
+    page: Page, url: str, run: Run, pictures: Pictures
+) -> None:
     opened(page, url, "errors", run)
     ids, probabilities = stored(run, part=3)
     truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
@@ -182,7 +215,9 @@ def test_a_downloaded_figure_opens_by_itself(page: Page, url: str, run: Run, tmp
     alone.close()
 
 
-def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_page_is_left(page: Page, url: str, run: Run) -> None:
+def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_page_is_left(
+    page: Page, url: str, run: Run
+) -> None:
     page.goto(f"{url}/pseudo_labels?run={run.id}&step=60&tau=0.55")
     expect(page.get_by_role("button", name="Retrain at 0.55")).to_be_visible(timeout=60_000)
     kept = float((stored(run, 1, 60)[1].max(1).astype(float) >= 0.55).mean())
@@ -197,16 +232,22 @@ def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_pag
     wait_for(lambda: "step=60" in page.url, 10, "the evaluation in the address")
 
 
-def test_a_link_opens_the_cell_part_and_projection_that_it_names(page: Page, url: str, run: Run, pictures: Pictures) -> None:
+def test_a_link_opens_the_cell_part_and_projection_that_it_names(
+    page: Page, url: str, run: Run, pictures: Pictures
+) -> None:
     page.goto(f"{url}/errors?run={run.id}&part=validation&cell=(4, 4)&step=90")
     ids, probabilities = stored(run, 2, 90)
     truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
     recognized = int(((truth == 4) & (probabilities.argmax(1) == 4)).sum())
     expect(page.get_by_text(f"{recognized} of {(truth == 4).sum()}: 4, and recognized")).to_be_visible(timeout=60_000)
     page.goto(f"{url}/space?run={run.id}&projection=pca&dimensions=3&of=pixels&color=right")
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.[0]?.type === 'scatter3d'", timeout=60_000)
+    page.wait_for_function(
+        "() => document.querySelector('.js-plotly-plot')?.data?.[0]?.type === 'scatter3d'", timeout=60_000
+    )
     expect(page.get_by_text("PCA: how the bare pixels have it")).to_be_visible()
-    assert {"right", "wrong"} >= set(page.evaluate("document.querySelector('.js-plotly-plot').data.map((t) => t.name.replace(', labeled', ''))"))
+    assert {"right", "wrong"} >= set(
+        page.evaluate("document.querySelector('.js-plotly-plot').data.map((t) => t.name.replace(', labeled', ''))")
+    )
 
 
 def test_a_link_that_says_nonsense_shows_the_run_as_it_is(page: Page, url: str, run: Run) -> None:

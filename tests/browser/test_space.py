@@ -1,4 +1,6 @@
-"""The Space page in a real browser: what the lasso surrounds is what is shown, a projection is computed aside, and points travel."""
+"""The Space page in a real browser: what the lasso surrounds is what is shown, a projection is computed aside, and
+points travel.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,17 @@ def opened(page: Page, url: str, run: Run) -> None:
 def points(page: Page) -> list[tuple[int, float, float]]:
     """Id and place on the screen of every point."""
     found: list[Any] = page.evaluate(
-        """() => { const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, box = f.getBoundingClientRect();
-        return f.data.flatMap((t) => t.x.map((x, i) => [t.customdata[i][0], box.x + l.xaxis._offset + l.xaxis.d2p(x), box.y + l.yaxis._offset + l.yaxis.d2p(t.y[i])])) }"""
+        """() => {
+        const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, box = f.getBoundingClientRect();
+        const left = (x) => box.x + l.xaxis._offset + l.xaxis.d2p(x), top = (y) => box.y + l.yaxis._offset + l.yaxis.d2p(y);
+        return f.data.flatMap((t) => t.x.map((x, i) => [t.customdata[i][0], left(x), top(t.y[i])])) }"""
     )
     return [(int(i), float(x), float(y)) for i, x, y in found]
 
 
-def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_are_those_of_the_full_space(page: Page, url: str, studied: Studied) -> None:
+def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_are_those_of_the_full_space(
+    page: Page, url: str, studied: Studied
+) -> None:
     run = studied.run
     opened(page, url, run)
     there = points(page)
@@ -45,7 +51,9 @@ def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_a
     assert {i for i, _, _ in there} == set(ids.tolist())
     middle = np.median([(x, y) for _, x, y in there], axis=0)
     half = 14
-    corners = [(middle[0] + dx * half, middle[1] + dy * half) for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]
+    corners = [
+        (middle[0] + dx * half, middle[1] + dy * half) for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))
+    ]
     page.mouse.move(*corners[0])
     page.mouse.down()
     for corner in corners[1:]:
@@ -55,7 +63,10 @@ def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_a
     at_most = {i for i, x, y in there if abs(x - middle[0]) <= half + 1 and abs(y - middle[1]) <= half + 1}
     assert len(inside) > 2
     expect(page.get_by_text(re.compile(r"\d+ chosen"))).to_be_visible(timeout=15_000)
-    gallery = "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) => [Number(b.dataset.id), b.querySelector('img').src])"
+    gallery = (
+        "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) =>"
+        " [Number(b.dataset.id), b.querySelector('img').src])"
+    )
     wait_for(lambda: len(page.evaluate(gallery, 0)) > 0, 10, "the pictures")
     shown = page.evaluate(gallery, 0)
     count = int(re.findall(r"(\d+) chosen", page.get_by_text(re.compile(r"\d+ chosen")).inner_text())[0])
@@ -63,7 +74,9 @@ def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_a
     assert {i for i, _ in shown} <= at_most
     if count <= 60:
         assert {i for i, _ in shown} >= inside
-    pictures = load_pictures(studied.checkpoints, next(event["pictures"] for event in run.folder.events() if event.get("pictures")))
+    pictures = load_pictures(
+        studied.checkpoints, next(event["pictures"] for event in run.folder.events() if event.get("pictures"))
+    )
     for sample, source in shown:
         assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
     # The neighbors of one of them, against cosines in double precision.
@@ -87,7 +100,10 @@ def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url:
     told = {int(re.findall(r"picture (\d+)", row["about"])[0]): row["about"] for row in rows}
     assert sorted(told) == sorted(ids)
     for place in (0, len(ids) // 2, len(ids) - 1):
-        assert f"taken for {probabilities[place].argmax()}, {100 * probabilities[place].max():.1f} % sure" in told[ids[place]]
+        assert (
+            f"taken for {probabilities[place].argmax()}, {100 * probabilities[place].max():.1f} % sure"
+            in told[ids[place]]
+        )
 
 
 def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:
@@ -100,7 +116,11 @@ def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -
     canvas = "() => document.querySelector('.fewlab-player canvas').toDataURL()"
     end = page.evaluate(canvas)
     player.get_by_role("button", name="Play").click()
-    wait_for(lambda: player.locator("output").inner_text() == f"step {steps[0]:,}" or page.evaluate(canvas) != end, 10, "points to move")
+    wait_for(
+        lambda: player.locator("output").inner_text() == f"step {steps[0]:,}" or page.evaluate(canvas) != end,
+        10,
+        "points to move",
+    )
     wait_for(lambda: player.get_by_role("button", name="Play").count() == 1, 20, "the end")
     expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
     assert page.evaluate(canvas) == end
@@ -108,7 +128,9 @@ def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there_at_once_afterwards(page: Page, url: str, run: Run) -> None:
+def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there_at_once_afterwards(
+    page: Page, url: str, run: Run
+) -> None:
     opened(page, url, run)
     page.get_by_role("radio", name="t-SNE").or_(page.get_by_role("button", name="t-SNE")).first.click()
     page.get_by_role("button", name="Compute t-SNE").click()
@@ -116,4 +138,6 @@ def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there
     page.get_by_role("link", name="Runs", exact=True).click()  # another page, meanwhile
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=5_000)
     page.get_by_role("link", name="Space", exact=True).click()
-    expect(page.get_by_text("t-SNE: how the network sees it")).to_be_visible(timeout=100_000)  # the choice is still there
+    expect(page.get_by_text("t-SNE: how the network sees it")).to_be_visible(
+        timeout=100_000
+    )  # the choice is still there

@@ -46,9 +46,16 @@ def config(method: str, seed: int = 0, steps: int = STEPS, batch: int = 6, **dat
     cls = methods[method]
     per_class = data.pop("labels", 2)
     kind = {"kind": "few", "per_class": per_class} if "few" in cls.supervision else {"kind": sorted(cls.supervision)[0]}
-    plain = {"seed": seed, "method": {"name": method}, "data": {"name": "toy", "labels": kind, **data}, "hardware": {"device": "cpu", "threads": 1}}
+    plain = {
+        "seed": seed,
+        "method": {"name": method},
+        "data": {"name": "toy", "labels": kind, **data},
+        "hardware": {"device": "cpu", "threads": 1},
+    }
     backbone = "small_cnn" if cls.backbones is None else sorted(cls.backbones)[0]
-    return RunConfig.parse({**plain, "backbone": {"name": backbone}, "budget": {"steps": steps, "batch_size": batch, "evaluate_every": 5}})
+    return RunConfig.parse(
+        {**plain, "backbone": {"name": backbone}, "budget": {"steps": steps, "batch_size": batch, "evaluate_every": 5}}
+    )
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -140,7 +147,9 @@ def test_hidden_labels_change_nothing(method: str, tmp_path: Path, monkeypatch: 
     hidden = np.isin(images.ids, split.unlabeled)
     shuffled = images.labels.copy()
     shuffled[hidden] = (shuffled[hidden] + 1) % images.classes
-    changed = ImageSet(images.name, images.images, shuffled, images.ids, images.is_test, images.class_names, images.symmetries)
+    changed = ImageSet(
+        images.name, images.images, shuffled, images.ids, images.is_test, images.class_names, images.symmetries
+    )
     monkeypatch.setattr("engine.training.trainer.load_images", lambda config: changed)
     monkeypatch.setattr("engine.training.trainer.make_split", lambda images, params: split)
     monkeypatch.setattr("engine.lab.executors.inline.check", lambda config, checkpoints: None)
@@ -149,14 +158,23 @@ def test_hidden_labels_change_nothing(method: str, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("channels", "classes", "labels", "batch"), [(1, 2, 1, 2), (3, 26, 1, 5), (3, 2, 2, 64), (1, 26, 2, 16)])
-def test_any_channels_classes_labels_and_batch(method: str, channels: int, classes: int, labels: int, batch: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("channels", "classes", "labels", "batch"), [(1, 2, 1, 2), (3, 26, 1, 5), (3, 2, 2, 64), (1, 26, 2, 16)]
+)
+def test_any_channels_classes_labels_and_batch(
+    method: str, channels: int, classes: int, labels: int, batch: int, tmp_path: Path
+) -> None:
     run = train(config(method, channels=channels, classes=classes, labels=labels, batch=batch, steps=4), tmp_path)
     assert run.status.state == "finished"
     assert 0 <= run.status.metrics["test/accuracy"] <= 1
     probabilities = run.folder.snapshot(run.status.step)["probabilities"]
     assert probabilities.shape[1] == classes
-    losses = [value for row in run.folder.metrics() for name, value in row.items() if name.startswith("loss/") or name == "change"]
+    losses = [
+        value
+        for row in run.folder.metrics()
+        for name, value in row.items()
+        if name.startswith("loss/") or name == "change"
+    ]
     assert losses
     assert np.isfinite(losses).all()
 
@@ -177,7 +195,9 @@ def test_what_is_served_answers_one_picture_as_it_answers_it_among_others(method
 
 
 @pytest.mark.parametrize("method", WITHOUT_LOGITS)
-def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_answers(method: str, tmp_path: Path) -> None:
+def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_answers(
+    method: str, tmp_path: Path
+) -> None:
     run = train(config(method), tmp_path)
     live, final = run.folder.snapshot(5), run.folder.snapshot(STEPS)
     assert "probabilities" not in live
@@ -185,7 +205,15 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
     assert final["probabilities"].shape[1] == 3
     evaluated = [row for row in run.folder.metrics() if "test/knn_1_per_class" in row]
     assert [row["step"] for row in evaluated] == [5, 10, STEPS]
-    for probe in ("knn_1_per_class", "knn_5_per_class", "knn_full", "linear_1_per_class", "linear_5_per_class", "linear_10_per_class", "linear_full"):
+    for probe in (
+        "knn_1_per_class",
+        "knn_5_per_class",
+        "knn_full",
+        "linear_1_per_class",
+        "linear_5_per_class",
+        "linear_10_per_class",
+        "linear_full",
+    ):
         for of in ("", "/pixels", "/first_weights"):
             assert 0 <= run.status.metrics[f"test/{probe}{of}"] <= 1
     assert run.status.metrics["test/accuracy"] == run.status.metrics["test/linear_full"]
@@ -204,7 +232,9 @@ def test_the_saved_model_answers_one_picture_or_many_as_the_run_did(method: str,
     predictor = Predictor(run.folder)
     many = predictor.probabilities(pictures)
     np.testing.assert_allclose(many, arrays["probabilities"], atol=1e-3)  # the snapshot keeps 16 bits
-    np.testing.assert_allclose(np.concatenate([predictor.probabilities(pictures[i : i + 1]) for i in range(3)]), many[:3], atol=1e-5)
+    np.testing.assert_allclose(
+        np.concatenate([predictor.probabilities(pictures[i : i + 1]) for i in range(3)]), many[:3], atol=1e-5
+    )
     measured = retest(run.folder)
     assert measured["test/accuracy"] == pytest.approx(run.status.metrics["test/accuracy"])
 

@@ -11,7 +11,9 @@ from engine.data.image_set import DataSource, ImageSet
 
 
 class Toy(DataSource):
-    """`classes` blobs of brightness at class-specific places, with noise; ids are not 0..N-1 and not in order, on purpose."""
+    """`classes` blobs of brightness at class-specific places, with noise; ids are not 0..N-1 and not in order, on
+    purpose.
+    """
 
     class Params(DataParams):
         name: Literal["toy"] = "toy"
@@ -36,4 +38,11 @@ class Toy(DataSource):
         test = np.zeros(len(labels), dtype=bool)
         for k in range(p.classes):
             test[np.flatnonzero(labels == k)[:3]] = True
-        return ImageSet("toy", np.clip(images, 0, 255).astype(np.uint8), labels.astype(np.int64), ids.astype(np.int64), test, tuple(f"class {k}" for k in range(p.classes)))
+        return ImageSet(
+            "toy",
+            np.clip(images, 0, 255).astype(np.uint8),
+            labels.astype(np.int64),
+            ids.astype(np.int64),
+            test,
+            tuple(f"class {k}" for k in range(p.classes)),
+        )

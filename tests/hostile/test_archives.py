@@ -1,4 +1,6 @@
-"""Archives and folders brought by mistake or on purpose: each is refused in one exact sentence, or costs only its own bad files. Nothing is left behind."""
+"""Archives and folders brought by mistake or on purpose: each is refused in one exact sentence, or costs only its own
+bad files. Nothing is left behind.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ def refusal(path: Path | str) -> str:
 
 
 def test_no_path_at_all() -> None:
-    assert refusal("  ") == "data.path is empty: give the path of a folder or zip archive that holds one folder of pictures per class."
+    assert (
+        refusal("  ")
+        == "data.path is empty: give the path of a folder or zip archive that holds one folder of pictures per class."
+    )
 
 
 @pytest.mark.parametrize("path", ["/no/such/folder", "/no/such.zip", "nul\0byte", "x" * 4000])
@@ -47,15 +52,23 @@ def test_a_path_where_nothing_is(path: str) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert refusal(tmp_path / "pipe") == f"data.path is {str(tmp_path / 'pipe')!r}, which is neither a folder nor a file: choose a folder of pictures or a zip archive."
+    assert (
+        refusal(tmp_path / "pipe")
+        == f"data.path is {str(tmp_path / 'pipe')!r}, which is neither a folder nor a file: choose a folder of pictures"
+        " or a zip archive."
+    )
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"just text", grey(5), b"PK\x05\x06" + bytes(10), b"PK\x05\x06" + b"\xff" * 18, b"x" * 70_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK", b"just text", grey(5), b"PK\x05\x06" + bytes(10), b"PK\x05\x06" + b"\xff" * 18, b"x" * 70_000],
+)
 def test_a_file_that_is_no_archive(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.zip").write_bytes(content)
     assert refusal(tmp_path / "x.zip") in (
         "'x.zip' is not a zip archive, or one that was cut off: choose a .zip file or a folder.",
-        "'x.zip' has more than 500,000 entries: split it, or choose the archive of one data set.",  # a directory that claims 4 GB
+        # a directory that claims 4 GB
+        "'x.zip' has more than 500,000 entries: split it, or choose the archive of one data set.",
     )
 
 
@@ -63,34 +76,60 @@ def test_an_archive_cut_off_anywhere(tmp_path: Path) -> None:
     whole = zip_of(tmp_path / "x.zip", CATS_AND_DOGS).read_bytes()
     for length in range(0, len(whole) - 1, 97):
         (tmp_path / "x.zip").write_bytes(whole[:length])
-        assert refusal(tmp_path / "x.zip") == "'x.zip' is not a zip archive, or one that was cut off: choose a .zip file or a folder."
+        assert (
+            refusal(tmp_path / "x.zip")
+            == "'x.zip' is not a zip archive, or one that was cut off: choose a .zip file or a folder."
+        )
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
 def test_nothing_inside(tmp_path: Path, packed: bool) -> None:
     (tmp_path / "x").mkdir()
     path = zip_of(tmp_path / "x", {}) if packed and not (tmp_path / "x").rmdir() else tmp_path / "x"
-    assert refusal(path) == "'x' has no class folders (no pictures): put the pictures of each class into a folder of its own, such as cat/1.jpg and dog/1.jpg."
+    assert (
+        refusal(path)
+        == "'x' has no class folders (no pictures): put the pictures of each class into a folder of its own, such as"
+        " cat/1.jpg and dog/1.jpg."
+    )
 
 
 def test_pictures_without_class_folders(tmp_path: Path) -> None:
     folder_of(tmp_path / "x", {"1.png": grey(1), "2.png": grey(2)})
-    sentence = "'x' has no class folders (2 files lie in no class folder): put the pictures of each class into a folder of its own, such as cat/1.jpg and dog/1.jpg."
+    sentence = (
+        "'x' has no class folders (2 files lie in no class folder): put the pictures of each class into a folder of its"
+        " own, such as cat/1.jpg and dog/1.jpg."
+    )
     assert refusal(tmp_path / "x") == sentence
 
 
 def test_one_class(tmp_path: Path) -> None:
-    sentence = "'x' has training pictures of 1 class ('cat'), but at least 2 classes are needed: put the pictures of each class into a folder of its own."
-    assert refusal(folder_of(tmp_path / "x", {"train/cat/1.png": grey(1), "train/cat/2.png": grey(2), "test/dog/1.png": grey(3)})) == sentence
+    sentence = (
+        "'x' has training pictures of 1 class ('cat'), but at least 2 classes are needed: put the pictures of each"
+        " class into a folder of its own."
+    )
+    assert (
+        refusal(
+            folder_of(
+                tmp_path / "x", {"train/cat/1.png": grey(1), "train/cat/2.png": grey(2), "test/dog/1.png": grey(3)}
+            )
+        )
+        == sentence
+    )
 
 
 def test_two_classes_of_which_one_has_no_readable_picture(tmp_path: Path) -> None:
-    sentence = "'x' has training pictures of 1 class ('cat'), but at least 2 classes are needed: put the pictures of each class into a folder of its own."
+    sentence = (
+        "'x' has training pictures of 1 class ('cat'), but at least 2 classes are needed: put the pictures of each"
+        " class into a folder of its own."
+    )
     assert refusal(folder_of(tmp_path / "x", {"cat/1.png": grey(1), "dog/1.png": b"woof"})) == sentence
 
 
 def test_class_folders_without_a_picture(tmp_path: Path) -> None:
-    sentence = "None of the files in 'x' is a picture that can be read (2 not a picture, 1 empty): choose a folder or zip archive of pictures."
+    sentence = (
+        "None of the files in 'x' is a picture that can be read (2 not a picture, 1 empty): choose a folder or zip"
+        " archive of pictures."
+    )
     assert refusal(folder_of(tmp_path / "x", {"a/1.txt": b"one", "b/2.txt": b"two", "b/3": b""})) == sentence
 
 
@@ -107,16 +146,36 @@ def with_names(path: Path, *names: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["../evil.png", "cat/../../evil.png", "/etc/evil.png", "C:/evil.png", "c:evil.png", "cat\\..\\evil.png", "..", "cat/.."])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.png",
+        "cat/../../evil.png",
+        "/etc/evil.png",
+        "C:/evil.png",
+        "c:evil.png",
+        "cat\\..\\evil.png",
+        "..",
+        "cat/..",
+    ],
+)
 def test_a_name_that_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
     path = with_names(tmp_path / "x.zip", "cat/1.png", "dog/1.png", name)
-    assert refusal(path) == f"'x.zip' holds the name '{name}', which could lead out of its folder: pack the folder again, with plain relative names."
+    assert (
+        refusal(path)
+        == f"'x.zip' holds the name '{name}', which could lead out of its folder: pack the folder again, with plain"
+        " relative names."
+    )
 
 
 def test_a_name_with_a_hidden_end(tmp_path: Path) -> None:
     path = zip_of(tmp_path / "x.zip", {"cat/1.png": grey(1), "dog/1.pngX.exe": grey(2)})
     path.write_bytes(path.read_bytes().replace(b"1.pngX.exe", b"1.png\0.exe"))
-    assert refusal(path) == "'x.zip' holds the name 'dog/1.png?.exe', which could lead out of its folder: pack the folder again, with plain relative names."
+    assert (
+        refusal(path)
+        == "'x.zip' holds the name 'dog/1.png?.exe', which could lead out of its folder: pack the folder again, with"
+        " plain relative names."
+    )
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
@@ -126,7 +185,10 @@ def test_a_link_or_special_file(tmp_path: Path, kind: int) -> None:
         info.create_system = 3
         info.external_attr = (kind | 0o777) << 16
         archive.writestr(info, "/etc/passwd")
-    assert refusal(tmp_path / "x.zip") == "'x.zip' holds 'passwords.png', a link or special file: pack the pictures themselves."
+    assert (
+        refusal(tmp_path / "x.zip")
+        == "'x.zip' holds 'passwords.png', a link or special file: pack the pictures themselves."
+    )
 
 
 def test_an_encrypted_archive(tmp_path: Path) -> None:
@@ -139,7 +201,10 @@ def test_an_encrypted_archive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_packing_whose_size_cannot_be_limited(tmp_path: Path, method: int) -> None:
-    sentence = f"'x.zip' packs '0.png' by method {method}, but only methods 0 and 8 are read: pack it again as an ordinary zip."
+    sentence = (
+        f"'x.zip' packs '0.png' by method {method}, but only methods 0 and 8 are read: pack it again as an ordinary"
+        " zip."
+    )
     assert refusal(zip_of(tmp_path / "x.zip", CATS_AND_DOGS, method)) == sentence
 
 
@@ -153,8 +218,14 @@ def test_two_files_of_one_name(tmp_path: Path, second: str) -> None:
 def test_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert picture_files.MOST_FILES == 500_000
     monkeypatch.setattr(picture_files, "MOST_FILES", 10)
-    assert refusal(zip_of(tmp_path / "x.zip", CATS_AND_DOGS)) == "'x.zip' has more than 10 entries: split it, or choose the archive of one data set."
-    assert refusal(folder_of(tmp_path / "y", CATS_AND_DOGS)) == "'y' has more than 10 files: choose the folder of one data set."
+    assert (
+        refusal(zip_of(tmp_path / "x.zip", CATS_AND_DOGS))
+        == "'x.zip' has more than 10 entries: split it, or choose the archive of one data set."
+    )
+    assert (
+        refusal(folder_of(tmp_path / "y", CATS_AND_DOGS))
+        == "'y' has more than 10 files: choose the folder of one data set."
+    )
 
 
 def test_a_bomb_of_many_members_is_refused_by_what_they_claim(tmp_path: Path) -> None:
@@ -162,7 +233,10 @@ def test_a_bomb_of_many_members_is_refused_by_what_they_claim(tmp_path: Path) ->
     path = zip_of(tmp_path / "bomb.zip", {f"{'ab'[i % 2]}/{i}.png": zeros for i in range(15)})
     assert path.stat().st_size < 300_000
     sentence = refusal(path)
-    assert sentence == ("'bomb.zip' has 0.3 MB but unpacks to more than 285 MB, which pictures do not: choose an archive of pictures, or unpack it yourself and choose the folder.")
+    assert (
+        sentence == "'bomb.zip' has 0.3 MB but unpacks to more than 285 MB, which pictures do not: choose an archive of"
+        " pictures, or unpack it yourself and choose the folder."
+    )
 
 
 def test_a_bomb_that_claims_to_be_small_is_cut_off_where_its_claim_ends(tmp_path: Path) -> None:
@@ -172,14 +246,18 @@ def test_a_bomb_that_claims_to_be_small_is_cut_off_where_its_claim_ends(tmp_path
 
 
 def test_sizes_are_counted_while_reading_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = picture_files.open_files(str(zip_of(tmp_path / "bomb.zip", {f"{'ab'[i % 2]}/{i}.png": bytes(1_000_000) for i in range(3)})))
+    files = picture_files.open_files(
+        str(zip_of(tmp_path / "bomb.zip", {f"{'ab'[i % 2]}/{i}.png": bytes(1_000_000) for i in range(3)}))
+    )
     monkeypatch.setattr(picture_files, "MOST_UNPACKED", 2_500_000)  # after the claims were found harmless
     with closing(files):
         assert [len(files.read(file)) for file in files.files[:2]] == [1_000_000, 1_000_000]
         with pytest.raises(DataError) as refused:
             files.read(files.files[2])
-    assert str(refused.value) == (
-        "'bomb.zip' has 0.0 MB but unpacks to more than 2 MB, which pictures do not: choose an archive of pictures, or unpack it yourself and choose the folder."
+    assert (
+        str(refused.value)
+        == "'bomb.zip' has 0.0 MB but unpacks to more than 2 MB, which pictures do not: choose an archive of pictures,"
+        " or unpack it yourself and choose the folder."
     )
 
 
@@ -241,5 +319,8 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path: Path, monkeypatc
     monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError) as refused:
         source(folder_of(tmp_path / "x", CATS_AND_DOGS)).load()
-    sentence = f"The decoded pictures could not be written to {tmp_path / 'file'} (Not a directory): free some disk space, or set FEWLAB_CACHE to a folder that can be written."
+    sentence = (
+        f"The decoded pictures could not be written to {tmp_path / 'file'} (Not a directory): free some disk space, or"
+        " set FEWLAB_CACHE to a folder that can be written."
+    )
     assert str(refused.value) == sentence

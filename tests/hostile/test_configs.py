@@ -105,7 +105,13 @@ def test_any_json_is_a_config_or_one_sentence(value: Any) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.lists(st.sampled_from([*KEYS, "", "name"]), min_size=1, max_size=4).map(".".join) | st.text(max_size=10), JSON, max_size=4))
+@given(
+    st.dictionaries(
+        st.lists(st.sampled_from([*KEYS, "", "name"]), min_size=1, max_size=4).map(".".join) | st.text(max_size=10),
+        JSON,
+        max_size=4,
+    )
+)
 def test_any_changes_are_a_config_or_one_sentence(changes: dict[str, Any]) -> None:
     try:
         config = RunConfig.parse(apply_changes(RunConfig.parse({}).model_dump(mode="json"), changes))

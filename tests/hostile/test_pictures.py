@@ -1,4 +1,6 @@
-"""Files people upload by mistake or on purpose: each is read exactly as seen, or refused in one exact sentence. Nothing else may come out."""
+"""Files people upload by mistake or on purpose: each is read exactly as seen, or refused in one exact sentence. Nothing
+else may come out.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from PIL import Image
 from engine.errors import PictureError
 from engine.images.decode import LARGEST_FILE, fit_picture, read_picture, short_name
 
-CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8)  # [3, 2, 3], no two alike
+CORNERS = np.array(
+    [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8
+)  # [3, 2, 3], no two alike
 
 
 def encoded(image: Image.Image, format: str, **options: Any) -> bytes:
@@ -92,19 +96,25 @@ def test_a_one_bit_picture_is_black_and_white() -> None:
 
 
 def test_a_cmyk_jpeg_is_shown_in_its_colors() -> None:
-    pixels = read_picture(encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=100))  # no cyan, all magenta and yellow: red
+    pixels = read_picture(
+        encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=100)
+    )  # no cyan, all magenta and yellow: red
     assert pixels.shape == (16, 16, 3)
     assert np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 3
 
 
 def test_a_lab_tiff_is_shown_in_its_colors() -> None:
-    pixels = read_picture(encoded(Image.new("LAB", (4, 4), (255, 128, 128)), "TIFF"))  # lightness 100 %, no color: white
+    pixels = read_picture(
+        encoded(Image.new("LAB", (4, 4), (255, 128, 128)), "TIFF")
+    )  # lightness 100 %, no color: white
     assert np.abs(pixels.astype(int) - 255).max() <= 3
 
 
 def test_transparent_pixels_are_white_and_half_transparent_ones_half_way() -> None:
     rgba = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 128]]], np.uint8)
-    assert read_picture(encoded(Image.fromarray(rgba), "PNG")).tolist() == [[[255, 0, 0], [255, 255, 255], [127, 127, 127]]]
+    assert read_picture(encoded(Image.fromarray(rgba), "PNG")).tolist() == [
+        [[255, 0, 0], [255, 255, 255], [127, 127, 127]]
+    ]
 
 
 def test_grey_with_alpha_stays_grey_on_white() -> None:
@@ -130,9 +140,16 @@ def test_a_palette_with_an_alpha_table_is_composited_on_white() -> None:
 
 
 def test_a_transparent_shade_of_grey_is_white_in_8_and_16_bits() -> None:
-    assert read_picture(encoded(Image.fromarray(np.array([[0, 9]], np.uint8)), "PNG", transparency=0)).tolist() == [[[255], [9]]]
+    assert read_picture(encoded(Image.fromarray(np.array([[0, 9]], np.uint8)), "PNG", transparency=0)).tolist() == [
+        [[255], [9]]
+    ]
     rows = b"\0" + struct.pack(">HH", 0, 257 * 9)
-    sixteen = png_header(2, 1, 16) + png_chunk(b"tRNS", b"\0\0") + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    sixteen = (
+        png_header(2, 1, 16)
+        + png_chunk(b"tRNS", b"\0\0")
+        + png_chunk(b"IDAT", zlib.compress(rows))
+        + png_chunk(b"IEND", b"")
+    )
     assert read_picture(sixteen).tolist() == [[[255], [9]]]
 
 
@@ -153,7 +170,9 @@ def orientations() -> list[tuple[int, np.ndarray[Any, Any]]]:
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize(("orientation", "stored"), orientations())
-def test_a_picture_rotated_by_its_metadata_stands_upright(orientation: int, stored: np.ndarray[Any, Any], format: str) -> None:
+def test_a_picture_rotated_by_its_metadata_stands_upright(
+    orientation: int, stored: np.ndarray[Any, Any], format: str
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True, "exact": True} if format == "WEBP" else {}
@@ -169,7 +188,9 @@ def test_broken_metadata_does_not_cost_the_picture() -> None:
 def test_an_animation_is_its_first_frame() -> None:
     red, blue = Image.new("RGB", (4, 4), (255, 0, 0)), Image.new("RGB", (4, 4), (0, 0, 255))
     for format in ("GIF", "PNG"):
-        assert read_picture(encoded(red, format, save_all=True, append_images=[blue])).tolist() == [[[255, 0, 0]] * 4] * 4
+        assert (
+            read_picture(encoded(red, format, save_all=True, append_images=[blue])).tolist() == [[[255, 0, 0]] * 4] * 4
+        )
 
 
 # Refused in one sentence
@@ -180,12 +201,18 @@ def test_an_empty_file_is_refused() -> None:
 
 
 def test_a_file_of_too_many_bytes_is_refused_unread() -> None:
-    assert refusal(b"\x89PNG" * 6_325_000) == "'cat.png' has 25.3 MB, but pictures may have at most 20 MB: save it smaller and try again."
+    assert (
+        refusal(b"\x89PNG" * 6_325_000)
+        == "'cat.png' has 25.3 MB, but pictures may have at most 20 MB: save it smaller and try again."
+    )
     assert LARGEST_FILE == 20_000_000
 
 
 def test_one_byte_too_many_is_not_rounded_down_to_what_is_allowed() -> None:
-    assert refusal(bytes(LARGEST_FILE + 1)) == "'cat.png' has 20.1 MB, but pictures may have at most 20 MB: save it smaller and try again."
+    assert (
+        refusal(bytes(LARGEST_FILE + 1))
+        == "'cat.png' has 20.1 MB, but pictures may have at most 20 MB: save it smaller and try again."
+    )
 
 
 def archive() -> bytes:
@@ -200,7 +227,10 @@ def archive() -> bytes:
     [
         (b"These are my notes.\nThey are not a picture.\n", "text"),
         ("Größe in Metern".encode(), "text"),
-        (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "an SVG drawing"),
+        (
+            b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+            "an SVG drawing",
+        ),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "a PDF document"),
         (archive(), "a zip archive"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC or AVIF photo"),
@@ -208,11 +238,18 @@ def archive() -> bytes:
     ],
 )
 def test_a_file_that_is_no_picture_says_what_it_looks_like(data: bytes, kind: str) -> None:
-    assert refusal(data) == (f"'cat.png' is not a picture this app reads (it looks like {kind}): save it as PNG, JPEG, GIF, BMP, WEBP or TIFF and try again.")
+    assert (
+        refusal(data)
+        == f"'cat.png' is not a picture this app reads (it looks like {kind}): save it as PNG, JPEG, GIF, BMP, WEBP or"
+        " TIFF and try again."
+    )
 
 
 def test_a_picture_of_a_format_that_is_not_on_the_list_is_refused_under_any_name() -> None:
-    sentence = "'cat.png' is not a picture this app reads (it looks like something else): save it as PNG, JPEG, GIF, BMP, WEBP or TIFF and try again."
+    sentence = (
+        "'cat.png' is not a picture this app reads (it looks like something else): save it as PNG, JPEG, GIF, BMP, WEBP"
+        " or TIFF and try again."
+    )
     assert refusal(encoded(Image.new("RGB", (8, 8)), "ICO")) == sentence
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(unsafe) run\n"
     assert "it looks like text" in refusal(eps)
@@ -220,10 +257,16 @@ def test_a_picture_of_a_format_that_is_not_on_the_list_is_refused_under_any_name
 
 def test_a_header_claiming_ten_billion_pixels_is_refused_before_decoding() -> None:
     data = png_header(100_000, 100_000) + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + png_chunk(b"IEND", b"")
-    assert refusal(data, "huge.png") == "'huge.png' claims 10,000 million pixels, but pictures may have at most 50 million: make it smaller and try again."
+    assert (
+        refusal(data, "huge.png")
+        == "'huge.png' claims 10,000 million pixels, but pictures may have at most 50 million: make it smaller and try"
+        " again."
+    )
 
 
-@pytest.mark.parametrize("side", [8_000, 10_000, 13_000])  # under, over and twice over the limit at which Pillow itself begins to warn
+@pytest.mark.parametrize(
+    "side", [8_000, 10_000, 13_000]
+)  # under, over and twice over the limit at which Pillow itself begins to warn
 def test_a_bomb_of_highly_compressible_pixels_is_refused_without_a_warning(side: int) -> None:
     squeeze = zlib.compressobj(9)
     packed = b"".join(squeeze.compress(b"\0" * (side // 8 + 1)) for _ in range(side)) + squeeze.flush()
@@ -232,13 +275,21 @@ def test_a_bomb_of_highly_compressible_pixels_is_refused_without_a_warning(side:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sentence = refusal(data, "bomb.png")
-    assert sentence == (f"'bomb.png' claims {side * side / 1e6:,.0f} million pixels, but pictures may have at most 50 million: make it smaller and try again.")
+    assert (
+        sentence
+        == f"'bomb.png' claims {side * side / 1e6:,.0f} million pixels, but pictures may have at most 50 million: make"
+        " it smaller and try again."
+    )
 
 
 def test_a_bomb_in_a_gif_frame_larger_than_its_screen_is_refused() -> None:
     screen = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
     frame = b"," + struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x02\x44\x01\x00;"
-    assert refusal(screen + frame) == "'cat.png' claims 3,600 million pixels, but pictures may have at most 50 million: make it smaller and try again."
+    assert (
+        refusal(screen + frame)
+        == "'cat.png' claims 3,600 million pixels, but pictures may have at most 50 million: make it smaller and try"
+        " again."
+    )
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
@@ -258,11 +309,18 @@ def test_a_file_cut_off_anywhere_is_either_refused_in_a_sentence_or_a_whole_pict
 def test_a_file_cut_off_in_its_pixels_says_so() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     data = encoded(Image.fromarray(noise), "JPEG")[:1500]
-    assert refusal(data) == "'cat.png' is a damaged or cut-off JPEG file (1,500 bytes) whose pixels cannot be decoded: save or download it again."
+    assert (
+        refusal(data)
+        == "'cat.png' is a damaged or cut-off JPEG file (1,500 bytes) whose pixels cannot be decoded: save or download"
+        " it again."
+    )
 
 
 def test_a_file_cut_off_in_its_header_says_so() -> None:
-    assert refusal(png_header(4, 4)[:20]) == "'cat.png' begins like a picture but its header is damaged or cut off (20 bytes): save or download it again."
+    assert (
+        refusal(png_header(4, 4)[:20])
+        == "'cat.png' begins like a picture but its header is damaged or cut off (20 bytes): save or download it again."
+    )
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
@@ -310,18 +368,28 @@ def test_black_ink_on_white_becomes_white_on_black_for_a_data_set_with_black_bor
     paper[10:30, 10:30] = 0
     kept, inverted = [255, 255, 0, 0, 0, 0, 255, 255], [0, 0, 255, 255, 255, 255, 0, 0]
 
-    def sharpened(**arguments: Any) -> list[int]:  # the filter softens the edge of the stroke: look at which side of the middle each pixel lies
+    def sharpened(
+        **arguments: Any,
+    ) -> list[int]:  # the filter softens the edge of the stroke: look at which side of the middle each pixel lies
         return [255 if value > 127 else 0 for value in fit_picture(paper, 8, 1, **arguments).pixels[0, 4]]
 
     assert fit_picture(paper, 8, 1, background=0.0).inverted is True
     assert fit_picture(paper, 8, 1, background=1.0).inverted is False
     assert sharpened(background=0.0) == sharpened(invert="yes") == inverted
-    assert sharpened(background=1.0) == sharpened(background=0.5) == sharpened() == sharpened(invert="no", background=0.0) == kept
+    assert (
+        sharpened(background=1.0)
+        == sharpened(background=0.5)
+        == sharpened()
+        == sharpened(invert="no", background=0.0)
+        == kept
+    )
 
 
 def test_inverting_is_exact() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8)
-    assert (fit_picture(picture, 8, 3, invert="yes").pixels == 255 - fit_picture(picture, 8, 3, invert="no").pixels).all()
+    assert (
+        fit_picture(picture, 8, 3, invert="yes").pixels == 255 - fit_picture(picture, 8, 3, invert="no").pixels
+    ).all()
 
 
 def test_padding_continues_the_border_of_the_picture() -> None:

@@ -1,4 +1,5 @@
-"""Run folders that were cut off, overwritten, swapped or prepared by a stranger: one clear sentence or a right answer, never another exception.
+"""Run folders that were cut off, overwritten, swapped or prepared by a stranger: one clear sentence or a right answer,
+never another exception.
 
 Nothing here may run code that a file brings along: a pickle that would write a file is part of the attack.
 """
@@ -36,7 +37,10 @@ from tests.integration.trainer_process import At
 GARBAGE = bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8))
 
 
-CHANGED = "The settings or the data of this run have changed since its checkpoint was written: start a new run instead of resuming it."
+CHANGED = (
+    "The settings or the data of this run have changed since its checkpoint was written: start a new run instead of"
+    " resuming it."
+)
 
 
 class Attack:
@@ -64,7 +68,13 @@ def run(trained: Callable[..., Run], tmp_path: Path) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def half_way(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    config = RunConfig.parse({"method": "supervised", "budget": {"steps": 20, "batch_size": 8, "evaluate_every": 10}, "hardware": {"device": "cpu", "threads": 1}})
+    config = RunConfig.parse(
+        {
+            "method": "supervised",
+            "budget": {"steps": 20, "batch_size": 8, "evaluate_every": 10},
+            "hardware": {"device": "cpu", "threads": 1},
+        }
+    )
     folder = Store(tmp_path_factory.mktemp("half way")).create(config.model_dump(mode="json"))
     Trainer(folder, At(10, Command("interrupt"))).run()
     return folder
@@ -117,7 +127,9 @@ CHECKPOINTS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("damage", CHECKPOINTS.values(), ids=list(CHECKPOINTS))
-def test_a_checkpoint_that_cannot_be_read_is_one_sentence_and_never_a_fresh_start(cut: RunFolder, damage: Callable[[bytes], bytes]) -> None:
+def test_a_checkpoint_that_cannot_be_read_is_one_sentence_and_never_a_fresh_start(
+    cut: RunFolder, damage: Callable[[bytes], bytes]
+) -> None:
     cut.checkpoint_file.write_bytes(damage(cut.checkpoint_file.read_bytes()))
     text = sentence(lambda: resume(cut.id, cut.path.parent))
     assert text.startswith(f"Run {cut.id} cannot be resumed: checkpoint.pt is ")
@@ -126,7 +138,9 @@ def test_a_checkpoint_that_cannot_be_read_is_one_sentence_and_never_a_fresh_star
 
 
 @pytest.mark.parametrize("damage", CHECKPOINTS.values(), ids=list(CHECKPOINTS))
-def test_behind_any_damaged_checkpoint_the_previous_one_is_used(cut: RunFolder, damage: Callable[[bytes], bytes]) -> None:
+def test_behind_any_damaged_checkpoint_the_previous_one_is_used(
+    cut: RunFolder, damage: Callable[[bytes], bytes]
+) -> None:
     whole = cut.checkpoint_file.read_bytes()
     cut.previous_checkpoint_file.write_bytes(whole)
     cut.checkpoint_file.write_bytes(damage(whole))
@@ -144,7 +158,9 @@ def test_a_pickle_in_place_of_a_checkpoint_is_not_executed(cut: RunFolder, trace
     assert not trace.exists()
 
 
-def test_a_newer_checkpoint_asks_for_an_update_and_can_be_resumed_after_it(cut: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_checkpoint_asks_for_an_update_and_can_be_resumed_after_it(
+    cut: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = checkpoint.load(cut)
     assert state is not None
     cut.checkpoint_file.write_bytes(saved({**state, "version": 2}))
@@ -169,7 +185,9 @@ def test_settings_changed_by_hand_are_not_resumed_until_they_are_changed_back(cu
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["with a checkpoint", "without one"])
-def test_a_run_without_memory_can_go_on_if_it_had_got_anywhere(cut: RunFolder, monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
+def test_a_run_without_memory_can_go_on_if_it_had_got_anywhere(
+    cut: RunFolder, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
     if not begun:
         cut.checkpoint_file.unlink()
 
@@ -179,7 +197,9 @@ def test_a_run_without_memory_can_go_on_if_it_had_got_anywhere(cut: RunFolder, m
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_step_once", no_memory)
         text = sentence(lambda: resume(cut.id, cut.path.parent))
-    assert text.startswith("There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller")
+    assert text.startswith(
+        "There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller"
+    )
     assert cut.status().state == ("interrupted" if begun else "failed")
 
 
@@ -188,11 +208,17 @@ def test_a_file_that_may_not_be_opened_is_not_called_broken(cut: RunFolder, monk
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr("engine.runs.folder.read_bytes", refused)
-    assert sentence(cut.status) == f"status.json of run {cut.id} cannot be opened (Permission denied): check its permissions, or close what holds it open."
+    assert (
+        sentence(cut.status)
+        == f"status.json of run {cut.id} cannot be opened (Permission denied): check its permissions, or close what"
+        " holds it open."
+    )
 
 
 @pytest.mark.parametrize("part", ["method", "average", "optimizer", "watch", "step", "seconds"])
-@pytest.mark.parametrize("value", [None, {}, {"weight": torch.zeros(2)}, "text"], ids=["nothing", "empty", "foreign", "text"])
+@pytest.mark.parametrize(
+    "value", [None, {}, {"weight": torch.zeros(2)}, "text"], ids=["nothing", "empty", "foreign", "text"]
+)
 def test_a_checkpoint_with_a_foreign_part_is_one_sentence(cut: RunFolder, part: str, value: Any) -> None:
     state = checkpoint.load(cut)
     assert state is not None
@@ -218,7 +244,9 @@ JSONS: dict[str, bytes | None] = {
 
 @pytest.mark.parametrize("content", JSONS.values(), ids=list(JSONS))
 @pytest.mark.parametrize("name", ["config.json", "status.json"])
-def test_a_run_with_a_broken_file_is_listed_apart_and_opens_with_one_sentence(run: RunFolder, name: str, content: bytes | None) -> None:
+def test_a_run_with_a_broken_file_is_listed_apart_and_opens_with_one_sentence(
+    run: RunFolder, name: str, content: bytes | None
+) -> None:
     (run.path / name).unlink() if content is None else (run.path / name).write_bytes(content)
     store = Store(run.path.parent)
     text = sentence(lambda: store.run(run.id))
@@ -246,14 +274,20 @@ def test_a_status_of_wrong_types_does_not_bring_the_queue_down(run: RunFolder, s
     store = Store(run.path.parent)
     waiting = store.create(RunConfig.parse({}).model_dump(mode="json"))
     (run.path / "status.json").write_text(json.dumps(status))
-    assert sentence(run.status) == f"The status of run {run.id} is not readable: delete the run or restore its status.json."
+    assert (
+        sentence(run.status)
+        == f"The status of run {run.id} is not readable: delete the run or restore its status.json."
+    )
     assert [queued.id for queued in store.queue()] == [waiting.id]
 
 
 @pytest.mark.parametrize("version", [2, 99, "1", None, [1]])
 def test_a_status_of_another_format_asks_for_an_update(run: RunFolder, version: Any) -> None:
     (run.path / "status.json").write_text(json.dumps({"state": "finished", "version": version}))
-    assert sentence(run.status) == f"Run {run.id} was written in format {version} and this FewLab reads up to 1: update FewLab to open it."
+    assert (
+        sentence(run.status)
+        == f"Run {run.id} was written in format {version} and this FewLab reads up to 1: update FewLab to open it."
+    )
 
 
 def test_a_config_that_this_version_does_not_know_is_one_sentence_on_resume(cut: RunFolder) -> None:
@@ -292,12 +326,19 @@ def test_events_of_wrong_shape_are_passed_over(cut: RunFolder, event: dict[str, 
 def test_a_start_event_that_does_not_say_where_it_was_trained_is_one_sentence(cut: RunFolder) -> None:
     cut.events_file.write_text('{"event": "start", "step": 0, "machine": {"device": "cpu", "color": "blue"}}\n')
     text = sentence(lambda: resume(cut.id, cut.path.parent))
-    assert text == f"events.jsonl of run {cut.id} does not say what it was trained on: restore the file, or start the run again with the same settings."
+    assert (
+        text
+        == f"events.jsonl of run {cut.id} does not say what it was trained on: restore the file, or start the run again"
+        " with the same settings."
+    )
 
 
 def test_a_change_that_was_never_allowed_is_one_sentence(cut: RunFolder) -> None:
     cut.add_event("change", 12, key="optimizer.lr", value="fast")
-    assert sentence(lambda: resume(cut.id, cut.path.parent)) == "optimizer.lr is 'fast': input should be a valid number, unable to parse string as a number."
+    assert (
+        sentence(lambda: resume(cut.id, cut.path.parent))
+        == "optimizer.lr is 'fast': input should be a valid number, unable to parse string as a number."
+    )
 
 
 # model.safetensors
@@ -333,17 +374,26 @@ MODELS: dict[str, Callable[[RunFolder, Path], bytes]] = {
     "metadata that is a list": lambda run, trace: safetensors.torch.save(tensors(run), {"fewlab": "[]"}),
     "metadata nested without end": lambda run, trace: safetensors.torch.save(tensors(run), {"fewlab": "[" * 100_000}),
     "a version in words": lambda run, trace: described(run, version="one"),
-    "other weights": lambda run, trace: safetensors.torch.save({"weight": torch.zeros(3)}, {"fewlab": json.dumps(about(run))}),
-    "weights of another size": lambda run, trace: safetensors.torch.save({k: torch.zeros(2) for k in tensors(run)}, {"fewlab": json.dumps(about(run))}),
+    "other weights": lambda run, trace: safetensors.torch.save(
+        {"weight": torch.zeros(3)}, {"fewlab": json.dumps(about(run))}
+    ),
+    "weights of another size": lambda run, trace: safetensors.torch.save(
+        {k: torch.zeros(2) for k in tensors(run)}, {"fewlab": json.dumps(about(run))}
+    ),
     "more classes than weights": lambda run, trace: described(run, problem={"classes": 99, "channels": 1, "size": 8}),
     "classes without end": lambda run, trace: described(run, problem={"classes": 10**15, "channels": 1, "size": 8}),
     "fewer names than classes": lambda run, trace: described(run, class_names=["a"]),
-    **{f"without {key}": lambda run, trace, key=key: described(run, **{key: None}) for key in ("version", "config", "class_names", "background", "metrics", "problem")},
+    **{
+        f"without {key}": lambda run, trace, key=key: described(run, **{key: None})
+        for key in ("version", "config", "class_names", "background", "metrics", "problem")
+    },
 }
 
 
 @pytest.mark.parametrize("make", MODELS.values(), ids=list(MODELS))
-def test_a_model_that_cannot_be_used_is_one_sentence(run: RunFolder, trace: Path, make: Callable[[RunFolder, Path], bytes]) -> None:
+def test_a_model_that_cannot_be_used_is_one_sentence(
+    run: RunFolder, trace: Path, make: Callable[[RunFolder, Path], bytes]
+) -> None:
     run.model_file.write_bytes(make(run, trace))
     text = sentence(lambda: Predictor(run))
     assert text.startswith(f"The model file of run {run.id} is damaged or not FewLab's (")
@@ -357,9 +407,15 @@ def test_no_model_and_a_newer_model_say_so(run: RunFolder) -> None:
     assert run.model_about() == about(run)
     run.model_file.unlink()
     assert run.model_about() == {}
-    assert sentence(lambda: Predictor(run)) == f"Run {run.id} has no model yet: let it finish, or stop it to keep what it has learned."
+    assert (
+        sentence(lambda: Predictor(run))
+        == f"Run {run.id} has no model yet: let it finish, or stop it to keep what it has learned."
+    )
     run.model_file.write_bytes(newer)
-    assert sentence(lambda: Predictor(run)) == f"The model of run {run.id} was written in format 4 and this FewLab reads up to 2: update FewLab to open it."
+    assert (
+        sentence(lambda: Predictor(run))
+        == f"The model of run {run.id} was written in format 4 and this FewLab reads up to 2: update FewLab to open it."
+    )
 
 
 # snapshots, the split, the kept pictures
@@ -398,7 +454,9 @@ ARRAYS: dict[str, Callable[[bytes, Path], bytes]] = {
 
 
 @pytest.mark.parametrize("damage", ARRAYS.values(), ids=list(ARRAYS))
-def test_a_snapshot_that_cannot_be_read_is_one_sentence(run: RunFolder, trace: Path, damage: Callable[[bytes, Path], bytes]) -> None:
+def test_a_snapshot_that_cannot_be_read_is_one_sentence(
+    run: RunFolder, trace: Path, damage: Callable[[bytes, Path], bytes]
+) -> None:
     path = run.snapshots / "00000040.npz"
     path.write_bytes(damage(path.read_bytes(), trace))
     assert sentence(lambda: run.snapshot(40)).startswith(f"The snapshot of step 40 of run {run.id} cannot be read (")
@@ -406,7 +464,9 @@ def test_a_snapshot_that_cannot_be_read_is_one_sentence(run: RunFolder, trace: P
 
 
 @pytest.mark.parametrize("damage", ARRAYS.values(), ids=list(ARRAYS))
-def test_a_split_that_cannot_be_read_is_one_sentence(run: RunFolder, trace: Path, damage: Callable[[bytes, Path], bytes]) -> None:
+def test_a_split_that_cannot_be_read_is_one_sentence(
+    run: RunFolder, trace: Path, damage: Callable[[bytes, Path], bytes]
+) -> None:
     path = run.path / "split.npz"
     path.write_bytes(damage(path.read_bytes(), trace))
     assert sentence(lambda: retest(run)).startswith(f"The split of run {run.id} cannot be read (")
@@ -414,15 +474,24 @@ def test_a_split_that_cannot_be_read_is_one_sentence(run: RunFolder, trace: Path
 
 
 def test_a_missing_snapshot_and_names_that_are_no_steps(run: RunFolder) -> None:
-    assert sentence(lambda: run.snapshot(7)) == f"The snapshot of step 7 of run {run.id} cannot be read (FileNotFoundError)."
+    assert (
+        sentence(lambda: run.snapshot(7))
+        == f"The snapshot of step 7 of run {run.id} cannot be read (FileNotFoundError)."
+    )
     for name in ("x.npz", "..npz", "12.tmp.npz", "-5.npz"):
         (run.snapshots / name).write_bytes(b"")
     assert run.snapshot_steps() == [20, 40]
 
 
 @pytest.mark.parametrize("name", ["images.npy", "labels.npy", "ids.npy", "about.json"])
-@pytest.mark.parametrize("content", [None, b"", GARBAGE, b"[]", b"\x93NUMPY\x01\x00"], ids=["missing", "empty", "garbage", "a list", "cut off"])
-def test_kept_pictures_that_cannot_be_read_are_one_sentence(trained: Callable[..., Run], tmp_path: Path, name: str, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", GARBAGE, b"[]", b"\x93NUMPY\x01\x00"],
+    ids=["missing", "empty", "garbage", "a list", "cut off"],
+)
+def test_kept_pictures_that_cannot_be_read_are_one_sentence(
+    trained: Callable[..., Run], tmp_path: Path, name: str, content: bytes | None
+) -> None:
     folder = trained(method={"name": "supervised"}).folder
     content_hash = folder.events()[0]["pictures"]
     kept = tmp_path / ".pictures" / content_hash
@@ -431,4 +500,7 @@ def test_kept_pictures_that_cannot_be_read_are_one_sentence(trained: Callable[..
     (kept / name).unlink() if content is None else (kept / name).write_bytes(content)
     with pytest.raises(RunError) as refused:
         load_pictures(tmp_path, content_hash)
-    assert str(refused.value) == "The pictures of this run are no longer in the cache: start a run on the same data set to bring them back."
+    assert (
+        str(refused.value)
+        == "The pictures of this run are no longer in the cache: start a run on the same data set to bring them back."
+    )

@@ -1,4 +1,5 @@
-"""A server to be killed: starts a Lab on a folder, submits a long run, prints one line of JSON when it trains, and waits.
+"""A server to be killed: starts a Lab on a folder, submits a long run, prints one line of JSON when it trains, and
+waits.
 
 python -m tests.integration.lab_process CHECKPOINTS
 """
@@ -18,7 +19,11 @@ def main() -> None:
     if hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1)  # a test that waits in vain for the end asks for every thread's stack
     lab = Lab(sys.argv[1]).start()
-    long = {"budget": {"steps": 200_000, "batch_size": 8, "evaluate_every": 100_000}, "hardware": {"device": "cpu", "threads": 1}, "method": "supervised"}
+    long = {
+        "budget": {"steps": 200_000, "batch_size": 8, "evaluate_every": 100_000},
+        "hardware": {"device": "cpu", "threads": 1},
+        "method": "supervised",
+    }
     folder = lab.submit(long)
     while folder.status().step == 0:
         time.sleep(0.05)

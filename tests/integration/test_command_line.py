@@ -1,4 +1,6 @@
-"""The command line as scripts see it: real processes, exit codes, JSON keys frozen as data, one sentence instead of a traceback."""
+"""The command line as scripts see it: real processes, exit codes, JSON keys frozen as data, one sentence instead of a
+traceback.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +27,44 @@ from tests.integration.waiting import ROOT, until
 
 # Promised to scripts. A change here is a broken promise: it needs a line in the change log.
 SUMMARY = ["run", "state", "step", "seconds", "images_per_second", "metrics"]
-METRICS = ["test/accuracy", "test/auc_roc", "test/ece", "test/macro_f1", "validation/accuracy", "validation/auc_roc", "validation/ece", "validation/macro_f1"]
+METRICS = [
+    "test/accuracy",
+    "test/auc_roc",
+    "test/ece",
+    "test/macro_f1",
+    "validation/accuracy",
+    "validation/auc_roc",
+    "validation/ece",
+    "validation/macro_f1",
+]
 SHOW = [*SUMMARY, "reason", "config", "evaluations"]
 CONFIG = ["version", "name", "seed", "data", "backbone", "augment", "method", "optimizer", "budget", "hardware"]
 TEST = ["run", "metrics"]
 PICTURE = ["path", "top", "error"]
 TOP = ["class", "probability"]
 
-SHORT = ("--set", "budget.steps=30", "--set", "budget.batch_size=8", "--set", "budget.evaluate_every=10", "--set", "hardware.threads=1", "--set", "hardware.device=cpu")
+SHORT = (
+    "--set",
+    "budget.steps=30",
+    "--set",
+    "budget.batch_size=8",
+    "--set",
+    "budget.evaluate_every=10",
+    "--set",
+    "hardware.threads=1",
+    "--set",
+    "hardware.device=cpu",
+)
 
 
 def engine(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "engine", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     assert done.returncode == code, (arguments, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done
@@ -61,7 +89,19 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(root: Path) -> dict[str, Any]:
-    done = engine("train", "--preset", "digits-fixmatch", *SHORT, "--set", "method.threshold=0.9", "--seed", "3", "--checkpoints", root, "--json")
+    done = engine(
+        "train",
+        "--preset",
+        "digits-fixmatch",
+        *SHORT,
+        "--set",
+        "method.threshold=0.9",
+        "--seed",
+        "3",
+        "--checkpoints",
+        root,
+        "--json",
+    )
     assert len(done.stdout.splitlines()) == 1
     summary: dict[str, Any] = answer(done)
     return summary
@@ -81,7 +121,11 @@ def test_show_has_everything_that_was_asked_for(trained: dict[str, Any], root: P
     assert list(shown) == SHOW
     assert {key: shown[key] for key in SUMMARY} == trained
     assert sorted(shown["config"]) == sorted(CONFIG)
-    assert (shown["config"]["seed"], shown["config"]["data"]["split_seed"], shown["config"]["method"]["threshold"]) == (3, 3, 0.9)
+    assert (shown["config"]["seed"], shown["config"]["data"]["split_seed"], shown["config"]["method"]["threshold"]) == (
+        3,
+        3,
+        0.9,
+    )
     assert shown["evaluations"] == [10, 20, 30]
 
 
@@ -98,7 +142,9 @@ def test_the_saved_model_measures_the_same_again(trained: dict[str, Any], root: 
     assert tested["metrics"] == pytest.approx(trained["metrics"], abs=1e-6)
 
 
-def test_predict_answers_each_picture_it_can_and_gives_a_refused_one_its_sentence(trained: dict[str, Any], root: Path, tmp_path: Path) -> None:
+def test_predict_answers_each_picture_it_can_and_gives_a_refused_one_its_sentence(
+    trained: dict[str, Any], root: Path, tmp_path: Path
+) -> None:
     good, missing, text = tmp_path / "seven.png", tmp_path / "missing.png", tmp_path / "notes.png"
     digit = np.round(load_digits().images[7] * (255 / 16)).astype(np.uint8)
     Image.fromarray(digit).resize((64, 64)).save(good)
@@ -113,9 +159,17 @@ def test_predict_answers_each_picture_it_can_and_gives_a_refused_one_its_sentenc
     shares = [top["probability"] for top in first["top"]]
     assert shares == sorted(shares, reverse=True)
     assert 0 < sum(shares) <= 1 + 1e-6
-    assert second == {"path": str(missing), "top": [], "error": "missing.png cannot be read: No such file or directory."}
+    assert second == {
+        "path": str(missing),
+        "top": [],
+        "error": "missing.png cannot be read: No such file or directory.",
+    }
     assert third["top"] == []
-    assert third["error"] == "'notes.png' is not a picture this app reads (it looks like text): save it as PNG, JPEG, GIF, BMP, WEBP or TIFF and try again."
+    assert (
+        third["error"]
+        == "'notes.png' is not a picture this app reads (it looks like text): save it as PNG, JPEG, GIF, BMP, WEBP or"
+        " TIFF and try again."
+    )
     assert done.stderr.splitlines() == [second["error"], third["error"]]
 
 
@@ -132,7 +186,13 @@ def test_ctrl_c_leaves_a_run_that_resume_brings_to_its_end(root: Path) -> None:
     arguments = [sys.executable, "-m", "engine", "train", *SHORT, *longer, "--checkpoints", str(root), "--json"]
     before = {run.id for run in Store(root).runs()}
     with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        until(lambda: any(run.folder.metrics() for run in Store(root).runs() if run.id not in before) or child.poll() is not None, "the first step")
+        until(
+            lambda: (
+                any(run.folder.metrics() for run in Store(root).runs() if run.id not in before)
+                or child.poll() is not None
+            ),
+            "the first step",
+        )
         child.send_signal(signal.SIGINT)
         stdout, stderr = child.communicate(timeout=30)
     assert child.returncode == 0
@@ -141,7 +201,11 @@ def test_ctrl_c_leaves_a_run_that_resume_brings_to_its_end(root: Path) -> None:
     assert list(summary) == SUMMARY
     assert summary["state"] == "interrupted"
     assert 0 < summary["step"] < 600
-    assert answer(engine("resume", summary["run"], "--checkpoints", root, "--json")) | {"seconds": 0, "images_per_second": 0, "metrics": {}} == {
+    assert answer(engine("resume", summary["run"], "--checkpoints", root, "--json")) | {
+        "seconds": 0,
+        "images_per_second": 0,
+        "metrics": {},
+    } == {
         "run": summary["run"],
         "state": "finished",
         "step": 600,
@@ -152,9 +216,27 @@ def test_ctrl_c_leaves_a_run_that_resume_brings_to_its_end(root: Path) -> None:
 
 
 def test_a_run_that_fails_says_why_and_ends_with_1(root: Path) -> None:
-    settings = ("backbone.name=simple_cnn", "optimizer.lr=10", "optimizer.weight_decay=1", "optimizer.momentum=0.99", "optimizer.warmup_steps=0")
+    settings = (
+        "backbone.name=simple_cnn",
+        "optimizer.lr=10",
+        "optimizer.weight_decay=1",
+        "optimizer.momentum=0.99",
+        "optimizer.warmup_steps=0",
+    )
     wild = [part for setting in settings for part in ("--set", setting)]
-    done = engine("train", *SHORT, *wild, "--set", "budget.steps=200", "--set", "method.name=supervised", "--checkpoints", root, "--json", code=1)
+    done = engine(
+        "train",
+        *SHORT,
+        *wild,
+        "--set",
+        "budget.steps=200",
+        "--set",
+        "method.name=supervised",
+        "--checkpoints",
+        root,
+        "--json",
+        code=1,
+    )
     run = Store(root).runs()[0]
     assert run.status.state == "failed"
     assert done.stderr.splitlines()[-1] == run.status.reason
@@ -166,7 +248,13 @@ def test_a_run_that_fails_says_why_and_ends_with_1(root: Path) -> None:
 def test_the_tables_list_everything_for_people_and_for_machines() -> None:
     known = {"methods": methods, "datasets": datasets, "backbones": backbones, "presets": PRESETS}
     with ThreadPoolExecutor(2) as pool:
-        people = dict(zip(("methods", "presets"), pool.map(lambda table: engine(table).stdout, ("methods", "presets")), strict=True))
+        people = dict(
+            zip(
+                ("methods", "presets"),
+                pool.map(lambda table: engine(table).stdout, ("methods", "presets")),
+                strict=True,
+            )
+        )
         machines = dict(zip(known, pool.map(lambda table: answer(engine(table, "--json")), known), strict=True))
     for table, names in known.items():
         if table in people:
@@ -188,16 +276,37 @@ def test_every_wrong_request_ends_with_2_and_one_sentence(trained: dict[str, Any
     here = ("--checkpoints", root)
     run = trained["run"]
     cases: list[tuple[tuple[str | Path, ...], str]] = [
-        (("train", "--preset", "digits-fixmach"), "There is no preset named 'digits-fixmach': did you mean 'digits-fixmatch'?"),
-        (("train", "--preset", "digits-fixmatch", "--config", no_json), "Give a preset or a config file, not both: put the preset's changes into --set."),
+        (
+            ("train", "--preset", "digits-fixmach"),
+            "There is no preset named 'digits-fixmach': did you mean 'digits-fixmatch'?",
+        ),
+        (
+            ("train", "--preset", "digits-fixmatch", "--config", no_json),
+            "Give a preset or a config file, not both: put the preset's changes into --set.",
+        ),
         (("train", "--config", no_json), f"{no_json} is not JSON: Expecting value: line 1 column 10 (char 9)."),
-        (("train", "--config", deep), f"{deep} is not JSON: maximum recursion depth exceeded while decoding a JSON object from a unicode string."),
-        (("train", "--config", a_list), f"{a_list} must hold one JSON object, as `python -m engine presets --json` shows them."),
-        (("train", "--config", tmp_path / "none.json"), f"{tmp_path / 'none.json'} cannot be read: No such file or directory."),
+        (
+            ("train", "--config", deep),
+            f"{deep} is not JSON: maximum recursion depth exceeded while decoding a JSON object from a unicode string.",
+        ),
+        (
+            ("train", "--config", a_list),
+            f"{a_list} must hold one JSON object, as `python -m engine presets --json` shows them.",
+        ),
+        (
+            ("train", "--config", tmp_path / "none.json"),
+            f"{tmp_path / 'none.json'} cannot be read: No such file or directory.",
+        ),
         (("train", "--set", "threshold"), "--set needs key=value, such as method.threshold=0.9, but got 'threshold'."),
-        (("train", "--set", "method.threshold=high"), "method.threshold is 'high': input should be a valid number, unable to parse string as a number."),
+        (
+            ("train", "--set", "method.threshold=high"),
+            "method.threshold is 'high': input should be a valid number, unable to parse string as a number.",
+        ),
         (("train", "--set", "method.threshold=NaN"), "method.threshold is 'nan': input should be a finite number."),
-        (("train", "--set", "data.labels.per_class=126"), "126 labels per class are asked for, but class '8' has 125 training pictures: ask for at most 125."),
+        (
+            ("train", "--set", "data.labels.per_class=126"),
+            "126 labels per class are asked for, but class '8' has 125 training pictures: ask for at most 125.",
+        ),
         (("train", "--seed", "-1"), "seed is -1 but must be at least 0."),
         (("resume", run), f"Run {run} cannot be resumed because it is finished."),
         (("resume", "../x"), f"There is no run named '../x': choose one of {run}."),
@@ -217,10 +326,24 @@ def test_every_wrong_request_ends_with_2_and_one_sentence(trained: dict[str, Any
     assert [run.id for run in Store(root).runs()] == runs
 
 
-def test_an_import_tells_what_was_read_and_what_was_left_out(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_tells_what_was_read_and_what_was_left_out(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
     photos = folder_of(tmp_path / "photos", CATS_AND_DOGS | {"cat/broken.png": b"no picture"})
-    ours = ("--set", "data.name=folder", "--set", f"data.path={photos}", "--set", "data.size=8", "--set", "method=supervised", "--checkpoints", root, "--json")
+    ours = (
+        "--set",
+        "data.name=folder",
+        "--set",
+        f"data.path={photos}",
+        "--set",
+        "data.size=8",
+        "--set",
+        "method=supervised",
+        "--checkpoints",
+        root,
+        "--json",
+    )
     done = engine("train", *SHORT, *ours)
     assert list(answer(done)) == SUMMARY
     assert done.stderr.splitlines()[0] == "Read 20 pictures of 2 classes; 1 file was left out:"
@@ -229,7 +352,23 @@ def test_an_import_tells_what_was_read_and_what_was_left_out(root: Path, tmp_pat
 
 def test_a_config_file_and_changes_on_top_of_it(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
-    file.write_text(json.dumps({"name": "größer", "method": {"name": "supervised"}, "budget": {"steps": 10, "batch_size": 8}}), encoding="utf-8")
-    summary = answer(engine("train", "--config", file, "--set", "budget.steps=7", "--set", "name=kleiner", "--checkpoints", root, "--json"))
+    file.write_text(
+        json.dumps({"name": "größer", "method": {"name": "supervised"}, "budget": {"steps": 10, "batch_size": 8}}),
+        encoding="utf-8",
+    )
+    summary = answer(
+        engine(
+            "train",
+            "--config",
+            file,
+            "--set",
+            "budget.steps=7",
+            "--set",
+            "name=kleiner",
+            "--checkpoints",
+            root,
+            "--json",
+        )
+    )
     assert (summary["state"], summary["step"]) == ("finished", 7)
     assert Store(root).run(summary["run"]).name == "kleiner"

@@ -37,5 +37,9 @@ def test_the_pages_find_its_evaluations_and_pictures(demo: Run) -> None:
 
 
 def test_it_is_small() -> None:
-    sizes = [path.stat().st_size for path in (ROOT / "checkpoints" / DEMO).rglob("*") if path.is_file() and path.parent.name != "projections"]
+    sizes = [
+        path.stat().st_size
+        for path in (ROOT / "checkpoints" / DEMO).rglob("*")
+        if path.is_file() and path.parent.name != "projections"
+    ]
     assert sum(sizes) < 3_000_000

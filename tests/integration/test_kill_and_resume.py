@@ -1,7 +1,8 @@
 """A run that was killed, however often and whenever, ends with the same bits as one that was left alone.
 
-The training processes are real and are killed for real (SIGKILL, which nobody can catch); the undisturbed run has a process of its own.
-Compared are every logged number but seconds, every array of every snapshot, and the model file byte by byte.
+The training processes are real and are killed for real (SIGKILL, which nobody can catch); the undisturbed run has a
+process of its own. Compared are every logged number but seconds, every array of every snapshot, and the model file byte
+by byte.
 """
 
 from __future__ import annotations
@@ -29,17 +30,23 @@ from tests.integration.trainer_process import At
 from tests.integration.waiting import ROOT, until
 
 STEPS = 60
-CONFIG = RunConfig.parse({"budget": {"steps": STEPS, "batch_size": 8, "evaluate_every": 10}, "hardware": {"device": "cpu", "threads": 1}}).model_dump(mode="json")
+CONFIG = RunConfig.parse(
+    {"budget": {"steps": STEPS, "batch_size": 8, "evaluate_every": 10}, "hardware": {"device": "cpu", "threads": 1}}
+).model_dump(mode="json")
 CHANGE = ("12", "method.threshold", "0.3")
 NEVER = 1e9  # seconds between checkpoints
 
 
 def process(folder: RunFolder, seconds: float, *change: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "tests.integration.trainer_process", str(folder.path), str(seconds), *change], cwd=ROOT)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.trainer_process", str(folder.path), str(seconds), *change], cwd=ROOT
+    )
 
 
 def killed(folder: RunFolder, seconds: float, step: int, pause: float = 0.0, change: tuple[str, ...] = ()) -> int:
-    """Train in a process and kill it `pause` seconds after its curve has reached `step`. Returns how far the curve came."""
+    """Train in a process and kill it `pause` seconds after its curve has reached `step`. Returns how far the curve
+    came.
+    """
     child = process(folder, seconds, *change)
     try:
         until(lambda: reached(folder) >= step or child.poll() is not None, f"step {step}")
@@ -125,7 +132,9 @@ def test_killed_before_the_first_checkpoint_starts_over(whole: RunFolder, folder
 @pytest.mark.slow
 def test_killed_after_a_live_change_repeats_the_change(root: Path, whole: RunFolder, folder: RunFolder) -> None:
     killed(folder, NEVER, 20, change=CHANGE)  # the change at step 12 is in no checkpoint, only in the events
-    assert [(e["step"], e["key"], e["value"]) for e in folder.events() if e["event"] == "change"] == [(12, "method.threshold", 0.3)]
+    assert [(e["step"], e["key"], e["value"]) for e in folder.events() if e["event"] == "change"] == [
+        (12, "method.threshold", 0.3)
+    ]
     changed = undisturbed(root, *CHANGE)
     assert_same_run(finish(folder), changed)
     assert folder.model_file.read_bytes() != whole.model_file.read_bytes()
@@ -150,7 +159,9 @@ def test_a_half_written_temporary_file_disturbs_nobody(whole: RunFolder, folder:
     assert_same_run(finish(folder), whole)
 
 
-def test_killed_after_the_last_step_evaluates_and_saves_as_if_nothing_had_happened(whole: RunFolder, root: Path) -> None:
+def test_killed_after_the_last_step_evaluates_and_saves_as_if_nothing_had_happened(
+    whole: RunFolder, root: Path
+) -> None:
     folder = RunFolder(root / f"{whole.id[:-4]}ffff")
     shutil.copytree(whole.path, folder.path)
     folder.model_file.unlink()
@@ -186,10 +197,14 @@ def test_a_stopped_run_keeps_its_model_and_goes_on_to_the_same_end(whole: RunFol
     finish(folder)
     assert folder.model_file.read_bytes() == whole.model_file.read_bytes()
     for step in whole.snapshot_steps():
-        assert all(np.array_equal(array, folder.snapshot(step)[name]) for name, array in whole.snapshot(step).items()), step
+        assert all(
+            np.array_equal(array, folder.snapshot(step)[name]) for name, array in whole.snapshot(step).items()
+        ), step
 
 
-def test_stopping_right_after_resuming_leaves_what_stopping_at_once_would_have_left(folder: RunFolder, root: Path) -> None:
+def test_stopping_right_after_resuming_leaves_what_stopping_at_once_would_have_left(
+    folder: RunFolder, root: Path
+) -> None:
     Trainer(folder, At(33, Command("stop"))).run()
     other = Store(root).create(CONFIG)
     Trainer(other, At(33, Command("interrupt"))).run()

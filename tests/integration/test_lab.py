@@ -32,7 +32,12 @@ pytestmark = pytest.mark.slow
 
 
 def plain(steps: int = 40, **more: Any) -> dict[str, Any]:
-    return {"method": "supervised", "budget": {"steps": steps, "batch_size": 8, "evaluate_every": max(20, steps // 2)}, "hardware": {"device": "cpu", "threads": 1}, **more}
+    return {
+        "method": "supervised",
+        "budget": {"steps": steps, "batch_size": 8, "evaluate_every": max(20, steps // 2)},
+        "hardware": {"device": "cpu", "threads": 1},
+        **more,
+    }
 
 
 LONG = 200_000  # steps: minutes, so that a test ends it
@@ -44,7 +49,9 @@ def created(store: Store, **more: Any) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def left_over(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
-    """A checkpoints folder as a killed server leaves it: one run says it is running, another that it is paused, both at step 20."""
+    """A checkpoints folder as a killed server leaves it: one run says it is running, another that it is paused, both at
+    step 20.
+    """
     store = Store(tmp_path_factory.mktemp("lab") / "checkpoints")
     folders = {}
     for state in ("running", "paused"):
@@ -97,7 +104,9 @@ def happened(folder: RunFolder) -> list[str]:
 # the app was restarted
 
 
-def test_a_run_that_was_training_when_the_app_died_goes_on_to_its_end(lab: Lab, left_over: dict[str, RunFolder]) -> None:
+def test_a_run_that_was_training_when_the_app_died_goes_on_to_its_end(
+    lab: Lab, left_over: dict[str, RunFolder]
+) -> None:
     folder = left_over["running"]
     until_state(folder, "finished")
     assert happened(folder) == ["start", "interrupted", "interrupted", "resume", "continue", "finished"]
@@ -125,7 +134,9 @@ def test_a_submitted_run_trains_to_its_end(lab: Lab) -> None:
     assert (status.step, status.steps, status.reason) == (40, 40, "")
     assert status.seconds > 0
     assert status.images_per_second > 0
-    assert set(status.metrics) == {f"{part}/{name}" for part in ("validation", "test") for name in ("accuracy", "macro_f1", "auc_roc", "ece")}
+    assert set(status.metrics) == {
+        f"{part}/{name}" for part in ("validation", "test") for name in ("accuracy", "macro_f1", "auc_roc", "ece")
+    }
     assert happened(folder) == ["start", "finished"]
     assert folder.snapshot_steps() == [20, 40]
     assert folder.model_file.exists()
@@ -215,10 +226,17 @@ def test_what_does_not_train_here_cannot_be_commanded(lab: Lab) -> None:
     folder.update_status(state="finished")
     with pytest.raises(LabError) as refused:
         lab.command(folder.id, "pause")
-    assert str(refused.value) == f"Run {folder.id} is not training here, so it cannot be told to pause: its state is finished."
+    assert (
+        str(refused.value)
+        == f"Run {folder.id} is not training here, so it cannot be told to pause: its state is finished."
+    )
     with pytest.raises(LabError) as refused:
         lab.change(folder.id, "method.threshold", 0.5)
-    assert str(refused.value) == f"Run {folder.id} is not training here, so method.threshold cannot be changed: start it again with the new value."
+    assert (
+        str(refused.value)
+        == f"Run {folder.id} is not training here, so method.threshold cannot be changed: start it again with the new"
+        " value."
+    )
     with pytest.raises(UnknownName):
         lab.command("../x", "stop")
 
@@ -238,10 +256,15 @@ def test_the_run_that_trains_cannot_be_deleted(lab: Lab) -> None:
     [
         ({"method": {"name": "fixmach"}}, "There is no method named 'fixmach': did you mean 'fixmatch'?"),
         ({"method": {"name": "fixmatch", "threshold": 1.4}}, "method.threshold is 1.4 but must be at most 1.0."),
-        ({"data": {"labels": {"kind": "few", "per_class": 200}}}, "200 labels per class are asked for, but class '0' has 128 training pictures: ask for at most 125."),
+        (
+            {"data": {"labels": {"kind": "few", "per_class": 200}}},
+            "200 labels per class are asked for, but class '0' has 128 training pictures: ask for at most 125.",
+        ),
     ],
 )
-def test_a_wrong_config_is_refused_in_one_sentence_and_leaves_no_run(lab: Lab, config: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_config_is_refused_in_one_sentence_and_leaves_no_run(
+    lab: Lab, config: dict[str, Any], sentence: str
+) -> None:
     before = len(lab.store.runs())
     with pytest.raises(LabError) as refused:
         lab.submit(config)
@@ -255,7 +278,10 @@ def test_the_assistant_answers_while_training_goes_on(lab: Lab) -> None:
     assert "fixmatch" in lab.assistant.ask("catalog")["methods"]
     with pytest.raises(LabError) as refused:
         lab.assistant.ask("meaning")
-    assert str(refused.value) == "The engine could not answer (KeyError); its log in the checkpoints folder has the details."
+    assert (
+        str(refused.value)
+        == "The engine could not answer (KeyError); its log in the checkpoints folder has the details."
+    )
     until(lambda: folder.status().step > step, "a step meanwhile")
 
 
@@ -276,7 +302,11 @@ def test_a_killed_training_process_costs_one_run_its_last_seconds_and_no_other_a
     assert pid is not None
     os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     until_state(folder, "interrupted")
-    assert folder.status().reason == "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its last checkpoint."
+    assert (
+        folder.status().reason
+        == "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its last"
+        " checkpoint."
+    )
     until_state(waiting, "finished")
     assert lab.trainer.pid not in (None, pid)
     lab.resume(folder.id)
@@ -333,17 +363,23 @@ def test_a_run_is_taken_out_of_a_foreign_queue_by_ctrl_c(lab: Lab) -> None:
     until(lambda: len(lab.store.runs()) > len(before), "the second run in the queue")
     control.send(Command("interrupt"))
     waiting.join(30)
-    assert [(run.status.state, run.status.reason, run.status.step) for run in ended] == [("stopped", "It was taken out of the queue.", 0)]
+    assert [(run.status.state, run.status.reason, run.status.step) for run in ended] == [
+        ("stopped", "It was taken out of the queue.", 0)
+    ]
     assert blocking.status().state == "running"
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
-    """Another server in a process group of its own, training a long run in `tmp_path`, and what it told: the run's id and its processes."""
+    """Another server in a process group of its own, training a long run in `tmp_path`, and what it told: the run's id
+    and its processes.
+    """
     if os.name == "nt":
         pytest.skip("Windows has no SIGKILL and no SIGINT for groups")
     command = [sys.executable, "-m", "tests.integration.lab_process", str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
         process.kill()
@@ -361,7 +397,9 @@ def assert_ended_with_a_checkpoint(told: dict[str, Any], root: Path) -> None:
     assert happened(folder) == ["start", "interrupted"]
 
 
-def test_ctrl_c_in_the_servers_terminal_ends_its_processes_with_a_checkpoint(server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path) -> None:
+def test_ctrl_c_in_the_servers_terminal_ends_its_processes_with_a_checkpoint(
+    server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path
+) -> None:
     process, told = server
     os.killpg(process.pid, signal.SIGINT)
     try:
@@ -376,7 +414,9 @@ def test_ctrl_c_in_the_servers_terminal_ends_its_processes_with_a_checkpoint(ser
         pass  # nobody holds it any more
 
 
-def test_a_second_lab_only_watches_and_takes_over_run_and_queue_when_the_first_server_is_killed(server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path) -> None:
+def test_a_second_lab_only_watches_and_takes_over_run_and_queue_when_the_first_server_is_killed(
+    server: tuple[subprocess.Popen[bytes], dict[str, Any]], tmp_path: Path
+) -> None:
     process, told = server
     second = Lab(tmp_path).start()
     try:
@@ -386,7 +426,10 @@ def test_a_second_lab_only_watches_and_takes_over_run_and_queue_when_the_first_s
         assert waiting.status().state == "queued"
         with pytest.raises(LabError) as refused:
             second.command(told["run"], "pause")
-        assert str(refused.value) == f"Run {told['run']} is not training here, so it cannot be told to pause: its state is running."
+        assert (
+            str(refused.value)
+            == f"Run {told['run']} is not training here, so it cannot be told to pause: its state is running."
+        )
         process.kill()
         process.communicate(timeout=60)
         until(lambda: second.trains, "the lock in other hands")

@@ -1,4 +1,6 @@
-"""Training from a memory map: the same bits as from memory, without a copy of the pictures in the trainer or beside the runs."""
+"""Training from a memory map: the same bits as from memory, without a copy of the pictures in the trainer or beside the
+runs.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,15 @@ def config(pets: Path, method: str = "fixmatch") -> RunConfig:
 
 def in_memory(images: ImageSet) -> ImageSet:
     """The same set in memory, with nothing known of it from an import."""
-    return ImageSet(images.name, np.array(images.images), images.labels, images.ids, images.is_test, images.class_names, images.symmetries)
+    return ImageSet(
+        images.name,
+        np.array(images.images),
+        images.labels,
+        images.ids,
+        images.is_test,
+        images.class_names,
+        images.symmetries,
+    )
 
 
 def results(run: Run) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
@@ -64,7 +74,9 @@ def results(run: Run) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[s
 
 
 @pytest.mark.parametrize("method", ["fixmatch", "supervised"])
-def test_a_run_from_the_map_is_bit_for_bit_the_run_from_memory(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+def test_a_run_from_the_map_is_bit_for_bit_the_run_from_memory(
+    pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
     mapped = train(config(pets, method), tmp_path / "mapped")
     images = source(pets).load()
     assert isinstance(images.images, np.memmap)
@@ -121,14 +133,21 @@ def anonymous():
     return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) // 1024
 
 n = 100_000
-np.lib.format.open_memmap(sys.argv[1] + "/images.npy", mode="w+", dtype=np.uint8, shape=(n, 3, 64, 64))  # 1,229 MB, a hole in the file
+# 1,229 MB, a hole in the file
+np.lib.format.open_memmap(sys.argv[1] + "/images.npy", mode="w+", dtype=np.uint8, shape=(n, 3, 64, 64))
 ids = np.arange(n)
 images = np.load(sys.argv[1] + "/images.npy", mmap_mode="r")
-pictures = ImageSet("large", images, ids % 10, ids, ids >= 99_900, tuple("0123456789"), frozenset(), Known("0" * 16, np.ones((3, 256), np.int64)))
+known = Known("0" * 16, np.ones((3, 256), np.int64))
+pictures = ImageSet("large", images, ids % 10, ids, ids >= 99_900, tuple("0123456789"), frozenset(), known)
 loop.load_images = lambda config: pictures
 evaluate.SAMPLE = evaluate.FINAL_SAMPLE = 64  # or the activations of whole evaluation batches would hide what is asked
 inline.check = lambda config, checkpoints: None
-small = {"data": {"name": "noise"}, "method": {"name": "supervised"}, "budget": {"steps": 3, "batch_size": 8}, "hardware": {"device": "cpu", "threads": 1}}
+small = {
+    "data": {"name": "noise"},
+    "method": {"name": "supervised"},
+    "budget": {"steps": 3, "batch_size": 8},
+    "hardware": {"device": "cpu", "threads": 1},
+}
 before = anonymous()
 peak = [before]
 done = threading.Event()
@@ -168,7 +187,9 @@ def test_a_part_of_a_map_is_copied(pets: Path, tmp_path: Path, part: Callable[[A
     assert np.array_equal(load_pictures(tmp_path, "part").images, pictures)
 
 
-def test_without_hard_links_a_deleted_cache_is_brought_back_by_the_next_run(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hard_links_a_deleted_cache_is_brought_back_by_the_next_run(
+    pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
 
     def refused(*names: Any) -> None:

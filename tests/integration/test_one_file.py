@@ -1,4 +1,6 @@
-"""A method is one file: written into a copy of FewLab, it is on the command line, in the form and in the contract suite."""
+"""A method is one file: written into a copy of FewLab, it is on the command line, in the form and in the contract
+suite.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,9 @@ def test_a_method_in_one_file_is_in_the_form_on_the_command_line_and_in_the_suit
 
     assert "Cross-entropy with softened labels." in python("-m", "engine", "methods")
     settings = ("method.name=toy", "method.softness=0.1", "budget.steps=20", "budget.evaluate_every=10")
-    assert "finished" in python("-m", "engine", "train", *(f"--set={setting}" for setting in settings), "--checkpoints", "runs", "--json")
+    assert "finished" in python(
+        "-m", "engine", "train", *(f"--set={setting}" for setting in settings), "--checkpoints", "runs", "--json"
+    )
     suite = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_methods.py", "-k", "toy", "-rN")
     assert int(suite.split(" passed")[0].split()[-1]) >= 10
     assert python("-c", IN_THE_FORM).splitlines()[-1] == "Softness s 0.2 How much every class is believed in."

@@ -1,4 +1,6 @@
-"""Projections in their own process: answered, kept, cancelled, and honest when that process dies. UMAP, which is compiled for seconds, only once."""
+"""Projections in their own process: answered, kept, cancelled, and honest when that process dies. UMAP, which is
+compiled for seconds, only once.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ ALL = Sample()
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with three snapshots of the same pictures, the second in another order and with one picture less, and the pictures themselves."""
+    """A run with three snapshots of the same pictures, the second in another order and with one picture less, and the
+    pictures themselves.
+    """
     root = tmp_path_factory.mktemp("projections") / "checkpoints"
     folder = RunFolder(root / "20260101-000000-made-up-0000")
     folder.path.mkdir(parents=True)
@@ -48,7 +52,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for step in STEPS:
         order = rng.permutation(N)[1:] if step == 20 else np.arange(N)
         embeddings = (centers[labels] * step / 10 + noise).astype(np.float16)
-        folder.write_snapshot(step, {"ids": ids[order], "part": part[order], "embeddings": embeddings[order], "probabilities": np.zeros((len(order), K), np.float16)})
+        folder.write_snapshot(
+            step,
+            {
+                "ids": ids[order],
+                "part": part[order],
+                "embeddings": embeddings[order],
+                "probabilities": np.zeros((len(order), K), np.float16),
+            },
+        )
     return folder.path
 
 
@@ -74,7 +86,11 @@ def never_ends(projector: Projector, run: Path, seed: int) -> Job:
         folder.path.mkdir()
         rng = np.random.default_rng(0)
         for step in range(40):
-            arrays = {"ids": np.arange(2000), "part": np.ones(2000, np.uint8), "embeddings": rng.normal(size=(2000, 8)).astype(np.float16)}
+            arrays = {
+                "ids": np.arange(2000),
+                "part": np.ones(2000, np.uint8),
+                "embeddings": rng.normal(size=(2000, 8)).astype(np.float16),
+            }
             folder.write_snapshot(step, arrays)
     return projector.ask(folder.path, "embeddings", ProjectionRequest(method="tsne", seed=seed), range(40), ALL)
 
@@ -99,7 +115,9 @@ def test_a_projection_is_what_the_engine_computes_with_its_figures_and_is_kept(r
     assert [path.suffix for path in (run / "projections").iterdir()] == [".npz"]
 
 
-def test_what_is_kept_is_answered_without_a_process_until_something_that_matters_changes(run: Path, shared: Projector) -> None:
+def test_what_is_kept_is_answered_without_a_process_until_something_that_matters_changes(
+    run: Path, shared: Projector
+) -> None:
     shared.ask(run, "embeddings", PCA, STEPS, ALL).result(60)
     other = Projector(run.parent)
     again = other.ask(run, "embeddings", PCA, [30, 10, 20, 20], ALL)
@@ -152,7 +170,9 @@ def test_large_pictures_are_reduced_to_means_of_squares(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 75, 76), dtype=np.uint8)
     save_pictures(tmp_path, "large", images, np.zeros(5, np.int64), np.arange(5), ("one",))
     folder.add_event("start", 0, pictures="large")
-    folder.write_snapshot(1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.zeros((5, 2), np.float16)})
+    folder.write_snapshot(
+        1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.zeros((5, 2), np.float16)}
+    )
     features = gather(folder.path, "pixels", [1], ALL).features()[0]  # squares of 3 by 3 pixels
     assert features.shape == (5, 3 * 25 * 25)
     assert features[4, 1] == pytest.approx(images[4, 0, :3, 3:6].mean() / 255)
@@ -164,14 +184,25 @@ def test_what_cannot_be_projected_is_said_at_once(run: Path, tmp_path: Path, pro
             projector.ask(*asked)  # type: ignore[arg-type]
         return str(error.value)
 
-    assert refused(ProjectionError, run, "embeddings", PCA, [], ALL) == "There is nothing to project: choose at least one evaluation."
-    assert refused(RunError, run, "embeddings", PCA, [11], ALL) == f"The snapshot of step 11 of run {run.name} cannot be read (FileNotFoundError)."
+    assert (
+        refused(ProjectionError, run, "embeddings", PCA, [], ALL)
+        == "There is nothing to project: choose at least one evaluation."
+    )
+    assert (
+        refused(RunError, run, "embeddings", PCA, [11], ALL)
+        == f"The snapshot of step 11 of run {run.name} cannot be read (FileNotFoundError)."
+    )
     bare = RunFolder(tmp_path / "20260101-000000-bare-run-0000")
     bare.path.mkdir()
-    bare.write_snapshot(1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.zeros((5, 2), np.float16)})
-    assert refused(RunError, bare.path, "pixels", PCA, [1], ALL).startswith(f"Run {bare.id} does not say which pictures it was trained on")
-    assert refused(ProjectionError, bare.path, "embeddings", PCA, [1], Sample(parts=("validation", "test"))) == (
-        "There are no validation or test pictures in this evaluation: choose other parts."
+    bare.write_snapshot(
+        1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.zeros((5, 2), np.float16)}
+    )
+    assert refused(RunError, bare.path, "pixels", PCA, [1], ALL).startswith(
+        f"Run {bare.id} does not say which pictures it was trained on"
+    )
+    assert (
+        refused(ProjectionError, bare.path, "embeddings", PCA, [1], Sample(parts=("validation", "test")))
+        == "There are no validation or test pictures in this evaluation: choose other parts."
     )
     assert projector.pid is None
     bare.write_snapshot(2, {"ids": np.arange(5), "part": np.zeros(5, np.uint8)})
@@ -181,16 +212,28 @@ def test_what_cannot_be_projected_is_said_at_once(run: Path, tmp_path: Path, pro
 def test_the_engines_own_sentence_arrives(tmp_path: Path, run: Path, shared: Projector) -> None:
     bare = RunFolder(tmp_path / "20260101-000000-flat-run-0000")
     bare.path.mkdir()
-    bare.write_snapshot(1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.ones((5, 2), np.float16)})
-    with pytest.raises(LabError, match=r"^All 5 points have the same features, so there is nothing to lay out: the network tells no picture from another there\.$"):
+    bare.write_snapshot(
+        1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.ones((5, 2), np.float16)}
+    )
+    with pytest.raises(
+        LabError,
+        match=(
+            r"^All 5 points have the same features, so there is nothing to lay out: the network tells no picture from"
+            r" another there\.$"
+        ),
+    ):
         shared.ask(bare.path, "embeddings", PCA, [1], ALL).result(60)
     assert not list(bare.path.rglob("*.npz"))[1:]
 
 
-def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_process(run: Path, shared: Projector) -> None:
+def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_process(
+    run: Path, shared: Projector
+) -> None:
     request = ProjectionRequest(method="umap", seed=1)
     job = shared.ask(run, "embeddings", request, STEPS, Sample(limit=60))
-    assert shared.ask(run, "embeddings", request, STEPS, Sample(limit=60)) is job  # asked again while it runs, as a reloaded page does
+    assert (
+        shared.ask(run, "embeddings", request, STEPS, Sample(limit=60)) is job
+    )  # asked again while it runs, as a reloaded page does
     told = set()
 
     def ended() -> bool:
@@ -201,10 +244,14 @@ def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_
     assert any("UMAP" in words for _, words in told)
     assert len({share for share, _ in told}) > 3
     assert job.result().frames.shape == (3, 60, 2)
-    np.testing.assert_array_equal(job.result().frames, project(gather(run, "embeddings", STEPS, Sample(limit=60)).features(), request))
+    np.testing.assert_array_equal(
+        job.result().frames, project(gather(run, "embeddings", STEPS, Sample(limit=60)).features(), request)
+    )
 
 
-def test_a_cancel_stops_the_process_keeps_nothing_and_the_next_question_is_answered(run: Path, projector: Projector) -> None:
+def test_a_cancel_stops_the_process_keeps_nothing_and_the_next_question_is_answered(
+    run: Path, projector: Projector
+) -> None:
     long, waiting = never_ends(projector, run, 1), never_ends(projector, run, 2)
     assert waiting.progress() == (0.0, "Waiting for another projection")
     until(lambda: long.progress()[0] > 0.001, "progress")
@@ -233,7 +280,9 @@ def test_a_process_that_dies_says_so_in_one_sentence_and_is_started_again(run: P
     os.kill(projector.pid, KILL)
     with pytest.raises(LabError, match=r"^The engine's process ended before it answered: try again\.$"):
         long.result(30)
-    assert projector.ask(run, "embeddings", ProjectionRequest(method="pca", dimensions=3), [10], Sample(limit=77)).result(60).frames.shape == (1, 77, 3)
+    assert projector.ask(
+        run, "embeddings", ProjectionRequest(method="pca", dimensions=3), [10], Sample(limit=77)
+    ).result(60).frames.shape == (1, 77, 3)
 
 
 def test_a_process_started_early_answers_the_first_question(run: Path, projector: Projector) -> None:
@@ -266,6 +315,9 @@ def test_a_process_whose_server_is_gone_ends_in_the_midst_of_its_work(run: Path,
 
 
 def test_neither_side_imports_torch() -> None:
-    code = "import sys, engine.lab.projections.projection_queue, engine.lab.projections.projection_worker, engine.analysis.projection as p; p._imported(); print('torch' in sys.modules)"
+    code = (
+        "import sys, engine.lab.projections.projection_queue, engine.lab.projections.projection_worker,"
+        " engine.analysis.projection as p; p._imported(); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.strip().lower()) is False

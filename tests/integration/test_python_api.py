@@ -21,7 +21,11 @@ from engine.runs.store import Run, Store
 from tests.given_pictures import CATS_AND_DOGS, encoded, folder_of
 from tests.integration.waiting import ROOT
 
-TINY = {"method": "supervised", "budget": {"steps": 20, "batch_size": 8, "evaluate_every": 10}, "hardware": {"device": "cpu", "threads": 1}}
+TINY = {
+    "method": "supervised",
+    "budget": {"steps": 20, "batch_size": 8, "evaluate_every": 10},
+    "hardware": {"device": "cpu", "threads": 1},
+}
 
 
 def test_the_public_names() -> None:
@@ -52,7 +56,10 @@ def test_train_load_and_predict(tmp_path: Path) -> None:
     # The temperature of the validation pictures, by trying one after the other.
     arrays = again.folder.snapshot(20)
     held = arrays["part"] == 2
-    logits, truth = np.log(np.maximum(arrays["probabilities"][held].astype(float), 1e-7)), load_digits().target[arrays["ids"][held]]
+    logits, truth = (
+        np.log(np.maximum(arrays["probabilities"][held].astype(float), 1e-7)),
+        load_digits().target[arrays["ids"][held]],
+    )
     tried = np.geomspace(0.05, 20, 600)
     losses = [-log_softmax(logits / temperature, axis=1)[np.arange(len(truth)), truth].mean() for temperature in tried]
     assert predictor.temperature == pytest.approx(tried[int(np.argmin(losses))], rel=0.03)
@@ -83,16 +90,27 @@ def test_the_saved_model_answers_as_the_final_evaluation_did(trained: Callable[.
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
-def test_a_new_photo_is_fitted_as_the_photos_were_that_the_run_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str) -> None:
+def test_a_new_photo_is_fitted_as_the_photos_were_that_the_run_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str
+) -> None:
     monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
     random = np.random.default_rng(0)
-    photos = folder_of(tmp_path / "photos", {f"{kind}/{i}.png": encoded(random.integers(0, 256, (20, 36, 3))) for kind in ("cat", "dog") for i in range(10)})
+    photos = folder_of(
+        tmp_path / "photos",
+        {
+            f"{kind}/{i}.png": encoded(random.integers(0, 256, (20, 36, 3)))
+            for kind in ("cat", "dog")
+            for i in range(10)
+        },
+    )
     data = {"name": "folder", "path": str(photos), "size": 12, "fit": fit, "validation": 0.0}
     run = engine.train({**TINY, "data": data, "budget": {"steps": 2, "batch_size": 4}}, tmp_path / "checkpoints")
     from engine.training.assemble import load_images
 
     imported = load_images(Config.parse(run.config))
-    seen = engine.Predictor(run.folder).predict([read_picture((photos / "cat" / "0.png").read_bytes(), "0.png")])[0].seen
+    seen = (
+        engine.Predictor(run.folder).predict([read_picture((photos / "cat" / "0.png").read_bytes(), "0.png")])[0].seen
+    )
     np.testing.assert_array_equal(seen, imported.images[0])
 
 
@@ -101,7 +119,9 @@ def test_an_import_can_be_ended_before_the_first_step(tmp_path: Path, monkeypatc
     from engine.training.assemble import prepare
     from engine.training.commands import Command, Control
 
-    config = Config.parse({"data": {"name": "folder", "path": str(folder_of(tmp_path / "photos", CATS_AND_DOGS)), "size": 8}})
+    config = Config.parse(
+        {"data": {"name": "folder", "path": str(folder_of(tmp_path / "photos", CATS_AND_DOGS)), "size": 8}}
+    )
     control, told = Control(), []
     control.send(Command("interrupt"))
     with pytest.raises(ImportCancelled, match="nothing of it was kept"):
@@ -116,7 +136,10 @@ def test_an_import_can_be_ended_before_the_first_step(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"data": {"labels": {"kind": "few", "per_class": 500}}}, "500 labels per class are asked for, but class '0' has 128 training pictures: ask for at most 125."),
+        (
+            {"data": {"labels": {"kind": "few", "per_class": 500}}},
+            "500 labels per class are asked for, but class '0' has 128 training pictures: ask for at most 125.",
+        ),
         ({"optimizer": {"lr": -1}}, "optimizer.lr is -1 but must be above 0.0."),
     ],
 )
@@ -137,8 +160,21 @@ def test_a_finished_run_cannot_be_resumed_and_an_unknown_one_not_loaded(trained:
         engine.load_run("yesterday", root)
 
 
-@pytest.mark.parametrize("module", ["engine", "engine.lab.lab", "engine.runs.store", "engine.analysis.metrics", "engine.config.run_config", "engine.images.decode"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "engine",
+        "engine.lab.lab",
+        "engine.runs.store",
+        "engine.analysis.metrics",
+        "engine.config.run_config",
+        "engine.images.decode",
+    ],
+)
 def test_what_the_server_needs_imports_no_torch(module: str) -> None:
-    script = f"import sys, {module}; print(sorted(name for name in sys.modules if name.split('.')[0] in ('torch', 'torchvision', 'streamlit', 'plotly')))"
+    script = (
+        f"import sys, {module}; print(sorted(name for name in sys.modules if name.split('.')[0] in ('torch',"
+        " 'torchvision', 'streamlit', 'plotly')))"
+    )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

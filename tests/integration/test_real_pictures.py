@@ -39,9 +39,28 @@ def test_unbalanced_faces_keep_their_official_split(real_data: Path) -> None:
     faces = source(archive(real_data, "fer2013_jpeg"), size=48)
     report = faces.prepare()
     assert (report.read, report.channels, report.own_test, report.skipped) == (10_001, 1, True, {})
-    assert report.training == {"angry": 1093, "disgust": 102, "fear": 1099, "happy": 2044, "neutral": 1401, "sad": 1353, "surprise": 709}
-    assert report.test == {"angry": 287, "disgust": 34, "fear": 304, "happy": 557, "neutral": 374, "sad": 405, "surprise": 239}
-    split = make_split(faces.load(), DataParams.model_validate({"name": "folder", "split_seed": 0, "labels": {"kind": "few", "per_class": 40}}))
+    assert report.training == {
+        "angry": 1093,
+        "disgust": 102,
+        "fear": 1099,
+        "happy": 2044,
+        "neutral": 1401,
+        "sad": 1353,
+        "surprise": 709,
+    }
+    assert report.test == {
+        "angry": 287,
+        "disgust": 34,
+        "fear": 304,
+        "happy": 557,
+        "neutral": 374,
+        "sad": 405,
+        "surprise": 239,
+    }
+    split = make_split(
+        faces.load(),
+        DataParams.model_validate({"name": "folder", "split_seed": 0, "labels": {"kind": "few", "per_class": 40}}),
+    )
     assert (len(split.labeled), len(split.test)) == (280, 2_200)
 
 

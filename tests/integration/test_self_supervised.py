@@ -1,4 +1,6 @@
-"""Features learned without a label, end to end on digits: ahead of raw pixels and of the untrained network, which a wrong loss is not."""
+"""Features learned without a label, end to end on digits: ahead of raw pixels and of the untrained network, which a
+wrong loss is not.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def curve(run: Run, name: str) -> list[float]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_simclr_reaches_the_goal_on_digits_and_the_wrong_loss_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simclr_reaches_the_goal_on_digits_and_the_wrong_loss_fails_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = RunConfig.parse(PRESETS["digits-simclr"].config).with_changes(QUICK)
     right = train(config, tmp_path)
     for per_class, goal in GOALS.items():
@@ -66,11 +70,17 @@ def test_the_final_probe_is_what_predicts_and_the_file_says_what_it_is(trained: 
     predictor = Predictor(run.folder)
     assert predictor.probe is not None
     pool, held = run.folder.split()["pool"], run.folder.split()["validation"]
-    assert (predictor.probe["name"], predictor.probe["labels"], predictor.probe["validation_labels"]) == ("linear_full", len(pool), len(held))
+    assert (predictor.probe["name"], predictor.probe["labels"], predictor.probe["validation_labels"]) == (
+        "linear_full",
+        len(pool),
+        len(held),
+    )
     assert "never on test" in predictor.probe["protocol"]
     images = load_images(RunConfig.parse(run.config))
     probabilities = predictor.probabilities(images.images[images.is_test])
-    assert (probabilities.argmax(1) == images.labels[images.is_test]).mean() == pytest.approx(run.status.metrics["test/accuracy"])
+    assert (probabilities.argmax(1) == images.labels[images.is_test]).mean() == pytest.approx(
+        run.status.metrics["test/accuracy"]
+    )
     again = retest(run.folder)
     assert again == {name: pytest.approx(run.status.metrics[name]) for name in again}
     assert {"test/accuracy", "test/macro_f1", "test/auc_roc", "test/ece", "test/knn_full"} <= again.keys()
@@ -85,10 +95,14 @@ def test_a_snapshot_keeps_what_the_projection_head_makes_of_the_features(trained
         assert run.folder.snapshot(step)["projections"].shape == (len(run.folder.snapshot(step)["ids"]), 128)
     arrays = run.folder.snapshot(run.folder.snapshot_steps()[-1])
     hidden = arrays["embeddings"].astype(np.float64) @ head["0.weight"].T
-    hidden = (hidden - head["1.running_mean"]) / np.sqrt(head["1.running_var"] + 1e-5) * head["1.weight"] + head["1.bias"]
+    hidden = (hidden - head["1.running_mean"]) / np.sqrt(head["1.running_var"] + 1e-5) * head["1.weight"] + head[
+        "1.bias"
+    ]
     expected = np.maximum(hidden, 0) @ head["3.weight"].T + head["3.bias"]
     assert np.abs(expected).max() > 0.05
-    np.testing.assert_allclose(arrays["projections"], expected, atol=0.01 * np.abs(expected).max())  # both kept in 16 bits
+    np.testing.assert_allclose(
+        arrays["projections"], expected, atol=0.01 * np.abs(expected).max()
+    )  # both kept in 16 bits
     material = gather(run.folder.path, "projections", [10], Sample())
     np.testing.assert_array_equal(material.last(), arrays["projections"][np.argsort(arrays["ids"])].astype(np.float32))
 
@@ -107,7 +121,10 @@ def test_a_checkpoint_from_before_heads_were_averaged_goes_on(tmp_path: Path) ->
 
 def test_labels_that_a_method_cannot_learn_from_are_refused_when_they_are_asked_for() -> None:
     for asked, sentence in (
-        ({"kind": "few", "per_class": 2}, "simclr learns from none labels, but data.labels.kind is 'few': change one of the two."),
+        (
+            {"kind": "few", "per_class": 2},
+            "simclr learns from none labels, but data.labels.kind is 'few': change one of the two.",
+        ),
         ({"per_class": 2}, "There is no setting 'data.labels.per_class': remove it, or check its spelling."),
     ):
         with pytest.raises(ConfigError) as refused:
@@ -132,7 +149,9 @@ def patched(monkeypatch: pytest.MonkeyPatch, known: int) -> None:
         monkeypatch.setattr(f"{place}.load_images", load)
 
 
-def test_pictures_without_any_label_train_and_only_predict_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_without_any_label_train_and_only_predict_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     patched(monkeypatch, 0)
     run = train(RunConfig.parse(SHORT), tmp_path)
     assert run.status.state == "finished"
@@ -140,11 +159,17 @@ def test_pictures_without_any_label_train_and_only_predict_refuses(tmp_path: Pat
     assert curve(run, "embedding/spread")
     with pytest.raises(RunError) as refused:
         Predictor(run.folder)
-    assert str(refused.value) == (f"Run {run.id} learned features and no classes, and its pictures have no labels for a probe: give some of them a label and start it again.")
+    assert (
+        str(refused.value)
+        == f"Run {run.id} learned features and no classes, and its pictures have no labels for a probe: give some of"
+        " them a label and start it again."
+    )
     assert retest(run.folder) == {}
 
 
-def test_a_probe_of_few_known_labels_still_answers_for_every_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_of_few_known_labels_still_answers_for_every_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     patched(monkeypatch, 7)  # one picture of some classes, none of others, and no validation
     run = train(RunConfig.parse(SHORT), tmp_path)
     predictor = Predictor(run.folder)

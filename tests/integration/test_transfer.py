@@ -30,7 +30,12 @@ HARDWARE = {"device": "cpu", "threads": 1}
 
 def plain(method: str = "supervised", init: str = "random", steps: int = 20, **backbone: Any) -> dict[str, Any]:
     budget = {"steps": steps, "batch_size": 8, "evaluate_every": 10}
-    return {"method": {"name": method}, "backbone": {"name": "small_cnn", "init": init, **backbone}, "budget": budget, "hardware": HARDWARE}
+    return {
+        "method": {"name": method},
+        "backbone": {"name": "small_cnn", "init": init, **backbone},
+        "budget": budget,
+        "hardware": HARDWARE,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +77,10 @@ def test_labels_spread_over_the_features_of_an_earlier_run(first: Run, method: s
 def test_a_method_that_did_not_come_to_rest_says_so(first: Run) -> None:
     hurried = train(plain("label_spreading", steps=2), first.folder.path.parent)
     assert hurried.status.state == "finished"
-    assert hurried.status.reason == "Its 2 iterations ended before all had come to rest: start it again with more steps, or a larger tolerance."
+    assert (
+        hurried.status.reason
+        == "Its 2 iterations ended before all had come to rest: start it again with more steps, or a larger tolerance."
+    )
 
 
 @pytest.mark.parametrize("form", ["safetensors", "backbone alone", "state dict", "state dict inside"])
@@ -109,10 +117,22 @@ def test_a_resumed_run_needs_the_earlier_one_no_more(first: Run, tmp_path: Path)
 
 
 CANNOT = {
-    "no such run": ("run:20260101-000000-fixmatch-digits-0000", "backbone.init names a run that is not here: There is no run named"),
-    "no such file": ("file:/nowhere/weights.safetensors", "backbone.init names /nowhere/weights.safetensors, and there is no such file."),
-    "nothing pretrained": ("pretrained", "There are no pretrained weights for small_cnn: start from random, run:<id> or file:<path>."),
-    "no such word": ("warm", "backbone.init is 'warm' but must be random, pretrained, run:<id of a run> or file:<path of a weights file>."),
+    "no such run": (
+        "run:20260101-000000-fixmatch-digits-0000",
+        "backbone.init names a run that is not here: There is no run named",
+    ),
+    "no such file": (
+        "file:/nowhere/weights.safetensors",
+        "backbone.init names /nowhere/weights.safetensors, and there is no such file.",
+    ),
+    "nothing pretrained": (
+        "pretrained",
+        "There are no pretrained weights for small_cnn: start from random, run:<id> or file:<path>.",
+    ),
+    "no such word": (
+        "warm",
+        "backbone.init is 'warm' but must be random, pretrained, run:<id of a run> or file:<path of a weights file>.",
+    ),
 }
 
 
@@ -152,10 +172,14 @@ def test_pretrained_weights_give_torchvisions_features_of_pictures_normalized_as
     assert len(digest) == 16
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     theirs.fc = torch.nn.Identity()
-    normalized = (images - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    normalized = (images - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[
+        :, None, None
+    ]
     assert torch.allclose(ours.eval()(images), theirs.eval()(normalized), atol=1e-4)
     again = resnet()
-    start_from(again, ResNet18.Params(init=f"file:{hub / 'resnet18-f37072fd.pth'}"), hub)  # the same file by its path: torchvision's names are understood
+    start_from(
+        again, ResNet18.Params(init=f"file:{hub / 'resnet18-f37072fd.pth'}"), hub
+    )  # the same file by its path: torchvision's names are understood
     assert torch.equal(again.layers[3][1].conv2.weight, ours.layers[3][1].conv2.weight)
 
 
@@ -163,7 +187,10 @@ def test_a_file_from_before_batches_were_counted_is_as_good(hub: Path) -> None:
     from torchvision.models import resnet18
 
     theirs = resnet18(weights=None)
-    torch.save({name: value for name, value in theirs.state_dict().items() if not name.endswith("num_batches_tracked")}, hub / "resnet18-f37072fd.pth")
+    torch.save(
+        {name: value for name, value in theirs.state_dict().items() if not name.endswith("num_batches_tracked")},
+        hub / "resnet18-f37072fd.pth",
+    )
     ours = resnet()
     start_from(ours, ResNet18.Params(init="pretrained"), hub)
     assert torch.equal(ours.layers[3][1].conv2.weight, theirs.layer4[1].conv2.weight)
@@ -172,9 +199,10 @@ def test_a_file_from_before_batches_were_counted_is_as_good(hub: Path) -> None:
 def test_without_a_network_pretrained_weights_are_one_sentence_with_the_alternatives(hub: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         start_from(resnet(), ResNet18.Params(init="pretrained"), hub)
-    assert str(refused.value) == (
-        "The pretrained weights of ResNet-18 could not be fetched (URLError): connect to the internet once, put resnet18-f37072fd.pth into "
-        f"{hub}, or start from random, run:<id> or file:<path>."
+    assert (
+        str(refused.value)
+        == "The pretrained weights of ResNet-18 could not be fetched (URLError): connect to the internet once, put"
+        f" resnet18-f37072fd.pth into {hub}, or start from random, run:<id> or file:<path>."
     )
     (hub / "resnet18-f37072fd.pth").write_bytes(b"damaged")
     with pytest.raises(ConfigError, match="could not be fetched"):
@@ -188,7 +216,11 @@ def test_another_width_and_foreign_files_are_one_sentence(first: Run, tmp_path: 
         train(plain(init=f"run:{first.id}", width=8), first.folder.path.parent)
     assert "does not fit the network small_cnn on these pictures" in str(refused.value)
     assert "choose the same network, with the same settings and colors." in str(refused.value)
-    for name, content in {"text.safetensors": b"hello", "text.pt": b"hello", "pickle.pt": b"cos\nsystem\n(S'true'\ntR."}.items():
+    for name, content in {
+        "text.safetensors": b"hello",
+        "text.pt": b"hello",
+        "pickle.pt": b"cos\nsystem\n(S'true'\ntR.",
+    }.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ConfigError) as refused:
             train(plain(init=f"file:{tmp_path / name}"), tmp_path)
@@ -196,7 +228,10 @@ def test_another_width_and_foreign_files_are_one_sentence(first: Run, tmp_path: 
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(ConfigError) as refused:
         train(plain(init=f"file:{tmp_path / 'list.pt'}"), tmp_path)
-    assert str(refused.value) == "list.pt holds no weights by name: give a safetensors file or a state dict saved by torch."
+    assert (
+        str(refused.value)
+        == "list.pt holds no weights by name: give a safetensors file or a state dict saved by torch."
+    )
 
 
 def test_stages_open_from_the_top_and_closed_ones_do_not_move(first: Run) -> None:
@@ -207,15 +242,27 @@ def test_stages_open_from_the_top_and_closed_ones_do_not_move(first: Run) -> Non
     saved = checkpoint.load(folder)
     assert saved is not None
     before = backbone_of(first)
-    moved = {name.split(".")[1] for name, value in before.items() if name.startswith("blocks.") and not torch.equal(saved["method"][f"classifier.backbone.{name}"], value)}
+    moved = {
+        name.split(".")[1]
+        for name, value in before.items()
+        if name.startswith("blocks.") and not torch.equal(saved["method"][f"classifier.backbone.{name}"], value)
+    }
     assert moved == {"3"}
 
 
 def test_each_stage_learns_at_its_share_of_the_rate_above() -> None:
     from engine.backbones.small_cnn import SmallCNN
 
-    method = FineTune(FineTune.Params(layer_decay=0.5, unfreezing=0.4), SmallCNN(SmallCNN.Params(), 1, 8), Problem(2, 1, 8, {}, 4))
-    assert [(group.lr_scale, group.from_progress) for group in method.groups()] == [(1, 0), (1, 0.1), (0.5, 0.2), (0.25, pytest.approx(0.3)), (0.125, 0.4)]
+    method = FineTune(
+        FineTune.Params(layer_decay=0.5, unfreezing=0.4), SmallCNN(SmallCNN.Params(), 1, 8), Problem(2, 1, 8, {}, 4)
+    )
+    assert [(group.lr_scale, group.from_progress) for group in method.groups()] == [
+        (1, 0),
+        (1, 0.1),
+        (0.5, 0.2),
+        (0.25, pytest.approx(0.3)),
+        (0.125, 0.4),
+    ]
     at_once = FineTune(FineTune.Params(unfreezing=0), SmallCNN(SmallCNN.Params(), 1, 8), Problem(2, 1, 8, {}, 4))
     assert {group.from_progress for group in at_once.groups()} == {0}
 
@@ -224,7 +271,15 @@ def test_a_probe_is_scikit_learns_regression_on_standardized_features(tmp_path: 
     from sklearn.datasets import load_digits
     from sklearn.linear_model import LogisticRegression
 
-    run = train({"method": "linear_probe", "backbone": "pixels", "data": {"name": "digits", "labels": {"kind": "few", "per_class": 5}}, "hardware": HARDWARE}, tmp_path)
+    run = train(
+        {
+            "method": "linear_probe",
+            "backbone": "pixels",
+            "data": {"name": "digits", "labels": {"kind": "few", "per_class": 5}},
+            "hardware": HARDWARE,
+        },
+        tmp_path,
+    )
     ids = run.folder.split()
     pixels, truth = load_digits(return_X_y=True)
     pixels = np.round(pixels * 255 / 16)
@@ -232,4 +287,6 @@ def test_a_probe_is_scikit_learns_regression_on_standardized_features(tmp_path: 
     constant = spread == 0
     scaled = np.where(constant, 0, (pixels - center) / np.where(constant, 1, spread))
     theirs = LogisticRegression(max_iter=2000).fit(scaled[ids["labeled"]], truth[ids["labeled"]])
-    assert run.status.metrics["test/accuracy"] == pytest.approx(theirs.score(scaled[ids["test"]], truth[ids["test"]]), abs=0.006)
+    assert run.status.metrics["test/accuracy"] == pytest.approx(
+        theirs.score(scaled[ids["test"]], truth[ids["test"]]), abs=0.006
+    )

@@ -1,4 +1,5 @@
-"""Six unlabeled and two labeled rows of logits for which every loss was worked out by hand, and a way to put them through a method's own `step`.
+"""Six unlabeled and two labeled rows of logits for which every loss was worked out by hand, and a way to put them
+through a method's own `step`.
 
 The numbers come from a numpy calculation in float64 that shares no code with the engine; 10 decimals.
 """
@@ -22,7 +23,14 @@ STRONG = [[2, 1, 0], [0.5, 1.5, 0], [0, 1, 1.2], [0.2, 0.1, 0], [1, -0.5, 0.3], 
 LABELED_LOSS = 1.1582961685
 CONFIDENCE = [0.9867032910, 0.9430450161, 0.9759167599, 0.4017595785, 0.9557682237, 0.6652409558]
 GUESS = [0, 1, 2, 0, 0, 1]
-CROSS_ENTROPY = [0.4076059644, 0.4643687841, 0.7513806942, 1.0019428482, 0.5421588492, 0.6459113654]  # of STRONG against GUESS
+CROSS_ENTROPY = [
+    0.4076059644,
+    0.4643687841,
+    0.7513806942,
+    1.0019428482,
+    0.5421588492,
+    0.6459113654,
+]  # of STRONG against GUESS
 
 
 class AsGiven(nn.Module):
@@ -44,11 +52,18 @@ def method(name: str, classes: int = 3, **params: Any) -> GradientMethod:
     return built
 
 
-def batch(weak: Tensor, strong: Tensor | None = None, labeled: Tensor | None = None, labels: list[int] | None = None) -> Batch:
+def batch(
+    weak: Tensor, strong: Tensor | None = None, labeled: Tensor | None = None, labels: list[int] | None = None
+) -> Batch:
     rows = torch.arange(len(weak))
     views = {"weak": weak} if strong is None else {"weak": weak, "strong": strong}
     first = tensor(LABELED) if labeled is None else labeled
     return {
-        "labeled": Part(torch.arange(len(first)), torch.arange(len(first)), torch.tensor(LABELS if labels is None else labels), {"weak": first}),
+        "labeled": Part(
+            torch.arange(len(first)),
+            torch.arange(len(first)),
+            torch.tensor(LABELS if labels is None else labels),
+            {"weak": first},
+        ),
         "unlabeled": Part(rows + 100, rows, None, views),
     }

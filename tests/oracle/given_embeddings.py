@@ -1,4 +1,6 @@
-"""Two views' embeddings of four pictures for which the losses were worked out in float64, apart from the engine and from any library; 12 decimals."""
+"""Two views' embeddings of four pictures for which the losses were worked out in float64, apart from the engine and
+from any library; 12 decimals.
+"""
 
 from __future__ import annotations
 

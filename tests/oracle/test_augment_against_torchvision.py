@@ -1,4 +1,6 @@
-"""The strong view's operations against torchvision.transforms.v2.functional, picture by picture, at the same parameters."""
+"""The strong view's operations against torchvision.transforms.v2.functional, picture by picture, at the same
+parameters.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,12 @@ def slope(level: float) -> float:
 
 THEIRS: dict[str, Callable[[Tensor, float, InterpolationMode], Tensor]] = {
     "rotate": lambda x, amount, mode: tv.rotate(x, amount, interpolation=mode),
-    "shear_x": lambda x, amount, mode: tv.affine(x, 0.0, [0, 0], 1.0, [slope(amount), 0.0], interpolation=mode, center=[0, 0]),
-    "shear_y": lambda x, amount, mode: tv.affine(x, 0.0, [0, 0], 1.0, [0.0, slope(amount)], interpolation=mode, center=[0, 0]),
+    "shear_x": lambda x, amount, mode: tv.affine(
+        x, 0.0, [0, 0], 1.0, [slope(amount), 0.0], interpolation=mode, center=[0, 0]
+    ),
+    "shear_y": lambda x, amount, mode: tv.affine(
+        x, 0.0, [0, 0], 1.0, [0.0, slope(amount)], interpolation=mode, center=[0, 0]
+    ),
     "translate_x": lambda x, amount, mode: tv.affine(x, 0.0, [amount, 0], 1.0, [0.0, 0.0], interpolation=mode),
     "translate_y": lambda x, amount, mode: tv.affine(x, 0.0, [0, amount], 1.0, [0.0, 0.0], interpolation=mode),
     "brightness": lambda x, amount, _: tv.adjust_brightness(x, amount),
@@ -85,13 +91,18 @@ def amounts_of(name: str, count: int, seed: int = 1) -> Amounts:
 
 
 def planned(*steps: tuple[str, Amounts]) -> Plan:
-    return Plan(np.stack([np.full(len(amounts), CODE[name]) for name, amounts in steps], 1), np.stack([amounts for _, amounts in steps], 1))
+    return Plan(
+        np.stack([np.full(len(amounts), CODE[name]) for name, amounts in steps], 1),
+        np.stack([amounts for _, amounts in steps], 1),
+    )
 
 
 def mixed(names: tuple[str, ...], count: int, operations: int, seed: int = 3) -> Plan:
     """Random operations of these names, another combination in every row."""
     chosen = np.random.default_rng(seed).integers(0, len(names), (count, operations))
-    pool = np.stack([np.stack([amounts_of(name, count, seed + slot) for slot in range(operations)], 1) for name in names])  # [names, count, operations]
+    pool = np.stack(
+        [np.stack([amounts_of(name, count, seed + slot) for slot in range(operations)], 1) for name in names]
+    )  # [names, count, operations]
     return Plan(np.array([CODE[name] for name in names])[chosen], np.take_along_axis(pool, chosen[None], 0)[0])
 
 
@@ -129,16 +140,21 @@ def test_a_geometric_operation_equals_torchvisions(name: str, shape: Shape, mode
     apart = (warp(images, plan, mode).int() - one_by_one(images, plan, mode).int()).abs()
     if mode == "nearest":
         assert apart.max() == 0
-    # A coordinate may differ in its last bit; a mean of four pixels that lies halfway between two values then rounds the other way.
+    # A coordinate may differ in its last bit; a mean of four pixels that lies halfway between two values then rounds
+    # the other way.
     assert apart.max() <= 1
     assert (apart > 0).float().mean() < 1e-3
 
 
 @pytest.mark.parametrize("first", [("rotate", 90.0), ("translate_y", 2.0)])
 @pytest.mark.parametrize("second", [("translate_x", 3.0), ("rotate", 90.0)])
-def test_two_geometric_operations_are_composed_in_their_order(first: tuple[str, float], second: tuple[str, float]) -> None:
+def test_two_geometric_operations_are_composed_in_their_order(
+    first: tuple[str, float], second: tuple[str, float]
+) -> None:
     images = pictures((20, 3, 12, 12))
-    plan = planned(*((name, np.full(20, amount)) for name, amount in (first, second)))  # every step moves whole pixels onto whole pixels
+    plan = planned(
+        *((name, np.full(20, amount)) for name, amount in (first, second))
+    )  # every step moves whole pixels onto whole pixels
     assert torch.equal(warp(images, plan, "nearest"), one_by_one(images, plan, "nearest"))
 
 
@@ -154,14 +170,18 @@ def test_moving_out_and_back_loses_nothing_because_the_picture_is_resampled_once
 def test_a_folded_operation_is_within_two_of_256_levels_of_the_exact_one(name: str, channels: int) -> None:
     images = pictures((60, channels, 16, 16))
     plan = planned((name, amounts_of(name, 60)))
-    assert (recolor_folded(images, plan) * 255 - recolor(images, plan)).abs().max() < 2  # exact cuts off twice: the grey and the sum
+    assert (
+        recolor_folded(images, plan) * 255 - recolor(images, plan)
+    ).abs().max() < 2  # exact cuts off twice: the grey and the sum
 
 
 def test_two_folded_operations_are_the_exact_ones_without_the_rounding_between() -> None:
     images = pictures((60, 3, 16, 16))
     gentle = ("brightness", "contrast", "color")
     plan = mixed(gentle, 60, 2)
-    plan = Plan(plan.operations, plan.amounts.clip(0, 1))  # factors above 1 are cut off at 255 in between, which a matrix cannot do
+    plan = Plan(
+        plan.operations, plan.amounts.clip(0, 1)
+    )  # factors above 1 are cut off at 255 in between, which a matrix cannot do
     assert (recolor_folded(images, plan) * 255 - recolor(images, plan)).abs().max() < 4
 
 
@@ -174,11 +194,15 @@ def test_a_whole_strong_view_without_geometry_equals_torchvisions_chain() -> Non
         down, right, flip = int(draw.crop.down[row]), int(draw.crop.right[row]), bool(draw.crop.flip[row])
         padded = tv.pad(tv.horizontal_flip(image) if flip else image, [12, 10], padding_mode="reflect")
         weak = tv.crop(padded, 10 + down, 12 + right, 20, 24)
-        plan = Plan(draw.plan.operations[row : row + 1], draw.plan.amounts[row : row + 1].astype(np.float32).astype(np.float64))
+        plan = Plan(
+            draw.plan.operations[row : row + 1], draw.plan.amounts[row : row + 1].astype(np.float32).astype(np.float64)
+        )
         colored = one_by_one(weak[None], plan)[0]
         top, left, side = int(draw.hole.top[row]), int(draw.hole.left[row]), draw.hole.side
         first, start = max(top, 0), max(left, 0)
-        cut = tv.erase(colored, first, start, top + side - first, left + side - start, torch.tensor(127, dtype=torch.uint8))
+        cut = tv.erase(
+            colored, first, start, top + side - first, left + side - start, torch.tensor(127, dtype=torch.uint8)
+        )
         expected.append(cut.float() / 255)
     assert torch.equal(strong.apply(images, draw), torch.stack(expected))
 
@@ -190,7 +214,10 @@ def test_a_weak_view_is_tilted_by_up_to_its_setting_in_either_direction() -> Non
     angles = torch.arange(-40, 40.1, 0.25).tolist()
     found = []
     for image, view in zip(images, views, strict=True):
-        apart = [float((tv.rotate(image, angle, interpolation=MODES["bilinear"]).float() - view).abs().mean()) for angle in angles]
+        apart = [
+            float((tv.rotate(image, angle, interpolation=MODES["bilinear"]).float() - view).abs().mean())
+            for angle in angles
+        ]
         found.append(angles[apart.index(min(apart))])
         assert min(apart) < 4  # an eighth of a degree at most; pictures of noise tilted by a degree are 20 apart
     assert -20.25 <= min(found) < -15

@@ -32,7 +32,10 @@ def theirs(ours: ResNet18, change: bool) -> nn.Module:
     return network
 
 
-@pytest.mark.parametrize(("size", "stem", "small"), [(32, "auto", True), (63, "auto", True), (64, "auto", False), (64, "small", True), (32, "photo", False)])
+@pytest.mark.parametrize(
+    ("size", "stem", "small"),
+    [(32, "auto", True), (63, "auto", True), (64, "auto", False), (64, "small", True), (32, "photo", False)],
+)
 def test_resnet18_is_torchvisions_with_the_stem_that_the_size_asks_for(size: int, stem: str, small: bool) -> None:
     ours = ResNet18(ResNet18.Params.model_validate({"stem": stem}), 3, size)
     images = pictures(3, size)
@@ -42,9 +45,16 @@ def test_resnet18_is_torchvisions_with_the_stem_that_the_size_asks_for(size: int
 
 
 @pytest.mark.parametrize(
-    ("cls", "channels", "size"), [(cls, channels, size) for cls in (ConvEncoder, ResNet18, WideResNet, ConvNet12) for channels, size in ((1, 12), (3, 32), (1, 28))]
+    ("cls", "channels", "size"),
+    [
+        (cls, channels, size)
+        for cls in (ConvEncoder, ResNet18, WideResNet, ConvNet12)
+        for channels, size in ((1, 12), (3, 32), (1, 28))
+    ],
 )
-def test_features_have_the_promised_size_and_every_weight_gets_a_gradient(cls: type[Backbone], channels: int, size: int) -> None:
+def test_features_have_the_promised_size_and_every_weight_gets_a_gradient(
+    cls: type[Backbone], channels: int, size: int
+) -> None:
     backbone = cls(cls.Params(), channels, size)  # type: ignore[call-arg]  # every backbone's name has a default
     features = backbone(pictures(channels, size))
     assert features.shape == (3, backbone.feature_size)
@@ -66,9 +76,12 @@ def test_pictures_too_small_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("depth", "widen", "channels", "classes", "weights"), [(28, 2, 3, 10, 1_467_610), (28, 8, 3, 100, 23_401_012), (28, 2, 1, 10, 1_467_322), (16, 2, 3, 10, 691_674)]
+    ("depth", "widen", "channels", "classes", "weights"),
+    [(28, 2, 3, 10, 1_467_610), (28, 8, 3, 100, 23_401_012), (28, 2, 1, 10, 1_467_322), (16, 2, 3, 10, 691_674)],
 )
-def test_wide_resnet_has_as_many_weights_as_the_papers_code(depth: int, widen: int, channels: int, classes: int, weights: int) -> None:
+def test_wide_resnet_has_as_many_weights_as_the_papers_code(
+    depth: int, widen: int, channels: int, classes: int, weights: int
+) -> None:
     """Counts of google-research/fixmatch's network with its linear layer."""
     backbone = WideResNet(WideResNet.Params.model_validate({"depth": depth, "widen": widen}), channels, 32)
     assert sum(p.numel() for p in backbone.parameters()) + (backbone.feature_size + 1) * classes == weights
@@ -81,7 +94,9 @@ def test_wide_resnet_reads_the_activated_input_in_the_first_shortcut_and_the_raw
 
     def activated(x: Tensor, name: str) -> Tensor:
         scale = state[f"{name}.weight"] / (state[f"{name}.running_var"] + 1e-5).sqrt()
-        x = (x - state[f"{name}.running_mean"][:, None, None]) * scale[:, None, None] + state[f"{name}.bias"][:, None, None]
+        x = (x - state[f"{name}.running_mean"][:, None, None]) * scale[:, None, None] + state[f"{name}.bias"][
+            :, None, None
+        ]
         return torch.where(x > 0, x, 0.1 * x)
 
     x = torch.conv2d(pictures(3, 16).double(), state["stem.weight"], padding=1)
@@ -90,17 +105,27 @@ def test_wide_resnet_reads_the_activated_input_in_the_first_shortcut_and_the_raw
             at, stride = f"groups.{group}.{block}", 2 if group and not block else 1
             first = activated(x, f"{at}.norms.0")
             inner = torch.conv2d(
-                activated(torch.conv2d(first, state[f"{at}.kernels.0.weight"], stride=stride, padding=1), f"{at}.norms.1"), state[f"{at}.kernels.1.weight"], padding=1
+                activated(
+                    torch.conv2d(first, state[f"{at}.kernels.0.weight"], stride=stride, padding=1), f"{at}.norms.1"
+                ),
+                state[f"{at}.kernels.1.weight"],
+                padding=1,
             )
             around = first if group == block == 0 else x
-            x = inner + (torch.conv2d(around, state[f"{at}.shortcut.weight"], stride=stride) if f"{at}.shortcut.weight" in state else around)
+            x = inner + (
+                torch.conv2d(around, state[f"{at}.shortcut.weight"], stride=stride)
+                if f"{at}.shortcut.weight" in state
+                else around
+            )
     assert torch.allclose(backbone.features(pictures(3, 16).double()), activated(x, "norm").mean((2, 3)))
 
 
 def test_convnet_12_ends_at_six_by_six_places_and_drops_nothing_when_it_answers() -> None:
     backbone = ConvNet12(ConvNet12.Params(), 3, 32).eval()
     assert backbone.blocks(pictures(3, 32)).shape == (3, 128, 6, 6)
-    assert [(m.out_channels, m.kernel_size[0], m.padding[0]) for m in backbone.modules() if isinstance(m, nn.Conv2d)] == [
+    assert [
+        (m.out_channels, m.kernel_size[0], m.padding[0]) for m in backbone.modules() if isinstance(m, nn.Conv2d)
+    ] == [
         *[(128, 3, 1)] * 3,
         *[(256, 3, 1)] * 3,
         (512, 3, 0),

@@ -1,4 +1,6 @@
-"""FixMatch's step (Sohn et al. 2020, eq. 3 and 4) on logits for which loss, mask and gradient were worked out by hand."""
+"""FixMatch's step (Sohn et al. 2020, eq. 3 and 4) on logits for which loss, mask and gradient were worked out by
+hand.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ NOW = Now(0, 3, 10)
 def test_the_loss_of_the_worked_example() -> None:
     result = method("fixmatch", threshold=0.95).step(batch(tensor(WEAK), tensor(STRONG)), NOW)
     assert result.scalars["loss/labeled"].item() == pytest.approx(LABELED_LOSS, abs=1e-6)
-    assert result.scalars["loss/unlabeled"].item() == pytest.approx(0.2835242513, abs=1e-6)  # .5670485026 would be the mean over the selected rows
+    assert result.scalars["loss/unlabeled"].item() == pytest.approx(
+        0.2835242513, abs=1e-6
+    )  # .5670485026 would be the mean over the selected rows
     assert result.loss.item() == pytest.approx(1.4418204198, abs=1e-6)
     assert result.scalars["mask_rate"].item() == 0.5
 
@@ -42,7 +46,9 @@ def test_the_gradient_reaches_the_strong_logits_of_used_rows_and_nothing_else_of
         assert strong.grad[row].tolist() == [0, 0, 0]
     for row in (0, 2, 4):  # (softmax - one-hot) / 6
         shares = [math.exp(value) / sum(map(math.exp, STRONG[row])) for value in STRONG[row]]
-        assert strong.grad[row].tolist() == pytest.approx([(share - (k == GUESS[row])) / 6 for k, share in enumerate(shares)], abs=1e-8)
+        assert strong.grad[row].tolist() == pytest.approx(
+            [(share - (k == GUESS[row])) / 6 for k, share in enumerate(shares)], abs=1e-8
+        )
 
 
 def test_the_weight_scales_the_unlabeled_loss_alone() -> None:
@@ -53,12 +59,23 @@ def test_the_weight_scales_the_unlabeled_loss_alone() -> None:
     assert without.scalars["loss/unlabeled"].item() == pytest.approx(0.2835242513, abs=1e-6)
 
 
-@pytest.mark.parametrize(("threshold", "used"), [(0.0, [1, 1, 1, 1, 1, 1]), (0.5, [1, 1, 1, 0, 1, 1]), (0.9441, [1, 0, 1, 0, 1, 0]), (0.98, [1, 0, 0, 0, 0, 0]), (1.0, [0] * 6)])
+@pytest.mark.parametrize(
+    ("threshold", "used"),
+    [
+        (0.0, [1, 1, 1, 1, 1, 1]),
+        (0.5, [1, 1, 1, 0, 1, 1]),
+        (0.9441, [1, 0, 1, 0, 1, 0]),
+        (0.98, [1, 0, 0, 0, 0, 0]),
+        (1.0, [0] * 6),
+    ],
+)
 def test_every_threshold_keeps_the_rows_at_or_above_it(threshold: float, used: list[int]) -> None:
     result = method("fixmatch", threshold=threshold).step(batch(tensor(WEAK), tensor(STRONG)), NOW)
     assert result.pseudo_labels is not None
     assert result.pseudo_labels.weight.tolist() == used
-    assert result.scalars["loss/unlabeled"].item() == pytest.approx(sum(c for c, u in zip(CROSS_ENTROPY, used, strict=True) if u) / 6, abs=1e-6)
+    assert result.scalars["loss/unlabeled"].item() == pytest.approx(
+        sum(c for c, u in zip(CROSS_ENTROPY, used, strict=True) if u) / 6, abs=1e-6
+    )
 
 
 def test_a_guess_exactly_at_the_threshold_is_used() -> None:
@@ -81,9 +98,20 @@ def test_distribution_alignment_of_the_worked_example(monkeypatch: pytest.Monkey
     result = aligned.step(batch(tensor(WEAK), tensor(STRONG)), NOW)
     believed = result.pseudo_labels
     assert believed is not None
-    assert aligned.average.tolist() == pytest.approx([0.4012263436, 0.3482678042, 0.2505058522], abs=1e-8)  # this batch is taken in first
-    assert believed.confidence.tolist() == pytest.approx([0.9817835287, 0.9361597656, 0.9835785195, 0.3558762820, 0.9471524004, 0.6139038622], abs=1e-7)
-    assert believed.labels.tolist() == [0, 1, 2, 2, 0, 1]  # the fourth guess changes its mind: class 0 is guessed too often
+    assert aligned.average.tolist() == pytest.approx(
+        [0.4012263436, 0.3482678042, 0.2505058522], abs=1e-8
+    )  # this batch is taken in first
+    assert believed.confidence.tolist() == pytest.approx(
+        [0.9817835287, 0.9361597656, 0.9835785195, 0.3558762820, 0.9471524004, 0.6139038622], abs=1e-7
+    )
+    assert believed.labels.tolist() == [
+        0,
+        1,
+        2,
+        2,
+        0,
+        1,
+    ]  # the fourth guess changes its mind: class 0 is guessed too often
     assert believed.weight.tolist() == [1, 0, 1, 0, 0, 0]
     assert result.scalars["loss/unlabeled"].item() == pytest.approx(0.1931644431, abs=1e-6)
 

@@ -80,7 +80,9 @@ def test_the_neighbors_are_those_of_scikit_learn(digits: tuple[NDArray[np.float6
 
 
 @pytest.mark.parametrize("kind", ["knn", "rbf"])
-def test_propagation_gives_the_labels_of_scikit_learn_on_one_graph(kind: str, digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
+def test_propagation_gives_the_labels_of_scikit_learn_on_one_graph(
+    kind: str, digits: tuple[NDArray[np.float64], NDArray[np.int64]]
+) -> None:
     pictures, labels = digits
     graph = _graph(kind, pictures)
     dense = graph.toarray() if sparse.issparse(graph) else graph
@@ -93,7 +95,9 @@ def test_propagation_gives_the_labels_of_scikit_learn_on_one_graph(kind: str, di
 
 @pytest.mark.parametrize("kind", ["knn", "rbf"])
 @pytest.mark.parametrize("alpha", [0.2, 0.99])
-def test_spreading_gives_the_labels_of_scikit_learn_on_one_graph(kind: str, alpha: float, digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
+def test_spreading_gives_the_labels_of_scikit_learn_on_one_graph(
+    kind: str, alpha: float, digits: tuple[NDArray[np.float64], NDArray[np.int64]]
+) -> None:
     pictures, labels = digits
     graph = _graph(kind, pictures)
     dense = graph.toarray() if sparse.issparse(graph) else graph
@@ -113,7 +117,9 @@ def test_the_fixed_points_are_the_closed_forms(digits: tuple[NDArray[np.float64]
     np.testing.assert_allclose(spread, row_normalized(np.linalg.solve(np.eye(500) - 0.9 * s, targets)), atol=1e-8)
     p, u, known = w / degrees[:, None], labels < 0, labels >= 0
     closed = np.linalg.solve(np.eye(u.sum()) - p[np.ix_(u, u)], p[np.ix_(u, known)] @ targets[known])
-    np.testing.assert_allclose(flowed(made(LabelPropagation, 500, 10, tolerance=1e-13), w, labels)[u], closed, atol=1e-6)
+    np.testing.assert_allclose(
+        flowed(made(LabelPropagation, 500, 10, tolerance=1e-13), w, labels)[u], closed, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("cls", [LabelPropagation, LabelSpreading])
@@ -135,7 +141,9 @@ def test_a_picture_that_no_label_reaches_is_unknown_not_class_0(cls: type[Ours])
 
 
 @pytest.mark.parametrize("scale", [1.0, 1000.0])
-def test_the_chosen_gamma_does_not_depend_on_the_scale_of_the_pixels(scale: float, digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
+def test_the_chosen_gamma_does_not_depend_on_the_scale_of_the_pixels(
+    scale: float, digits: tuple[NDArray[np.float64], NDArray[np.int64]]
+) -> None:
     features = torch.as_tensor(digits[0]).float() * scale
     gamma = scaled_gamma(nearest(features, features, 7, skip_self=True).distances)
     np.testing.assert_allclose(rbf_graph(features, gamma / 3), _graph("rbf", digits[0]), atol=1e-4)
@@ -144,7 +152,11 @@ def test_the_chosen_gamma_does_not_depend_on_the_scale_of_the_pixels(scale: floa
 def test_a_dense_graph_of_too_many_pictures_is_refused_before_it_is_made() -> None:
     with pytest.raises(ConfigError) as refused:
         rbf_graph(torch.zeros(12_001, 1), 1.0)
-    assert str(refused.value) == "An rbf graph of 12,001 pictures would not fit into memory: choose method.graph knn, or at most 12,000 pictures."
+    assert (
+        str(refused.value)
+        == "An rbf graph of 12,001 pictures would not fit into memory: choose method.graph knn, or at most 12,000"
+        " pictures."
+    )
 
 
 def _graph(kind: str, pictures: NDArray[np.float64]) -> Any:

@@ -1,4 +1,6 @@
-"""The shared formulas against the same formulas as slow loops in float64, and against what can be worked out on paper."""
+"""The shared formulas against the same formulas as slow loops in float64, and against what can be worked out on
+paper.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def test_the_labeled_loss_is_the_mean_cross_entropy_of_the_labeled_rows() -> Non
 @pytest.mark.parametrize("row", range(6))
 def test_one_used_row_costs_its_cross_entropy_over_the_length_of_the_batch(row: int) -> None:
     used = torch.arange(6) == row
-    assert masked_cross_entropy(tensor(STRONG), torch.tensor(GUESS), used).item() == pytest.approx(CROSS_ENTROPY[row] / 6, abs=1e-6)
+    assert masked_cross_entropy(tensor(STRONG), torch.tensor(GUESS), used).item() == pytest.approx(
+        CROSS_ENTROPY[row] / 6, abs=1e-6
+    )
 
 
 def test_any_weights_agree_with_a_slow_loop() -> None:
@@ -53,7 +57,9 @@ def test_without_a_used_row_the_loss_and_its_gradient_are_zero() -> None:
 
 def test_adding_the_same_number_to_all_logits_of_a_row_changes_nothing() -> None:
     used, labels = torch.ones(6), torch.tensor(GUESS)
-    assert masked_cross_entropy(tensor(STRONG) + 1000, labels, used).item() == pytest.approx(masked_cross_entropy(tensor(STRONG), labels, used).item(), abs=1e-4)
+    assert masked_cross_entropy(tensor(STRONG) + 1000, labels, used).item() == pytest.approx(
+        masked_cross_entropy(tensor(STRONG), labels, used).item(), abs=1e-4
+    )
 
 
 def test_half_precision_logits_are_computed_in_float32() -> None:
@@ -71,7 +77,16 @@ def test_rows_that_do_not_match_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("progress", "end", "weight"),
-    [(0.0, 0.4, 0.0), (0.1, 0.4, 0.25), (0.2, 0.4, 0.5), (0.4, 0.4, 1.0), (0.9, 0.4, 1.0), (0.5, 1.0, 0.5), (0.0, 0.0, 1.0), (0.7, 0.0, 1.0)],
+    [
+        (0.0, 0.4, 0.0),
+        (0.1, 0.4, 0.25),
+        (0.2, 0.4, 0.5),
+        (0.4, 0.4, 1.0),
+        (0.9, 0.4, 1.0),
+        (0.5, 1.0, 0.5),
+        (0.0, 0.0, 1.0),
+        (0.7, 0.0, 1.0),
+    ],
 )
 def test_the_ramp_rises_linearly_to_its_end_and_stays_there(progress: float, end: float, weight: float) -> None:
     assert linear_ramp(progress, end) == pytest.approx(weight, abs=1e-12)

@@ -1,4 +1,6 @@
-"""Metrics against scikit-learn, against their definitions as slow loops, and against examples small enough for paper."""
+"""Metrics against scikit-learn, against their definitions as slow loops, and against examples small enough for
+paper.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ HAND = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.55, 0.45]])  # says 0, 0
 HAND_LABELS = np.array([0, 1, 1, 0])
 
 
-def answers(seed: int, count: int = 60, classes: int = 5, absent: tuple[int, ...] = ()) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def answers(
+    seed: int, count: int = 60, classes: int = 5, absent: tuple[int, ...] = ()
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Random probabilities and labels; `absent` classes never occur among the labels."""
     rng = np.random.default_rng(seed)
     probabilities = rng.dirichlet(np.ones(classes) * 0.7, count)
@@ -29,12 +33,16 @@ def answers(seed: int, count: int = 60, classes: int = 5, absent: tuple[int, ...
 
 @pytest.mark.parametrize("absent", [(), (2,), (0, 4), (1, 2, 3, 4)])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_accuracy_f1_and_confusion_agree_with_scikit_learn_also_where_classes_are_absent(seed: int, absent: tuple[int, ...]) -> None:
+def test_accuracy_f1_and_confusion_agree_with_scikit_learn_also_where_classes_are_absent(
+    seed: int, absent: tuple[int, ...]
+) -> None:
     probabilities, labels = answers(seed, absent=absent)
     guess, classes = probabilities.argmax(1), list(range(5))
     found = summary(probabilities, labels)
     assert found["accuracy"] == pytest.approx(sk.accuracy_score(labels, guess), abs=1e-12)
-    assert found["macro_f1"] == pytest.approx(sk.f1_score(labels, guess, labels=classes, average="macro", zero_division=0), abs=1e-12)
+    assert found["macro_f1"] == pytest.approx(
+        sk.f1_score(labels, guess, labels=classes, average="macro", zero_division=0), abs=1e-12
+    )
     counts = confusion(probabilities, labels)
     assert counts.tolist() == sk.confusion_matrix(labels, guess, labels=classes).tolist()
     table = per_class(counts)
@@ -52,7 +60,9 @@ def test_auc_is_the_chance_that_a_positive_ranks_above_a_negative(seed: int, abs
     areas = []
     for k in set(range(5)) - set(absent):
         positive, negative = probabilities[labels == k, k], probabilities[labels != k, k]
-        areas.append(sum((p > n) + 0.5 * (p == n) for p in positive for n in negative) / (len(positive) * len(negative)))
+        areas.append(
+            sum((p > n) + 0.5 * (p == n) for p in positive for n in negative) / (len(positive) * len(negative))
+        )
     assert summary(probabilities, labels)["auc_roc"] == pytest.approx(float(np.mean(areas)), abs=1e-12)
 
 
@@ -60,7 +70,9 @@ def test_auc_is_the_chance_that_a_positive_ranks_above_a_negative(seed: int, abs
 def test_auc_agrees_with_scikit_learns_one_against_the_rest_when_all_classes_occur(seed: int) -> None:
     probabilities, labels = answers(seed)
     assert set(labels) == set(range(5))
-    assert summary(probabilities, labels)["auc_roc"] == pytest.approx(sk.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"), abs=1e-12)
+    assert summary(probabilities, labels)["auc_roc"] == pytest.approx(
+        sk.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"), abs=1e-12
+    )
 
 
 def test_auc_is_not_a_number_when_only_one_class_occurs() -> None:
@@ -82,7 +94,8 @@ def test_the_calibration_error_agrees_with_a_slow_loop(seed: int, bins: int) -> 
 
 
 def test_the_calibration_error_of_four_answers_on_paper() -> None:
-    # Two bins of width one half: all four answers lie in the upper one. Right are 3 of 4; mean confidence (.9 + .8 + .7 + .55) / 4 = .7375.
+    # Two bins of width one half: all four answers lie in the upper one. Right are 3 of 4; mean confidence (.9 + .8 + .7
+    # + .55) / 4 = .7375.
     assert expected_calibration_error(HAND, HAND_LABELS, bins=2) == pytest.approx(0.75 - 0.7375)
     # Ten bins: .9 right, .8 wrong, .7 right, .55 right stand alone: (.1 + .8 + .3 + .45) / 4.
     assert expected_calibration_error(HAND, HAND_LABELS, bins=10) == pytest.approx(1.65 / 4)
@@ -103,7 +116,12 @@ def test_perfect_and_perfectly_wrong_answers_are_the_ends_of_every_scale() -> No
     right = summary(np.eye(3), labels)
     assert right == {"accuracy": 1.0, "ece": 0.0, "macro_f1": 1.0, "auc_roc": 1.0}
     wrong = summary(np.eye(3)[[1, 2, 0]], labels)
-    assert wrong == {"accuracy": 0.0, "ece": 1.0, "macro_f1": 0.0, "auc_roc": pytest.approx(0.25)}  # of its two negatives, a positive's 0 ties with one and loses to the other
+    assert wrong == {
+        "accuracy": 0.0,
+        "ece": 1.0,
+        "macro_f1": 0.0,
+        "auc_roc": pytest.approx(0.25),
+    }  # of its two negatives, a positive's 0 ties with one and loses to the other
 
 
 @given(st.permutations(range(20)))

@@ -22,11 +22,15 @@ def given(n: int = 500, d: int = 20, seed: int = 0) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("block", [4_000_000, 3_700])  # at once, and in blocks of seven rows
-def test_the_neighbors_and_distances_are_scikit_learns(metric: Literal["cosine", "euclidean"], block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_neighbors_and_distances_are_scikit_learns(
+    metric: Literal["cosine", "euclidean"], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(neighbors, "_BLOCK", block)
     features = given()
     found = nearest_neighbors(features, 10, metric)
-    distances, indices = NearestNeighbors(n_neighbors=10, metric=metric, algorithm="brute").fit(features.astype(np.float64)).kneighbors()
+    distances, indices = (
+        NearestNeighbors(n_neighbors=10, metric=metric, algorithm="brute").fit(features.astype(np.float64)).kneighbors()
+    )
     assert found.indices.tolist() == indices.tolist()
     np.testing.assert_allclose(found.distances, distances, rtol=2e-5, atol=1e-6)
     assert found.distances.dtype == np.float32
@@ -41,8 +45,12 @@ def test_only_the_rows_asked_for_are_answered(metric: Literal["cosine", "euclide
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_twins_are_neighbors_at_distance_zero_and_nobody_is_its_own_neighbor(metric: Literal["cosine", "euclidean"]) -> None:
-    features = np.repeat(given(50, 4) + 1000, 2, axis=0)  # far from 0, where a product of float32 has no digits left for small distances
+def test_twins_are_neighbors_at_distance_zero_and_nobody_is_its_own_neighbor(
+    metric: Literal["cosine", "euclidean"],
+) -> None:
+    features = np.repeat(
+        given(50, 4) + 1000, 2, axis=0
+    )  # far from 0, where a product of float32 has no digits left for small distances
     found = nearest_neighbors(features, 3, metric)
     own = np.arange(100)
     assert not (found.indices == own[:, None]).any()
@@ -70,7 +78,9 @@ def test_a_row_of_zeros_is_at_cosine_distance_one_from_everything() -> None:
 def test_cosines_of_tiny_and_huge_vectors_are_those_of_their_directions() -> None:
     features = given(50)
     scaled = features * np.geomspace(1e-30, 1e30, 50, dtype=np.float32)[:, None]
-    np.testing.assert_allclose(nearest_neighbors(scaled, 5).distances, nearest_neighbors(features, 5).distances, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        nearest_neighbors(scaled, 5).distances, nearest_neighbors(features, 5).distances, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_more_neighbors_than_points_are_all_other_points() -> None:

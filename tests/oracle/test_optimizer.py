@@ -47,7 +47,9 @@ def test_the_constant_schedule_stays() -> None:
     ],
 )
 def test_the_warm_up_rises_linearly(warmup: int, factors: list[float]) -> None:
-    assert [learning_rate(sgd(schedule="constant", warmup_steps=warmup), step, 6) for step in range(6)] == pytest.approx(factors, abs=1e-12)
+    assert [
+        learning_rate(sgd(schedule="constant", warmup_steps=warmup), step, 6) for step in range(6)
+    ] == pytest.approx(factors, abs=1e-12)
 
 
 def test_warm_up_and_cosine_multiply() -> None:
@@ -79,14 +81,20 @@ def test_the_weight_average_agrees_with_a_slow_loop(decay: float) -> None:
     expected = {name: value.tolist() for name, value in net.state_dict().items()}
 
     def mixed(old: Any, new: Any, share: float) -> Any:
-        return [mixed(a, b, share) for a, b in zip(old, new, strict=True)] if isinstance(old, list) else share * old + (1 - share) * new
+        return (
+            [mixed(a, b, share) for a, b in zip(old, new, strict=True)]
+            if isinstance(old, list)
+            else share * old + (1 - share) * new
+        )
 
     for step in range(60):
         disturb(net, chance)
         average.update(step)
         share = min(decay, (1 + step) / (10 + step))
         for name, value in net.state_dict().items():
-            expected[name] = mixed(expected[name], value.tolist(), share) if value.is_floating_point() else value.tolist()
+            expected[name] = (
+                mixed(expected[name], value.tolist(), share) if value.is_floating_point() else value.tolist()
+            )
     for name, value in average.module.state_dict().items():
         assert torch.tensor(expected[name], dtype=torch.float64).sub(value).abs().max().item() < 1e-12, name
 
@@ -144,8 +152,16 @@ def test_kernels_decay_and_biases_and_normalization_do_not() -> None:
     names = {id(p): name for name, p in method.named_parameters()}
     decayed = {group["weight_decay"]: sorted(names[id(p)] for p in group["params"]) for group in optimizer.param_groups}
     assert set(decayed) == {0.01, 0.0}
-    assert decayed[0.01] == ["backbone.blocks.0.0.weight", "backbone.blocks.1.0.weight", "backbone.blocks.2.0.weight", "backbone.blocks.3.0.weight", "classifier.head.weight"]
-    assert decayed[0.0] == sorted([f"backbone.blocks.{i}.1.{what}" for i in range(4) for what in ("weight", "bias")] + ["classifier.head.bias"])
+    assert decayed[0.01] == [
+        "backbone.blocks.0.0.weight",
+        "backbone.blocks.1.0.weight",
+        "backbone.blocks.2.0.weight",
+        "backbone.blocks.3.0.weight",
+        "classifier.head.weight",
+    ]
+    assert decayed[0.0] == sorted(
+        [f"backbone.blocks.{i}.1.{what}" for i in range(4) for what in ("weight", "bias")] + ["classifier.head.bias"]
+    )
     assert {(group["momentum"], group["nesterov"]) for group in optimizer.param_groups} == {(0.8, False)}
 
 

@@ -1,6 +1,7 @@
 """PRODEN and its baseline on the worked example: K = 4, a batch of two, a table of three rows, batch rows 2 and 0.
 
-Expected numbers were worked out once in float64 from the formulas; the wrong ones beside them belong to well-known mistakes.
+Expected numbers were worked out once in float64 from the formulas; the wrong ones beside them belong to well-known
+mistakes.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Given(Backbone):
 
 
 def built(method: type[Proden] | type[AllCandidates]) -> Proden | AllCandidates:
-    """The method on logits that pass through its head unchanged; the pool has three pictures, of which the batch holds rows 2 and 0."""
+    """The method on logits that pass through its head unchanged; the pool has three pictures, of which the batch holds
+    rows 2 and 0.
+    """
     sets = torch.zeros(3, 4, dtype=torch.bool)
     sets[ROWS] = SETS
     sets[1] = torch.tensor([True, False, False, True])
@@ -57,7 +60,9 @@ BATCH = {"all": Part(torch.tensor([12, 10]), ROWS, None, {"weak": torch.zeros(2,
 def test_the_loss_uses_the_weights_of_the_pass_before() -> None:
     result = built(Proden).step(BATCH, Now(0, 0, 10))
     assert float(result.loss.detach()) == pytest.approx(1.858218391692, abs=1e-6)
-    assert float(result.loss.detach()) != pytest.approx(1.540040968022, abs=1e-3)  # weights updated first: CC in disguise
+    assert float(result.loss.detach()) != pytest.approx(
+        1.540040968022, abs=1e-3
+    )  # weights updated first: CC in disguise
 
 
 def test_the_new_weights_are_the_probabilities_of_the_same_pass_among_the_candidates() -> None:
@@ -70,7 +75,10 @@ def test_the_new_weights_are_the_probabilities_of_the_same_pass_among_the_candid
 def test_no_gradient_flows_through_the_weights() -> None:
     proden = built(Proden)
     proden.step(BATCH, Now(0, 0, 10)).loss.backward()
-    expected = [[0.1050499614, -0.0707776452, 0.0176768967, -0.0519492129], [0.0144474929, -0.1352508290, -0.2709063221, 0.3917096582]]
+    expected = [
+        [0.1050499614, -0.0707776452, 0.0176768967, -0.0519492129],
+        [0.0144474929, -0.1352508290, -0.2709063221, 0.3917096582],
+    ]
     np.testing.assert_allclose(proden.backbone.logits.grad.numpy(), expected, atol=1e-6)
 
 
@@ -85,7 +93,9 @@ def test_the_heaviest_candidates_are_reported_as_what_it_believes() -> None:
 
 def test_with_uniform_weights_it_starts_as_the_baseline() -> None:
     """1.976551725025 is the mean over both pictures of the mean of -log p over their candidates."""
-    assert float(built(AllCandidates).step(BATCH, Now(0, 0, 10)).loss.detach()) == pytest.approx(1.976551725025, abs=1e-6)
+    assert float(built(AllCandidates).step(BATCH, Now(0, 0, 10)).loss.detach()) == pytest.approx(
+        1.976551725025, abs=1e-6
+    )
     fresh = Proden(Proden.Params(), Given(), Problem(4, 1, 8, {}, 2, SETS))
     np.testing.assert_allclose(fresh.weights.numpy(), [[1 / 3, 1 / 3, 0, 1 / 3], [0, 0.5, 0.5, 0]], atol=1e-7)
 
@@ -101,7 +111,9 @@ def test_a_candidate_too_unlikely_for_float32_keeps_its_place() -> None:
     weights = restricted_softmax(logits, torch.tensor([[False, True, True]]))
     assert weights.tolist() == [[0.0, 1.0, 0.0]]
     assert torch.isfinite(soft_cross_entropy(logits, weights))
-    assert restricted_softmax(torch.tensor([[200.0, 0.0, 0.1]]), torch.tensor([[False, True, True]])).tolist()[0] == pytest.approx([0, 0.47502081, 0.52497919], abs=1e-6)
+    assert restricted_softmax(torch.tensor([[200.0, 0.0, 0.1]]), torch.tensor([[False, True, True]])).tolist()[
+        0
+    ] == pytest.approx([0, 0.47502081, 0.52497919], abs=1e-6)
 
 
 def test_of_a_row_that_comes_twice_in_a_batch_the_last_value_stays() -> None:

@@ -14,7 +14,9 @@ UNLABELED_LOSS = 2 * (1.1652131455 - LABELED_LOSS)  # the worked example has wei
 
 
 def test_the_loss_of_the_worked_example_at_half_the_ramp() -> None:
-    result = method("pseudo_label", threshold=0.95, ramp=0.4).step(batch(tensor(WEAK)), Now(0, 2, 10))  # a fifth of the run: half the ramp
+    result = method("pseudo_label", threshold=0.95, ramp=0.4).step(
+        batch(tensor(WEAK)), Now(0, 2, 10)
+    )  # a fifth of the run: half the ramp
     assert result.scalars["loss/labeled"].item() == pytest.approx(LABELED_LOSS, abs=1e-6)
     assert result.scalars["loss/unlabeled"].item() == pytest.approx(UNLABELED_LOSS, abs=1e-6)
     assert result.loss.item() == pytest.approx(1.1652131455, abs=1e-6)
@@ -22,7 +24,9 @@ def test_the_loss_of_the_worked_example_at_half_the_ramp() -> None:
 
 
 def test_a_row_costs_minus_the_logarithm_of_its_own_confidence() -> None:
-    assert sum(-math.log(CONFIDENCE[row]) for row in range(6) if USED[row]) / 6 == pytest.approx(UNLABELED_LOSS, abs=1e-8)
+    assert sum(-math.log(CONFIDENCE[row]) for row in range(6) if USED[row]) / 6 == pytest.approx(
+        UNLABELED_LOSS, abs=1e-8
+    )
 
 
 @pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0), (9, 1.0)])
@@ -47,7 +51,9 @@ def test_the_gradient_flows_through_the_view_that_made_the_label() -> None:
 
 
 def test_a_guess_exactly_at_the_threshold_is_used() -> None:
-    result = method("pseudo_label", classes=2, threshold=0.5, ramp=0.0).step(batch(tensor([[0, 0]]), None, tensor([[0, 0]]), [0]), Now(0, 0, 10))
+    result = method("pseudo_label", classes=2, threshold=0.5, ramp=0.0).step(
+        batch(tensor([[0, 0]]), None, tensor([[0, 0]]), [0]), Now(0, 0, 10)
+    )
     assert result.scalars["mask_rate"].item() == 1
     assert result.scalars["loss/unlabeled"].item() == pytest.approx(math.log(2), abs=1e-6)
 

@@ -1,4 +1,6 @@
-"""NT-Xent and the figures of an embedding: worked numbers, a slow loop, lightly's own code, and the mistakes that are public."""
+"""NT-Xent and the figures of an embedding: worked numbers, a slow loop, lightly's own code, and the mistakes that are
+public.
+"""
 
 from __future__ import annotations
 
@@ -77,14 +79,20 @@ def test_no_public_mistake_gives_the_right_number(wrong: Callable[[Tensor, Tenso
 
 def test_embeddings_that_are_all_equal_cost_ln_of_all_choices_and_nothing_with_the_mistake() -> None:
     same = torch.ones(4, 3, dtype=torch.float64)
-    assert nt_xent(same, same, 0.5).item() == pytest.approx(math.log(7), abs=1e-12) == pytest.approx(1.945910149055, abs=1e-12)
+    assert (
+        nt_xent(same, same, 0.5).item()
+        == pytest.approx(math.log(7), abs=1e-12)
+        == pytest.approx(1.945910149055, abs=1e-12)
+    )
     assert everything_a_positive(same, same, 0.5).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_length_and_order_of_the_rows_do_not_matter() -> None:
     first, second = random_pair(1)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
-    assert nt_xent(7 * first[order], 0.1 * second[order], 0.5).item() == pytest.approx(nt_xent(first, second, 0.5).item(), rel=1e-12)
+    assert nt_xent(7 * first[order], 0.1 * second[order], 0.5).item() == pytest.approx(
+        nt_xent(first, second, 0.5).item(), rel=1e-12
+    )
 
 
 def test_two_pictures_are_enough_and_half_precision_is_computed_in_float32() -> None:
@@ -106,7 +114,9 @@ def test_a_step_costs_the_loss_of_its_two_projections_and_moves_every_part() -> 
     views = torch.rand(2, 6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     result = method.step({"unlabeled": Part(torch.arange(6), torch.arange(6), None, {"simclr": views})}, Now(0, 0, 10))
     projected = method.projection(method.backbone(torch.cat((views[0], views[1]))))
-    assert result.loss.item() == pytest.approx(slow(projected[:6].detach().double(), projected[6:].detach().double(), 0.2), rel=1e-4)
+    assert result.loss.item() == pytest.approx(
+        slow(projected[:6].detach().double(), projected[6:].detach().double(), 0.2), rel=1e-4
+    )
     result.loss.backward()
     for name, parameter in method.named_parameters():
         assert parameter.grad is not None, name
@@ -150,7 +160,9 @@ def test_a_collapsed_embedding_has_no_spread_and_one_direction() -> None:
         ([0.78, 0.05, 0.97], [66, 6, 30], None),  # it recovered
     ],
 )
-def test_the_warning_judges_by_the_untrained_network(spreads: list[float], ranks: list[float], words: str | None) -> None:
+def test_the_warning_judges_by_the_untrained_network(
+    spreads: list[float], ranks: list[float], words: str | None
+) -> None:
     warning = collapse_warning(spreads, ranks)
     assert warning is None if words is None else words in str(warning)
     if not ranks or words is None or "spread" in words:

@@ -21,7 +21,12 @@ from engine.data.sets.digits import Digits
 from engine.registry import datasets
 
 BILINEAR = InterpolationMode.BILINEAR
-THEIRS = {"brightness": tv.adjust_brightness, "contrast": tv.adjust_contrast, "color": tv.adjust_saturation, "hue": tv.adjust_hue}
+THEIRS = {
+    "brightness": tv.adjust_brightness,
+    "contrast": tv.adjust_contrast,
+    "color": tv.adjust_saturation,
+    "hue": tv.adjust_hue,
+}
 Shape = tuple[int, int, int, int]
 
 
@@ -38,7 +43,9 @@ def whole_pixels(count: int, height: int, width: int, seed: int = 0) -> Window:
     random = np.random.default_rng(seed)
     tall, wide = random.integers(1, height + 1, count), random.integers(1, width + 1, count)
     top, left = (random.integers(0, side - part + 1) for side, part in ((height, tall), (width, wide)))
-    return Window(top.astype(float), left.astype(float), tall.astype(float), wide.astype(float), random.random(count) < 0.5)
+    return Window(
+        top.astype(float), left.astype(float), tall.astype(float), wide.astype(float), random.random(count) < 0.5
+    )
 
 
 def seen_through(images: Tensor, window: Window) -> Tensor:
@@ -74,7 +81,15 @@ def test_windows_have_torchvisions_areas_shapes_and_places() -> None:
     count, side = 4000, 64
     window = window_of(np.random.default_rng(0).random((2 * TRIES + 3, count)), side, side, 0.08, 4 / 3, True)
     torch.manual_seed(0)
-    theirs = np.array([RandomResizedCrop.make_params(RandomResizedCrop(side, (0.08, 1), (3 / 4, 4 / 3)), [torch.zeros(3, side, side)]) for _ in range(count)], dtype=object)
+    theirs = np.array(
+        [
+            RandomResizedCrop.make_params(
+                RandomResizedCrop(side, (0.08, 1), (3 / 4, 4 / 3)), [torch.zeros(3, side, side)]
+            )
+            for _ in range(count)
+        ],
+        dtype=object,
+    )
     drawn = np.array([[one[name] for name in ("top", "left", "height", "width")] for one in theirs], dtype=float)
     ours = np.stack(window[:4], 1)
     for name, left, right in (
@@ -102,7 +117,12 @@ def test_a_window_that_never_fits_is_the_whole_picture() -> None:
 def test_a_blur_equals_torchvisions(shape: Shape, kernel: int) -> None:
     images = pictures(shape)
     sigma = np.random.default_rng(0).uniform(0.1, 2, shape[0]) * (np.arange(shape[0]) % 3 > 0)
-    expected = torch.stack([tv.gaussian_blur(image, [kernel, kernel], [float(s), float(s)]) if s else image for image, s in zip(images, sigma, strict=True)])
+    expected = torch.stack(
+        [
+            tv.gaussian_blur(image, [kernel, kernel], [float(s), float(s)]) if s else image
+            for image, s in zip(images, sigma, strict=True)
+        ]
+    )
     apart = (blur(images, sigma, kernel).int() - expected.int()).abs()
     assert apart.max() <= 1  # a sum that lies halfway between two values
     assert (apart > 0).float().mean() < 1e-2
@@ -123,7 +143,9 @@ def test_a_whole_view_equals_torchvisions_chain(channels: int, side: int) -> Non
     names = {code: name for name, code in CODE.items()}
     expected, window = [], seen_through(images, draw.window)
     for row, view in enumerate(window):
-        for code, amount in zip(draw.colors.operations[row], draw.colors.amounts[row].astype(np.float32).tolist(), strict=True):
+        for code, amount in zip(
+            draw.colors.operations[row], draw.colors.amounts[row].astype(np.float32).tolist(), strict=True
+        ):
             view = THEIRS[names[code]](view, amount) if names[code] in THEIRS else view
         if draw.sigma[row]:
             view = tv.gaussian_blur(view, [kernel_of(side, side)] * 2, [float(draw.sigma[row])] * 2)
@@ -164,7 +186,12 @@ def test_a_picture_is_tilted_about_its_centre_before_the_window_is_cut() -> None
     images = pictures((20, 3, 16, 16))
     made = recipe(area=1.0, aspect=1.0, strength=0, grey=0, flip="off", rotate=30.0)
     draw = made.draw(20, 16, 16, torch.Generator().manual_seed(0))
-    expected = torch.stack([tv.rotate(image, float(angle), BILINEAR) for image, angle in zip(images, draw.geometry.amounts[:, 0], strict=True)])
+    expected = torch.stack(
+        [
+            tv.rotate(image, float(angle), BILINEAR)
+            for image, angle in zip(images, draw.geometry.amounts[:, 0], strict=True)
+        ]
+    )
     apart = (made.apply(images, draw) * 255 - expected).abs()
     assert apart.max() <= 1 + 1e-4
     assert (apart > 0.5).float().mean() < 1e-2

@@ -66,7 +66,9 @@ def test_trustworthiness_of_many_points_is_near_that_of_all() -> None:
     features = rng.normal(size=(3000, 4))
     layout = features[:, :2]
     # As far as the sample reaches: 5 of 1,000 neighbors are 15 of 3,000.
-    assert trustworthiness(features, layout, "euclidean", 5) == pytest.approx(of_all(features, layout, n_neighbors=15), abs=0.01)
+    assert trustworthiness(features, layout, "euclidean", 5) == pytest.approx(
+        of_all(features, layout, n_neighbors=15), abs=0.01
+    )
     assert len(trust_rows(3000)) == len(set(trust_rows(3000))) == SAMPLE
     assert trust_rows(3000).tolist() == trust_rows(3000).tolist()
 

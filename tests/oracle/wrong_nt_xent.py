@@ -13,7 +13,9 @@ def cosines(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 
 
 def everything_a_positive(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """The mask turned around: all other pictures are positives, and the only "negative" of a row is itself. Its minimum, 0, is full collapse."""
+    """The mask turned around: all other pictures are positives, and the only "negative" of a row is itself. Its
+    minimum, 0, is full collapse.
+    """
     logits = cosines(first, second, temperature)
     own = torch.eye(len(logits), dtype=torch.bool)
     positives, negatives = logits[~own].view(len(logits), -1), logits[own].view(len(logits), 1)
@@ -28,7 +30,9 @@ def itself_in_the_denominator(first: Tensor, second: Tensor, temperature: float)
 def itself_as_zero(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """The diagonal set to 0 before the exponential, which adds exp(0) = 1."""
     logits = cosines(first, second, temperature)
-    return F.cross_entropy(logits.masked_fill(torch.eye(len(logits), dtype=torch.bool), 0), torch.arange(len(logits)).roll(len(first)))
+    return F.cross_entropy(
+        logits.masked_fill(torch.eye(len(logits), dtype=torch.bool), 0), torch.arange(len(logits)).roll(len(first))
+    )
 
 
 def without_the_positive(first: Tensor, second: Tensor, temperature: float) -> Tensor:

@@ -20,11 +20,20 @@ def drawn(rate: float, repair: bool, seed: int = 0) -> np.ndarray:
     return uniform_candidates(LABELS, 10, rate, np.random.default_rng(seed), repair)
 
 
-# Closed forms for K = 10: mean size 1 + 9q, and with repair (1 - q)^9 more; each mean has the standard deviation sqrt(9 q (1 - q) / n).
+# Closed forms for K = 10: mean size 1 + 9q, and with repair (1 - q)^9 more; each mean has the standard deviation sqrt(9
+# q (1 - q) / n).
 @pytest.mark.parametrize(
-    ("rate", "plain", "repaired", "alone"), [(0.1, 1.9, 2.28742, 0.38742), (0.3, 3.7, 3.74035, 0.04035), (0.5, 5.5, 5.50195, 0.00195), (0.7, 7.3, 7.30002, 0.0)]
+    ("rate", "plain", "repaired", "alone"),
+    [
+        (0.1, 1.9, 2.28742, 0.38742),
+        (0.3, 3.7, 3.74035, 0.04035),
+        (0.5, 5.5, 5.50195, 0.00195),
+        (0.7, 7.3, 7.30002, 0.0),
+    ],
 )
-def test_sets_have_the_sizes_that_follow_from_the_rate(rate: float, plain: float, repaired: float, alone: float) -> None:
+def test_sets_have_the_sizes_that_follow_from_the_rate(
+    rate: float, plain: float, repaired: float, alone: float
+) -> None:
     tolerance = 4 * math.sqrt(9 * rate * (1 - rate) / len(LABELS))
     assert drawn(rate, False).sum(1).mean() == pytest.approx(plain, abs=tolerance)
     assert drawn(rate, True).sum(1).mean() == pytest.approx(repaired, abs=tolerance)
@@ -49,12 +58,20 @@ def test_repair_changes_only_the_sets_of_one() -> None:
 
 def config(rate: float, seed: int = 0, kind: str = "partial") -> RunConfig:
     labels = {"kind": "partial", "rate": rate} if kind == "partial" else {"kind": "all"}
-    return RunConfig.parse({"method": "proden" if kind == "partial" else "supervised", "seed": seed, "data": {"name": "digits", "labels": labels}})
+    return RunConfig.parse(
+        {
+            "method": "proden" if kind == "partial" else "supervised",
+            "seed": seed,
+            "data": {"name": "digits", "labels": labels},
+        }
+    )
 
 
 def test_the_rate_changes_the_sets_and_never_the_split() -> None:
     images = load_images(config(0.3))
-    splits = [make_split(images, config(rate).data) for rate in (0.3, 0.3, 0.7)] + [make_split(images, config(0.3, kind="all").data)]
+    splits = [make_split(images, config(rate).data) for rate in (0.3, 0.3, 0.7)] + [
+        make_split(images, config(0.3, kind="all").data)
+    ]
     for part in ("pool", "validation", "test"):
         assert all(np.array_equal(getattr(splits[0], part), getattr(split, part)) for split in splits)
     sets = [split.candidates for split in splits]
@@ -69,7 +86,9 @@ def test_the_rate_changes_the_sets_and_never_the_split() -> None:
 
 
 OLD = np.array([[0.5, 0.3, 0, 0.2], [0, 0.4, 0.6, 0], [0, 1, 0, 0]], np.float32)
-NEW = np.array([[0.7361247243, 0.1642516276, 0, 0.0996236481], [0, 0.6899744811, 0.3100255189, 0], [0, 1, 0, 0]], np.float32)
+NEW = np.array(
+    [[0.7361247243, 0.1642516276, 0, 0.0996236481], [0, 0.6899744811, 0.3100255189, 0], [0, 1, 0, 0]], np.float32
+)
 SETS = np.array([[1, 1, 0, 1], [0, 1, 1, 0], [0, 1, 0, 0]], bool)
 TRUTH = np.array([0, 1, 1])
 

@@ -24,13 +24,37 @@ def test_everything_registered_is_in_it() -> None:
     assert list(CATALOG["backbones"]) == list(backbones)
     assert list(CATALOG["recipes"]) == list(recipes)
     assert list(CATALOG["presets"]) == list(PRESETS)
-    assert set(CATALOG) == {"methods", "datasets", "backbones", "recipes", "optimizers", "labels", "budget", "hardware", "presets", "defaults"}
+    assert set(CATALOG) == {
+        "methods",
+        "datasets",
+        "backbones",
+        "recipes",
+        "optimizers",
+        "labels",
+        "budget",
+        "hardware",
+        "presets",
+        "defaults",
+    }
 
 
 @pytest.mark.parametrize("name", list(methods))
 def test_a_method_is_described_for_people_and_forms(name: str) -> None:
     entry = CATALOG["methods"][name]
-    assert set(entry) == {"title", "summary", "schema", "idea", "formula", "paper", "recommended", "supervision", "backbones", "recipes", "fitted", "transfers"}
+    assert set(entry) == {
+        "title",
+        "summary",
+        "schema",
+        "idea",
+        "formula",
+        "paper",
+        "recommended",
+        "supervision",
+        "backbones",
+        "recipes",
+        "fitted",
+        "transfers",
+    }
     assert all(entry[key].strip() for key in ("title", "summary", "idea", "formula", "paper"))
     assert set(entry["supervision"]) <= {"few", "all", "partial", "none"}
     assert set(entry["recipes"]) <= set(recipes)

@@ -1,4 +1,6 @@
-"""Derived chance: a seed follows from (seed, name, step) alone, on every machine, and differs wherever one of the three does."""
+"""Derived chance: a seed follows from (seed, name, step) alone, on every machine, and differs wherever one of the three
+does.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def test_a_derived_seed_fits_every_generator(seed: int, name: str, step: int) ->
 
 
 @given(SEEDS, SEEDS, st.text(max_size=9), st.text(max_size=9), STEPS, STEPS)
-def test_two_draws_agree_only_if_seed_name_and_step_agree(seed: int, other: int, name: str, label: str, step: int, place: int) -> None:
+def test_two_draws_agree_only_if_seed_name_and_step_agree(
+    seed: int, other: int, name: str, label: str, step: int, place: int
+) -> None:
     assert (derive(seed, name, step) == derive(other, label, place)) == ((seed, name, step) == (other, label, place))
 
 

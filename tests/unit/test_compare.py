@@ -7,7 +7,12 @@ import pytest
 from engine.analysis.compare import budget_curve, differing, last_words, over_seeds, without_budget, without_seeds
 
 WEAK = {"translate": 0.1, "flip": "off"}
-FIXMATCH = {"seed": 0, "name": "a", "method": {"name": "fixmatch", "threshold": 0.9}, "augment": {"weak": WEAK, "strong": {"rotate": 20, "cutout": 0.5}}}
+FIXMATCH = {
+    "seed": 0,
+    "name": "a",
+    "method": {"name": "fixmatch", "threshold": 0.9},
+    "augment": {"weak": WEAK, "strong": {"rotate": 20, "cutout": 0.5}},
+}
 
 
 def test_only_settings_that_differ_are_listed_and_names_are_none() -> None:
@@ -31,7 +36,9 @@ def test_settings_without_views_are_passed_over() -> None:
 
 
 def test_runs_that_differ_in_their_draw_alone_share_a_key() -> None:
-    assert without_seeds({"seed": 0, "data": {"split_seed": 0}}) == without_seeds({"seed": 7, "data": {"split_seed": 7}})
+    assert without_seeds({"seed": 0, "data": {"split_seed": 0}}) == without_seeds(
+        {"seed": 7, "data": {"split_seed": 7}}
+    )
     assert without_seeds({"seed": 0, "method": "a"}) != without_seeds({"seed": 0, "method": "b"})
 
 
@@ -53,7 +60,11 @@ def test_a_budget_curve_has_one_point_for_each_number_of_labels() -> None:
 
 def test_runs_that_differ_in_their_labels_and_draw_alone_share_a_key_of_budgets() -> None:
     def config(per_class: int, seed: int, method: str = "a") -> dict[str, object]:
-        return {"seed": seed, "method": method, "data": {"split_seed": seed, "labels": {"kind": "few", "per_class": per_class}}}
+        return {
+            "seed": seed,
+            "method": method,
+            "data": {"split_seed": seed, "labels": {"kind": "few", "per_class": per_class}},
+        }
 
     assert without_budget(config(1, 0)) == without_budget(config(10, 3))
     assert without_budget(config(1, 0)) != without_budget(config(1, 0, "b"))
@@ -61,4 +72,9 @@ def test_runs_that_differ_in_their_labels_and_draw_alone_share_a_key_of_budgets(
 
 
 def test_settings_are_called_by_their_last_word_unless_that_is_another_ones_too() -> None:
-    assert last_words(["data.labels.per_class", "method.name", "backbone.name", "seed"]) == ["per class", "method name", "backbone name", "seed"]
+    assert last_words(["data.labels.per_class", "method.name", "backbone.name", "seed"]) == [
+        "per class",
+        "method name",
+        "backbone name",
+        "seed",
+    ]

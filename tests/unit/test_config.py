@@ -1,4 +1,6 @@
-"""RunConfig: what a person writes becomes one complete, checked description of a run, and every mistake has its sentence."""
+"""RunConfig: what a person writes becomes one complete, checked description of a run, and every mistake has its
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from engine.config.run_config import DEFAULTS, AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, RunConfig, SGDParams, apply_changes, live_settings, overlay
+from engine.config.run_config import (
+    DEFAULTS,
+    AdamWParams,
+    AllLabels,
+    Budget,
+    FewLabels,
+    Hardware,
+    NoLabels,
+    RunConfig,
+    SGDParams,
+    apply_changes,
+    live_settings,
+    overlay,
+)
 from engine.errors import ConfigError
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods, recipes
@@ -28,33 +43,63 @@ SENTENCES: list[tuple[Any, str]] = [
     ({"version": 2}, "version is '2' but must be one of 1."),
     ({"data": 5}, 'data is \'5\' but must be an object with a name, such as {"name": "digits"}.'),
     ({"data": {"name": "digit"}}, "There is no data set named 'digit': did you mean 'digits'?"),
-    ({"data": {"labels": {"kind": "many"}}}, "data.labels has the kind 'many' but must have one of 'few', 'partial', 'all', 'none'."),
+    (
+        {"data": {"labels": {"kind": "many"}}},
+        "data.labels has the kind 'many' but must have one of 'few', 'partial', 'all', 'none'.",
+    ),
     ({"data": {"labels": {"kind": "few", "per_class": 0}}}, "data.labels.per_class is 0 but must be at least 1."),
-    ({"data": {"labels": {"kind": "all", "per_class": 2}}}, "There is no setting 'data.labels.per_class': remove it, or check its spelling."),
+    (
+        {"data": {"labels": {"kind": "all", "per_class": 2}}},
+        "There is no setting 'data.labels.per_class': remove it, or check its spelling.",
+    ),
     ({"data": {"validation": 0.6}}, "data.validation is 0.6 but must be at most 0.5."),
     ({"data": {"split_seed": -3}}, "data.split_seed is -3 but must be at least 0."),
     ({"backbone": {"width": 3}}, "backbone.width is 3 but must be at least 4."),
-    ({"backbone": {"name": "simple_cnn", "width": 8}}, "There is no setting 'backbone.width': remove it, or check its spelling."),
-    ({"backbone": {"init": "warm"}}, "backbone.init is 'warm' but must be random, pretrained, run:<id of a run> or file:<path of a weights file>."),
+    (
+        {"backbone": {"name": "simple_cnn", "width": 8}},
+        "There is no setting 'backbone.width': remove it, or check its spelling.",
+    ),
+    (
+        {"backbone": {"init": "warm"}},
+        "backbone.init is 'warm' but must be random, pretrained, run:<id of a run> or file:<path of a weights file>.",
+    ),
     ({"augment": 5}, 'augment must be an object: one entry per view recipe, such as {"weak": {"translate": 0.125}}.'),
-    ({"augment": ["weak"]}, 'augment must be an object: one entry per view recipe, such as {"weak": {"translate": 0.125}}.'),
+    (
+        {"augment": ["weak"]},
+        'augment must be an object: one entry per view recipe, such as {"weak": {"translate": 0.125}}.',
+    ),
     ({"augment": {"zoom": {}}}, "augment.zoom would do nothing: fixmatch uses the views weak, strong."),
     ({"augment": {"weak": 5}}, "augment.weak is '5' but must be an object of settings; {} takes the recommended ones."),
-    ({"augment": {"weak": {"name": "strong"}}}, "augment.weak.name is 'strong' but must be 'weak': a view is made by the recipe of its own name."),
+    (
+        {"augment": {"weak": {"name": "strong"}}},
+        "augment.weak.name is 'strong' but must be 'weak': a view is made by the recipe of its own name.",
+    ),
     ({"augment": {"weak": {"translate": 2}}}, "augment.weak.translate is 2 but must be at most 0.5."),
-    ({"method": {"name": "supervised"}, "augment": {"strong": {}}}, "augment.strong would do nothing: supervised uses the views weak."),
+    (
+        {"method": {"name": "supervised"}, "augment": {"strong": {}}},
+        "augment.strong would do nothing: supervised uses the views weak.",
+    ),
     ({"method": {"name": "fixmach"}}, "There is no method named 'fixmach': did you mean 'fixmatch'?"),
     ({"method": {"treshold": 0.9}}, "There is no setting 'method.treshold': remove it, or check its spelling."),
     ({"method": {"threshold": 1.4}}, "method.threshold is 1.4 but must be at most 1.0."),
     ({"method": {"threshold": NAN}}, "method.threshold is 'nan': input should be a finite number."),
-    ({"method": {"threshold": "high"}}, "method.threshold is 'high': input should be a valid number, unable to parse string as a number."),
+    (
+        {"method": {"threshold": "high"}},
+        "method.threshold is 'high': input should be a valid number, unable to parse string as a number.",
+    ),
     ({"method": []}, 'method is \'[]\' but must be an object with a name, such as {"name": "fixmatch"}.'),
     ({"optimizer": {"name": "adam"}}, "optimizer has the name 'adam' but must have one of 'sgd', 'adamw'."),
     ({"optimizer": {"lr": 0}}, "optimizer.lr is 0 but must be above 0.0."),
     ({"optimizer": {"momentum": 1}}, "optimizer.momentum is 1 but must be below 1.0."),
     ({"optimizer": {"lr": INFINITE}}, "optimizer.lr is 'inf': input should be a finite number."),
-    ({"optimizer": {"name": "adamw", "momentum": 0.9}}, "There is no setting 'optimizer.momentum': remove it, or check its spelling."),
-    ({"optimizer": {"momentum": 0}}, "Nesterov's momentum needs momentum above 0: switch optimizer.nesterov off or raise optimizer.momentum."),
+    (
+        {"optimizer": {"name": "adamw", "momentum": 0.9}},
+        "There is no setting 'optimizer.momentum': remove it, or check its spelling.",
+    ),
+    (
+        {"optimizer": {"momentum": 0}},
+        "Nesterov's momentum needs momentum above 0: switch optimizer.nesterov off or raise optimizer.momentum.",
+    ),
     ({"budget": {"steps": 0}}, "budget.steps is 0 but must be at least 1."),
     ({"budget": {"steps": 10**30}}, f"budget.steps is {10**30} but must be at most 10000000."),
     ({"budget": {"batch_size": 1}}, "budget.batch_size is 1 but must be at least 2."),
@@ -74,7 +119,9 @@ def test_a_method_that_cannot_learn_from_the_labels_says_so(monkeypatch: pytest.
     monkeypatch.setattr(methods["fixmatch"], "supervision", {"few"})
     with pytest.raises(ConfigError) as refused:
         RunConfig.parse({"data": {"labels": {"kind": "all"}}})
-    assert str(refused.value) == "fixmatch learns from few labels, but data.labels.kind is 'all': change one of the two."
+    assert (
+        str(refused.value) == "fixmatch learns from few labels, but data.labels.kind is 'all': change one of the two."
+    )
 
 
 def test_a_method_that_needs_another_backbone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +144,16 @@ DESIGN = {
         "strong": {"policy": "randaugment", "operations": 2, "magnitude": 10, "cutout": 0.5, "color": "exact"},
     },
     "method": {"name": "fixmatch", "threshold": 0.95, "unlabeled_weight": 1.0, "unlabeled_ratio": 4},
-    "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0005, "schedule": "cosine", "warmup_steps": 20, "ema_decay": 0.99},
+    "optimizer": {
+        "name": "sgd",
+        "lr": 0.1,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 0.0005,
+        "schedule": "cosine",
+        "warmup_steps": 20,
+        "ema_decay": 0.99,
+    },
     "budget": {"steps": 500, "batch_size": 32, "evaluate_every": 25},
     "hardware": {"device": "auto", "precision": "auto", "threads": 0},
 }
@@ -111,25 +167,41 @@ def test_a_config_written_out_in_full_keeps_every_value() -> None:
 
 def test_nothing_at_all_is_fixmatch_on_digits() -> None:
     config = RunConfig.parse({})
-    assert (config.method.name, config.data.name, config.backbone.name, config.optimizer.name) == ("fixmatch", "digits", "small_cnn", "sgd")
+    assert (config.method.name, config.data.name, config.backbone.name, config.optimizer.name) == (
+        "fixmatch",
+        "digits",
+        "small_cnn",
+        "sgd",
+    )
     assert (config.budget.steps, config.budget.batch_size, config.data.labels) == (500, 32, FewLabels(per_class=2))
     assert list(config.augment) == ["weak", "strong"]
 
 
 def test_a_bare_name_stands_for_a_part() -> None:
-    assert RunConfig.parse({"method": "supervised", "data": "noise"}) == RunConfig.parse({"method": {"name": "supervised"}, "data": {"name": "noise"}})
+    assert RunConfig.parse({"method": "supervised", "data": "noise"}) == RunConfig.parse(
+        {"method": {"name": "supervised"}, "data": {"name": "noise"}}
+    )
 
 
 def test_a_parsed_config_parses_to_itself_through_json() -> None:
-    for value in ({}, {"seed": 3}, DESIGN, {"optimizer": "adamw", "data": {"name": "shapes", "labels": {"kind": "all"}}}):
+    for value in (
+        {},
+        {"seed": 3},
+        DESIGN,
+        {"optimizer": "adamw", "data": {"name": "shapes", "labels": {"kind": "all"}}},
+    ):
         config = RunConfig.parse(value)
         again = RunConfig.parse(json.loads(config.model_dump_json()))
         assert again == config
         assert again.fingerprint() == config.fingerprint()
 
 
-def test_defaults_yield_to_the_method_the_method_to_the_data_and_all_to_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods["supervised"], "recommended", {"optimizer": {"lr": 0.2, "momentum": 0.7, "warmup_steps": 7}})
+def test_defaults_yield_to_the_method_the_method_to_the_data_and_all_to_the_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        methods["supervised"], "recommended", {"optimizer": {"lr": 0.2, "momentum": 0.7, "warmup_steps": 7}}
+    )
     monkeypatch.setattr(datasets["digits"], "recommended", {"optimizer": {"momentum": 0.6, "warmup_steps": 6}})
     optimizer = RunConfig.parse({"method": "supervised", "optimizer": {"warmup_steps": 5}}).optimizer
     assert isinstance(optimizer, SGDParams)
@@ -195,7 +267,9 @@ def leaves(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 FULL = RunConfig.parse({}).model_dump(mode="json")
-DETERMINING = sorted(key for key in leaves(FULL) if not key.startswith(("name", "hardware.")) and key not in ONLY_CHOICE)
+DETERMINING = sorted(
+    key for key in leaves(FULL) if not key.startswith(("name", "hardware.")) and key not in ONLY_CHOICE
+)
 
 
 @pytest.mark.parametrize("key", DETERMINING)
@@ -206,7 +280,10 @@ def test_every_setting_that_decides_something_changes_the_fingerprint(key: str) 
     assert RunConfig.parse(apply_changes(plain, {key: other})).fingerprint() != RunConfig.parse(FULL).fingerprint()
 
 
-@pytest.mark.parametrize(("key", "value"), [("name", "another"), ("hardware.device", "cpu"), ("hardware.precision", "float32"), ("hardware.threads", 1)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("name", "another"), ("hardware.device", "cpu"), ("hardware.precision", "float32"), ("hardware.threads", 1)],
+)
 def test_a_name_and_the_hardware_leave_the_fingerprint_alone(key: str, value: Any) -> None:
     changed = RunConfig.parse(FULL).with_changes({key: value})
     assert changed.fingerprint() == RunConfig.parse(FULL).fingerprint()
@@ -219,7 +296,10 @@ def test_the_content_of_the_data_is_part_of_the_fingerprint() -> None:
 
 
 def test_how_a_number_is_written_does_not_matter() -> None:
-    assert RunConfig.parse({"method": {"unlabeled_weight": 1}}).fingerprint() == RunConfig.parse({"method": {"unlabeled_weight": 1.0}}).fingerprint()
+    assert (
+        RunConfig.parse({"method": {"unlabeled_weight": 1}}).fingerprint()
+        == RunConfig.parse({"method": {"unlabeled_weight": 1.0}}).fingerprint()
+    )
 
 
 # changes
@@ -238,17 +318,23 @@ def test_dotted_keys_reach_any_depth_and_the_original_stays() -> None:
 @pytest.mark.parametrize("order", [("method.name", "method.ramp"), ("method.ramp", "method.name")])
 def test_another_choice_drops_the_settings_of_the_old_one_and_keeps_those_given_with_it(order: tuple[str, str]) -> None:
     changes = {"method.name": "pseudo_label", "method.ramp": 0.2}
-    assert apply_changes({"method": {"name": "fixmatch", "threshold": 0.9}}, {key: changes[key] for key in order}) == {"method": {"name": "pseudo_label", "ramp": 0.2}}
+    assert apply_changes({"method": {"name": "fixmatch", "threshold": 0.9}}, {key: changes[key] for key in order}) == {
+        "method": {"name": "pseudo_label", "ramp": 0.2}
+    }
 
 
 def test_choosing_the_same_name_again_drops_nothing() -> None:
-    assert apply_changes({"method": {"name": "fixmatch", "threshold": 0.9}}, {"method.name": "fixmatch"}) == {"method": {"name": "fixmatch", "threshold": 0.9}}
+    assert apply_changes({"method": {"name": "fixmatch", "threshold": 0.9}}, {"method.name": "fixmatch"}) == {
+        "method": {"name": "fixmatch", "threshold": 0.9}
+    }
 
 
 def test_a_full_config_can_change_to_all_labels_and_back() -> None:
     everything = RunConfig.parse(FULL).with_changes({"data.labels.kind": "all"})
     assert everything.data.labels == AllLabels()
-    assert everything.with_changes({"data.labels.kind": "few", "data.labels.per_class": 5}).data.labels == FewLabels(per_class=5)
+    assert everything.with_changes({"data.labels.kind": "few", "data.labels.per_class": 5}).data.labels == FewLabels(
+        per_class=5
+    )
 
 
 def test_a_setting_has_no_settings_inside_it() -> None:
@@ -260,14 +346,21 @@ def test_a_setting_has_no_settings_inside_it() -> None:
 def test_overlay_replaces_a_part_with_another_name_and_mixes_one_with_the_same() -> None:
     base = {"optimizer": {"name": "sgd", "momentum": 0.9}, "seed": 1}
     assert overlay(base, {"optimizer": {"name": "adamw"}}) == {"optimizer": {"name": "adamw"}, "seed": 1}
-    assert overlay(base, {"optimizer": {"lr": 1}}) == {"optimizer": {"name": "sgd", "momentum": 0.9, "lr": 1}, "seed": 1}
+    assert overlay(base, {"optimizer": {"lr": 1}}) == {
+        "optimizer": {"name": "sgd", "momentum": 0.9, "lr": 1},
+        "seed": 1,
+    }
 
 
 # live settings
 
 
 def test_the_threshold_the_weight_and_the_learning_rate_may_change_while_training() -> None:
-    assert live_settings(RunConfig.parse({})) == {"method.threshold": 0.95, "method.unlabeled_weight": 1.0, "optimizer.lr": 0.1}
+    assert live_settings(RunConfig.parse({})) == {
+        "method.threshold": 0.95,
+        "method.unlabeled_weight": 1.0,
+        "optimizer.lr": 0.1,
+    }
     assert live_settings(RunConfig.parse({"method": "supervised", "optimizer": "adamw"})) == {"optimizer.lr": 0.001}
 
 
@@ -300,7 +393,9 @@ def test_every_setting_explains_itself(model: type[BaseModel]) -> None:
 def test_every_number_has_a_range(model: type[BaseModel]) -> None:
     for name, described in model.model_json_schema().get("properties", {}).items():
         for option in described.get("anyOf", [described]):
-            if option.get("type") in ("integer", "number") and not {"const", "enum"} & option.keys():  # a choice is closed by itself
+            if (
+                option.get("type") in ("integer", "number") and not {"const", "enum"} & option.keys()
+            ):  # a choice is closed by itself
                 assert {"minimum", "exclusiveMinimum"} & option.keys(), name
                 assert {"maximum", "exclusiveMaximum"} & option.keys(), name
 

@@ -1,4 +1,6 @@
-"""The data sets are what they say: real digits pixel by pixel, made-up sets the same on every machine and as large as promised."""
+"""The data sets are what they say: real digits pixel by pixel, made-up sets the same on every machine and as large as
+promised.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def test_every_set_has_the_pictures_it_promises(name: str) -> None:
     assert images.images.max() > 223
 
 
-@pytest.mark.parametrize(("name", "content"), [("digits", "7260fa69e3236f68"), ("noise", "df27e62d1cdbf08c"), ("shapes", "7e599b251a6f4ef4")])
+@pytest.mark.parametrize(
+    ("name", "content"), [("digits", "7260fa69e3236f68"), ("noise", "df27e62d1cdbf08c"), ("shapes", "7e599b251a6f4ef4")]
+)
 def test_the_content_of_a_set_is_frozen(name: str, content: str) -> None:
     """A changed hash means that old runs can no longer be repeated: it belongs into the change log."""
     assert loaded(name).content_hash == content
@@ -86,7 +90,12 @@ def test_a_set_loaded_twice_is_the_same() -> None:
 
 def test_the_content_hash_sees_every_pixel_label_id_test_mark_and_class_name() -> None:
     def made(**changes: object) -> str:
-        parts = {"images": np.zeros((4, 1, 2, 2), np.uint8), "labels": np.array([0, 1, 0, 1]), "ids": np.arange(4), "class_names": ("a", "b")}
+        parts = {
+            "images": np.zeros((4, 1, 2, 2), np.uint8),
+            "labels": np.array([0, 1, 0, 1]),
+            "ids": np.arange(4),
+            "class_names": ("a", "b"),
+        }
         parts["is_test"] = np.array([False, False, True, True])
         return ImageSet("x", **(parts | changes)).content_hash  # type: ignore[arg-type]  # the parts are mixed on purpose
 
@@ -107,5 +116,7 @@ def test_the_content_hash_sees_every_pixel_label_id_test_mark_and_class_name() -
 
 def test_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(ShapeError) as refused:
-        ImageSet("odd", np.zeros((3, 1, 2, 2), np.uint8), np.zeros(2, np.int64), np.arange(3), np.zeros(3, bool), ("a",))
+        ImageSet(
+            "odd", np.zeros((3, 1, 2, 2), np.uint8), np.zeros(2, np.int64), np.arange(3), np.zeros(3, bool), ("a",)
+        )
     assert str(refused.value) == "odd: images, labels, ids and is_test must have one length, but have [2, 3]."

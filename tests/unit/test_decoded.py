@@ -1,4 +1,6 @@
-"""The cache of decoded sets: whole or not there, whoever dies, whoever comes second, and whatever happens to its files."""
+"""The cache of decoded sets: whole or not there, whoever dies, whoever comes second, and whatever happens to its
+files.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,10 @@ def test_what_dead_imports_left_is_removed_and_what_living_ones_write_is_not(tmp
 
 def test_a_process_killed_in_the_middle_leaves_no_set(tmp_path: Path, empty_cache: Path) -> None:
     path = zip_of(tmp_path / "x.zip", {f"{'ab'[i % 2]}/{i}.png": grey(i) for i in range(200)})
-    program = f"import os; from tests.given_pictures import source; source({str(path)!r}).prepare(lambda done, total: os._exit(9) if done > 100 else None)"
+    program = (
+        f"import os; from tests.given_pictures import source; source({str(path)!r}).prepare(lambda done, total:"
+        " os._exit(9) if done > 100 else None)"
+    )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 9
     assert len(entries(empty_cache)) == 1
     assert source(path).ready() is False
@@ -105,11 +110,16 @@ def test_a_process_killed_in_the_middle_leaves_no_set(tmp_path: Path, empty_cach
 def test_two_processes_at_once_end_with_one_whole_set(tmp_path: Path, empty_cache: Path) -> None:
     path = zip_of(tmp_path / "x.zip", {f"{'ab'[i % 2]}/{i}.png": grey(i % 256) for i in range(600)})
     program = (
-        "import sys, time; from tests.given_pictures import source; print('ready', flush=True); sys.stdin.readline(); decoded = []\n"
-        f"images = source({str(path)!r}); report = images.prepare(lambda done, total: (decoded.append(done), time.sleep(0.02)))\n"
-        "print(len(decoded), images.load().content_hash, report.read)"
+        "import sys, time; from tests.given_pictures import source; print('ready', flush=True); sys.stdin.readline();"
+        f" decoded = []\nimages = source({str(path)!r}); report = images.prepare(lambda done, total:"
+        " (decoded.append(done), time.sleep(0.02)))\nprint(len(decoded), images.load().content_hash, report.read)"
     )
-    both = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
     for process in both:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -119,7 +129,10 @@ def test_two_processes_at_once_end_with_one_whole_set(tmp_path: Path, empty_cach
         process.stdin.flush()
     answers = [process.communicate(timeout=60)[0].split() for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sorted(int(count) > 0 for count, _, _ in answers) == [False, True]  # the second found what the first had made
+    assert sorted(int(count) > 0 for count, _, _ in answers) == [
+        False,
+        True,
+    ]  # the second found what the first had made
     assert answers[0][1:] == answers[1][1:]
     assert len(entries(empty_cache)) == 1
 
@@ -138,15 +151,22 @@ def test_who_waits_for_another_can_cancel(empty_cache: Path) -> None:
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(10)
-    assert [str(error) for error in caught] == ["The import was cancelled while another process was making the same set: nothing was changed."]
+    assert [str(error) for error in caught] == [
+        "The import was cancelled while another process was making the same set: nothing was changed."
+    ]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
-def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(decoded, "_begin", lambda path, shape: open("/dev/full", "wb", buffering=0))  # noqa: SIM115  the writer closes it
     with pytest.raises(DataError) as refused:
         source(folder_of(tmp_path / "x", CATS_AND_DOGS)).load()
-    sentence = f"The decoded pictures could not be written to {empty_cache} (No space left on device): free some disk space, or set FEWLAB_CACHE to a folder that can be written."
+    sentence = (
+        f"The decoded pictures could not be written to {empty_cache} (No space left on device): free some disk space,"
+        " or set FEWLAB_CACHE to a folder that can be written."
+    )
     assert str(refused.value) == sentence
     assert entries(empty_cache) == []
 

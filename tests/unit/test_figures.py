@@ -1,4 +1,6 @@
-"""Figures are plain JSON whose numbers are the ones put in, with names that stay text and nothing said by color alone."""
+"""Figures are plain JSON whose numbers are the ones put in, with names that stay text and nothing said by color
+alone.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ def sent(figure: figures.Figure) -> Any:
 
 def two_curves(**arguments: Any) -> Any:
     x = np.arange(3) * 10
-    series = [Series("labeled", x, [3.0, 2.0, 1.0], "#0087C3"), Series("unlabeled", x, np.array([1.0, np.nan, 2.0]), "#E06000", "dash")]
+    series = [
+        Series("labeled", x, [3.0, 2.0, 1.0], "#0087C3"),
+        Series("unlabeled", x, np.array([1.0, np.nan, 2.0]), "#E06000", "dash"),
+    ]
     return sent(figures.curves("Loss should fall", "loss (nats)", series, **arguments))
 
 
@@ -50,7 +55,12 @@ def test_shares_have_a_fixed_axis_and_the_end_of_the_run_is_known() -> None:
 def test_ghosts_lie_behind_pale_and_share_one_legend_entry() -> None:
     ghosts = [Series("labeled", [0, 1], [2, 2], "#0087C3"), Series("unlabeled", [0, 1], [3, 3], "#E06000")]
     first, second, *front = two_curves(ghosts=ghosts)["data"]
-    assert (first["opacity"], first["line"]["dash"], first["showlegend"], first["name"]) == (0.55, "dot", True, "previous run")
+    assert (first["opacity"], first["line"]["dash"], first["showlegend"], first["name"]) == (
+        0.55,
+        "dot",
+        True,
+        "previous run",
+    )
     assert second["showlegend"] is False
     assert first["legendgroup"] == second["legendgroup"]
     assert [trace["name"] for trace in front] == ["labeled", "unlabeled"]
@@ -68,7 +78,9 @@ def test_a_mark_is_a_line_at_its_step_with_its_label() -> None:
     layout = two_curves(marks=[Mark(120, "threshold 0.90"), Mark(125, "threshold 0.85")])["layout"]
     assert [shape["x0"] for shape in layout["shapes"]] == [shape["x1"] for shape in layout["shapes"]] == [120, 125]
     assert [label["text"] for label in layout["annotations"]] == ["threshold 0.90", "threshold 0.85"]
-    assert layout["annotations"][0]["yshift"] != layout["annotations"][1]["yshift"]  # near marks do not write over each other
+    assert (
+        layout["annotations"][0]["yshift"] != layout["annotations"][1]["yshift"]
+    )  # near marks do not write over each other
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_jump() -> None:
@@ -114,7 +126,9 @@ def test_without_threshold_or_hidden_truth_the_histogram_shows_neither() -> None
 
 
 def test_counts_that_do_not_fit_the_edges_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"counts of 'wrong' must have 2 entries, one fewer than edges, but have the shape \[3\]"):
+    with pytest.raises(
+        ValueError, match=r"counts of 'wrong' must have 2 entries, one fewer than edges, but have the shape \[3\]"
+    ):
         figures.confidence_histogram([1, 2], [1, 2, 3], None, [0, 0.5, 1], None)
 
 
@@ -135,8 +149,14 @@ def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
     assert right["z"] == [[0.8, None], [None, 0]]
     assert mistaken["z"] == [[None, 0.2], [None, None]]
     assert mistaken["customdata"][0][1] == [0, 1, 2, "20.0 %"]
-    assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [("cat", "cat", "8"), ("dog", "cat", "2")]
-    assert figure["table"]["rows"] == [["cat", "cat", 8, 0.8], ["cat", "dog", 2, 0.2]]  # what a download holds: pairs that occur
+    assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [
+        ("cat", "cat", "8"),
+        ("dog", "cat", "2"),
+    ]
+    assert figure["table"]["rows"] == [
+        ["cat", "cat", 8, 0.8],
+        ["cat", "dog", 2, 0.2],
+    ]  # what a download holds: pairs that occur
     assert figure["layout"]["xaxis"]["title"]["text"] == "predicted class"
     assert figure["layout"]["yaxis"]["title"]["text"] == "true class"
 
@@ -151,7 +171,11 @@ def test_a_hundred_classes_give_no_numbers_in_cells_and_equal_names_stay_apart()
 
 def test_cells_can_show_shares_of_the_row_instead_of_counts() -> None:
     figure = sent(figures.confusion_matrix([[8, 2], [0, 5]], ["cat", "dog"], shares=True))
-    assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [("cat", "cat", "80%"), ("dog", "cat", "20%"), ("dog", "dog", "100%")]
+    assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [
+        ("cat", "cat", "80%"),
+        ("dog", "cat", "20%"),
+        ("dog", "dog", "100%"),
+    ]
 
 
 def test_long_names_are_told_apart_by_where_they_differ() -> None:
@@ -163,20 +187,34 @@ def test_long_names_are_told_apart_by_where_they_differ() -> None:
 
 
 def test_a_matrix_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"counts must be 3 x 3, one row and column per class, but have the shape \[2, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"counts must be 3 x 3, one row and column per class, but have the shape \[2, 2\]"
+    ):
         figures.confusion_matrix([[1, 0], [0, 1]], ["a", "b", "c"])
 
 
 def test_names_stay_text_everywhere() -> None:
     name = "<a href='x'>%{y}</a>\n&"
     everything = [
-        figures.curves(name, name, [Series(name, [0], [0], "#000000")], [Series(name, [0], [0], "#000000")], [Mark(0, name)], ghost_name=name),
+        figures.curves(
+            name,
+            name,
+            [Series(name, [0], [0], "#000000")],
+            [Series(name, [0], [0], "#000000")],
+            [Mark(0, name)],
+            ghost_name=name,
+        ),
         figures.probability_bars([name, "b"], [0.5, 0.5], title=name),
         figures.confusion_matrix([[1]], [name], title=name),
         figures.confidence_histogram([1], [1], None, [0, 1], None, title=name),
     ]
     for figure in everything:
-        drawn = json.dumps({"layout": figure["layout"], "data": [{k: v for k, v in trace.items() if k != "hovertemplate"} for trace in figure["data"]]})
+        drawn = json.dumps(
+            {
+                "layout": figure["layout"],
+                "data": [{k: v for k, v in trace.items() if k != "hovertemplate"} for trace in figure["data"]],
+            }
+        )
         assert "<a" not in drawn
         assert "\\n" not in drawn
         assert "&lt;a" in drawn

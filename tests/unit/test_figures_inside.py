@@ -1,4 +1,6 @@
-"""Figures that look into runs and across them, as plotly's own classes read them: a misspelt property or a wrong type fails."""
+"""Figures that look into runs and across them, as plotly's own classes read them: a misspelt property or a wrong type
+fails.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +40,18 @@ def test_bars_of_classes_have_the_classes_colors_and_their_names_stay_text() -> 
 
 
 def test_a_hundred_classes_keep_as_many_names_as_can_be_read() -> None:
-    figure = read(figures_inside.class_counts("t", [f"class {k}" for k in range(100)], np.ones(100, int), np.ones(100), "kept"))
+    figure = read(
+        figures_inside.class_counts("t", [f"class {k}" for k in range(100)], np.ones(100, int), np.ones(100), "kept")
+    )
     assert len(figure.layout.xaxis.tickvals) <= 24
     assert len(figure.data[0].y) == 100
 
 
 def test_reliability_has_a_bar_for_each_bin_that_is_not_empty_and_the_error_in_its_name() -> None:
     bins = calibration_of(np.array([0.95, 0.9, 0.55, 0.5]), np.array([True, True, False, True]))
-    figure = read(figures_inside.reliability([("before", bins, 0.123, theme.RIGHT), ("after", bins, 0.01, theme.WRONG)], "t"))
+    figure = read(
+        figures_inside.reliability([("before", bins, 0.123, theme.RIGHT), ("after", bins, 0.01, theme.WRONG)], "t")
+    )
     assert len(figure.data[0].y) == int((bins.count > 0).sum())
     assert [trace.name for trace in figure.data] == ["before: ECE 12.3 %", "after: ECE 1.0 %"]
 
@@ -57,7 +63,13 @@ def test_a_biography_has_one_color_for_each_class_it_was_taken_for() -> None:
 
 
 def test_groups_of_bars_say_their_figures_and_leave_out_what_is_not_there() -> None:
-    figure = read(figures.grouped_bars("t", ["1", "all"], [Bars("learned", [0.834, None], theme.RIGHT), Bars("pixels", [0.5, 1.0], theme.MUTED, "x")]))
+    figure = read(
+        figures.grouped_bars(
+            "t",
+            ["1", "all"],
+            [Bars("learned", [0.834, None], theme.RIGHT), Bars("pixels", [0.5, 1.0], theme.MUTED, "x")],
+        )
+    )
     assert list(figure.data[0].text) == ["83", ""]
     assert list(figure.data[1].y) == [0.5, 1.0]
     with pytest.raises(ValueError, match="one share for each of the 2 groups"):
@@ -72,14 +84,22 @@ def test_a_band_is_shaded_only_where_there_is_more_than_one_run() -> None:
 
 
 def test_budgets_reach_from_the_lowest_to_the_highest_run() -> None:
-    figure = read(figures_compare.budgets("t", [("a", [BudgetPoint(1, 0.5, 0.4, 0.7, 3), BudgetPoint(10, 0.9, 0.9, 0.9, 1)])]))
+    figure = read(
+        figures_compare.budgets("t", [("a", [BudgetPoint(1, 0.5, 0.4, 0.7, 3), BudgetPoint(10, 0.9, 0.9, 0.9, 1)])])
+    )
     assert list(figure.data[0].error_y.array) == pytest.approx([0.2, 0.0])
     assert list(figure.data[0].error_y.arrayminus) == pytest.approx([0.1, 0.0])
     assert list(figure.layout.xaxis.tickvals) == [1, 10]
 
 
 def test_parallel_axes_keep_numbers_in_order_and_words_apart() -> None:
-    figure = read(figures_compare.parallel("t", [("threshold", [0.9, 0.8, 0.95]), ("method", ["b", None, "a"]), ("on", [True, False, True])], [0.1, 0.2, 0.3]))
+    figure = read(
+        figures_compare.parallel(
+            "t",
+            [("threshold", [0.9, 0.8, 0.95]), ("method", ["b", None, "a"]), ("on", [True, False, True])],
+            [0.1, 0.2, 0.3],
+        )
+    )
     threshold, method, on, accuracy = figure.data[0].dimensions
     assert list(threshold["values"]) == [0.9, 0.8, 0.95]
     assert list(method.ticktext) == ["a", "b", theme.NOTHING]
@@ -93,7 +113,11 @@ def test_a_point_without_an_answer_has_no_color_of_confidence() -> None:
     points = np.arange(6, dtype=np.float32).reshape(3, 2)
     figure = read(figures_space.scatter(points, np.arange(3), np.zeros(3, bool), ["a", "b", "c"], coloring, "t"))
     without, sure = figure.data
-    assert (without.name, without.marker.color, [one[0] for one in without.customdata]) == ("no answer", theme.UNKNOWN, [1])
+    assert (without.name, without.marker.color, [one[0] for one in without.customdata]) == (
+        "no answer",
+        theme.UNKNOWN,
+        [1],
+    )
     assert (list(sure.marker.color), [one[0] for one in sure.customdata]) == ([0.2, 1.0], [0, 2])
     assert without.showlegend
     assert not sure.showlegend
@@ -105,11 +129,22 @@ def test_a_space_shows_every_point_once_and_fades_what_was_not_chosen(flat: bool
     groups = np.array([0, 1, 1, 0, 2, 2])
     labeled = np.array([True, False, False, False, False, True])
     coloring = figures_space.Coloring("class", groups, NAMES, ["#111111", "#222222", "#333333"])
-    figure = read(figures_space.scatter(points, np.arange(10, 16), labeled, [f"tip {i}" for i in range(6)], coloring, "t", chosen=[11, 15]))
-    drawn = {point[0]: (x, y, trace.marker.symbol, trace.marker.color) for trace in figure.data for point, x, y in zip(trace.customdata, trace.x, trace.y, strict=True)}
+    figure = read(
+        figures_space.scatter(
+            points, np.arange(10, 16), labeled, [f"tip {i}" for i in range(6)], coloring, "t", chosen=[11, 15]
+        )
+    )
+    drawn = {
+        point[0]: (x, y, trace.marker.symbol, trace.marker.color)
+        for trace in figure.data
+        for point, x, y in zip(trace.customdata, trace.x, trace.y, strict=True)
+    }
     assert sorted(drawn) == list(range(10, 16))
     for i in range(6):
         assert drawn[10 + i][:2] == (pytest.approx(points[i, 0], abs=1e-4), pytest.approx(points[i, 1], abs=1e-4))
         assert drawn[10 + i][2:] == ("diamond" if labeled[i] else "circle", coloring.paints[groups[i]])
     if flat:
-        assert sorted(trace.customdata[place][0] for trace in figure.data for place in trace.selectedpoints or ()) == [11, 15]
+        assert sorted(trace.customdata[place][0] for trace in figure.data for place in trace.selectedpoints or ()) == [
+            11,
+            15,
+        ]

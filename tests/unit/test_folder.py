@@ -1,4 +1,6 @@
-"""A person's own pictures: every layout that is understood, what comes out pixel by pixel, what is said about the rest, and when it is made anew."""
+"""A person's own pictures: every layout that is understood, what comes out pixel by pixel, what is said about the rest,
+and when it is made anew.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,13 @@ def under(root: str, files: dict[str, bytes]) -> dict[str, bytes]:
     return {f"{root}/{name}": data for name, data in files.items()}
 
 
-JUNK = {"__MACOSX/cat/._0.png": b"\0\5\x16\7", "cat/.DS_Store": b"\0\0\0\1Bud1", "cat/Thumbs.db": b"\xd0\xcf", "dog/._3.png": b"\0", ".git/config": b"[core]"}
+JUNK = {
+    "__MACOSX/cat/._0.png": b"\0\5\x16\7",
+    "cat/.DS_Store": b"\0\0\0\1Bud1",
+    "cat/Thumbs.db": b"\xd0\xcf",
+    "dog/._3.png": b"\0",
+    ".git/config": b"[core]",
+}
 
 
 # layouts
@@ -39,9 +47,13 @@ JUNK = {"__MACOSX/cat/._0.png": b"\0\5\x16\7", "cat/.DS_Store": b"\0\0\0\1Bud1",
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
 @pytest.mark.parametrize(
-    "files", [CATS_AND_DOGS, under("My pictures", CATS_AND_DOGS), CATS_AND_DOGS | JUNK, under("pets", CATS_AND_DOGS) | JUNK], ids=["plain", "wrapped", "junk", "both"]
+    "files",
+    [CATS_AND_DOGS, under("My pictures", CATS_AND_DOGS), CATS_AND_DOGS | JUNK, under("pets", CATS_AND_DOGS) | JUNK],
+    ids=["plain", "wrapped", "junk", "both"],
 )
-def test_one_folder_per_class_is_a_set_with_a_fifth_of_each_class_for_testing(tmp_path: Path, files: dict[str, bytes], packed: bool) -> None:
+def test_one_folder_per_class_is_a_set_with_a_fifth_of_each_class_for_testing(
+    tmp_path: Path, files: dict[str, bytes], packed: bool
+) -> None:
     path = zip_of(tmp_path / "pets.zip", files) if packed else folder_of(tmp_path / "pets", files)
     images = source(path).load()
     assert images.class_names == ("cat", "dog")
@@ -56,9 +68,16 @@ def test_one_folder_per_class_is_a_set_with_a_fifth_of_each_class_for_testing(tm
 @pytest.mark.parametrize(("train", "test"), [("train", "test"), ("Training", "Testing"), ("TRAIN", "Test")])
 @pytest.mark.parametrize("wrapper", ["", "set/"])
 def test_train_and_test_folders_are_the_official_split(tmp_path: Path, train: str, test: str, wrapper: str) -> None:
-    files = {f"{wrapper}{train}/cat/1.png": grey(1), f"{wrapper}{train}/dog/1.png": grey(2), f"{wrapper}{train}/dog/2.png": grey(3), f"{wrapper}{test}/dog/1.png": grey(4)}
+    files = {
+        f"{wrapper}{train}/cat/1.png": grey(1),
+        f"{wrapper}{train}/dog/1.png": grey(2),
+        f"{wrapper}{train}/dog/2.png": grey(3),
+        f"{wrapper}{test}/dog/1.png": grey(4),
+    }
     images = source(folder_of(tmp_path / "x", files)).load()
-    seen = {int(p[0, 4, 4]): (int(k), bool(t)) for p, k, t in zip(images.images, images.labels, images.is_test, strict=True)}
+    seen = {
+        int(p[0, 4, 4]): (int(k), bool(t)) for p, k, t in zip(images.images, images.labels, images.is_test, strict=True)
+    }
     assert seen == {1: (0, False), 2: (1, False), 3: (1, False), 4: (1, True)}
     assert source(tmp_path / "x").prepare().own_test is True
 
@@ -95,9 +114,18 @@ def test_vehicles_may_be_trains() -> None:
 
 
 def test_a_class_of_test_pictures_only_and_folders_beside_the_split_are_skipped_and_said(tmp_path: Path) -> None:
-    files = under("train", CATS_AND_DOGS) | {"test/cat/1.png": grey(5), "test/cow/1.png": grey(6), "val/cat/1.png": grey(7), "notes.txt": b"hello"}
+    files = under("train", CATS_AND_DOGS) | {
+        "test/cat/1.png": grey(5),
+        "test/cow/1.png": grey(6),
+        "val/cat/1.png": grey(7),
+        "notes.txt": b"hello",
+    }
     report = source(folder_of(tmp_path / "x", files)).prepare()
-    assert report.skipped == {"in no class folder": 1, "beside train and test": 1, "a test picture of a class without training pictures": 1}
+    assert report.skipped == {
+        "in no class folder": 1,
+        "beside train and test": 1,
+        "a test picture of a class without training pictures": 1,
+    }
     assert sorted(report.names) == [
         ["notes.txt", "in no class folder"],
         ["test/cow/1.png", "a test picture of a class without training pictures"],
@@ -107,11 +135,20 @@ def test_a_class_of_test_pictures_only_and_folders_beside_the_split_are_skipped_
 
 
 def test_classes_are_sorted_as_people_count() -> None:
-    assert sorted(["class 10", "class 2", "b", "a10b", "a9b", "7"], key=natural) == ["7", "a9b", "a10b", "b", "class 2", "class 10"]
+    assert sorted(["class 10", "class 2", "b", "a10b", "a9b", "7"], key=natural) == [
+        "7",
+        "a9b",
+        "a10b",
+        "b",
+        "class 2",
+        "class 10",
+    ]
 
 
 def test_a_hundred_classes_are_a_hundred_classes(tmp_path: Path) -> None:
-    images = source(zip_of(tmp_path / "many.zip", {f"{k}/{i}.png": grey(2 * k + i) for k in range(100) for i in range(2)})).load()
+    images = source(
+        zip_of(tmp_path / "many.zip", {f"{k}/{i}.png": grey(2 * k + i) for k in range(100) for i in range(2)})
+    ).load()
     assert images.class_names == tuple(str(k) for k in range(100))
     assert sorted(images.labels.tolist()) == [k for k in range(100) for _ in range(2)]
     assert (images.images[:, 0, 0, 0] // 2).tolist() == images.labels.tolist()
@@ -121,11 +158,20 @@ def test_strange_class_names_are_data(tmp_path: Path) -> None:
     names = ["<b onload=x>bold", "**stars** $x$", "größe ✓", "a'b\"c", "; rm -rf", "名前"]
     images = source(zip_of(tmp_path / "x.zip", {f"{name}/1.png": grey(k) for k, name in enumerate(names)})).load()
     assert set(images.class_names) == set(names)
-    assert {images.class_names[k]: int(p[0, 0, 0]) for k, p in zip(images.labels, images.images, strict=True)} == {name: k for k, name in enumerate(names)}
+    assert {images.class_names[k]: int(p[0, 0, 0]) for k, p in zip(images.labels, images.images, strict=True)} == {
+        name: k for k, name in enumerate(names)
+    }
 
 
 def test_names_that_look_the_same_stay_different_and_fit_on_a_line() -> None:
-    assert titles(["a\nb", "a b", "a\u202eb", "x" * 100, "x" * 99 + "y", "\t"]) == ["a b", "a b (2)", "a b (3)", "x" * 59 + "…", "x" * 59 + "… (2)", "?"]
+    assert titles(["a\nb", "a b", "a\u202eb", "x" * 100, "x" * 99 + "y", "\t"]) == [
+        "a b",
+        "a b (2)",
+        "a b (3)",
+        "x" * 59 + "…",
+        "x" * 59 + "… (2)",
+        "?",
+    ]
 
 
 def test_a_name_macos_decomposed_is_the_same_class(tmp_path: Path) -> None:
@@ -140,7 +186,15 @@ def test_any_format_size_and_color_becomes_the_pixels_that_reading_and_fitting_i
     noise = np.random.default_rng(0)
     files: dict[str, bytes] = {}
     for i, (format, shape) in enumerate(
-        [("PNG", (9, 30, 3)), ("JPEG", (11, 12, 3)), ("BMP", (40, 20, 3)), ("GIF", (15, 15)), ("WEBP", (10, 16, 3)), ("TIFF", (33, 8)), ("JPEG", (20, 20))]
+        [
+            ("PNG", (9, 30, 3)),
+            ("JPEG", (11, 12, 3)),
+            ("BMP", (40, 20, 3)),
+            ("GIF", (15, 15)),
+            ("WEBP", (10, 16, 3)),
+            ("TIFF", (33, 8)),
+            ("JPEG", (20, 20)),
+        ]
     ):
         files[f"{'ab'[i % 2]}/{i}.{format.lower()}"] = encoded(noise.integers(0, 256, shape), format)
     images = source(folder_of(tmp_path / "x", files)).load()
@@ -150,14 +204,18 @@ def test_any_format_size_and_color_becomes_the_pixels_that_reading_and_fitting_i
 
 
 def test_grey_pictures_read_before_the_first_color_get_three_equal_channels(tmp_path: Path) -> None:
-    images = source(folder_of(tmp_path / "x", {"a/1.png": grey(70), "a/2.png": grey(80), "b/1.png": red(), "b/2.png": grey(90)})).load()
+    images = source(
+        folder_of(tmp_path / "x", {"a/1.png": grey(70), "a/2.png": grey(80), "b/1.png": red(), "b/2.png": grey(90)})
+    ).load()
     assert images.images.shape == (4, 3, 8, 8)
     assert images.images[:, :, 3, 3].tolist() == [[70, 70, 70], [80, 80, 80], [200, 0, 0], [90, 90, 90]]
 
 
 def test_grey_stored_as_color_is_grey(tmp_path: Path) -> None:
     stored = encoded(np.full((10, 10, 3), 60))
-    assert source(folder_of(tmp_path / "x", {"a/1.png": stored, "b/1.png": grey(9)})).load().images[:, :, 0, 0].tolist() == [[60], [9]]
+    assert source(folder_of(tmp_path / "x", {"a/1.png": stored, "b/1.png": grey(9)})).load().images[
+        :, :, 0, 0
+    ].tolist() == [[60], [9]]
 
 
 def test_color_can_be_chosen(tmp_path: Path) -> None:
@@ -181,7 +239,11 @@ def test_the_three_ways_to_a_square(tmp_path: Path) -> None:
 
 
 def test_a_large_jpeg_decoded_at_a_fraction_of_its_size_is_nearly_the_same_picture(tmp_path: Path) -> None:
-    smooth = np.asarray(Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)).resize((640, 480), Image.Resampling.BICUBIC))
+    smooth = np.asarray(
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)).resize(
+            (640, 480), Image.Resampling.BICUBIC
+        )
+    )
     data = encoded(smooth, "JPEG", quality=95)
     images = source(folder_of(tmp_path / "x", {"a/1.jpg": data, "b/1.png": grey(1)}), size=32).load()
     full = fit_picture(read_picture(data), 32, 3, "crop").pixels.astype(int)
@@ -234,8 +296,18 @@ def test_a_set_opens_again_without_reading_a_picture(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("mirror", [True, False])
 def test_the_hash_and_histogram_kept_from_the_import_are_those_of_the_arrays(tmp_path: Path, mirror: bool) -> None:
-    images = source(folder_of(tmp_path / "x", CATS_AND_DOGS | {"cat/red.png": red(), "unlabeled/1.png": grey(3)}), mirror=mirror).load()
-    computed = ImageSet(images.name, np.array(images.images), images.labels, images.ids, images.is_test, images.class_names, images.symmetries)
+    images = source(
+        folder_of(tmp_path / "x", CATS_AND_DOGS | {"cat/red.png": red(), "unlabeled/1.png": grey(3)}), mirror=mirror
+    ).load()
+    computed = ImageSet(
+        images.name,
+        np.array(images.images),
+        images.labels,
+        images.ids,
+        images.is_test,
+        images.class_names,
+        images.symmetries,
+    )
     assert images.known is not None
     assert images.content_hash == computed.content_hash
     assert images.histogram.tolist() == computed.histogram.tolist()
@@ -243,8 +315,19 @@ def test_the_hash_and_histogram_kept_from_the_import_are_those_of_the_arrays(tmp
     assert images.symmetries == (frozenset({"flip"}) if mirror else frozenset())
 
 
-@pytest.mark.parametrize(("setting", "anew"), [({"size": 9}, True), ({"fit": "pad"}, True), ({"color": "rgb"}, True), ({"mirror": False}, False), ({"validation": 0.2}, False)])
-def test_only_settings_that_form_the_pixels_make_a_set_anew(tmp_path: Path, setting: dict[str, Any], anew: bool) -> None:
+@pytest.mark.parametrize(
+    ("setting", "anew"),
+    [
+        ({"size": 9}, True),
+        ({"fit": "pad"}, True),
+        ({"color": "rgb"}, True),
+        ({"mirror": False}, False),
+        ({"validation": 0.2}, False),
+    ],
+)
+def test_only_settings_that_form_the_pixels_make_a_set_anew(
+    tmp_path: Path, setting: dict[str, Any], anew: bool
+) -> None:
     path = folder_of(tmp_path / "x", CATS_AND_DOGS)
     source(path).prepare()
     assert source(path, **setting).ready() is not anew
@@ -275,12 +358,17 @@ def test_files_that_change_while_they_are_read_are_refused(tmp_path: Path, empty
     path = folder_of(tmp_path / "x", CATS_AND_DOGS)
     with pytest.raises(DataError) as refused:
         source(path).prepare(lambda done, total: (path / "cat" / "new.png").write_bytes(grey(1)) and None)
-    assert str(refused.value) == "'x' changed while its pictures were read: import it again when nothing writes to it any more."
+    assert (
+        str(refused.value)
+        == "'x' changed while its pictures were read: import it again when nothing writes to it any more."
+    )
 
 
 def test_progress_is_told_from_nothing_to_all(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    source(zip_of(tmp_path / "x.zip", {f"{'ab'[i % 2]}/{i}.png": grey(i) for i in range(200)})).prepare(lambda done, total: told.append((done, total)))
+    source(zip_of(tmp_path / "x.zip", {f"{'ab'[i % 2]}/{i}.png": grey(i) for i in range(200)})).prepare(
+        lambda done, total: told.append((done, total))
+    )
     assert told[0] == (0, 200)
     assert told[-1] == (200, 200)
     assert len(told) >= 4
@@ -300,7 +388,9 @@ def test_a_cancelled_import_leaves_nothing(tmp_path: Path, empty_cache: Path) ->
 # archives as they come
 
 
-def test_an_archive_with_a_comment_with_bytes_before_it_or_of_the_large_kind_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_with_a_comment_with_bytes_before_it_or_of_the_large_kind_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = source(zip_of(tmp_path / "x.zip", CATS_AND_DOGS)).load().content_hash
     with zipfile.ZipFile(tmp_path / "x.zip", "a") as archive:
         archive.comment = b"PK and other words " * 50
@@ -320,12 +410,25 @@ def test_a_label_budget_that_the_smallest_class_cannot_fill_says_how_far_it_goes
     images = source(folder_of(tmp_path / "x", files)).load()
     assert len(make_split(images, DataParams(name="folder", split_seed=0)).labeled) == 6
     with pytest.raises(ConfigError) as refused:
-        make_split(images, DataParams.model_validate({"name": "folder", "split_seed": 0, "labels": {"kind": "few", "per_class": 4}}))
-    assert str(refused.value) == "4 labels per class are asked for, but class 'cow' has 2 training pictures: ask for at most 2."
+        make_split(
+            images,
+            DataParams.model_validate({"name": "folder", "split_seed": 0, "labels": {"kind": "few", "per_class": 4}}),
+        )
+    assert (
+        str(refused.value)
+        == "4 labels per class are asked for, but class 'cow' has 2 training pictures: ask for at most 2."
+    )
 
 
 def test_every_label_of_an_unbalanced_set_can_be_used(tmp_path: Path) -> None:
-    images = source(folder_of(tmp_path / "x", CATS_AND_DOGS | {"cow/1.png": grey(1), "unlabeled/1.png": grey(3)})).load()
-    split = make_split(images, DataParams.model_validate({"name": "folder", "split_seed": 0, "validation": 0.5, "labels": {"kind": "all"}}))
-    assert sorted(images.labels[np.isin(images.ids, split.labeled)].tolist()) == [0] * 4 + [1] + [2] * 4  # cat, cow, dog
+    images = source(
+        folder_of(tmp_path / "x", CATS_AND_DOGS | {"cow/1.png": grey(1), "unlabeled/1.png": grey(3)})
+    ).load()
+    split = make_split(
+        images,
+        DataParams.model_validate({"name": "folder", "split_seed": 0, "validation": 0.5, "labels": {"kind": "all"}}),
+    )
+    assert (
+        sorted(images.labels[np.isin(images.ids, split.labeled)].tolist()) == [0] * 4 + [1] + [2] * 4
+    )  # cat, cow, dog
     assert len(split.pool) == 10

@@ -46,5 +46,8 @@ def test_pixels_of_another_kind_are_refused() -> None:
 
 
 def test_no_component_loads_torch() -> None:
-    code = "import sys, ui.components.gallery, ui.components.live_figure, ui.figures.curves, ui.style.colors; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, ui.components.gallery, ui.components.live_figure, ui.figures.curves, ui.style.colors;"
+        " sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

@@ -46,16 +46,28 @@ DATA, ENDS = whole_and_torn()
 @pytest.mark.parametrize("length", range(len(DATA) + 1))
 def test_a_journal_torn_at_any_byte_keeps_its_whole_lines_and_goes_on(file: Path, length: int) -> None:
     file.write_bytes(DATA[:length])
-    kept = [row for row, end in zip(ROWS, ENDS, strict=True) if end - 1 <= length]  # a line is whole once its last brace is there
+    kept = [
+        row for row, end in zip(ROWS, ENDS, strict=True) if end - 1 <= length
+    ]  # a line is whole once its last brace is there
     assert journal.read(file) == kept
     journal.append(file, {"step": 9})
     assert journal.read(file) == [*kept, {"step": 9}]
 
 
 def test_the_last_word_on_a_step_wins_and_other_parts_stay(file: Path) -> None:
-    for row in ({"step": 10, "loss": 1}, {"step": 20, "loss": 2}, {"step": 20, "accuracy": 0.5}, {"step": 10, "loss": 3}, {"step": 15, "loss": 4}):
+    for row in (
+        {"step": 10, "loss": 1},
+        {"step": 20, "loss": 2},
+        {"step": 20, "accuracy": 0.5},
+        {"step": 10, "loss": 3},
+        {"step": 15, "loss": 4},
+    ):
         journal.append(file, row)
-    assert journal.read_steps(file) == [{"step": 10, "loss": 3}, {"step": 15, "loss": 4}, {"step": 20, "loss": 2, "accuracy": 0.5}]
+    assert journal.read_steps(file) == [
+        {"step": 10, "loss": 3},
+        {"step": 15, "loss": 4},
+        {"step": 20, "loss": 2, "accuracy": 0.5},
+    ]
 
 
 def test_a_number_that_is_none_is_written_as_none(file: Path) -> None:

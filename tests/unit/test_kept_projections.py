@@ -62,7 +62,9 @@ def test_half_a_file_is_as_if_it_were_not_there(tmp_path: Path, keep: int) -> No
     ],
     ids=["too few ids", "too many frames", "one frame alone", "words for labels", "objects", "two durations"],
 )
-def test_arrays_that_do_not_belong_together_are_as_if_they_were_not_there(tmp_path: Path, wrong: dict[str, np.ndarray]) -> None:
+def test_arrays_that_do_not_belong_together_are_as_if_they_were_not_there(
+    tmp_path: Path, wrong: dict[str, np.ndarray]
+) -> None:
     (tmp_path / "projections").mkdir()
     np.savez(tmp_path / "projections" / "a.npz", **{**vars(KEPT), **wrong})
     assert read_projection(tmp_path, "a") is None
@@ -70,7 +72,9 @@ def test_arrays_that_do_not_belong_together_are_as_if_they_were_not_there(tmp_pa
     assert read_projection(tmp_path, "a") is not None
 
 
-def test_what_a_killed_process_left_half_written_is_cleared_away_and_what_another_writes_now_is_not(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_half_written_is_cleared_away_and_what_another_writes_now_is_not(
+    tmp_path: Path,
+) -> None:
     write_projection(tmp_path, "a", KEPT)
     old, new = (tmp_path / "projections" / f".{name}.npz.1.2.tmp" for name in ("old", "new"))
     for file in (old, new):
@@ -85,7 +89,10 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
         write_projection(tmp_path, f"{number:02}", KEPT)
         os.utime(tmp_path / "projections" / f"{number:02}.npz", (1e9 + number,) * 2)
     write_projection(tmp_path, "last", KEPT)
-    assert {path.stem for path in (tmp_path / "projections").iterdir()} == {"last", *(f"{number:02}" for number in range(3, NEWEST + 2))}
+    assert {path.stem for path in (tmp_path / "projections").iterdir()} == {
+        "last",
+        *(f"{number:02}" for number in range(3, NEWEST + 2)),
+    }
 
 
 def test_an_exported_run_leaves_out_what_can_be_computed_again(tmp_path: Path) -> None:

@@ -48,5 +48,8 @@ def test_javascript_is_served_as_javascript_whatever_the_system_says(tmp_path: P
 
 
 def test_writing_the_script_does_not_import_plotly(tmp_path: Path) -> None:
-    code = f"import sys, pathlib; from ui.components.plotly_script import write_script; write_script(pathlib.Path({str(tmp_path)!r})); sys.exit('plotly' in sys.modules)"
+    code = (
+        "import sys, pathlib; from ui.components.plotly_script import write_script;"
+        f" write_script(pathlib.Path({str(tmp_path)!r})); sys.exit('plotly' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

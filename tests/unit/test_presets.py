@@ -17,13 +17,27 @@ from engine.presets import PRESETS
         (
             "paper-fixmatch",
             {
-                "method": {"threshold": 0.95, "unlabeled_weight": 1.0, "unlabeled_ratio": 7, "distribution_alignment": False},
-                "optimizer": {"name": "sgd", "lr": 0.03, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0005, "schedule": "cosine", "ema_decay": 0.999},
+                "method": {
+                    "threshold": 0.95,
+                    "unlabeled_weight": 1.0,
+                    "unlabeled_ratio": 7,
+                    "distribution_alignment": False,
+                },
+                "optimizer": {
+                    "name": "sgd",
+                    "lr": 0.03,
+                    "momentum": 0.9,
+                    "nesterov": True,
+                    "weight_decay": 0.0005,
+                    "schedule": "cosine",
+                    "ema_decay": 0.999,
+                },
                 "budget": {"batch_size": 64, "steps": 1_048_576},
                 "backbone": {"name": "wide_resnet", "depth": 28, "widen": 2},
             },
         ),
-        # Chen et al. 2020, appendix B.9, but for the optimizer, which is lightly's for this network and batch: lr 0.06 for each 128 pictures.
+        # Chen et al. 2020, appendix B.9, but for the optimizer, which is lightly's for this network and batch: lr 0.06
+        # for each 128 pictures.
         (
             "paper-simclr",
             {
@@ -34,7 +48,8 @@ from engine.presets import PRESETS
                 "backbone": {"name": "resnet18"},
             },
         ),
-        # Lv et al. 2020, section 5, with the learning rate and weight decay of the authors' CIFAR-10 command for their ConvNet.
+        # Lv et al. 2020, section 5, with the learning rate and weight decay of the authors' CIFAR-10 command for their
+        # ConvNet.
         (
             "paper-proden",
             {
@@ -56,11 +71,15 @@ def test_a_papers_preset_has_the_papers_numbers(name: str, expected: dict[str, A
             if isinstance(value, dict):
                 within(value, whole[key], f"{where}.{key}")
             else:
-                assert whole[key] == pytest.approx(value) if isinstance(value, float) else whole[key] == value, f"{where}.{key}"
+                assert whole[key] == pytest.approx(value) if isinstance(value, float) else whole[key] == value, (
+                    f"{where}.{key}"
+                )
 
     within(expected, config, name)
 
 
 def test_the_start_page_has_one_preset_for_each_kind_of_labels() -> None:
-    answers = {preset.answers: RunConfig.parse(preset.config).data.labels.kind for preset in PRESETS.values() if preset.answers}
+    answers = {
+        preset.answers: RunConfig.parse(preset.config).data.labels.kind for preset in PRESETS.values() if preset.answers
+    }
     assert answers == {"few": "few", "none": "none", "partial": "partial"}

@@ -7,7 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.analysis.probes import GRID, WITHOUT_VALIDATION, choose_c, few_per_class, fit_linear, neighbor_votes, scale_of
+from engine.analysis.probes import (
+    GRID,
+    WITHOUT_VALIDATION,
+    choose_c,
+    few_per_class,
+    fit_linear,
+    neighbor_votes,
+    scale_of,
+)
 from engine.config.run_config import RunConfig
 from engine.data.split import make_split
 from engine.training.assemble import load_images
@@ -33,7 +41,14 @@ def test_the_votes_of_three_neighbors_are_the_worked_number() -> None:
 def test_one_neighbor_is_the_nearest_by_angle_whatever_the_lengths() -> None:
     bank, labels = blobs(30)
     queries, _ = blobs(50, seed=1)
-    angles = np.arccos(np.clip((queries / np.linalg.norm(queries, axis=1, keepdims=True)) @ (bank / np.linalg.norm(bank, axis=1, keepdims=True)).T, -1, 1))
+    angles = np.arccos(
+        np.clip(
+            (queries / np.linalg.norm(queries, axis=1, keepdims=True))
+            @ (bank / np.linalg.norm(bank, axis=1, keepdims=True)).T,
+            -1,
+            1,
+        )
+    )
     expected = labels[angles.argmin(1)]
     assert (neighbor_votes(bank * np.linspace(1, 9, 30)[:, None], labels, queries, 3, k=1).argmax(1) == expected).all()
 
@@ -50,7 +65,17 @@ def test_a_draw_is_balanced_nested_and_agrees_on_what_two_sets_share() -> None:
     assert sorted(labels[one]) == [0, 1, 2]
     assert sorted(labels[two]) == [0, 0, 1, 1, 2, 2]
     assert set(one) < set(two)
-    assert sorted(labels[few_per_class(labels, rank, 4)]) == [0, 0, 0, 0, 1, 1, 1, 2, 2]  # a class with fewer gives what it has
+    assert sorted(labels[few_per_class(labels, rank, 4)]) == [
+        0,
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+        2,
+        2,
+    ]  # a class with fewer gives what it has
     unused = np.setdiff1d(np.arange(10), two)[:1]
     kept = np.setdiff1d(np.arange(10), unused)
     assert set(kept[few_per_class(labels[kept], rank[kept], 2)]) == set(two)
@@ -73,7 +98,9 @@ def test_a_linear_probe_gives_scikit_learns_probabilities(classes: int) -> None:
 def test_a_class_without_a_label_gets_probability_0(known: list[int]) -> None:
     features, _ = blobs(30)
     labels = np.array(known)[np.arange(30) % len(known)]
-    probabilities = torch.as_tensor(fit_linear(features, labels, 6, scale_of(features), 1.0).logits(features)).softmax(1)
+    probabilities = torch.as_tensor(fit_linear(features, labels, 6, scale_of(features), 1.0).logits(features)).softmax(
+        1
+    )
     assert probabilities[:, known].sum(1).numpy() == pytest.approx(1, abs=1e-6)
 
 

@@ -14,7 +14,9 @@ Features = NDArray[np.float32]
 
 
 def groups(n: int = 120, d: int = 10, apart: float = 3.0, seed: int = 0) -> Features:
-    """Four groups of points; the same chance for every `apart`, so that frames differ only in how far the groups are from each other."""
+    """Four groups of points; the same chance for every `apart`, so that frames differ only in how far the groups are
+    from each other.
+    """
     rng = np.random.default_rng(seed)
     centers, noise = rng.normal(size=(4, d)), rng.normal(size=(n, d))
     return (apart * centers[np.arange(n) % 4] + noise).astype(np.float32)
@@ -42,13 +44,17 @@ def test_pca_is_scikit_learns_up_to_the_sign_of_a_direction(dimensions: int) -> 
 def test_pca_by_cosine_is_that_of_directions_alone() -> None:
     features = groups()
     lengths = np.random.default_rng(1).uniform(0.1, 10, (len(features), 1))
-    np.testing.assert_allclose(project([features * lengths], request("pca")), project([features], request("pca")), atol=1e-5)
+    np.testing.assert_allclose(
+        project([features * lengths], request("pca")), project([features], request("pca")), atol=1e-5
+    )
 
 
 def test_the_signs_of_pca_do_not_depend_on_the_order_of_points() -> None:
     features = groups()
     order = np.random.default_rng(0).permutation(len(features))
-    np.testing.assert_allclose(project([features[order]], request("pca"))[0], project([features], request("pca"))[0][order], atol=1e-4)
+    np.testing.assert_allclose(
+        project([features[order]], request("pca"))[0], project([features], request("pca"))[0][order], atol=1e-4
+    )
 
 
 def test_pca_through_time_shows_all_frames_along_the_directions_of_the_last() -> None:
@@ -131,11 +137,26 @@ def test_what_has_no_picture_is_refused_in_a_sentence(method: str) -> None:
     broken = groups()
     broken[[3, 7], 2] = np.nan, np.inf
     assert refused() == "There is nothing to project: choose at least one evaluation."
-    assert refused(groups(2)) == "A projection needs at least 3 points, but there are 2: choose more parts or a larger sample."
-    assert refused(broken) == "2 of 120 points have features that are not finite numbers: choose an evaluation from before the training went wrong."
-    assert refused(broken, groups()).startswith("2 of 120 points have features that are not finite numbers in evaluation 1 of 2:")
-    assert refused(groups(), groups(100)) == "The evaluations must have features [N, D] of the same points, but theirs are [120, 10], [100, 10]."
-    same = "All 120 points have the same features, so there is nothing to lay out: the network tells no picture from another there."
+    assert (
+        refused(groups(2))
+        == "A projection needs at least 3 points, but there are 2: choose more parts or a larger sample."
+    )
+    assert (
+        refused(broken)
+        == "2 of 120 points have features that are not finite numbers: choose an evaluation from before the training"
+        " went wrong."
+    )
+    assert refused(broken, groups()).startswith(
+        "2 of 120 points have features that are not finite numbers in evaluation 1 of 2:"
+    )
+    assert (
+        refused(groups(), groups(100))
+        == "The evaluations must have features [N, D] of the same points, but theirs are [120, 10], [100, 10]."
+    )
+    same = (
+        "All 120 points have the same features, so there is nothing to lay out: the network tells no picture from"
+        " another there."
+    )
     assert refused(np.ones((120, 10), np.float32)) == same
     assert refused(np.zeros((120, 10), np.float32)) == same
 

@@ -100,7 +100,10 @@ def test_an_empty_registry_says_that_there_is_nothing_to_choose() -> None:
 
 
 def test_two_classes_of_one_name_are_an_error_that_names_both_files(tmp_path: Path) -> None:
-    source = "from typing import Literal\nfrom engine.config.run_config import MethodParams\nclass {}:\n    class Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
+    source = (
+        "from typing import Literal\nfrom engine.config.run_config import MethodParams\nclass {}:\n    class"
+        " Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
+    )
     loaded = []
     for name in ("First", "Second"):
         file = tmp_path / f"{name.lower()}.py"
@@ -114,7 +117,10 @@ def test_two_classes_of_one_name_are_an_error_that_names_both_files(tmp_path: Pa
 
 
 def test_two_files_with_a_class_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
-    source = "from typing import Literal\nfrom engine.config.run_config import MethodParams\nclass Twin:\n    class Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
+    source = (
+        "from typing import Literal\nfrom engine.config.run_config import MethodParams\nclass Twin:\n    class"
+        " Params(MethodParams):\n        name: Literal['twin'] = 'twin'\n"
+    )
     registry = Registry("method", "engine.methods")
     for name in ("left", "right"):
         (tmp_path / f"{name}.py").write_text(source)
@@ -146,4 +152,8 @@ def _load(file: Path, name: str) -> Any:
 
 def test_a_long_list_of_names_is_cut_short() -> None:
     error = UnknownName("run", "x", (f"{number:04d}" for number in range(200)))
-    assert str(error) == "There is no run named 'x': choose one of 0000, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011 ... (200 in all)."
+    assert (
+        str(error)
+        == "There is no run named 'x': choose one of 0000, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010,"
+        " 0011 ... (200 in all)."
+    )

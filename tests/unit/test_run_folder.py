@@ -1,4 +1,6 @@
-"""The run folder: files appear whole or not at all, two generations of checkpoints, and formats that know their version."""
+"""The run folder: files appear whole or not at all, two generations of checkpoints, and formats that know their
+version.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,10 @@ def test_a_status_of_a_newer_format_says_so(folder: RunFolder) -> None:
     (folder.path / "status.json").write_text(json.dumps({"state": "finished", "version": 7}))
     with pytest.raises(RunError) as refused:
         folder.status()
-    assert str(refused.value) == f"Run {ID} was written in format 7 and this FewLab reads up to 1: update FewLab to open it."
+    assert (
+        str(refused.value)
+        == f"Run {ID} was written in format 7 and this FewLab reads up to 1: update FewLab to open it."
+    )
 
 
 def test_a_status_with_fields_of_its_own_format_only_is_filled_with_defaults(folder: RunFolder) -> None:
@@ -87,9 +92,18 @@ def test_a_status_with_fields_of_its_own_format_only_is_filled_with_defaults(fol
         ("", f"status.json of run {ID} cannot be read (JSONDecodeError): delete the run or restore the file."),
         ("[1]", f"status.json of run {ID} is not an object: delete the run or restore the file."),
         ("{}", f"The status of run {ID} is not readable: delete the run or restore its status.json."),
-        ('{"state": "dreaming"}', f"The status of run {ID} is not readable: delete the run or restore its status.json."),
-        ('{"state": "queued", "order": "first"}', f"The status of run {ID} is not readable: delete the run or restore its status.json."),
-        ('{"state": "finished", "metrics": [0.9]}', f"The status of run {ID} is not readable: delete the run or restore its status.json."),
+        (
+            '{"state": "dreaming"}',
+            f"The status of run {ID} is not readable: delete the run or restore its status.json.",
+        ),
+        (
+            '{"state": "queued", "order": "first"}',
+            f"The status of run {ID} is not readable: delete the run or restore its status.json.",
+        ),
+        (
+            '{"state": "finished", "metrics": [0.9]}',
+            f"The status of run {ID} is not readable: delete the run or restore its status.json.",
+        ),
     ],
 )
 def test_a_status_that_cannot_be_read_says_why(folder: RunFolder, content: str | None, sentence: str) -> None:
@@ -108,7 +122,9 @@ def test_two_generations_of_checkpoints_are_kept(folder: RunFolder) -> None:
     assert files(folder) == ["checkpoint.previous.pt", "checkpoint.pt"]
 
 
-def test_after_a_kill_between_the_generations_the_previous_one_is_kept_until_the_next_is_whole(folder: RunFolder) -> None:
+def test_after_a_kill_between_the_generations_the_previous_one_is_kept_until_the_next_is_whole(
+    folder: RunFolder,
+) -> None:
     folder.write_checkpoint(b"first")
     folder.checkpoint_file.rename(folder.previous_checkpoint_file)  # where a kill during the write leaves things
     folder.write_checkpoint(b"second")
@@ -133,9 +149,16 @@ def test_a_snapshot_being_written_is_not_listed(folder: RunFolder) -> None:
 
 
 def test_the_split_comes_back_in_its_order(folder: RunFolder) -> None:
-    parts = {"labeled": np.array([9, 2]), "pool": np.array([5, 9, 2]), "validation": np.array([], np.int64), "test": np.array([1])}
+    parts = {
+        "labeled": np.array([9, 2]),
+        "pool": np.array([5, 9, 2]),
+        "validation": np.array([], np.int64),
+        "test": np.array([1]),
+    }
     folder.write_split(**parts)
-    assert {name: ids.tolist() for name, ids in folder.split().items()} == {name: ids.tolist() for name, ids in parts.items()}
+    assert {name: ids.tolist() for name, ids in folder.split().items()} == {
+        name: ids.tolist() for name, ids in parts.items()
+    }
 
 
 def test_events_keep_their_order_and_their_facts(folder: RunFolder) -> None:

@@ -29,7 +29,15 @@ def many() -> ImageSet:
     rng, count = np.random.default_rng(0), 9_000
     labels = np.arange(count) % 2
     pixels = rng.integers(0, 200, (count, 1, 2, 2)) + 40 * labels[:, None, None, None]
-    return ImageSet("many", pixels.astype(np.uint8), labels, rng.permutation(count) * 7, np.arange(count) < 5_500, ("a", "b"), frozenset())
+    return ImageSet(
+        "many",
+        pixels.astype(np.uint8),
+        labels,
+        rng.permutation(count) * 7,
+        np.arange(count) < 5_500,
+        ("a", "b"),
+        frozenset(),
+    )
 
 
 def evaluator(images: ImageSet, **labels: object) -> Evaluator:
@@ -40,7 +48,12 @@ def evaluator(images: ImageSet, **labels: object) -> Evaluator:
 def test_runs_with_other_labels_look_at_the_same_test_pictures() -> None:
     images = many()
     looked_at = []
-    for labels in ({"kind": "few", "per_class": 3}, {"kind": "few", "per_class": 1_000}, {"kind": "all"}, {"kind": "none"}):
+    for labels in (
+        {"kind": "few", "per_class": 3},
+        {"kind": "few", "per_class": 1_000},
+        {"kind": "all"},
+        {"kind": "none"},
+    ):
         _, arrays = evaluator(images, **labels).evaluate(Brightness())
         test = arrays["ids"][arrays["part"] == PARTS.index("test")]
         assert len(test) == SAMPLE

@@ -16,19 +16,32 @@ from engine.registry import datasets
 
 
 def pictures(counts: list[int], tests: int = 2, unknown: int = 0, seed: int = 0) -> ImageSet:
-    """`counts` training pictures and `tests` test pictures of each class, `unknown` without a label, in random places with scattered ids."""
+    """`counts` training pictures and `tests` test pictures of each class, `unknown` without a label, in random places
+    with scattered ids.
+    """
     rng = np.random.default_rng(seed)
-    labels = np.concatenate([*(np.full(count + tests, k) for k, count in enumerate(counts)), np.full(unknown, -1)]).astype(np.int64)
+    labels = np.concatenate(
+        [*(np.full(count + tests, k) for k, count in enumerate(counts)), np.full(unknown, -1)]
+    ).astype(np.int64)
     rng.shuffle(labels)
     test = np.zeros(len(labels), dtype=bool)
     for k in range(len(counts)):
         test[np.flatnonzero(labels == k)[:tests]] = True
     ids = rng.permutation(len(labels)) * 3 + 11
-    return ImageSet("made up", np.zeros((len(labels), 1, 4, 4), np.uint8), labels, ids.astype(np.int64), test, tuple(f"class {k}" for k in range(len(counts))))
+    return ImageSet(
+        "made up",
+        np.zeros((len(labels), 1, 4, 4), np.uint8),
+        labels,
+        ids.astype(np.int64),
+        test,
+        tuple(f"class {k}" for k in range(len(counts))),
+    )
 
 
 def split(images: ImageSet, labels: dict[str, Any] | None = None, seed: int = 0, validation: float = 0.0) -> Split:
-    data = datasets["digits"].Params.model_validate({"labels": labels or {"kind": "few", "per_class": 2}, "split_seed": seed, "validation": validation})
+    data = datasets["digits"].Params.model_validate(
+        {"labels": labels or {"kind": "few", "per_class": 2}, "split_seed": seed, "validation": validation}
+    )
     return make_split(images, data)
 
 
@@ -38,8 +51,16 @@ def labels_of(images: ImageSet, ids: np.ndarray) -> list[int]:
 
 
 @settings(max_examples=60)
-@given(st.lists(st.integers(6, 30), min_size=2, max_size=6), st.integers(1, 4), st.integers(0, 1000), st.sampled_from([0.0, 0.1, 0.3]), st.integers(0, 5))
-def test_any_split_is_balanced_disjoint_and_complete(counts: list[int], per_class: int, seed: int, validation: float, unknown: int) -> None:
+@given(
+    st.lists(st.integers(6, 30), min_size=2, max_size=6),
+    st.integers(1, 4),
+    st.integers(0, 1000),
+    st.sampled_from([0.0, 0.1, 0.3]),
+    st.integers(0, 5),
+)
+def test_any_split_is_balanced_disjoint_and_complete(
+    counts: list[int], per_class: int, seed: int, validation: float, unknown: int
+) -> None:
     images = pictures(counts, unknown=unknown)
     parts = split(images, {"kind": "few", "per_class": per_class}, seed, validation)
     assert np.bincount(labels_of(images, parts.labeled), minlength=len(counts)).tolist() == [per_class] * len(counts)
@@ -48,7 +69,9 @@ def test_any_split_is_balanced_disjoint_and_complete(counts: list[int], per_clas
     assert not set(parts.pool) & set(parts.validation)
     assert set(parts.pool) | set(parts.validation) == set(images.ids[~images.is_test])
     assert parts.test.tolist() == images.ids[images.is_test].tolist()
-    assert np.bincount(labels_of(images, parts.validation), minlength=len(counts)).tolist() == [round(validation * count) for count in counts]
+    assert np.bincount(labels_of(images, parts.validation), minlength=len(counts)).tolist() == [
+        round(validation * count) for count in counts
+    ]
     assert -1 not in labels_of(images, parts.labeled)
     for ids in (parts.labeled, parts.pool, parts.validation, parts.test):
         assert len(set(ids.tolist())) == len(ids)
@@ -67,7 +90,11 @@ def test_more_labels_contain_the_fewer_ones(seed: int, per_class: int) -> None:
 
 def test_a_seed_draws_the_same_split_again_and_another_seed_another_one_with_the_same_test_part() -> None:
     images = pictures([30, 30, 30])
-    first, again, other = split(images, seed=4, validation=0.1), split(images, seed=4, validation=0.1), split(images, seed=5, validation=0.1)
+    first, again, other = (
+        split(images, seed=4, validation=0.1),
+        split(images, seed=4, validation=0.1),
+        split(images, seed=5, validation=0.1),
+    )
     for part in ("labeled", "pool", "validation", "test"):
         assert getattr(first, part).tolist() == getattr(again, part).tolist()
     assert first.labeled.tolist() != other.labeled.tolist()
@@ -85,7 +112,10 @@ def test_all_labels_leave_nothing_unlabeled_but_pictures_without_a_label() -> No
 def test_too_few_pictures_of_a_class_are_refused_with_the_number_that_would_do() -> None:
     with pytest.raises(ConfigError) as refused:
         split(pictures([8, 3, 5]), {"kind": "few", "per_class": 4})
-    assert str(refused.value) == "4 labels per class are asked for, but class 'class 1' has 3 training pictures: ask for at most 3."
+    assert (
+        str(refused.value)
+        == "4 labels per class are asked for, but class 'class 1' has 3 training pictures: ask for at most 3."
+    )
 
 
 def test_exactly_as_many_labels_as_pictures_are_enough() -> None:
@@ -95,7 +125,10 @@ def test_exactly_as_many_labels_as_pictures_are_enough() -> None:
 def test_pictures_held_back_for_validation_cannot_be_labeled() -> None:
     with pytest.raises(ConfigError) as refused:
         split(pictures([10, 10]), {"kind": "few", "per_class": 6}, validation=0.5)
-    assert str(refused.value) == "6 labels per class are asked for, but class 'class 0' has 5 training pictures: ask for at most 5."
+    assert (
+        str(refused.value)
+        == "6 labels per class are asked for, but class 'class 0' has 5 training pictures: ask for at most 5."
+    )
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.floats(0, 1))

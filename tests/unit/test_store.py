@@ -62,7 +62,19 @@ def test_a_name_never_becomes_a_path(store: Store, name: str) -> None:
     assert [path.name for path in store.root.iterdir()] == [folder.id]
 
 
-NO_IDS = ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\\b", ".lock", "x" * 5000, "\0", *(f"20260301-142530-fixmatch-digits-4f2a{end}" for end in ("", "/..", "\n"))]
+NO_IDS = [
+    "",
+    ".",
+    "..",
+    "../x",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    ".lock",
+    "x" * 5000,
+    "\0",
+    *(f"20260301-142530-fixmatch-digits-4f2a{end}" for end in ("", "/..", "\n")),
+]
 
 
 @pytest.mark.parametrize("hostile", NO_IDS)
@@ -84,7 +96,11 @@ def test_a_mistyped_id_is_answered_with_the_nearest(store: Store) -> None:
 
 
 def test_runs_are_listed_newest_first_and_broken_ones_apart(store: Store) -> None:
-    for name in ("20250101-000000-fixmatch-digits-aaaa", "20260101-000000-fixmatch-digits-bbbb", "20240101-000000-fixmatch-digits-cccc"):
+    for name in (
+        "20250101-000000-fixmatch-digits-aaaa",
+        "20260101-000000-fixmatch-digits-bbbb",
+        "20240101-000000-fixmatch-digits-cccc",
+    ):
         folder = RunFolder(store.root / name)
         folder.path.mkdir(parents=True)
         folder.write_config(plain())

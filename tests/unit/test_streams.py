@@ -51,7 +51,10 @@ def test_another_seed_and_another_stream_have_another_order(seed: int, name: str
 
 def test_every_pass_has_an_order_of_its_own_and_passes_over_time_miss_no_row() -> None:
     sampler = RowSampler(10, 4, 0, "x")  # two batches a pass, two rows left out each time
-    passes = [tuple(row for step in (2 * number, 2 * number + 1) for row in sampler.rows(step).tolist()) for number in range(40)]
+    passes = [
+        tuple(row for step in (2 * number, 2 * number + 1) for row in sampler.rows(step).tolist())
+        for number in range(40)
+    ]
     assert len(set(passes)) == 40
     counts = Counter(row for rows in passes for row in rows)
     assert set(counts) == set(range(10))

@@ -16,9 +16,15 @@ Color = npt.NDArray[np.float64]
 # What the eye without one kind of cone sees, on linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.
 SIGHTS = {
     "normal": np.eye(3),
-    "protanopia": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "deuteranopia": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "tritanopia": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 
 
@@ -28,9 +34,23 @@ def linear(color: str) -> Color:
 
 
 def oklab(rgb: Color) -> Color:
-    """Björn Ottosson's OKLab of linear RGB: distances in it are roughly what an eye calls different; 0.02 is just visible."""
-    cones = np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]])
-    to_lab = np.array([[0.2104542553, 0.793617785, -0.0040720468], [1.9779984951, -2.428592205, 0.4505937099], [0.0259040371, 0.7827717662, -0.808675766]])
+    """Björn Ottosson's OKLab of linear RGB: distances in it are roughly what an eye calls different; 0.02 is just
+    visible.
+    """
+    cones = np.array(
+        [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ]
+    )
+    to_lab = np.array(
+        [
+            [0.2104542553, 0.793617785, -0.0040720468],
+            [1.9779984951, -2.428592205, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.808675766],
+        ]
+    )
     return np.asarray(to_lab @ np.cbrt(cones @ np.clip(rgb, 0, 1)))
 
 
@@ -46,7 +66,9 @@ def distance(one: str, other: str, sight: str) -> float:
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_no_two_of_the_ten_class_colors_look_alike(sight: str) -> None:
     closest = min(distance(one, other, sight) for one, other in itertools.combinations(theme.CLASS_COLORS, 2))
-    assert closest > (0.065 if sight == "tritanopia" else 0.095)  # tritanopia: one person in 10,000; the others: one man in 12
+    assert closest > (
+        0.065 if sight == "tritanopia" else 0.095
+    )  # tritanopia: one person in 10,000; the others: one man in 12
 
 
 @pytest.mark.parametrize("sight", SIGHTS)
@@ -82,12 +104,17 @@ def test_an_unknown_class_is_grey_and_an_unknown_metric_keeps_its_color() -> Non
     assert theme.metric_name("my/own_metric") == "my, own metric"
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.9423, "94.2 %"), (0, "0.0 %"), (1, "100.0 %"), (-0.0001, "0.0 %"), (None, "–"), (float("nan"), "–")])
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.9423, "94.2 %"), (0, "0.0 %"), (1, "100.0 %"), (-0.0001, "0.0 %"), (None, "–"), (float("nan"), "–")],
+)
 def test_a_share_is_a_percentage_with_one_decimal(share: float | None, text: str) -> None:
     assert theme.percent(share) == text
 
 
-@pytest.mark.parametrize(("difference", "text"), [(0.131, "+13.1"), (-0.02, "-2.0"), (0, "+0.0"), (-0.0001, "+0.0"), (None, "–")])
+@pytest.mark.parametrize(
+    ("difference", "text"), [(0.131, "+13.1"), (-0.02, "-2.0"), (0, "+0.0"), (-0.0001, "+0.0"), (None, "–")]
+)
 def test_a_difference_is_in_points_and_always_signed(difference: float | None, text: str) -> None:
     assert theme.points(difference) == text
 
@@ -117,7 +144,15 @@ def test_a_duration_has_its_two_largest_units(seconds: float | None, text: str) 
 
 @pytest.mark.parametrize(
     ("rate", "text"),
-    [(9312.7, "9,300 img/s"), (99_500, "100,000 img/s"), (127, "130 img/s"), (10, "10 img/s"), (3.14, "3.1 img/s"), (0, "0.0 img/s"), (None, "–")],
+    [
+        (9312.7, "9,300 img/s"),
+        (99_500, "100,000 img/s"),
+        (127, "130 img/s"),
+        (10, "10 img/s"),
+        (3.14, "3.1 img/s"),
+        (0, "0.0 img/s"),
+        (None, "–"),
+    ],
 )
 def test_a_speed_has_two_digits(rate: float | None, text: str) -> None:
     assert theme.speed(rate) == text
@@ -128,14 +163,25 @@ def test_a_count_has_thousands_separators(number: int | None, text: str) -> None
     assert theme.count(number) == text
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1_230_000, "1.2 MB"), (999_960, "1.0 MB"), (5e9, "5.0 GB"), (None, "–")])
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1_230_000, "1.2 MB"), (999_960, "1.0 MB"), (5e9, "5.0 GB"), (None, "–")],
+)
 def test_a_size_has_its_unit(number: int | None, text: str) -> None:
     assert theme.size(number) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.123456, "0.123"), (2.5, "2.50"), (12345.6, "12,300"), (0, "0"), (1e-7, "1.00e-07"), (-0.5, "-0.500"), (None, "–")],
+    [
+        (0.123456, "0.123"),
+        (2.5, "2.50"),
+        (12345.6, "12,300"),
+        (0, "0"),
+        (1e-7, "1.00e-07"),
+        (-0.5, "-0.500"),
+        (None, "–"),
+    ],
 )
 def test_a_loss_has_three_digits(value: float | None, text: str) -> None:
     assert theme.decimal(value) == text

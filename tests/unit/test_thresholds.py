@@ -18,7 +18,9 @@ CLASSES = 4
 def some_guesses(draw: st.DrawFn) -> Guesses:
     n = draw(st.integers(0, 30))
     # As stored: half precision, with ties and values that thresholds in hundredths fall on.
-    confidence = np.array(draw(st.lists(st.sampled_from([0.25, 0.5, 0.899, 0.9, 0.95, 0.999, 1.0]), min_size=n, max_size=n)), np.float16)
+    confidence = np.array(
+        draw(st.lists(st.sampled_from([0.25, 0.5, 0.899, 0.9, 0.95, 0.999, 1.0]), min_size=n, max_size=n)), np.float16
+    )
     labels = np.array(draw(st.lists(st.integers(0, CLASSES - 1), min_size=n, max_size=n)), np.int64)
     truth = np.array(draw(st.lists(st.integers(-1, CLASSES - 1), min_size=n, max_size=n)), np.int64)
     return Guesses(np.arange(n) * 7, labels, confidence, truth)
@@ -33,7 +35,12 @@ def one_by_one(guesses: Guesses, threshold: float) -> tuple[float, float, list[i
     for k in range(CLASSES):
         mine = [row for row in rows if row[2] == k]
         coverage.append(sum(row[0] >= threshold for row in mine) / len(mine) if mine else math.nan)
-    return len(used) / len(rows) if rows else 0.0, accuracy, [sum(row[1] == k for row in used) for k in range(CLASSES)], coverage
+    return (
+        len(used) / len(rows) if rows else 0.0,
+        accuracy,
+        [sum(row[1] == k for row in used) for k in range(CLASSES)],
+        coverage,
+    )
 
 
 @settings(max_examples=60)

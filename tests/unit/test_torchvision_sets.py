@@ -1,4 +1,6 @@
-"""MNIST, Fashion-MNIST and CIFAR-10: found where they lie, read as torchvision reads them, downloaded only if they are nowhere, and one sentence without a network."""
+"""MNIST, Fashion-MNIST and CIFAR-10: found where they lie, read as torchvision reads them, downloaded only if they are
+nowhere, and one sentence without a network.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ from engine.data.sets.fashion_mnist import FashionMnist
 from engine.data.sets.mnist import Mnist
 from engine.errors import DataError, ImportCancelled
 
-REAL = {"mnist": (Mnist, torchvision.datasets.MNIST, "ed70ff333a217908"), "fashion_mnist": (FashionMnist, torchvision.datasets.FashionMNIST, "c0b8dc7d553df804")}
+REAL = {
+    "mnist": (Mnist, torchvision.datasets.MNIST, "ed70ff333a217908"),
+    "fashion_mnist": (FashionMnist, torchvision.datasets.FashionMNIST, "c0b8dc7d553df804"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +45,24 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", list(REAL))
-def test_the_real_set_is_read_from_a_read_only_copy_of_the_packed_files(name: str, real_data: Path, tmp_path: Path) -> None:
+def test_the_real_set_is_read_from_a_read_only_copy_of_the_packed_files(
+    name: str, real_data: Path, tmp_path: Path
+) -> None:
     cls, theirs, content = REAL[name]
     source = cls(cls.Params(root=str(real_data / "torchvision")))
     assert source.ready() is False
     report = source.prepare()
     images = source.load()
-    assert (report.read, report.skipped, sum(report.training.values()), sum(report.test.values())) == (70_000, {}, 60_000, 10_000)
+    assert (report.read, report.skipped, sum(report.training.values()), sum(report.test.values())) == (
+        70_000,
+        {},
+        60_000,
+        10_000,
+    )
     assert images.content_hash == content
-    shutil.copytree(real_data / "torchvision" / theirs.__name__, tmp_path / "copy" / theirs.__name__, copy_function=shutil.copyfile)
+    shutil.copytree(
+        real_data / "torchvision" / theirs.__name__, tmp_path / "copy" / theirs.__name__, copy_function=shutil.copyfile
+    )
     (tmp_path / "copy" / theirs.__name__).chmod(0o755)
     (tmp_path / "copy" / theirs.__name__ / "raw").chmod(0o755)
     for train in (True, False):
@@ -89,7 +103,11 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 
 def idx(array: np.ndarray[Any, Any]) -> bytes:
-    return struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+    return (
+        struct.pack(">HBB", 0, 8, array.ndim)
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.astype(np.uint8).tobytes()
+    )
 
 
 def md5(data: bytes) -> str:
@@ -117,7 +135,9 @@ def mnist(root: Path) -> Mnist:
     return Mnist(Mnist.Params(root=str(root)))
 
 
-def test_missing_files_are_downloaded_with_progress_from_the_next_mirror_if_one_fails(tmp_path: Path, tiny_mnist: dict[str, bytes]) -> None:
+def test_missing_files_are_downloaded_with_progress_from_the_next_mirror_if_one_fails(
+    tmp_path: Path, tiny_mnist: dict[str, bytes]
+) -> None:
     told: list[tuple[int, int]] = []
     mnist(tmp_path / "data").prepare(lambda done, total: told.append((done, total)))
     size = len(tiny_mnist["train-images-idx3-ubyte.gz"])
@@ -138,7 +158,9 @@ def test_only_what_is_missing_is_downloaded(tmp_path: Path, tiny_mnist: dict[str
     assert len(mnist(tmp_path / "data").load().ids) == 40
 
 
-def test_where_the_root_cannot_be_written_downloads_go_to_the_cache(tmp_path: Path, tiny_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_root_cannot_be_written_downloads_go_to_the_cache(
+    tmp_path: Path, tiny_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("engine.data.sets.torchvision_source._writable", lambda root: False)
     mnist(tmp_path / "data").prepare()
     assert not (tmp_path / "data").exists()
@@ -153,24 +175,32 @@ def test_a_cancelled_download_leaves_no_part_of_a_file(tmp_path: Path, tiny_mnis
     assert list((tmp_path / "data").rglob("*.*")) == []
 
 
-def test_a_server_that_answers_with_something_else_is_not_believed(tmp_path: Path, tiny_mnist: dict[str, bytes], server: str) -> None:
+def test_a_server_that_answers_with_something_else_is_not_believed(
+    tmp_path: Path, tiny_mnist: dict[str, bytes], server: str
+) -> None:
     (tmp_path / "web" / "train-images-idx3-ubyte.gz").write_bytes(b"<html>log in first</html>")
     with pytest.raises(DataError) as refused:
         mnist(tmp_path / "data").load()
-    assert f"could not be downloaded ({server}train-images-idx3-ubyte.gz answered with another file): " in str(refused.value)
+    assert f"could not be downloaded ({server}train-images-idx3-ubyte.gz answered with another file): " in str(
+        refused.value
+    )
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
 
 
-def test_without_a_network_one_sentence_says_where_the_files_were_looked_for_and_what_else_can_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_one_sentence_says_where_the_files_were_looked_for_and_what_else_can_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(url: str, timeout: float) -> None:
         raise OSError(-2, "Name or service not known")
 
     monkeypatch.setattr("urllib.request.urlopen", unreachable)
     with pytest.raises(DataError) as refused:
         Cifar10(Cifar10.Params(root=str(tmp_path / "data"))).load()
-    assert str(refused.value) == (
-        f"CIFAR-10 is not on this computer (cifar-10-python.tar.gz not found in {tmp_path / 'data'}) and could not be downloaded (Name or service not known): "
-        "connect to the internet, put the files there, set data.root to a folder that has them, or choose a data set that comes with FewLab (digits, shapes)."
+    assert (
+        str(refused.value)
+        == f"CIFAR-10 is not on this computer (cifar-10-python.tar.gz not found in {tmp_path / 'data'}) and could not"
+        " be downloaded (Name or service not known): connect to the internet, put the files there, set data.root to"
+        " a folder that has them, or choose a data set that comes with FewLab (digits, shapes)."
     )
     assert not (tmp_path / "data").exists()
 
@@ -182,7 +212,11 @@ def test_a_changed_file_is_refused_and_not_unpacked(tmp_path: Path, tiny_mnist: 
     with pytest.raises(DataError) as refused:
         mnist(tmp_path / "data").load()
     path = raw / "train-images-idx3-ubyte.gz"
-    assert str(refused.value) == f"{path} is not the file of MNIST (its md5 sum differs): remove it, so that it is downloaded again, or set data.root to another folder."
+    assert (
+        str(refused.value)
+        == f"{path} is not the file of MNIST (its md5 sum differs): remove it, so that it is downloaded again, or set"
+        " data.root to another folder."
+    )
 
 
 @pytest.fixture
@@ -194,7 +228,9 @@ def tiny_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for i, name in enumerate(names):
         pixels = np.zeros((2, 3, 32, 32), np.uint8)
         pixels[:, 0] = np.array([2 * i, 2 * i + 1])[:, None, None]
-        files[name] = pickle.dumps({"data": pixels.reshape(2, -1), "labels": [2 * i % 10, (2 * i + 1) % 10]}, protocol=2)
+        files[name] = pickle.dumps(
+            {"data": pixels.reshape(2, -1), "labels": [2 * i % 10, (2 * i + 1) % 10]}, protocol=2
+        )
     files["batches.meta"] = pickle.dumps({"label_names": list(Cifar10.class_names)}, protocol=2)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
@@ -207,7 +243,9 @@ def tiny_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(theirs, "tgz_md5", md5(buffer.getvalue()))
     monkeypatch.setattr(theirs, "train_list", [[name, md5(files[name])] for name in names[:5]])
     monkeypatch.setattr(theirs, "test_list", [["test_batch", md5(files["test_batch"])]])
-    monkeypatch.setattr(theirs, "meta", {"filename": "batches.meta", "key": "label_names", "md5": md5(files["batches.meta"])})
+    monkeypatch.setattr(
+        theirs, "meta", {"filename": "batches.meta", "key": "label_names", "md5": md5(files["batches.meta"])}
+    )
     monkeypatch.setattr(Cifar10, "shape", (12, 3, 32, 32))
     monkeypatch.setattr(Cifar10, "training", 10)
     return tmp_path / "data"
@@ -226,7 +264,9 @@ def test_cifar_is_read_packed_and_unpacked(tiny_cifar: Path, tmp_path: Path) -> 
     assert Cifar10(Cifar10.Params(root=str(tiny_cifar))).load().content_hash == images.content_hash
 
 
-def test_a_pickle_that_is_not_the_official_one_is_never_opened(tiny_cifar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_that_is_not_the_official_one_is_never_opened(
+    tiny_cifar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tiny_cifar / "owned",))
@@ -238,7 +278,11 @@ def test_a_pickle_that_is_not_the_official_one_is_never_opened(tiny_cifar: Path,
     with pytest.raises(DataError) as refused:
         Cifar10(Cifar10.Params(root=str(tiny_cifar))).load()
     path = tiny_cifar / "cifar-10-batches-py" / "data_batch_3"
-    assert str(refused.value) == f"{path} is not the file of CIFAR-10 (its md5 sum differs): remove it, so that it is downloaded again, or set data.root to another folder."
+    assert (
+        str(refused.value)
+        == f"{path} is not the file of CIFAR-10 (its md5 sum differs): remove it, so that it is downloaded again, or"
+        " set data.root to another folder."
+    )
     assert not (tiny_cifar / "owned").exists()
 
 

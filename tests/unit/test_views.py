@@ -76,14 +76,18 @@ def test_a_view_keeps_the_shape_and_lies_between_0_and_1(name: str, params: dict
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize(("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("simclr", {})])
+@pytest.mark.parametrize(
+    ("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("simclr", {})]
+)
 def test_the_same_seed_gives_the_same_view_and_another_seed_another(name: str, params: dict[str, Any]) -> None:
     images = pictures()
     assert torch.equal(view(name, images, 1, **params), view(name, images, 1, **params))
     assert not torch.equal(view(name, images, 1, **params), view(name, images, 2, **params))
 
 
-@pytest.mark.parametrize(("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("simclr", {})])
+@pytest.mark.parametrize(
+    ("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("simclr", {})]
+)
 def test_deterministic_algorithms_refuse_nothing_and_change_nothing(name: str, params: dict[str, Any]) -> None:
     images = pictures()
     relaxed = view(name, images, **params)
@@ -147,10 +151,19 @@ def test_shifts_reach_every_whole_pixel_up_to_the_share_and_no_further() -> None
 
 
 @pytest.mark.parametrize("name", ["weak", "strong"])
-@pytest.mark.parametrize(("flip", "symmetries", "share"), [("auto", FLIP, 0.5), ("auto", frozenset(), 0), ("on", frozenset(), 0.5), ("off", FLIP, 0)])
-def test_pictures_are_mirrored_only_where_that_keeps_their_meaning(name: str, flip: str, symmetries: frozenset[str], share: float) -> None:
+@pytest.mark.parametrize(
+    ("flip", "symmetries", "share"),
+    [("auto", FLIP, 0.5), ("auto", frozenset(), 0), ("on", frozenset(), 0.5), ("off", FLIP, 0)],
+)
+def test_pictures_are_mirrored_only_where_that_keeps_their_meaning(
+    name: str, flip: str, symmetries: frozenset[str], share: float
+) -> None:
     images = pictures((1000, 1, 6, 6))
-    still: dict[str, Any] = {"translate": 0, "flip": flip, **({"policy": "none", "cutout": 0} if name == "strong" else {})}
+    still: dict[str, Any] = {
+        "translate": 0,
+        "flip": flip,
+        **({"policy": "none", "cutout": 0} if name == "strong" else {}),
+    }
     seen = view(name, images, symmetries=symmetries, **still)
     mirrored = (seen == images.flip(3) / 255).flatten(1).all(1)
     kept = (seen == images / 255).flatten(1).all(1)
@@ -166,7 +179,19 @@ def test_pictures_are_mirrored_only_where_that_keeps_their_meaning(name: str, fl
 def test_magnitude_0_changes_nothing(name: str, interpolation: str) -> None:
     images = pictures()
     others = tuple(set(OPERATIONS) - {name})
-    assert torch.equal(view("strong", images, without=others, magnitude=0, cutout=0, translate=0, flip="off", interpolation=interpolation), images / 255)
+    assert torch.equal(
+        view(
+            "strong",
+            images,
+            without=others,
+            magnitude=0,
+            cutout=0,
+            translate=0,
+            flip="off",
+            interpolation=interpolation,
+        ),
+        images / 255,
+    )
 
 
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"identity"}))
@@ -228,7 +253,10 @@ def test_operations_left_out_are_never_drawn_and_identity_does_not_take_their_pl
 def test_an_unknown_operation_in_without_is_refused_in_one_sentence() -> None:
     with pytest.raises(ConfigError) as refused:
         Strong.Params(without=("solarise",))
-    known = "auto_contrast, brightness, color, contrast, equalize, identity, posterize, rotate, sharpness, shear_x, shear_y, solarize, translate_x, translate_y"
+    known = (
+        "auto_contrast, brightness, color, contrast, equalize, identity, posterize, rotate, sharpness, shear_x,"
+        " shear_y, solarize, translate_x, translate_y"
+    )
     assert str(refused.value) == f"without names 'solarise', which is no operation: choose among {known}."
 
 
@@ -249,7 +277,11 @@ def test_a_sample_is_worked_on_alone() -> None:
     for row in range(64):
         one = slice(row, row + 1)
         crop = Crop(draw.crop.down[one], draw.crop.right[one], draw.crop.flip[one])
-        alone = Draw(crop, Plan(draw.plan.operations[one], draw.plan.amounts[one]), Hole(draw.hole.top[one], draw.hole.left[one], draw.hole.side))
+        alone = Draw(
+            crop,
+            Plan(draw.plan.operations[one], draw.plan.amounts[one]),
+            Hole(draw.hole.top[one], draw.hole.left[one], draw.hole.side),
+        )
         assert torch.equal(made.apply(images[one], alone)[0], together[row])
 
 
@@ -262,7 +294,12 @@ def test_a_turned_corner_comes_in_black() -> None:
 
 def test_a_quarter_turn_is_counterclockwise() -> None:
     image = torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8).view(1, 1, 2, 2)
-    assert warp(image, Plan(np.array([[CODE["rotate"]]]), np.array([[90.0]])), "nearest").flatten().tolist() == [2, 4, 1, 3]
+    assert warp(image, Plan(np.array([[CODE["rotate"]]]), np.array([[90.0]])), "nearest").flatten().tolist() == [
+        2,
+        4,
+        1,
+        3,
+    ]
 
 
 def test_color_does_nothing_to_grey_pictures() -> None:
@@ -272,7 +309,9 @@ def test_color_does_nothing_to_grey_pictures() -> None:
 
 
 def test_a_folded_plan_refuses_what_no_matrix_can_do() -> None:
-    with pytest.raises(ValueError, match="sharpness, posterize, solarize, equalize, hue cannot be folded into a matrix"):
+    with pytest.raises(
+        ValueError, match="sharpness, posterize, solarize, equalize, hue cannot be folded into a matrix"
+    ):
         recolor_folded(pictures((1, 3, 8, 8)), Plan(np.array([[CODE["equalize"]]]), np.zeros((1, 1))))
 
 
@@ -328,7 +367,11 @@ def test_each_setting_changes_the_view(name: str, changes: dict[str, Any]) -> No
 
 def test_the_settings_above_are_all_there_are() -> None:
     operations = {"policy", "operations", "magnitude", "rotate", "shear", "shift", "without", "color", "interpolation"}
-    tested = {"plain": set(), "weak": {"translate", "flip", "rotate"}, "strong": {"translate", "flip", "cutout"} | operations}
+    tested = {
+        "plain": set(),
+        "weak": {"translate", "flip", "rotate"},
+        "strong": {"translate", "flip", "cutout"} | operations,
+    }
     for name, fields in tested.items():
         params: type[RecipeParams] = recipes[name].Params
         assert set(params.model_fields) - {"name"} == fields

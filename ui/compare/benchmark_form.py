@@ -23,7 +23,12 @@ def race(runs: list[Run]) -> list[str] | None:
     """The form of a race; returns the ids of the runs that it has just started."""
     shelf = catalog()
     titles = run_titles(runs)
-    base_id = st.selectbox("Pictures, labels, network and steps as in", list(titles), format_func=lambda run_id: titles[run_id], key="race_base")
+    base_id = st.selectbox(
+        "Pictures, labels, network and steps as in",
+        list(titles),
+        format_func=lambda run_id: titles[run_id],
+        key="race_base",
+    )
     base = next(run for run in runs if run.id == base_id).config
     kind = (base["data"].get("labels") or {}).get("kind")
     if base["data"]["name"] not in shelf["datasets"]:
@@ -32,18 +37,41 @@ def race(runs: list[Run]) -> list[str] | None:
     fitting = [
         name
         for name, method in shelf["methods"].items()
-        if kind in method["supervision"] and not method["transfers"] and (method["backbones"] is None or base["backbone"]["name"] in method["backbones"])
+        if kind in method["supervision"]
+        and not method["transfers"]
+        and (method["backbones"] is None or base["backbone"]["name"] in method["backbones"])
     ]
     first = [name for name in dict.fromkeys(("supervised", base["method"]["name"])) if name in fitting]
     left, middle, right = st.columns([3, 2, 2])
-    methods = left.multiselect("Methods", fitting, first, format_func=lambda name: shelf["methods"][name]["title"], key=f"race_methods_{base_id}")
+    methods = left.multiselect(
+        "Methods",
+        fitting,
+        first,
+        format_func=lambda name: shelf["methods"][name]["title"],
+        key=f"race_methods_{base_id}",
+    )
     labels: list[int | None] = [None]
     if kind == "few":
         mine = int(base["data"]["labels"]["per_class"])
         labels = list(
-            middle.multiselect("Labels per class", sorted({*_BUDGETS, mine}), [mine], key=f"race_labels_{base_id}", help="Several make a curve of accuracy against labels.")
+            middle.multiselect(
+                "Labels per class",
+                sorted({*_BUDGETS, mine}),
+                [mine],
+                key=f"race_labels_{base_id}",
+                help="Several make a curve of accuracy against labels.",
+            )
         )
-    seeds = int(right.segmented_control("Seeds", [1, 3, 5], default=1, key="race_seeds", help="Each seed draws other labels, the same ones for every method.") or 1)
+    seeds = int(
+        right.segmented_control(
+            "Seeds",
+            [1, 3, 5],
+            default=1,
+            key="race_seeds",
+            help="Each seed draws other labels, the same ones for every method.",
+        )
+        or 1
+    )
     wanted = list(itertools.product(labels, range(seeds), methods))
     if not wanted:
         st.caption("Choose at least one method" + (" and one number of labels." if kind == "few" else "."))
@@ -52,8 +80,18 @@ def race(runs: list[Run]) -> list[str] | None:
         st.caption(f"{len(wanted)} runs are more than one click starts; at most {_MANY}.")
         return None
     took = next(run for run in runs if run.id == base_id).status.seconds
-    st.caption(f"They train one after the other. If each takes as long as that run, all take {theme.duration(took * len(wanted))}." if took else "They train one after the other.")
-    if not st.button(f"Start {len(wanted)} run{'' if len(wanted) == 1 else 's'}", key="race_start", type="primary", icon=":material/flag:"):
+    st.caption(
+        "They train one after the other. If each takes as long as that run, all take"
+        f" {theme.duration(took * len(wanted))}."
+        if took
+        else "They train one after the other."
+    )
+    if not st.button(
+        f"Start {len(wanted)} run{'' if len(wanted) == 1 else 's'}",
+        key="race_start",
+        type="primary",
+        icon=":material/flag:",
+    ):
         return None
     with mistakes(), st.spinner("Starting …"):
         configs = [entered(base, method, count, seed) for count, seed, method in wanted]
@@ -64,11 +102,18 @@ def race(runs: list[Run]) -> list[str] | None:
 
 
 def entered(base: Config, method: str, per_class: int | None, seed: int) -> Config:
-    """The base's pictures, network and steps with another method at its own settings, and the draw of labels that belongs to the seed."""
+    """The base's pictures, network and steps with another method at its own settings, and the draw of labels that
+    belongs to the seed.
+    """
     config = (
         base
         if method == base["method"]["name"]
-        else {**catalog()["defaults"][f"{method}/{base['data']['name']}"], "data": base["data"], "backbone": base["backbone"], "budget": base["budget"]}
+        else {
+            **catalog()["defaults"][f"{method}/{base['data']['name']}"],
+            "data": base["data"],
+            "backbone": base["backbone"],
+            "budget": base["budget"],
+        }
     )
     changes: Config = {"name": "", "seed": base["seed"] + seed}
     if seed:  # the base's own draw of labels is for its own seed

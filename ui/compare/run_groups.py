@@ -17,16 +17,30 @@ from ui.style import colors as theme
 _SAID = 2  # differing settings that a name is given to tell it from another
 
 
-def told_apart(names: Sequence[str], of: Sequence[Run], alike: Sequence[str] = ("seed", "data.split_seed")) -> list[str]:
-    """Names of their own: to equal ones is added in which settings their runs differ, but for those in `alike`, or a number where in none."""
+def told_apart(
+    names: Sequence[str], of: Sequence[Run], alike: Sequence[str] = ("seed", "data.split_seed")
+) -> list[str]:
+    """Names of their own: to equal ones is added in which settings their runs differ, but for those in `alike`, or a
+    number where in none.
+    """
     found = list(names)
     for name in {name for name in names if list(names).count(name) > 1}:
         mine = [place for place, other in enumerate(names) if other == name]
-        rows = {key: values for key, values in differing([settings(of[place]) for place in mine]).items() if key not in alike}
+        rows = {
+            key: values
+            for key, values in differing([settings(of[place]) for place in mine]).items()
+            if key not in alike
+        }
         for number, place in enumerate(mine):
-            said = [f"{word} {as_text(values[number])}" for word, values in zip(last_words(list(rows)), rows.values(), strict=True)][:_SAID]
+            said = [
+                f"{word} {as_text(values[number])}"
+                for word, values in zip(last_words(list(rows)), rows.values(), strict=True)
+            ][:_SAID]
             found[place] = ", ".join([name, *said])
-    return [name if found.count(name) == 1 else f"{name} ({found[: place + 1].count(name)})" for place, name in enumerate(found)]
+    return [
+        name if found.count(name) == 1 else f"{name} ({found[: place + 1].count(name)})"
+        for place, name in enumerate(found)
+    ]
 
 
 def legend_names(chosen: list[Run]) -> dict[str, str]:
@@ -53,12 +67,16 @@ def grouped(chosen: list[Run]) -> list[list[Run]]:
     """Runs that differ in their seed alone stand together. A repeated seed counts once."""
     groups: dict[str, dict[tuple[int, int], Run]] = {}
     for run in chosen:
-        groups.setdefault(without_seeds(settings(run)), {})[run.config["seed"], run.config["data"].get("split_seed")] = run
+        groups.setdefault(without_seeds(settings(run)), {})[
+            run.config["seed"], run.config["data"].get("split_seed")
+        ] = run
     return [list(found.values()) for found in groups.values()]
 
 
 def settings(run: Run) -> dict[str, Any]:
-    """The run's config, and what was changed while it trained: such a run is no repetition of one that was left alone."""
+    """The run's config, and what was changed while it trained: such a run is no repetition of one that was left
+    alone.
+    """
     changes = [f"{change.key} = {change.value} at step {change.step}" for change in run.folder.changes()]
     return {**run.config, **({"changed while it trained": changes} if changes else {})}
 
@@ -73,5 +91,14 @@ def as_csv(chosen: list[Run]) -> str:
     writer = csv.writer(out)
     writer.writerow(["run", "name", "seed", "state", "seconds", *names])
     for run in chosen:
-        writer.writerow([run.id, run_name(run), run.config["seed"], run.status.state, run.status.seconds, *(run.status.metrics.get(name, "") for name in names)])
+        writer.writerow(
+            [
+                run.id,
+                run_name(run),
+                run.config["seed"],
+                run.status.state,
+                run.status.seconds,
+                *(run.status.metrics.get(name, "") for name in names),
+            ]
+        )
     return out.getvalue()

@@ -1,4 +1,6 @@
-"""Pictures in rows, each a button: 60 of them in one component, where 60 st.image would take several times as long and could not be clicked."""
+"""Pictures in rows, each a button: 60 of them in one component, where 60 st.image would take several times as long and
+could not be clicked.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ _CSS = """
   font: inherit; font-size: 12px; line-height: 1.3; color: var(--st-text-color); border-radius: 6px;
 }
 .fewlab-gallery img {
-  display: block; box-sizing: border-box; width: calc(var(--thumb) + 6px); height: calc(var(--thumb) + 6px); object-fit: contain;
+  display: block; box-sizing: border-box; object-fit: contain;
+  width: calc(var(--thumb) + 6px); height: calc(var(--thumb) + 6px);
   border: 3px solid transparent; border-radius: 6px; background: var(--st-secondary-background-color);
 }
 .fewlab-gallery img.tiny { image-rendering: pixelated; }
@@ -42,7 +45,8 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True)
 class GalleryItem:
-    """One picture: the id a click returns, a data URI from `picture_uri`, caption lines (shown as text whatever they hold), and a border.
+    """One picture: the id a click returns, a data URI from `picture_uri`, caption lines (shown as text whatever they
+    hold), and a border.
 
     border is a CSS color; because color alone must not carry meaning, say the same in a line or with border_style.
     """
@@ -62,9 +66,11 @@ def gallery(
     selected: int | None = None,
     on_click: Callable[[], None] | None = None,
 ) -> int | None:
-    """Show `items`; a click runs the script (or fragment) again and returns the id of the clicked picture, once, else None.
+    """Show `items`; a click runs the script (or fragment) again and returns the id of the clicked picture, once, else
+    None.
 
-    thumb: the side of a picture in screen pixels; smaller pictures are enlarged with visible pixels. selected: the id that stands out.
+    thumb: the side of a picture in screen pixels; smaller pictures are enlarged with visible pixels. selected: the id
+    that stands out.
     """
     data = {"items": [asdict(item) for item in items], "thumb": thumb, "selected": selected}
     result = _component(data=data, key=key, on_clicked_change=on_click or _nothing)

@@ -1,6 +1,8 @@
-"""A plotly figure that survives refreshes: zoom, hidden legend entries and drags stay while new points arrive every second.
+"""A plotly figure that survives refreshes: zoom, hidden legend entries and drags stay while new points arrive every
+second.
 
-st.plotly_chart mounts its figure anew at every change of data. Here one element stays and Plotly.react redraws it; see live_figure.js.
+st.plotly_chart mounts its figure anew at every change of data. Here one element stays and Plotly.react redraws it; see
+live_figure.js.
 """
 
 from __future__ import annotations
@@ -33,17 +35,28 @@ def live_figure(
     on_click: Callable[[], None] | None = None,
     selectable: bool = False,
 ) -> dict[str, Any] | None:
-    """Draw `figure` (from ui.figures.curves; JSON values only, no NaN), or bring the one already drawn under `key` up to date.
+    """Draw `figure` (from ui.figures.curves; JSON values only, no NaN), or bring the one already drawn under `key` up
+    to date.
 
-    revision: what the figure is about, such as the run id. While it stays the same, so do the person's zoom and hidden legend entries; the zoom
-    also when the page is left and opened again in the same tab. An unchanged figure is not drawn again.
-    clickable: a click on a point or cell runs the script (or fragment) again and returns {"x", "y", "customdata"} of it, once.
-    selectable: points can be surrounded by a lasso or a box; returns {"selected": [first entry of each point's customdata]}, once.
-    Raises ValueError or TypeError if the figure has a value JSON does not know. Needs ui.components.plotly_script.write_script() at the start of the app.
+    revision: what the figure is about, such as the run id. While it stays the same, so do the person's zoom and hidden
+    legend entries; the zoom also when the page is left and opened again in the same tab. An unchanged figure is not
+    drawn again. clickable: a click on a point or cell runs the script (or fragment) again and returns {"x", "y",
+    "customdata"} of it, once. selectable: points can be surrounded by a lasso or a box; returns {"selected": [first
+    entry of each point's customdata]}, once. Raises ValueError or TypeError if the figure has a value JSON does not
+    know. Needs ui.components.plotly_script.write_script() at the start of the app.
     """
-    # Written out here, because the component would turn a NaN into a broken figure and an array into its printed form, without a word.
+    # Written out here, because the component would turn a NaN into a broken figure and an array into its printed form,
+    # without a word.
     written = json.dumps(figure, allow_nan=False, separators=(",", ":"))
-    data = {"figure": written, "key": key, "revision": revision, "height": height, "clickable": clickable, "selectable": selectable, "script": script_url()}
+    data = {
+        "figure": written,
+        "key": key,
+        "revision": revision,
+        "height": height,
+        "clickable": clickable,
+        "selectable": selectable,
+        "script": script_url(),
+    }
     result = _component(data=data, key=key, on_clicked_change=on_click or _nothing, on_selected_change=_nothing)
     if selectable and result.selected is not None:
         return {"selected": result.selected}
@@ -52,8 +65,15 @@ def live_figure(
 
 
 def preload_figures() -> None:
-    """Let the browser load plotly while a person still reads: the first figure on another page then stands a second sooner. Draws nothing."""
-    _component(data={"figure": None, "script": script_url()}, key="preload_figures", on_clicked_change=_nothing, on_selected_change=_nothing)
+    """Let the browser load plotly while a person still reads: the first figure on another page then stands a second
+    sooner. Draws nothing.
+    """
+    _component(
+        data={"figure": None, "script": script_url()},
+        key="preload_figures",
+        on_clicked_change=_nothing,
+        on_selected_change=_nothing,
+    )
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """Plotly's script, from the installed package, where the browser can load it: nothing comes from a network.
 
-Streamlit serves the folder static/ beside the app's main script when server.enableStaticServing is on. The 4.8 MB file is copied once per plotly
-version. Plotly itself is not imported: its folder and version are all that is needed.
+Streamlit serves the folder static/ beside the app's main script when server.enableStaticServing is on. The 4.8 MB file
+is copied once per plotly version. Plotly itself is not imported: its folder and version are all that is needed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ def script_url() -> str:
 
 
 def write_script(folder: Path = STATIC) -> str:
-    """Put the script of the installed plotly into `folder`, unless it is there already; scripts of other versions go. Returns script_url().
+    """Put the script of the installed plotly into `folder`, unless it is there already; scripts of other versions go.
+    Returns script_url().
 
-    To be called when the app starts. Another server starting at the same moment does no harm: the file appears whole or not at all.
+    To be called when the app starts. Another server starting at the same moment does no harm: the file appears whole or
+    not at all.
     """
-    mimetypes.add_type("text/javascript", ".js")  # on Windows the registry may say text/plain, and browsers refuse such a script
+    mimetypes.add_type(
+        "text/javascript", ".js"
+    )  # on Windows the registry may say text/plain, and browsers refuse such a script
     target = folder / script_name()
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)

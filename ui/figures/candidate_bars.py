@@ -17,6 +17,15 @@ def bars(weights: Sequence[tuple[str, float]]) -> str:
     for number, (name, weight) in enumerate(weights):
         x = number * (place + _GAP)
         drawn.append(f'<rect x="{x:.1f}" y="18" width="{place:.1f}" height="14" rx="2" fill="{MUTED}" opacity="0.25"/>')
-        drawn.append(f'<rect x="{x:.1f}" y="18" width="{place * min(max(weight, 0.0), 1.0):.1f}" height="14" rx="2" fill="{RIGHT}"/>')
-        drawn.append(f'<text x="{x:.1f}" y="12" font-size="11" font-family="sans-serif" fill="{MUTED}">{escape(name[:12])} {percent(weight)}</text>')
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}">{"".join(drawn)}</svg>'
+        drawn.append(
+            f'<rect x="{x:.1f}" y="18" width="{place * min(max(weight, 0.0), 1.0):.1f}" height="14" rx="2"'
+            f' fill="{RIGHT}"/>'
+        )
+        drawn.append(
+            f'<text x="{x:.1f}" y="12" font-size="11" font-family="sans-serif" fill="{MUTED}">{escape(name[:12])}'
+            f" {percent(weight)}</text>"
+        )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}"'
+        f' height="{_HEIGHT}">{"".join(drawn)}</svg>'
+    )

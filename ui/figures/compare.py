@@ -1,4 +1,6 @@
-"""Figures of several runs: bands over seeds, accuracy against labels, parallel coordinates. Pure functions like those of ui.figures.curves."""
+"""Figures of several runs: bands over seeds, accuracy against labels, parallel coordinates. Pure functions like those
+of ui.figures.curves.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,14 @@ def bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_tit
             "legendgroup": f"band-{number}",
         }
         if band.runs > 1:
-            traces.append({**together, "name": plain(f"{name}, lowest"), "uid": uid("low", name), "y": numbers(np.asarray(band.low, np.float64))})
+            traces.append(
+                {
+                    **together,
+                    "name": plain(f"{name}, lowest"),
+                    "uid": uid("low", name),
+                    "y": numbers(np.asarray(band.low, np.float64)),
+                }
+            )
             traces.append(
                 {
                     **together,
@@ -48,7 +57,13 @@ def bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_tit
         words = f"{name} ({band.runs} seed{'' if band.runs == 1 else 's'})"
         line = {"color": color, "width": 2, "dash": dash(number)}
         tip = "%{fullData.name}: %{y:.1%}<extra></extra>" if percent else "%{fullData.name}: %{y:.4~g}<extra></extra>"
-        mean = {"name": plain(words), "uid": uid("mean", name), "y": numbers(np.asarray(band.mean, np.float64)), "line": line, "hovertemplate": tip}
+        mean = {
+            "name": plain(words),
+            "uid": uid("mean", name),
+            "y": numbers(np.asarray(band.mean, np.float64)),
+            "line": line,
+            "hovertemplate": tip,
+        }
         traces.append({"type": "scatter", "mode": "lines", "x": band.steps, "legendgroup": f"band-{number}", **mean})
     figure = framed(traces, title, "step", y_title)
     figure["layout"]["hovermode"] = "x unified"
@@ -58,7 +73,9 @@ def bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_tit
 
 
 def budgets(title: str, named: Sequence[tuple[str, Sequence[BudgetPoint]]]) -> Figure:
-    """Accuracy against labels per class, on an axis where each doubling is as wide; the range over seeds as bars of error."""
+    """Accuracy against labels per class, on an axis where each doubling is as wide; the range over seeds as bars of
+    error.
+    """
     traces = []
     for number, (name, points) in enumerate(named):
         traces.append(
@@ -84,15 +101,19 @@ def budgets(title: str, named: Sequence[tuple[str, Sequence[BudgetPoint]]]) -> F
         )
     figure = framed(traces, title, "labels per class", "test accuracy")
     ticks = sorted({point.per_class for _, points in named for point in points})
-    figure["layout"]["xaxis"].update({"type": "log", "tickvals": ticks, "ticktext": [theme.count(tick) for tick in ticks]})
+    figure["layout"]["xaxis"].update(
+        {"type": "log", "tickvals": ticks, "ticktext": [theme.count(tick) for tick in ticks]}
+    )
     figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS})
     return figure
 
 
 def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuracies: Sequence[float]) -> Figure:
-    """One line for each run through its settings to its accuracy, which also colors it. settings: (name, one value for each run).
+    """One line for each run through its settings to its accuracy, which also colors it. settings: (name, one value for
+    each run).
 
-    Numbers keep their order on an axis of their own; words, truth values and settings that a run lacks stand one above the other.
+    Numbers keep their order on an axis of their own; words, truth values and settings that a run lacks stand one above
+    the other.
     """
     dimensions: list[dict[str, Any]] = []
     for name, (_, values) in zip(last_words([key for key, _ in settings]), settings, strict=True):
@@ -102,8 +123,17 @@ def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuraci
         words = [theme.NOTHING if value is None else str(value) for value in values]
         order = sorted(set(words))
         texts = [plain(shortened(word, 18)) for word in order]
-        dimensions.append({"label": plain(shortened(name, 16)), "values": [order.index(word) for word in words], "tickvals": list(range(len(order))), "ticktext": texts})
-    dimensions.append({"label": "test accuracy", "values": [round(float(value), 6) for value in accuracies], "tickformat": ".1%"})
+        dimensions.append(
+            {
+                "label": plain(shortened(name, 16)),
+                "values": [order.index(word) for word in words],
+                "tickvals": list(range(len(order))),
+                "ticktext": texts,
+            }
+        )
+    dimensions.append(
+        {"label": "test accuracy", "values": [round(float(value), 6) for value in accuracies], "tickformat": ".1%"}
+    )
     # From dark blue to orange: told apart by every kind of sight, and by lightness alone.
     scale = [[0, "#123A6B"], [0.5, "#0087C3"], [1, "#FFA500"]]
     line = {"color": [round(float(value), 6) for value in accuracies], "colorscale": scale, "showscale": False}

@@ -1,4 +1,6 @@
-"""Figures of what a run left on disk: classes, calibration, the life of one picture. Pure functions like those of ui.figures.curves."""
+"""Figures of what a run left on disk: classes, calibration, the life of one picture. Pure functions like those of
+ui.figures.curves.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +16,60 @@ from ui.style import colors as theme
 _HATCHED = {"size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)"}
 
 
-def class_counts(title: str, classes: Sequence[str], counts: npt.ArrayLike, shares: npt.ArrayLike, share_means: str) -> Figure:
+def class_counts(
+    title: str, classes: Sequence[str], counts: npt.ArrayLike, shares: npt.ArrayLike, share_means: str
+) -> Figure:
     """One bar per class in the class's own color, and a line where all would be alike. counts: int [K].
 
     shares: float [K] or NaN, shown with the bar when it is pointed at; share_means: what they are, in words.
     """
     values, parts = np.asarray(counts), np.asarray(shares, np.float64)
     if values.shape != (len(classes),) or parts.shape != values.shape:
-        raise ValueError(f"counts and shares must have one entry per class ({len(classes)}), but have the shapes {list(values.shape)} and {list(parts.shape)}")
+        raise ValueError(
+            f"counts and shares must have one entry per class ({len(classes)}), but have the shapes"
+            f" {list(values.shape)} and {list(parts.shape)}"
+        )
     hover = f"%{{customdata[1]}}: %{{y:,d}}<br>{plain(share_means)}: %{{customdata[2]}}<extra></extra>"
     figure = _class_bars(title, classes, values.tolist(), parts, "pseudo-labels", hover, "pictures")
-    figure["table"] = table(["class", "pictures", share_means], zip(classes, values.tolist(), numbers(parts), strict=True))
+    figure["table"] = table(
+        ["class", "pictures", share_means], zip(classes, values.tolist(), numbers(parts), strict=True)
+    )
     layout = figure["layout"]
     layout["yaxis"]["rangemode"] = "tozero"
     if values.sum():
         even = float(values.sum() / len(classes))
-        layout["shapes"] = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": even, "y1": even, "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"}}]
+        layout["shapes"] = [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "yref": "y",
+                "y0": even,
+                "y1": even,
+                "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"},
+            }
+        ]
         layout["annotations"] = [
-            {"xref": "paper", "x": 1, "xanchor": "right", "yref": "y", "y": even, "yanchor": "bottom", "text": "if all got as many", "showarrow": False, "font": {"size": 11}}
+            {
+                "xref": "paper",
+                "x": 1,
+                "xanchor": "right",
+                "yref": "y",
+                "y": even,
+                "yanchor": "bottom",
+                "text": "if all got as many",
+                "showarrow": False,
+                "font": {"size": 11},
+            }
         ]
     return figure
 
 
 def class_shares(title: str, classes: Sequence[str], shares: npt.ArrayLike, share_means: str) -> Figure:
-    """One bar per class from 0 to 100 %, in the class's own color. shares: float [K], NaN where there is nothing to take a share of."""
+    """One bar per class from 0 to 100 %, in the class's own color. shares: float [K], NaN where there is nothing to
+    take a share of.
+    """
     parts = np.asarray(shares, np.float64)
     hover = f"%{{customdata[1]}}: %{{customdata[2]}} {plain(share_means)}<extra></extra>"
     figure = _class_bars(title, classes, numbers(parts), parts, share_means, hover, "share")
@@ -46,7 +78,15 @@ def class_shares(title: str, classes: Sequence[str], shares: npt.ArrayLike, shar
     return figure
 
 
-def _class_bars(title: str, classes: Sequence[str], heights: Sequence[float | None], shares: npt.NDArray[np.float64], name: str, hover: str, y_title: str) -> Figure:
+def _class_bars(
+    title: str,
+    classes: Sequence[str],
+    heights: Sequence[float | None],
+    shares: npt.NDArray[np.float64],
+    name: str,
+    hover: str,
+    y_title: str,
+) -> Figure:
     """customdata of a bar: its class as a number and by name, and its share in words."""
     bars = {
         "type": "bar",
@@ -55,7 +95,10 @@ def _class_bars(title: str, classes: Sequence[str], heights: Sequence[float | No
         "x": list(range(len(classes))),
         "y": list(heights),
         "marker": {"color": [theme.class_color(k) for k in range(len(classes))]},
-        "customdata": [[k, plain(called), theme.percent(float(share))] for k, (called, share) in enumerate(zip(classes, shares, strict=True))],
+        "customdata": [
+            [k, plain(called), theme.percent(float(share))]
+            for k, (called, share) in enumerate(zip(classes, shares, strict=True))
+        ],
         "hovertemplate": hover,
     }
     figure = framed([bars], title, "", y_title)
@@ -63,7 +106,14 @@ def _class_bars(title: str, classes: Sequence[str], heights: Sequence[float | No
     layout["showlegend"] = False
     shown = range(0, len(classes), max(1, -(-len(classes) // 24)))  # as many names as can be read
     names = shortened_apart(classes, 12)
-    layout["xaxis"].update({"tickvals": list(shown), "ticktext": [plain(names[k]) for k in shown], "showgrid": False, "range": [-0.6, len(classes) - 0.4]})
+    layout["xaxis"].update(
+        {
+            "tickvals": list(shown),
+            "ticktext": [plain(names[k]) for k in shown],
+            "showgrid": False,
+            "range": [-0.6, len(classes) - 0.4],
+        }
+    )
     return figure
 
 
@@ -81,14 +131,31 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
             "uid": uid("reliability", name),
             "customdata": [
                 [f"{low:.2f}–{high:.2f}", int(count), theme.percent(float(sure))]
-                for low, high, count, sure in zip(bins.edges[:-1][there], bins.edges[1:][there], bins.count[there], bins.confidence[there], strict=True)
+                for low, high, count, sure in zip(
+                    bins.edges[:-1][there],
+                    bins.edges[1:][there],
+                    bins.count[there],
+                    bins.confidence[there],
+                    strict=True,
+                )
             ],
-            "hovertemplate": "confidence %{customdata[0]}: %{y:.1%} right, %{customdata[2]} sure, %{customdata[1]:,d} pictures<extra></extra>",
+            "hovertemplate": (
+                "confidence %{customdata[0]}: %{y:.1%} right, %{customdata[2]} sure, %{customdata[1]:,d}"
+                " pictures<extra></extra>"
+            ),
             "y": numbers(bins.accuracy[there].astype(np.float64)),
         }
         if number == 0:
             marker = {"color": color, "opacity": 0.75}
-            traces.append({**about, "type": "bar", "x": middles[there].round(6).tolist(), "width": widths[there].round(6).tolist(), "marker": marker})
+            traces.append(
+                {
+                    **about,
+                    "type": "bar",
+                    "x": middles[there].round(6).tolist(),
+                    "width": widths[there].round(6).tolist(),
+                    "marker": marker,
+                }
+            )
         else:
             line = {"color": color, "width": 2, "dash": "dash"}
             traces.append(
@@ -105,9 +172,20 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
     rows = [
         [name, float(low), float(high), int(count), *numbers(np.array([sure, right], np.float64))]
         for name, bins, _, _ in tables
-        for low, high, count, sure, right in zip(bins.edges[:-1], bins.edges[1:], bins.count, bins.confidence, bins.accuracy, strict=True)
+        for low, high, count, sure, right in zip(
+            bins.edges[:-1], bins.edges[1:], bins.count, bins.confidence, bins.accuracy, strict=True
+        )
     ]
-    diagonal = {"type": "line", "xref": "x", "yref": "y", "x0": 0, "x1": 1, "y0": 0, "y1": 1, "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"}}
+    diagonal = {
+        "type": "line",
+        "xref": "x",
+        "yref": "y",
+        "x0": 0,
+        "x1": 1,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"},
+    }
     figure = framed(traces, title, "confidence", "share right")
     figure["table"] = table(columns, rows)
     figure["layout"]["shapes"] = [diagonal]
@@ -117,8 +195,17 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
     return figure
 
 
-def biography(steps: npt.ArrayLike, confidence: npt.ArrayLike, labels: npt.ArrayLike, classes: Sequence[str], threshold: float | None, title: str) -> Figure:
-    """One picture through the evaluations: how sure the model was, each point in the color of the class it was taken for. All arrays [E]."""
+def biography(
+    steps: npt.ArrayLike,
+    confidence: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    classes: Sequence[str],
+    threshold: float | None,
+    title: str,
+) -> Figure:
+    """One picture through the evaluations: how sure the model was, each point in the color of the class it was taken
+    for. All arrays [E].
+    """
     at, sure, taken = np.asarray(steps), np.asarray(confidence, np.float64), np.asarray(labels)
     line = {
         "type": "scatter",
@@ -141,7 +228,11 @@ def biography(steps: npt.ArrayLike, confidence: npt.ArrayLike, labels: npt.Array
                 "uid": uid("taken-for", str(k)),
                 "x": at[mine].tolist(),
                 "y": numbers(sure[mine]),
-                "marker": {"color": theme.class_color(k), "size": 9, "symbol": ("circle", "square", "diamond", "triangle-up", "x", "cross")[len(traces) % 6]},
+                "marker": {
+                    "color": theme.class_color(k),
+                    "size": 9,
+                    "symbol": ("circle", "square", "diamond", "triangle-up", "x", "cross")[len(traces) % 6],
+                },
                 "hovertemplate": "step %{x:,d}: %{fullData.name}, %{y:.1%} sure<extra></extra>",
             }
         )
@@ -151,9 +242,28 @@ def biography(steps: npt.ArrayLike, confidence: npt.ArrayLike, labels: npt.Array
     layout["yaxis"].update({"range": [0, 1.05], **PERCENT_TICKS})
     if threshold is not None:
         layout["shapes"] = [
-            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": threshold, "y1": threshold, "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"}}
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "yref": "y",
+                "y0": threshold,
+                "y1": threshold,
+                "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"},
+            }
         ]
         layout["annotations"] = [
-            {"xref": "paper", "x": 0, "xanchor": "left", "yref": "y", "y": threshold, "yanchor": "top", "text": f"τ = {threshold:.2f}", "showarrow": False, "font": {"size": 11}}
+            {
+                "xref": "paper",
+                "x": 0,
+                "xanchor": "left",
+                "yref": "y",
+                "y": threshold,
+                "yanchor": "top",
+                "text": f"τ = {threshold:.2f}",
+                "showarrow": False,
+                "font": {"size": 11},
+            }
         ]
     return figure

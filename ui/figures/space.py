@@ -19,7 +19,9 @@ _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
 
 @dataclass(frozen=True)
 class Coloring:
-    """What the colors of N points mean. groups: int64 [N], places in names and paints; or values: float [N] from 0 to 1, NaN where there is none, without groups."""
+    """What the colors of N points mean. groups: int64 [N], places in names and paints; or values: float [N] from 0 to
+    1, NaN where there is none, without groups.
+    """
 
     title: str
     groups: NDArray[np.int64] | None = None
@@ -29,9 +31,16 @@ class Coloring:
 
 
 def scatter(
-    points: NDArray[np.float32], ids: NDArray[np.int64], labeled: NDArray[np.bool_], tips: Sequence[str], coloring: Coloring, title: str, chosen: Sequence[int] | None = None
+    points: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    labeled: NDArray[np.bool_],
+    tips: Sequence[str],
+    coloring: Coloring,
+    title: str,
+    chosen: Sequence[int] | None = None,
 ) -> Figure:
-    """points: [N, 2 or 3]; ids [N] come back from a click or lasso. labeled: bool [N], drawn as large diamonds. tips: [N], what a point says when it is pointed at.
+    """points: [N, 2 or 3]; ids [N] come back from a click or lasso. labeled: bool [N], drawn as large diamonds. tips:
+    [N], what a point says when it is pointed at.
 
     chosen: ids that stand out while all others fade; None fades nothing.
     """
@@ -40,11 +49,17 @@ def scatter(
     picked = np.isin(ids, np.asarray(chosen, np.int64)) if chosen is not None else None
     split: list[tuple[str, NDArray[np.bool_], dict[str, Any]]] = []
     if coloring.groups is not None:
-        split = [(name, coloring.groups == k, {"color": paint}) for k, (name, paint) in enumerate(zip(coloring.names, coloring.paints, strict=True))]
+        split = [
+            (name, coloring.groups == k, {"color": paint})
+            for k, (name, paint) in enumerate(zip(coloring.names, coloring.paints, strict=True))
+        ]
     elif coloring.values is not None:
         bar = {"title": {"text": plain(coloring.title)}, "thickness": 12, "tickformat": ".0%"}
         there = np.isfinite(coloring.values)
-        split = [("no answer", ~there, {"color": theme.UNKNOWN}), (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar})]
+        split = [
+            ("no answer", ~there, {"color": theme.UNKNOWN}),
+            (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar}),
+        ]
     # In a cube plotly fades no single points: there those that were not chosen are drawn apart, paler.
     layers = [None] if picked is None or flat else [~picked, picked]
     entered: set[str] = set()  # names that have their entry in the legend
@@ -89,7 +104,15 @@ def scatter(
     figure = framed(traces, title, "", "")
     layout = figure["layout"]
     if many:
-        layout["legend"] = {"orientation": "v", "xref": "paper", "x": 1.01, "xanchor": "left", "yref": "paper", "y": 1, "yanchor": "top"}
+        layout["legend"] = {
+            "orientation": "v",
+            "xref": "paper",
+            "x": 1.01,
+            "xanchor": "left",
+            "yref": "paper",
+            "y": 1,
+            "yanchor": "top",
+        }
     if flat:
         layout["dragmode"] = "lasso"
         for axis in ("xaxis", "yaxis"):

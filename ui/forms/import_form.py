@@ -1,4 +1,6 @@
-"""Pictures that must be read first, a person's own or a downloaded set: upload, progress, cancel, and the report of what was read."""
+"""Pictures that must be read first, a person's own or a downloaded set: upload, progress, cancel, and the report of
+what was read.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +44,21 @@ class _Import:
 
 
 def own_pictures(data: Data, key: str) -> Data:
-    """An upload beside the path: the zip is kept under its content's hash beside the runs, and the path points there."""
-    uploaded = st.file_uploader("Or upload a zip with one folder of pictures per class", type=["zip"], max_upload_size=LARGEST_UPLOAD, key=f"{key}_zip")
+    """An upload beside the path: the zip is kept under its content's hash beside the runs, and the path points
+    there.
+    """
+    uploaded = st.file_uploader(
+        "Or upload a zip with one folder of pictures per class",
+        type=["zip"],
+        max_upload_size=LARGEST_UPLOAD,
+        key=f"{key}_zip",
+    )
     if uploaded is None:
         return data
     kept: dict[str, str] = st.session_state.setdefault("uploads_kept", {})
-    if not Path(kept.get(uploaded.file_id, "")).is_file():  # a large archive is read and hashed once, not with every click
+    if not Path(
+        kept.get(uploaded.file_id, "")
+    ).is_file():  # a large archive is read and hashed once, not with every click
         content = uploaded.getvalue()
         path = lab().store.root / ".uploads" / f"{hashlib.sha256(content).hexdigest()[:16]}.zip"
         if not path.exists():
@@ -73,7 +84,10 @@ def prepared(data: Data) -> bool:
     if not any(field.get("place") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
         return True  # it lies nowhere: the engine makes it or brings it
     running: dict[str, _Import] = st.session_state.setdefault("imports", {})
-    name = json.dumps({part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")}, sort_keys=True)
+    name = json.dumps(
+        {part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")},
+        sort_keys=True,
+    )
     found = running.get(name)
     if found is not None and not found.future.done():
         _progress(found)
@@ -121,7 +135,10 @@ def _progress(found: _Import) -> None:
         if found.future.done():
             st.rerun()
         done, total = found.done()
-        st.progress(done / total if total else 0.0, text=f"Reading: {theme.count(done)} of {theme.count(total)}" if total else "Looking at what is there ...")
+        st.progress(
+            done / total if total else 0.0,
+            text=f"Reading: {theme.count(done)} of {theme.count(total)}" if total else "Looking at what is there ...",
+        )
         if st.button("Cancel", key="train_import_cancel", width="stretch"):
             found.cancel()
 
@@ -133,11 +150,18 @@ def _report(report: dict[str, Any] | None) -> None:
         return
     skipped = sum(report["skipped"].values())
     st.caption(
-        f"Read {theme.count(report['read'])} pictures of {len(report['training'])} classes in {theme.duration(report['seconds'])}"
+        f"Read {theme.count(report['read'])} pictures of {len(report['training'])} classes in"
+        f" {theme.duration(report['seconds'])}"
         + (f"; {theme.count(skipped)} left out." if skipped else ".")
         + ("" if report["own_test"] else " A fifth of each class is kept for the test.")
     )
     if skipped:
         with st.expander("What was left out, and why"):
-            st.dataframe([{"why": reason, "files": count} for reason, count in report["skipped"].items()], hide_index=True, width="stretch")
-            st.dataframe([{"file": name, "why": why} for name, why in report["names"]], hide_index=True, width="stretch")
+            st.dataframe(
+                [{"why": reason, "files": count} for reason, count in report["skipped"].items()],
+                hide_index=True,
+                width="stretch",
+            )
+            st.dataframe(
+                [{"file": name, "why": why} for name, why in report["names"]], hide_index=True, width="stretch"
+            )

@@ -9,10 +9,13 @@ import streamlit as st
 Schema = dict[str, Any]
 
 
-def settings(schema: Schema, values: dict[str, Any], key: str, *, advanced: bool | None = None, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+def settings(
+    schema: Schema, values: dict[str, Any], key: str, *, advanced: bool | None = None, skip: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Widgets for the properties of a JSON schema, filled from `values`; returns the values as they are now set.
 
-    advanced: only settings that are (True) or are not (False) marked advanced; None: all. key: prefix of the widgets' keys.
+    advanced: only settings that are (True) or are not (False) marked advanced; None: all. key: prefix of the widgets'
+    keys.
     """
     result = dict(values)
     for name, field in schema["properties"].items():
@@ -27,7 +30,9 @@ def label(name: str, field: Schema) -> str:
     """A setting in plain words, its paper's symbol beside it: "Threshold τ"."""
     words = {"lr": "learning rate", "per_class": "labels per class"}.get(name, name.replace("_", " "))
     text = words if words.isupper() else words[0].upper() + words[1:]
-    return " ".join(part for part in (text, field.get("symbol"), f"({field['unit']})" if field.get("unit") else None) if part)
+    return " ".join(
+        part for part in (text, field.get("symbol"), f"({field['unit']})" if field.get("unit") else None) if part
+    )
 
 
 def has_widget(field: Schema) -> bool:
@@ -52,8 +57,14 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
     if field.get("type") == "array":
         options = field.get("items", {}).get("enum")
         if options:
-            return st.multiselect(title, options, list(value or ()), key=key, help=text, format_func=lambda o: str(o).replace("_", " "))
-        return [part.strip() for part in st.text_input(title, ", ".join(value or ()), key=key, help=text).split(",") if part.strip()]
+            return st.multiselect(
+                title, options, list(value or ()), key=key, help=text, format_func=lambda o: str(o).replace("_", " ")
+            )
+        return [
+            part.strip()
+            for part in st.text_input(title, ", ".join(value or ()), key=key, help=text).split(",")
+            if part.strip()
+        ]
     return st.text_input(title, str(value or ""), key=key, help=text, max_chars=field.get("maxLength"))
 
 
@@ -65,7 +76,15 @@ def _number(title: str, field: Schema, value: Any, key: str, text: str | None, o
     low, high = (kind(bound) if bound is not None else None for bound in (low, high))
     shown: dict[str, Any] = {"key": key, "help": text}
     if optional:
-        return st.number_input(title, low, high, value=kind(value) if value is not None else None, step=kind(1), placeholder=field.get("empty"), **shown)
+        return st.number_input(
+            title,
+            low,
+            high,
+            value=kind(value) if value is not None else None,
+            step=kind(1),
+            placeholder=field.get("empty"),
+            **shown,
+        )
     if (
         low is not None
         and high is not None

@@ -1,4 +1,6 @@
-"""Which run a page looks at: the URL first, else what this tab looked at last, else nothing; written back to the URL."""
+"""Which run a page looks at: the URL first, else what this tab looked at last, else nothing; written back to the
+URL.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ GHOST = "train_ghost"
 
 
 def current_run() -> Run | None:
-    """The run of this page, also after a refresh, in a second tab or from a shared link. A run that is gone is said so in one sentence."""
+    """The run of this page, also after a refresh, in a second tab or from a shared link. A run that is gone is said so
+    in one sentence.
+    """
     wanted = st.query_params.get("run") or st.session_state.get(_KEY)
     if wanted is None:
         return None
@@ -49,7 +53,9 @@ def open_page(page: str, run_id: str | None = None) -> None:
 
 
 def watch_new_run(run_id: str, before: str | None) -> None:
-    """Make a run that was just started the tab's run; the one looked at until then, if any, stays behind its curves as the ghost."""
+    """Make a run that was just started the tab's run; the one looked at until then, if any, stays behind its curves as
+    the ghost.
+    """
     if before is not None:
         st.session_state[GHOST] = before
     choose_run(run_id)
@@ -78,7 +84,9 @@ def pick_run(runs: list[Run], label: str = "Run") -> Run | None:
     if current is not None and current.id not in ids:
         st.caption(f"{plain(run_name(current))} has nothing for this page, so another run is shown.")
     titles = run_titles(runs)
-    chosen = st.selectbox(label, ids, index=index, format_func=lambda run_id: titles[run_id], key=f"pick_{label}_{ids[index]}")
+    chosen = st.selectbox(
+        label, ids, index=index, format_func=lambda run_id: titles[run_id], key=f"pick_{label}_{ids[index]}"
+    )
     # A stand-in for a current run that is not among them does not become the current one by itself.
     if current is None or current.id in ids or chosen != ids[index]:
         choose_run(chosen)

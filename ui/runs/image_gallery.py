@@ -13,7 +13,9 @@ from ui.style import colors as theme
 
 
 class Shown(NamedTuple):
-    """A picture by its sample id, its true class (-1 unknown), the class it was taken for (-1 none), and what else stands under it."""
+    """A picture by its sample id, its true class (-1 unknown), the class it was taken for (-1 none), and what else
+    stands under it.
+    """
 
     id: int
     truth: int
@@ -21,7 +23,9 @@ class Shown(NamedTuple):
     lines: tuple[str, ...] = ()
 
 
-def picture_gallery(inside: Inside, shown: Sequence[Shown], key: str, *, selected: int | None = None, thumb: int = 64) -> int | None:
+def picture_gallery(
+    inside: Inside, shown: Sequence[Shown], key: str, *, selected: int | None = None, thumb: int = 64
+) -> int | None:
     """Returns the id of a picture that was clicked, once, else None."""
     if inside.pictures is None:
         st.caption("The pictures themselves are not on this machine.")
@@ -34,5 +38,13 @@ def picture_gallery(inside: Inside, shown: Sequence[Shown], key: str, *, selecte
         name = names[one.taken] if one.taken >= 0 else names[one.truth] if one.truth >= 0 else "unknown"
         verdict = "" if not judged else "✓ " if right else f"✗ is {names[one.truth]}, not "
         border = theme.UNKNOWN if not judged else theme.RIGHT if right else theme.WRONG
-        items.append(GalleryItem(one.id, picture_uri(inside.pixels(one.id)), (verdict + name, *one.lines), border, "dashed" if judged and not right else "solid"))
+        items.append(
+            GalleryItem(
+                one.id,
+                picture_uri(inside.pixels(one.id)),
+                (verdict + name, *one.lines),
+                border,
+                "dashed" if judged and not right else "solid",
+            )
+        )
     return gallery(items, key=key, thumb=thumb, selected=selected)

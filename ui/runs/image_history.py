@@ -16,8 +16,12 @@ from ui.style import colors as theme
 _GUESSES, _NEAREST = 3, 6  # that are named of one evaluation; labeled pictures beside it
 
 
-def biography(inside: Inside, sample: int, part: str, step: int, key: str, *, threshold: float | None = None, narrow: bool = False) -> None:
-    """Nothing if the picture is not in all evaluations. step: the evaluation whose answer is spelled out. narrow: one below the other."""
+def biography(
+    inside: Inside, sample: int, part: str, step: int, key: str, *, threshold: float | None = None, narrow: bool = False
+) -> None:
+    """Nothing if the picture is not in all evaluations. step: the evaluation whose answer is spelled out. narrow: one
+    below the other.
+    """
     lives = inside.lives(part)
     if inside.pictures is None or sample not in lives.ids:
         return
@@ -31,22 +35,41 @@ def biography(inside: Inside, sample: int, part: str, step: int, key: str, *, th
         st.markdown(_answer(inside, sample, part, step))
         if threshold is not None:
             crossed = lives.crossed(at, threshold)
-            st.markdown(f"At or above τ = {threshold:.2f} from step **{theme.count(crossed)}** to the end." if crossed is not None else f"Below τ = {threshold:.2f} at the end.")
+            st.markdown(
+                f"At or above τ = {threshold:.2f} from step **{theme.count(crossed)}** to the end."
+                if crossed is not None
+                else f"Below τ = {threshold:.2f} at the end."
+            )
         flipped = lives.flipped_at(at)
-        st.markdown("It was never taken for another class than at first." if not flipped else f"Changed its class at step {', '.join(theme.count(step) for step in flipped[:12])}.")
+        st.markdown(
+            "It was never taken for another class than at first."
+            if not flipped
+            else f"Changed its class at step {', '.join(theme.count(step) for step in flipped[:12])}."
+        )
     with right:
         title = "What it was taken for, and how surely"
-        figure = figures_inside.biography(lives.steps, lives.confidence[:, at], lives.labels[:, at], inside.class_names, threshold, title)
+        figure = figures_inside.biography(
+            lives.steps, lives.confidence[:, at], lives.labels[:, at], inside.class_names, threshold, title
+        )
         live_figure(figure, key=f"{key}_life", revision=f"{inside.run.id} {sample}")
         near = inside.nearest_labeled(step, sample, _NEAREST)
         if near:
             st.markdown("The labeled pictures that it looks most like to the network:")
-            truth_of = dict(zip([i for i, _ in near], inside.truth(np.array([i for i, _ in near])).tolist(), strict=True))
-            picture_gallery(inside, [Shown(i, truth_of[i], -1, (f"cosine {cosine:.2f}",)) for i, cosine in near], f"{key}_near", thumb=48)
+            truth_of = dict(
+                zip([i for i, _ in near], inside.truth(np.array([i for i, _ in near])).tolist(), strict=True)
+            )
+            picture_gallery(
+                inside,
+                [Shown(i, truth_of[i], -1, (f"cosine {cosine:.2f}",)) for i, cosine in near],
+                f"{key}_near",
+                thumb=48,
+            )
 
 
 def _answer(inside: Inside, sample: int, part: str, step: int) -> str:
     ids, probabilities = inside.part(step, part)
     row = probabilities[np.flatnonzero(ids == sample)[0]].astype(float)
     likeliest = np.argsort(-row, kind="stable")[:_GUESSES]
-    return f"After step {theme.count(step)}: " + ", ".join(f"{plain(inside.class_names[k])} {theme.percent(row[k])}" for k in likeliest)
+    return f"After step {theme.count(step)}: " + ", ".join(
+        f"{plain(inside.class_names[k])} {theme.percent(row[k])}" for k in likeliest
+    )

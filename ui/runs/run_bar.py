@@ -1,4 +1,6 @@
-"""The line with which every page that looks into a run begins: which run, which evaluation, the same run elsewhere; and what its snapshots hold."""
+"""The line with which every page that looks into a run begins: which run, which evaluation, the same run elsewhere; and
+what its snapshots hold.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
 
 @dataclass(frozen=True)
 class Inside:
-    """One run as the pages look into it: the evaluations it kept, and its pictures, or None where they are not on this machine.
+    """One run as the pages look into it: the evaluations it kept, and its pictures, or None where they are not on this
+    machine.
 
     content: a hash of those pictures; sample ids mean the same in two runs only where it is the same.
     """
@@ -60,21 +63,32 @@ class Inside:
     @property
     def sampled(self) -> int:
         """How many pictures each evaluation kept."""
-        return len(_arrays(self.run.id, self.steps[-1], _written(self.run.folder, self.steps[-1]), self.run.folder)["ids"])
+        return len(
+            _arrays(self.run.id, self.steps[-1], _written(self.run.folder, self.steps[-1]), self.run.folder)["ids"]
+        )
 
     def has_projections(self) -> bool:
         """Whether the last evaluation kept what a projection head makes of the features."""
-        return _keeps(self.run.id, self.steps[-1], _written(self.run.folder, self.steps[-1]), "projections", self.run.folder)
+        return _keeps(
+            self.run.id, self.steps[-1], _written(self.run.folder, self.steps[-1]), "projections", self.run.folder
+        )
 
     def guesses(self, step: int) -> Guesses:
         """What the served network took the unlabeled pictures of the fixed sample for."""
         ids, probabilities = self.part(step, "unlabeled")
-        return Guesses(ids, probabilities.argmax(1), probabilities.max(1), self.truth(ids)) if len(ids) else Guesses(ids, ids, np.zeros(0), ids)
+        return (
+            Guesses(ids, probabilities.argmax(1), probabilities.max(1), self.truth(ids))
+            if len(ids)
+            else Guesses(ids, ids, np.zeros(0), ids)
+        )
 
     def nearest_labeled(self, step: int, sample: int, count: int) -> list[tuple[int, float]]:
         """Ids and cosines of the labeled pictures that the network sees nearest to this one, nearest first."""
         ids, part, features = _features(self.run.id, step, _written(self.run.folder, step), self.run.folder)
-        labeled, mine = np.flatnonzero((part == PARTS.index("labeled")) & (ids != sample)), np.flatnonzero(ids == sample)
+        labeled, mine = (
+            np.flatnonzero((part == PARTS.index("labeled")) & (ids != sample)),
+            np.flatnonzero(ids == sample),
+        )
         if not len(labeled) or not len(mine):
             return []
         cosines = features[labeled] @ features[mine[0]]
@@ -100,17 +114,27 @@ def opened(run: Run) -> Inside:
     content = next((str(event["pictures"]) for event in events if event.get("pictures")), run.id)
     if pictures is not None:
         return Inside(run, steps, pictures, content, pictures.class_names)
-    shape = _arrays(run.id, steps[-1], _written(run.folder, steps[-1]), run.folder).get("probabilities", np.zeros((0, 0))).shape
+    shape = (
+        _arrays(run.id, steps[-1], _written(run.folder, steps[-1]), run.folder)
+        .get("probabilities", np.zeros((0, 0)))
+        .shape
+    )
     return Inside(run, steps, None, content, tuple(f"class {k}" for k in range(shape[1])))
 
 
 def same_pictures(inside: Inside, runs: Sequence[Run]) -> list[Run]:
     """The other runs that learned from the very same pictures, so that their sample ids name the same ones."""
-    return [run for run in runs if run.id != inside.run.id and any(event.get("pictures") == inside.content for event in run.folder.events())]
+    return [
+        run
+        for run in runs
+        if run.id != inside.run.id and any(event.get("pictures") == inside.content for event in run.folder.events())
+    ]
 
 
 def evaluation(inside: Inside, key: str) -> int:
-    """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts where it was before, or at a link's `?step=`, else at the last."""
+    """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts where it
+    was before, or at a link's `?step=`, else at the last.
+    """
     place, playing = f"{key}_step_{inside.run.id}", f"{key}_playing"
     if len(inside.steps) == 1:
         if st.session_state.pop(playing, None):
@@ -130,7 +154,9 @@ def evaluation(inside: Inside, key: str) -> int:
     left, right = st.columns([6, 1], vertical_alignment="bottom")
     step = left.select_slider("Evaluation after step", inside.steps, key=place, format_func=theme.count)
     plays = bool(st.session_state.get(playing))
-    if right.button("Stop" if plays else "Play", key=f"{key}_play", icon=":material/pause:" if plays else ":material/play_arrow:"):
+    if right.button(
+        "Stop" if plays else "Play", key=f"{key}_play", icon=":material/pause:" if plays else ":material/play_arrow:"
+    ):
         st.session_state[playing] = False if plays else "begins"
         if not plays and step == inside.steps[-1]:
             st.session_state[f"{key}_from_start"] = True
@@ -190,7 +216,9 @@ def _arrays(run_id: str, step: int, written: int, _folder: RunFolder) -> dict[st
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _features(run_id: str, step: int, written: int, _folder: RunFolder) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
+def _features(
+    run_id: str, step: int, written: int, _folder: RunFolder
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
     """Ids [n], parts [n] and features [n, D] of length 1."""
     arrays = _folder.snapshot(step, ("ids", "part", "embeddings"))
     if {"ids", "part", "embeddings"} - arrays.keys() or len({len(array) for array in arrays.values()}) > 1:
@@ -205,7 +233,9 @@ def _keeps(run_id: str, step: int, written: int, name: str, _folder: RunFolder) 
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the evaluations …")
-def _lives(run_id: str, stamp: tuple[int, int], part: str, _steps: tuple[int, ...], _classes: int, _folder: RunFolder) -> Biographies:
+def _lives(
+    run_id: str, stamp: tuple[int, int], part: str, _steps: tuple[int, ...], _classes: int, _folder: RunFolder
+) -> Biographies:
     found = {}
     for step in _steps:
         try:
@@ -217,7 +247,9 @@ def _lives(run_id: str, stamp: tuple[int, int], part: str, _steps: tuple[int, ..
     return biographies(list(found), [ids for ids, _ in found.values()], [p for _, p in found.values()])
 
 
-def _of_part(arrays: dict[str, NDArray[Any]], part: str, classes: int) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
+def _of_part(
+    arrays: dict[str, NDArray[Any]], part: str, classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
     if "probabilities" not in arrays:
         return np.zeros(0, np.int64), np.zeros((0, classes), np.float16)
     rows = arrays["part"] == PARTS.index(part)

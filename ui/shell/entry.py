@@ -1,6 +1,7 @@
 """Every page is entered through app.py, also when a link to it is the first thing a server is asked for.
 
-A folder named `pages` makes Streamlit run the page alone, without app.py, until `st.navigation` has been called once in the process.
+A folder named `pages` makes Streamlit run the page alone, without app.py, until `st.navigation` has been called once in
+the process.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ def open_front_door() -> None:
 
 
 def enter() -> None:
-    """Called by each page first: if app.py has not run in this process yet, it runs now, and draws this very page in its frame."""
+    """Called by each page first: if app.py has not run in this process yet, it runs now, and draws this very page in
+    its frame.
+    """
     if not _opened:
         runpy.run_path(str(Path(__file__).resolve().parents[2] / "app.py"), run_name="__main__")
         raise StopException  # st.stop() would also throw away what a person did to the page meanwhile

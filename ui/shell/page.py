@@ -32,7 +32,9 @@ def how_it_works(*paragraphs: str) -> None:
 
 
 def folded(label: str, key: str, icon: str | None = None) -> DeltaGenerator | None:
-    """A part of the page that is made only once it is opened: what is folded away costs the browser nothing. None while it is closed."""
+    """A part of the page that is made only once it is opened: what is folded away costs the browser nothing. None while
+    it is closed.
+    """
     place = st.expander(label, icon=icon, key=key, on_change="rerun")
     return place if place.open else None
 
@@ -53,13 +55,22 @@ def mistakes() -> Iterator[None]:
         st.error(plain(str(error)), icon=":material/error:")
     except OSError as error:
         why = error.strerror or type(error).__name__
-        st.error(plain(f"The checkpoints folder could not be read or written ({why}): check its permissions and the free space."), icon=":material/error:")
+        st.error(
+            plain(
+                f"The checkpoints folder could not be read or written ({why}): check its permissions and the free"
+                " space."
+            ),
+            icon=":material/error:",
+        )
 
 
 def plain(text: str) -> str:
-    """Text from files and people, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line, without spaces at its ends,
-    because `** name **` would show its asterisks."""
-    text = _LINKS.sub("\\g<0>\u2060", " ".join(text.split()))  # markdown finds bare addresses even behind backslashes; a word joiner breaks them unseen
+    """Text from files and people, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line,
+    without spaces at its ends, because `** name **` would show its asterisks.
+    """
+    text = _LINKS.sub(
+        "\\g<0>\u2060", " ".join(text.split())
+    )  # markdown finds bare addresses even behind backslashes; a word joiner breaks them unseen
     for character in "\\`*_{}[]<>()#+-.!|~$:":
         text = text.replace(character, "\\" + character)
     return text

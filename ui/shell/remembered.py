@@ -1,4 +1,6 @@
-"""What a person chose stays chosen until the tab is closed or reloaded, and goes along in a link: Streamlit forgets a widget when its page is left."""
+"""What a person chose stays chosen until the tab is closed or reloaded, and goes along in a link: Streamlit forgets a
+widget when its page is left.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,17 @@ _PLACE, _FOLLOWED = "kept_choices", "links_followed"
 
 
 def kept(key: str, default: T, among: Collection[Any] | None = None) -> T:
-    """What was chosen under `key` before, if anything was and it is still among what can be chosen; else the default. For a widget's first value."""
+    """What was chosen under `key` before, if anything was and it is still among what can be chosen; else the default.
+    For a widget's first value.
+    """
     found = st.session_state.get(_PLACE, {}).get(key, default)
     return found if among is None or found in among else default
 
 
 def keep(key: str, value: Any, stands_in: bool = False) -> None:
-    """Remember a choice. stands_in: it was made by nobody, and what was chosen before, if anything, is kept for where it can be had."""
+    """Remember a choice. stands_in: it was made by nobody, and what was chosen before, if anything, is kept for where
+    it can be had.
+    """
     if not stands_in:
         st.session_state.setdefault(_PLACE, {})[key] = value
 
@@ -32,7 +38,9 @@ def address(link: str, value: Any) -> None:
 
 
 def follow(link: str, key: str, run_id: str, read: Callable[[str], Any]) -> None:
-    """Take over, once in a tab, what the page's address says of this run; `read` raises ValueError on what is no such choice."""
+    """Take over, once in a tab, what the page's address says of this run; `read` raises ValueError on what is no such
+    choice.
+    """
     followed: set[str] = st.session_state.setdefault(_FOLLOWED, set())
     if link in followed:
         return

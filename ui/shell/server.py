@@ -31,7 +31,9 @@ def projector() -> Projector:
 
 @st.cache_resource(show_spinner="Starting the engine …")
 def catalog() -> dict[str, Any]:
-    """Methods, data sets, backbones and presets as plain data; kept beside the runs until the engine's sources change."""
+    """Methods, data sets, backbones and presets as plain data; kept beside the runs until the engine's sources
+    change.
+    """
     file = lab().store.root / ".catalog.json"
     version = sources_hash()
     try:

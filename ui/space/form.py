@@ -41,12 +41,27 @@ def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]
     first, second, third, fourth = st.columns([4, 3, 5, 3], vertical_alignment="bottom")
     run_id = inside.run.id
     method = before("projection", "pca", METHODS, run_id)
-    method = first.segmented_control("Projection", list(METHODS), default=method, format_func=lambda one: METHODS[one], key=f"{_KEY}_method") or "pca"
+    method = (
+        first.segmented_control(
+            "Projection", list(METHODS), default=method, format_func=lambda one: METHODS[one], key=f"{_KEY}_method"
+        )
+        or "pca"
+    )
     dimensions = before("dimensions", 2, (2, 3), run_id)
-    dimensions = second.segmented_control("Space", [2, 3], default=dimensions, format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions") or 2
+    dimensions = (
+        second.segmented_control(
+            "Space", [2, 3], default=dimensions, format_func=lambda count: f"{count}-D", key=f"{_KEY}_dimensions"
+        )
+        or 2
+    )
     offered = [one for one in SOURCES if one != "projections" or inside.has_projections()]
     source: Source = before("of", "embeddings", offered, run_id)
-    source = third.segmented_control("Of", offered, default=source, format_func=lambda one: SOURCES[one], key=f"{_KEY}_source_{len(offered)}") or "embeddings"
+    source = (
+        third.segmented_control(
+            "Of", offered, default=source, format_func=lambda one: SOURCES[one], key=f"{_KEY}_source_{len(offered)}"
+        )
+        or "embeddings"
+    )
     still = source == "pixels" or len(inside.steps) < 2 or dimensions == 3
     through = fourth.toggle(
         "Through time",
@@ -68,9 +83,18 @@ def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]
     keep(f"{_KEY}_settings_{method}", settings)
     keep(f"{_KEY}_sample", sample)
     if through:
-        steps = [inside.steps[i] for i in np.unique(np.linspace(0, len(inside.steps) - 1, min(_FRAMES, len(inside.steps))).astype(int))]
+        steps = [
+            inside.steps[i]
+            for i in np.unique(np.linspace(0, len(inside.steps) - 1, min(_FRAMES, len(inside.steps))).astype(int))
+        ]
     elif len(inside.steps) > 1:
-        step = st.select_slider("Evaluation after step", inside.steps, kept_step(inside), key=f"{_KEY}_step_{inside.run.id}", format_func=theme.count)
+        step = st.select_slider(
+            "Evaluation after step",
+            inside.steps,
+            kept_step(inside),
+            key=f"{_KEY}_step_{inside.run.id}",
+            format_func=theme.count,
+        )
         steps = [keep_step(inside, step)]
     else:
         steps = [inside.steps[-1]]
@@ -80,13 +104,24 @@ def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]
 def details(inside: Inside, settings: dict[str, Any], sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The method's own settings, and which points are drawn."""
     method = settings["method"]
-    skip = {"pca": ("perplexity", "neighbors", "min_dist", "seed"), "umap": ("perplexity",), "tsne": ("neighbors", "min_dist")}[method]
-    changed = forms.settings(ProjectionRequest.model_json_schema(), {**ProjectionRequest().model_dump(), **settings}, f"{_KEY}_{method}", skip=("method", "dimensions", *skip))
+    skip = {
+        "pca": ("perplexity", "neighbors", "min_dist", "seed"),
+        "umap": ("perplexity",),
+        "tsne": ("neighbors", "min_dist"),
+    }[method]
+    changed = forms.settings(
+        ProjectionRequest.model_json_schema(),
+        {**ProjectionRequest().model_dump(), **settings},
+        f"{_KEY}_{method}",
+        skip=("method", "dimensions", *skip),
+    )
     parts = st.multiselect("Pictures", PARTS, sample.get("parts", PARTS), key=f"{_KEY}_parts") or PARTS
     most = min(20_000, -(-inside.sampled // 500) * 500)  # as many as the evaluations kept, in whole steps of the slider
     limit = sample.get("limit", 5_000)
     if most > 500:
         words = "All labeled ones, and of the others each class its share."
-        drawn = st.slider("Points, at most", 500, most, min(limit, most), step=500, key=f"{_KEY}_limit_{most}", help=words)
+        drawn = st.slider(
+            "Points, at most", 500, most, min(limit, most), step=500, key=f"{_KEY}_limit_{most}", help=words
+        )
         limit = drawn if drawn < most else max(limit, most)  # all of these may be fewer than are wanted of another run
     return changed, {"parts": parts, "limit": limit}

@@ -36,7 +36,9 @@ def answers(inside: Inside, step: int) -> tuple[dict[int, int], dict[int, float]
 
 def candidate_counts(inside: Inside) -> dict[int, int]:
     sets = inside.run.folder.candidates()
-    return {} if sets is None else dict(zip(inside.run.folder.split()["pool"].tolist(), sets.sum(1).tolist(), strict=True))
+    return (
+        {} if sets is None else dict(zip(inside.run.folder.split()["pool"].tolist(), sets.sum(1).tolist(), strict=True))
+    )
 
 
 def coloring(inside: Inside, found: Projection, by: str, taken: dict[int, int], sure: dict[int, float]) -> Coloring:
@@ -47,8 +49,16 @@ def coloring(inside: Inside, found: Projection, by: str, taken: dict[int, int], 
     if by == "taken":
         return Coloring("taken for", np.array([taken.get(i, unknown) for i in ids]), names, paints)
     if by == "right":
-        verdict = [2 if truth < 0 or i not in taken else int(taken[i] != truth) for i, truth in zip(ids, found.labels.tolist(), strict=True)]
-        return Coloring("right or wrong", np.array(verdict), ["right", "wrong", "unknown"], [theme.RIGHT, theme.WRONG, theme.UNKNOWN])
+        verdict = [
+            2 if truth < 0 or i not in taken else int(taken[i] != truth)
+            for i, truth in zip(ids, found.labels.tolist(), strict=True)
+        ]
+        return Coloring(
+            "right or wrong",
+            np.array(verdict),
+            ["right", "wrong", "unknown"],
+            [theme.RIGHT, theme.WRONG, theme.UNKNOWN],
+        )
     if by == "confidence":
         return Coloring("confidence", values=np.array([sure.get(i, np.nan) for i in ids]))
     if by == "part":
@@ -70,5 +80,9 @@ def tips(inside: Inside, found: Projection, taken: dict[int, int], sure: dict[in
     lines = []
     for i, truth, part in zip(found.ids.tolist(), found.labels.tolist(), found.part.tolist(), strict=True):
         answer = f"<br>taken for {names[taken[i]]}, {theme.percent(sure[i])} sure" if i in taken else ""
-        lines.append(f"picture {i}, {PARTS[part]}<br>" + (f"truly {names[truth]}" if truth >= 0 else "true class unknown") + answer)
+        lines.append(
+            f"picture {i}, {PARTS[part]}<br>"
+            + (f"truly {names[truth]}" if truth >= 0 else "true class unknown")
+            + answer
+        )
     return lines

@@ -1,4 +1,6 @@
-"""One look on all pages: which color a class, a curve or a verdict has, and how a number is written. Pure functions; no Streamlit."""
+"""One look on all pages: which color a class, a curve or a verdict has, and how a number is written. Pure functions; no
+Streamlit.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,21 @@ from typing import Literal
 
 Dash = Literal["solid", "dash", "dot", "dashdot"]
 
-# Found by search: among colors visible on white and on Streamlit's dark background, these keep the largest smallest distance (OKLab) under
-# normal sight and simulated protanopia, deuteranopia and tritanopia. Okabe and Ito's eight, on the same scale, hold two that nearly coincide.
-CLASS_COLORS = ("#0087C3", "#FFA500", "#2D8700", "#FF002D", "#9600A5", "#00D2A5", "#783C1E", "#D2B4FF", "#FF2DFF", "#000FFF")
+# Found by search: among colors visible on white and on Streamlit's dark background, these keep the largest smallest
+# distance (OKLab) under normal sight and simulated protanopia, deuteranopia and tritanopia. Okabe and Ito's eight, on
+# the same scale, hold two that nearly coincide.
+CLASS_COLORS = (
+    "#0087C3",
+    "#FFA500",
+    "#2D8700",
+    "#FF002D",
+    "#9600A5",
+    "#00D2A5",
+    "#783C1E",
+    "#D2B4FF",
+    "#FF2DFF",
+    "#000FFF",
+)
 
 # Verdicts and curves: blue against orange differs for every kind of sight; text, dash or hatching always says the same.
 RIGHT, WRONG, UNKNOWN, MUTED = "#0087C3", "#E06000", "#8A8F9C", "#808495"
@@ -40,10 +54,11 @@ PERCENT_COLUMN = "%.1f %%"  # of a table's column of numbers from 0 to 100, whic
 
 
 def class_color(index: int) -> str:
-    """The color of class `index` (0, 1, ...) on every page, as "#RRGGBB". It depends on nothing else, so adding a class recolors none.
+    """The color of class `index` (0, 1, ...) on every page, as "#RRGGBB". It depends on nothing else, so adding a class
+    recolors none.
 
-    Ten are fixed; the rest goes around the hues by the golden angle and through three lightnesses, so that neighbors differ in both. Beyond ten,
-    color alone cannot tell classes apart: names stand beside it.
+    Ten are fixed; the rest goes around the hues by the golden angle and through three lightnesses, so that neighbors
+    differ in both. Beyond ten, color alone cannot tell classes apart: names stand beside it.
     """
     if index < 0:
         return UNKNOWN
@@ -124,7 +139,9 @@ def size(number_of_bytes: int | None) -> str:
 
 
 def decimal(value: float | None) -> str:
-    """A number without a unit, a loss for example, with three significant digits: 0.123456 -> "0.123", 12345.6 -> "12,300"."""
+    """A number without a unit, a loss for example, with three significant digits: 0.123456 -> "0.123", 12345.6 ->
+    "12,300".
+    """
     if _missing(value):
         return NOTHING
     assert value is not None
@@ -141,7 +158,20 @@ def date(moment: datetime | float | None) -> str:
     if moment is None:
         return NOTHING
     local = (moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment).astimezone()).astimezone()
-    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # strftime would follow the server's language
+    months = (
+        "Jan",
+        "Feb",
+        "Mar",
+        "Apr",
+        "May",
+        "Jun",
+        "Jul",
+        "Aug",
+        "Sep",
+        "Oct",
+        "Nov",
+        "Dec",
+    )  # strftime would follow the server's language
     return f"{local.day} {months[local.month - 1]} {local.year}, {local:%H:%M}"
 
 

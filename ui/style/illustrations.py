@@ -5,11 +5,27 @@ from __future__ import annotations
 from ui.style.colors import CLASS_COLORS, GREEN, MUTED
 
 A, B = CLASS_COLORS[0], CLASS_COLORS[1]
-_POINTS = ((20, 52), (34, 30), (48, 60), (40, 44), (62, 38), (58, 62), (120, 30), (134, 50), (148, 34), (156, 58), (172, 44), (140, 66))
+_POINTS = (
+    (20, 52),
+    (34, 30),
+    (48, 60),
+    (40, 44),
+    (62, 38),
+    (58, 62),
+    (120, 30),
+    (134, 50),
+    (148, 34),
+    (156, 58),
+    (172, 44),
+    (140, 66),
+)
 
 
 def _svg(content: str, label: str) -> str:
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 84" width="200" height="84"><title>{label}</title>{content}</svg>'
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 84" width="200"'
+        f' height="84"><title>{label}</title>{content}</svg>'
+    )
 
 
 def _dot(x: float, y: float, fill: str, ring: bool = False) -> str:
@@ -20,20 +36,36 @@ def _dot(x: float, y: float, fill: str, ring: bool = False) -> str:
 def _few_labels() -> str:
     dots = "".join(_dot(x, y, A if x < 100 else B) for x, y in _POINTS)
     line = f'<path d="M96 8 C 88 30, 108 54, 98 78" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
-    return _svg(dots + line + _dot(40, 44, A, True) + _dot(148, 34, B, True), "two groups of points, one label each, and the border between the groups")
+    return _svg(
+        dots + line + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+        "two groups of points, one label each, and the border between the groups",
+    )
 
 
 def _labels_alone() -> str:
     dots = "".join(_dot(x, y, MUTED) for x, y in _POINTS)
     line = f'<path d="M52 8 L 136 78" fill="none" stroke="{GREEN}" stroke-width="2.5" stroke-dasharray="5 4"/>'
-    return _svg(dots + line + _dot(40, 44, A, True) + _dot(148, 34, B, True), "the same points, but only the two labeled ones count")
+    return _svg(
+        dots + line + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+        "the same points, but only the two labeled ones count",
+    )
 
 
 def _no_labels() -> str:
     pairs = (((36, 24), (58, 40)), ((30, 60), (54, 66)), ((140, 22), (164, 34)), ((132, 62), (158, 56)))
-    drawn = "".join(f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2.5"/>' + _dot(*a, MUTED) + _dot(*b, MUTED) for a, b in pairs)
-    apart = f'<path d="M80 42 L 116 42 M86 37 L 80 42 L 86 47 M110 37 L 116 42 L 110 47" fill="none" stroke="{MUTED}" stroke-width="2"/>'
-    return _svg(drawn + apart, "pairs of points without labels: the two of a pair belong together, different pairs apart")
+    drawn = "".join(
+        f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2.5"/>'
+        + _dot(*a, MUTED)
+        + _dot(*b, MUTED)
+        for a, b in pairs
+    )
+    apart = (
+        f'<path d="M80 42 L 116 42 M86 37 L 80 42 L 86 47 M110 37 L 116 42 L 110 47" fill="none" stroke="{MUTED}"'
+        ' stroke-width="2"/>'
+    )
+    return _svg(
+        drawn + apart, "pairs of points without labels: the two of a pair belong together, different pairs apart"
+    )
 
 
 def _bar(x: float, y: float, width: float, fill: str) -> str:
@@ -41,21 +73,31 @@ def _bar(x: float, y: float, width: float, fill: str) -> str:
 
 
 def _candidates(weights: tuple[tuple[float, float], ...], label: str) -> str:
-    drawn = "".join(_dot(28, y + 6, MUTED) + _bar(50, y, 60 * a, A) + _bar(122, y, 60 * b, B) for y, (a, b) in zip((16, 38, 60), weights, strict=True))
+    drawn = "".join(
+        _dot(28, y + 6, MUTED) + _bar(50, y, 60 * a, A) + _bar(122, y, 60 * b, B)
+        for y, (a, b) in zip((16, 38, 60), weights, strict=True)
+    )
     return _svg(drawn, label)
 
 
 def _several_labels() -> str:
-    return _candidates(((1.0, 0.25), (0.7, 0.5), (0.3, 0.9)), "three points, each with two possible labels of different weight")
+    return _candidates(
+        ((1.0, 0.25), (0.7, 0.5), (0.3, 0.9)), "three points, each with two possible labels of different weight"
+    )
 
 
 def _all_labels() -> str:
-    return _candidates(((1.0, 1.0), (1.0, 1.0), (1.0, 1.0)), "three points, each with two possible labels that count alike")
+    return _candidates(
+        ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0)), "three points, each with two possible labels that count alike"
+    )
 
 
 def _layers(learning: bool) -> str:
     color = GREEN if learning else MUTED
-    return "".join(f'<rect x="{x}" y="{42 - h / 2}" width="16" height="{h}" rx="3" fill="{color}" opacity="{o}"/>' for x, h, o in ((30, 64, 0.45), (56, 52, 0.6), (82, 40, 0.8)))
+    return "".join(
+        f'<rect x="{x}" y="{42 - h / 2}" width="16" height="{h}" rx="3" fill="{color}" opacity="{o}"/>'
+        for x, h, o in ((30, 64, 0.45), (56, 52, 0.6), (82, 40, 0.8))
+    )
 
 
 def _arrow(x: float, y: float, color: str = GREEN) -> str:
@@ -63,44 +105,79 @@ def _arrow(x: float, y: float, color: str = GREEN) -> str:
 
 
 def _a_model() -> str:
-    return _svg(_layers(False) + _arrow(106, 42) + _dot(152, 30, A) + _dot(152, 54, B), "the layers of a network that was trained before, and two new classes behind it")
+    return _svg(
+        _layers(False) + _arrow(106, 42) + _dot(152, 30, A) + _dot(152, 54, B),
+        "the layers of a network that was trained before, and two new classes behind it",
+    )
 
 
 def _frozen() -> str:
     line = f'<path d="M124 18 L 184 66" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
-    points = "".join(_dot(x, y, A if x - 124 > (y - 18) * 1.25 else B) for x, y in ((150, 24), (170, 34), (176, 20), (130, 44), (146, 60), (132, 66)))
-    return _svg(_layers(False) + line + points, "the layers of a network that stay as they are, and a straight border between the points behind them")
+    points = "".join(
+        _dot(x, y, A if x - 124 > (y - 18) * 1.25 else B)
+        for x, y in ((150, 24), (170, 34), (176, 20), (130, 44), (146, 60), (132, 66))
+    )
+    return _svg(
+        _layers(False) + line + points,
+        "the layers of a network that stay as they are, and a straight border between the points behind them",
+    )
 
 
 def _tuned() -> str:
-    return _svg(_layers(True) + _arrow(106, 42) + _dot(152, 30, A) + _dot(152, 54, B), "the layers of a network, all of which go on learning, and two new classes behind it")
+    return _svg(
+        _layers(True) + _arrow(106, 42) + _dot(152, 30, A) + _dot(152, 54, B),
+        "the layers of a network, all of which go on learning, and two new classes behind it",
+    )
 
 
 def _own_answers() -> str:
     sure = {(34, 30), (48, 60), (62, 38), (134, 50), (156, 58), (172, 44)}
     dots = "".join(_dot(x, y, (A if x < 100 else B) if (x, y) in sure else MUTED) for x, y in _POINTS)
-    near = "".join(f'<path d="M{a} {b} L {x} {y}" stroke="{GREEN}" stroke-width="2"/>' for x, y in sorted(sure) for a, b in [(40, 44) if x < 100 else (148, 34)])
-    return _svg(near + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True), "two labeled points, and around them those that the network is sure of and takes the labels for")
+    near = "".join(
+        f'<path d="M{a} {b} L {x} {y}" stroke="{GREEN}" stroke-width="2"/>'
+        for x, y in sorted(sure)
+        for a, b in [(40, 44) if x < 100 else (148, 34)]
+    )
+    return _svg(
+        near + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+        "two labeled points, and around them those that the network is sure of and takes the labels for",
+    )
 
 
 def _two_views() -> str:
     def shape(x: float, y: float, turn: float, opacity: float) -> str:
-        return f'<g transform="rotate({turn} {x + 11} {y + 11})"><rect x="{x}" y="{y}" width="22" height="22" rx="3" fill="{A}" opacity="{opacity}"/></g>'
+        return (
+            f'<g transform="rotate({turn} {x + 11} {y + 11})"><rect x="{x}" y="{y}" width="22" height="22" rx="3"'
+            f' fill="{A}" opacity="{opacity}"/></g>'
+        )
 
     picture = shape(16, 31, 0, 1)
     weak = f'<path d="M44 36 L 66 24" stroke="{MUTED}" stroke-width="2"/>' + shape(70, 10, 4, 1)
     strong = f'<path d="M44 48 L 66 60" stroke="{MUTED}" stroke-width="2"/>' + shape(70, 52, 38, 0.45)
     answers = _bar(132, 15, 50, A) + _bar(132, 57, 50, A)
-    ties = _arrow(100, 21, MUTED) + _arrow(100, 63, MUTED) + f'<path d="M157 30 L 157 54 m -5 -6 l 5 6 l 5 -6" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
-    return _svg(picture + weak + strong + answers + ties, "one picture, slightly and strongly changed: what the network says of the first it must say of the second")
+    ties = (
+        _arrow(100, 21, MUTED)
+        + _arrow(100, 63, MUTED)
+        + f'<path d="M157 30 L 157 54 m -5 -6 l 5 6 l 5 -6" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
+    )
+    return _svg(
+        picture + weak + strong + answers + ties,
+        "one picture, slightly and strongly changed: what the network says of the first it must say of the second",
+    )
 
 
 def _ties() -> str:
     lines = "".join(
-        f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2"/>' for a in _POINTS for b in _POINTS if a < b and (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 < 900
+        f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2"/>'
+        for a in _POINTS
+        for b in _POINTS
+        if a < b and (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 < 900
     )
     dots = "".join(_dot(x, y, A if x < 100 else B) for x, y in _POINTS)
-    return _svg(lines + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True), "points tied to their neighbors, and two labels that have spread along the ties")
+    return _svg(
+        lines + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+        "points tied to their neighbors, and two labels that have spread along the ties",
+    )
 
 
 OF_SITUATIONS = {"few": _few_labels(), "none": _no_labels(), "partial": _several_labels(), "model": _a_model()}

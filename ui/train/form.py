@@ -23,7 +23,12 @@ from ui.train.initial_weights import newest_features, start_from
 
 Config = dict[str, Any]
 _CONFIG, _GENERATION = "train_config", "train_generation"
-_KINDS = {"few": "A few of each class", "partial": "Several possible ones each", "all": "All of them: the upper bound", "none": "None"}
+_KINDS = {
+    "few": "A few of each class",
+    "partial": "Several possible ones each",
+    "all": "All of them: the upper bound",
+    "none": "None",
+}
 SITUATIONS = {
     "few": "Few labels, many pictures",
     "none": "No labels",
@@ -40,7 +45,9 @@ def prefill(config: Config) -> None:
 
 
 def with_features(run: Run, method: str | None = None) -> Config:
-    """A config that starts from a run's network, on the same pictures and seed: of `method`, else the run's own if that learns from few labels, else FixMatch."""
+    """A config that starts from a run's network, on the same pictures and seed: of `method`, else the run's own if that
+    learns from few labels, else FixMatch.
+    """
     shelf = catalog()
     about = shelf["methods"][run.config["method"]["name"]]
     few = method is None and "few" in about["supervision"] and not about["fitted"]
@@ -48,15 +55,29 @@ def with_features(run: Run, method: str | None = None) -> Config:
     data = run.config["data"]
     defaults: Config = run.config if few else shelf["defaults"][f"{method}/{data['name']}"]
     labels = data["labels"] if few else defaults["data"]["labels"]
-    return {**defaults, "name": "", "seed": run.config["seed"], "data": {**data, "labels": labels}, "backbone": {**run.config["backbone"], "init": f"run:{run.id}"}}
+    return {
+        **defaults,
+        "name": "",
+        "seed": run.config["seed"],
+        "data": {**data, "labels": labels},
+        "backbone": {**run.config["backbone"], "init": f"run:{run.id}"},
+    }
 
 
 def train_form() -> tuple[Config, DeltaGenerator]:
-    """Draw the form; returns the config as it is set now, and the place in its data part where the labeled pictures go."""
+    """Draw the form; returns the config as it is set now, and the place in its data part where the labeled pictures
+    go.
+    """
     shelf = catalog()
     config: Config = dict(st.session_state.get(_CONFIG) or _own_labels(shelf["presets"]["digits-fixmatch"]["config"]))
     key = form = f"train_{st.session_state.setdefault(_GENERATION, 0)}"
-    have: str = st.selectbox("What do you have?", list(SITUATIONS), list(SITUATIONS).index(situation(config, shelf)), format_func=lambda one: SITUATIONS[one], key=f"{key}_have")
+    have: str = st.selectbox(
+        "What do you have?",
+        list(SITUATIONS),
+        list(SITUATIONS).index(situation(config, shelf)),
+        format_func=lambda one: SITUATIONS[one],
+        key=f"{key}_have",
+    )
     with st.container(border=True):
         st.markdown("**1 · Data**")
         data = _choose("Data set", shelf["datasets"], config["data"]["name"], f"{key}_data")
@@ -69,20 +90,34 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         st.caption(f"Paper: {plain(fitting[method]['paper'])}")
         method_place = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
-        config = _switched(config, shelf["defaults"].get("/".join(before), {}), shelf["defaults"][f"{method}/{data}"], shelf["methods"][method])
+        config = _switched(
+            config,
+            shelf["defaults"].get("/".join(before), {}),
+            shelf["defaults"][f"{method}/{data}"],
+            shelf["methods"][method],
+        )
         if shelf["methods"][method]["transfers"] and config["backbone"].get("init", "random") == "random":
             config["backbone"] = newest_features(data) or config["backbone"]
     key = f"{key}_{method}_{data}"
     with data_place:
         config["data"] = _data(config["data"], shelf, shelf["methods"][method]["supervision"], f"{key}_data", form)
     with method_place:
-        config["method"] = forms.settings(shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False)
+        config["method"] = forms.settings(
+            shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False
+        )
         if (more := folded("More settings", f"{form}_method_more")) is not None:
             with more:
-                config["method"] = forms.settings(shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True)
+                config["method"] = forms.settings(
+                    shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True
+                )
                 for recipe in shelf["methods"][method]["recipes"]:
                     st.markdown(f"*The {recipe} view*")
-                    config["augment"] = {**config["augment"], recipe: forms.settings(shelf["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}")}
+                    config["augment"] = {
+                        **config["augment"],
+                        recipe: forms.settings(
+                            shelf["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}"
+                        ),
+                    }
     with st.container(border=True):
         st.markdown("**3 · Network and budget**")
         fit = shelf["methods"][method]["backbones"]
@@ -93,29 +128,56 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
         if shelf["methods"][method]["transfers"] and config["backbone"].get("init") == "random":
             st.caption("Random weights have learned nothing: train a run first, or name a weights file.")
-        if not str(config["backbone"].get("init", "")).startswith("run:"):  # an earlier run's features bring its network's settings along
-            config["backbone"] = forms.settings(shelf["backbones"][backbone]["schema"], config["backbone"], f"{key}_backbone_{backbone}", skip=("init",))
+        if not str(config["backbone"].get("init", "")).startswith(
+            "run:"
+        ):  # an earlier run's features bring its network's settings along
+            config["backbone"] = forms.settings(
+                shelf["backbones"][backbone]["schema"], config["backbone"], f"{key}_backbone_{backbone}", skip=("init",)
+            )
         fitted = shelf["methods"][method]["fitted"]
-        config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=False, skip=("batch_size",) if fitted else ())
+        config["budget"] = forms.settings(
+            shelf["budget"]["schema"],
+            config["budget"],
+            f"{key}_budget",
+            advanced=False,
+            skip=("batch_size",) if fitted else (),
+        )
         if (more := folded("More settings", f"{form}_budget_more")) is not None:
             with more:
-                config["budget"] = forms.settings(shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True)
+                config["budget"] = forms.settings(
+                    shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True
+                )
                 if not fitted:
                     config["optimizer"] = _optimizer(config["optimizer"], shelf["optimizers"], f"{key}_optimizer")
                 config["hardware"] = forms.settings(shelf["hardware"]["schema"], config["hardware"], f"{key}_hardware")
                 config["seed"] = int(
                     st.number_input(
-                        "Seed", 0, 2**31 - 1, config["seed"], key=f"{key}_seed", help="Decides the first weights, the order and the views, and which pictures are labeled."
+                        "Seed",
+                        0,
+                        2**31 - 1,
+                        config["seed"],
+                        key=f"{key}_seed",
+                        help="Decides the first weights, the order and the views, and which pictures are labeled.",
                     )
                 )
-                config["name"] = st.text_input("Name of the run", config["name"], max_chars=200, key=f"{key}_name", placeholder=automatic_name(config))
+                config["name"] = st.text_input(
+                    "Name of the run",
+                    config["name"],
+                    max_chars=200,
+                    key=f"{key}_name",
+                    placeholder=automatic_name(config),
+                )
     st.session_state[_CONFIG] = config
     return config, pictures_place
 
 
 def _situations(method: Config) -> set[str]:
     """What a person has for whom this method is made."""
-    return {"model"} if method["transfers"] else {"few" if kind in ("few", "all") else kind for kind in method["supervision"]}
+    return (
+        {"model"}
+        if method["transfers"]
+        else {"few" if kind in ("few", "all") else kind for kind in method["supervision"]}
+    )
 
 
 def situation(config: Config, shelf: Config) -> str:
@@ -124,14 +186,22 @@ def situation(config: Config, shelf: Config) -> str:
 
 
 def _own_labels(config: Config) -> Config:
-    """The draw of the labels follows the seed again, unless it was set apart from it: then another seed in the form draws other labels."""
+    """The draw of the labels follows the seed again, unless it was set apart from it: then another seed in the form
+    draws other labels.
+    """
     data = config["data"]
     return {**config, "data": {**data, "split_seed": None}} if data.get("split_seed") == config["seed"] else config
 
 
 def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
     names = list(options)
-    chosen: str = st.selectbox(label, names, names.index(current) if current in names else 0, format_func=lambda name: options[name]["title"], key=key)
+    chosen: str = st.selectbox(
+        label,
+        names,
+        names.index(current) if current in names else 0,
+        format_func=lambda name: options[name]["title"],
+        key=key,
+    )
     st.caption(plain(options[chosen]["summary"]))
     return chosen
 
@@ -139,7 +209,9 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
 def _switched(config: Config, before: Config, defaults: Config, method: Config) -> Config:
     """Another method or data set: its own defaults, but for what a person has set otherwise than the old one's."""
     kept: Config = {part: config[part] for part in ("seed", "hardware", "name")}
-    alike = config["data"]["labels"]["kind"] in method["supervision"]  # from other labels another kind of method learns, with steps and batches of its own
+    alike = (
+        config["data"]["labels"]["kind"] in method["supervision"]
+    )  # from other labels another kind of method learns, with steps and batches of its own
     parts = ("backbone", "budget") if method["fitted"] else ("backbone", "budget", "optimizer")
     changed: Config = {part: config[part] for part in parts if alike and config[part] != before.get(part)}
     switched = {**defaults, **kept, **changed, "data": {**defaults["data"], "split_seed": None}}
@@ -147,7 +219,11 @@ def _switched(config: Config, before: Config, defaults: Config, method: Config) 
         labels = config["data"]["labels"] if alike else defaults["data"]["labels"]
         switched["data"] = {**config["data"], "labels": labels}
         old = before.get("augment", {})
-        mine = {name: recipe for name, recipe in config["augment"].items() if name in defaults["augment"] and recipe != old.get(name)}
+        mine = {
+            name: recipe
+            for name, recipe in config["augment"].items()
+            if name in defaults["augment"] and recipe != old.get(name)
+        }
         switched["augment"] = {**defaults["augment"], **mine}
     return switched
 
@@ -160,17 +236,23 @@ def _data(values: Config, shelf: Config, supervision: list[str], key: str, form:
     kinds = [kind for kind in _KINDS if kind in supervision]
     kind = values["labels"]["kind"]
     if len(kinds) > 1:
-        kind = st.selectbox("Labels", kinds, kinds.index(kind), format_func=lambda kind: _KINDS[kind], key=f"{key}_kind")
+        kind = st.selectbox(
+            "Labels", kinds, kinds.index(kind), format_func=lambda kind: _KINDS[kind], key=f"{key}_kind"
+        )
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
     values = {**values, "labels": forms.settings(shelf["labels"][kind]["schema"], labels, f"{key}_{kind}")}
     if (more := folded("More settings", f"{form}_data_more")) is not None:
         with more:
-            values = forms.settings(schema, values, key, advanced=True if values["name"] == "folder" else None, skip=("labels",))
+            values = forms.settings(
+                schema, values, key, advanced=True if values["name"] == "folder" else None, skip=("labels",)
+            )
     return values
 
 
 def _optimizer(values: Config, optimizers: Config, key: str) -> Config:
-    name: str = st.selectbox("Optimizer", list(optimizers), list(optimizers).index(values["name"]), format_func=str.upper, key=f"{key}_name")
+    name: str = st.selectbox(
+        "Optimizer", list(optimizers), list(optimizers).index(values["name"]), format_func=str.upper, key=f"{key}_name"
+    )
     if name != values["name"]:
         shared = {part: values[part] for part in ("weight_decay", "schedule", "warmup_steps", "ema_decay")}
         values = {"name": name, **shared}
@@ -184,7 +266,9 @@ def _preview(method: str, data: Config, seed: int, root: str) -> dict[str, Any]:
 
 
 def labeled_pictures(config: Config) -> bool:
-    """What the run would learn from: how many of each kind, and the labeled pictures, small. False while they have to be read first."""
+    """What the run would learn from: how many of each kind, and the labeled pictures, small. False while they have to
+    be read first.
+    """
     if not prepared(config["data"]):
         return False
     root = str(lab().store.root)
@@ -201,10 +285,15 @@ def labeled_pictures(config: Config) -> bool:
         return True
     ids = np.asarray(facts["labeled"], dtype=np.int64)
     rows = pictures.rows(ids)
-    order = np.argsort(pictures.labels[rows], kind="stable")[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
+    order = np.argsort(pictures.labels[rows], kind="stable")[
+        np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)
+    ]
     items = [
         GalleryItem(
-            int(ids[i]), picture_uri(np.asarray(pictures.images[rows[i]])), (pictures.class_names[int(pictures.labels[rows[i]])],), theme.class_color(int(pictures.labels[rows[i]]))
+            int(ids[i]),
+            picture_uri(np.asarray(pictures.images[rows[i]])),
+            (pictures.class_names[int(pictures.labels[rows[i]])],),
+            theme.class_color(int(pictures.labels[rows[i]])),
         )
         for i in order
     ]

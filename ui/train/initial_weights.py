@@ -14,11 +14,17 @@ _RANDOM, _PRETRAINED, _FILE = "random", "pretrained", "file:"
 
 
 def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
-    """A choice among what fits this network; returns the backbone's settings with `init`. An earlier run brings its network's other settings along."""
+    """A choice among what fits this network; returns the backbone's settings with `init`. An earlier run brings its
+    network's other settings along.
+    """
     about = catalog()["backbones"][backbone["name"]]
     if not about["learns"]:
         return backbone
-    runs = {f"run:{run.id}": run for run in lab().store.runs() if usable(run) and run.config["backbone"].get("name") == backbone["name"]}
+    runs = {
+        f"run:{run.id}": run
+        for run in lab().store.runs()
+        if usable(run) and run.config["backbone"].get("name") == backbone["name"]
+    }
     current = str(backbone.get("init", _RANDOM))
     options = [_RANDOM, *runs, *([_PRETRAINED] if about["pretrained"] else []), _FILE]
     named = _FILE if current.startswith(_FILE) else current
@@ -34,7 +40,12 @@ def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
         help="Features that an earlier run learned, from pictures alone or from labels, can be worth many labels.",
     )
     if chosen == _FILE:
-        path = st.text_input("Weights file", current.removeprefix(_FILE) if current.startswith(_FILE) else "", key=f"{key}_init_path", placeholder="/path/to/weights.safetensors")
+        path = st.text_input(
+            "Weights file",
+            current.removeprefix(_FILE) if current.startswith(_FILE) else "",
+            key=f"{key}_init_path",
+            placeholder="/path/to/weights.safetensors",
+        )
         return {**backbone, "init": f"{_FILE}{path.strip()}" if path.strip() else _RANDOM}
     if chosen in runs:
         return {**runs[chosen].config["backbone"], "init": chosen}
@@ -42,7 +53,9 @@ def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def newest_features(data: str) -> dict[str, Any] | None:
-    """Backbone settings that start from the newest run of this data set with features to start from; None if there is none."""
+    """Backbone settings that start from the newest run of this data set with features to start from; None if there is
+    none.
+    """
     for run in lab().store.runs():
         if run.config["data"].get("name") == data and usable(run):
             return {**run.config["backbone"], "init": f"run:{run.id}"}

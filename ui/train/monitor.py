@@ -1,4 +1,6 @@
-"""A run as it trains: progress, headline figures, live curves, confidence histogram and the pictures it labeled just now."""
+"""A run as it trains: progress, headline figures, live curves, confidence histogram and the pictures it labeled just
+now.
+"""
 
 from __future__ import annotations
 
@@ -39,17 +41,35 @@ _SHARES: tuple[tuple[str, str, str], ...] = (
     ("embedding/spread", "spread", "Spread of the embedding: near 0 all pictures look alike to it"),
 )
 _TILES: dict[str, tuple[tuple[str, str], ...]] = {
-    "guesses": (("Test accuracy", "test/accuracy"), ("Pseudo-labels used", "mask_rate"), ("Of them right", "pseudo_label/accuracy")),
-    "answers": (("Test accuracy", "test/accuracy"), ("Validation accuracy", "validation/accuracy"), ("Guesses right", "pseudo_label/accuracy")),
-    "partial": (("Test accuracy", "test/accuracy"), ("True candidate on top", "candidates/identified"), ("Ambiguity left", "candidates/ambiguity")),
-    "none": (("1-NN, 1 label per class", "test/knn_1_per_class"), ("1-NN, 5 labels per class", "test/knn_5_per_class"), ("Linear probe, all labels", "test/accuracy")),
+    "guesses": (
+        ("Test accuracy", "test/accuracy"),
+        ("Pseudo-labels used", "mask_rate"),
+        ("Of them right", "pseudo_label/accuracy"),
+    ),
+    "answers": (
+        ("Test accuracy", "test/accuracy"),
+        ("Validation accuracy", "validation/accuracy"),
+        ("Guesses right", "pseudo_label/accuracy"),
+    ),
+    "partial": (
+        ("Test accuracy", "test/accuracy"),
+        ("True candidate on top", "candidates/identified"),
+        ("Ambiguity left", "candidates/ambiguity"),
+    ),
+    "none": (
+        ("1-NN, 1 label per class", "test/knn_1_per_class"),
+        ("1-NN, 5 labels per class", "test/knn_5_per_class"),
+        ("Linear probe, all labels", "test/accuracy"),
+    ),
 }
 _LATEST = 24  # pictures in the gallery of pseudo-labels
 _PAIRS = 6
 
 
 def polling_interval(run: Run) -> float | None:
-    """Seconds between two looks at a run: quick until its first point, then seldom, because every look costs the training some speed."""
+    """Seconds between two looks at a run: quick until its first point, then seldom, because every look costs the
+    training some speed.
+    """
     status = run.status
     if not status.active:
         return None
@@ -79,7 +99,9 @@ class Story:
 
     def latest(self, name: str, step: int | None = None) -> float | None:
         """The last value at or before `step`."""
-        values = [row[name] for row in self.metrics if row.get(name) is not None and (step is None or row["step"] <= step)]
+        values = [
+            row[name] for row in self.metrics if row.get(name) is not None and (step is None or row["step"] <= step)
+        ]
         return values[-1] if values else None
 
     @property
@@ -98,7 +120,9 @@ def _number(value: Any) -> str:
 
 
 def _short(key: str) -> str:
-    return {"method.threshold": "τ", "method.unlabeled_weight": "λ", "optimizer.lr": "η"}.get(key, key.split(".")[-1].replace("_", " "))
+    return {"method.threshold": "τ", "method.unlabeled_weight": "λ", "optimizer.lr": "η"}.get(
+        key, key.split(".")[-1].replace("_", " ")
+    )
 
 
 def progress(status: Status) -> None:
@@ -108,21 +132,33 @@ def progress(status: Status) -> None:
         st.progress(1.0, text=f"{words} · measuring what was learned …")
     elif status.state in ("running", "paused"):
         left = status.seconds / status.step * (status.steps - status.step) if status.step else None
-        more = [words, f"{theme.duration(left)} left" if left is not None else "starting", theme.speed(status.images_per_second) if status.images_per_second else ""]
+        more = [
+            words,
+            f"{theme.duration(left)} left" if left is not None else "starting",
+            theme.speed(status.images_per_second) if status.images_per_second else "",
+        ]
         lead = "Paused · " if status.state == "paused" else ""
         st.progress(min(1.0, status.step / max(1, status.steps)), text=lead + " · ".join(part for part in more if part))
     elif status.state == "queued":
         st.progress(0.0, text="Waiting for its turn …")
     elif status.state == "finished":
-        st.progress(1.0, text=f"Finished: {words} in {theme.duration(status.seconds)} · {theme.speed(status.images_per_second)}")
+        st.progress(
+            1.0, text=f"Finished: {words} in {theme.duration(status.seconds)} · {theme.speed(status.images_per_second)}"
+        )
         if status.reason:
             st.warning(plain(status.reason), icon=":material/hourglass_disabled:")
     elif status.state == "failed":
         st.error(plain(status.reason), icon=":material/error:")
     else:
-        st.progress(min(1.0, status.step / max(1, status.steps)), text=f"{status.state.capitalize()} at {words}. {plain(status.reason)}".strip())
+        st.progress(
+            min(1.0, status.step / max(1, status.steps)),
+            text=f"{status.state.capitalize()} at {words}. {plain(status.reason)}".strip(),
+        )
     if status.state == "running" and time.time() - status.heartbeat > 30:
-        st.warning("Nothing was heard of this run for half a minute: its process may be gone. It goes on after FewLab is started again.")
+        st.warning(
+            "Nothing was heard of this run for half a minute: its process may be gone. It goes on after FewLab is"
+            " started again."
+        )
 
 
 def tiles(story: Story, ghost: Story | None) -> None:
@@ -144,14 +180,30 @@ def tiles(story: Story, ghost: Story | None) -> None:
 
 
 _HELP = {
-    "test/accuracy": "Share of the test pictures that the averaged network gets right. Test pictures are never trained on; do not choose settings by them.",
+    "test/accuracy": (
+        "Share of the test pictures that the averaged network gets right. Test pictures are never trained on; do not"
+        " choose settings by them."
+    ),
     "mask_rate": "Share of the unlabeled pictures of a step whose guess reached the threshold.",
-    "candidates/identified": "Share of the pictures with several candidates whose heaviest one is the true label. The method itself never sees this.",
+    "candidates/identified": (
+        "Share of the pictures with several candidates whose heaviest one is the true label. The method itself never"
+        " sees this."
+    ),
     "candidates/ambiguity": "How undecided the weights still are: 100 % all candidates alike, 0 % one candidate left.",
-    "test/knn_1_per_class": "Each test picture gets the label of its nearest labeled one, with one label per class; mean over five fixed draws.",
-    "test/knn_5_per_class": "Each test picture gets the label of its nearest labeled one, with five labels per class; mean over five fixed draws.",
-    "test/knn_full": "Twenty nearest training pictures vote, all labels known. With so many labels even poor features look good.",
-    "pseudo_label/accuracy": "Of the guesses that were used, the share that is right. The method itself never sees this.",
+    "test/knn_1_per_class": (
+        "Each test picture gets the label of its nearest labeled one, with one label per class; mean over five fixed"
+        " draws."
+    ),
+    "test/knn_5_per_class": (
+        "Each test picture gets the label of its nearest labeled one, with five labels per class; mean over five fixed"
+        " draws."
+    ),
+    "test/knn_full": (
+        "Twenty nearest training pictures vote, all labels known. With so many labels even poor features look good."
+    ),
+    "pseudo_label/accuracy": (
+        "Of the guesses that were used, the share that is right. The method itself never sees this."
+    ),
 }
 
 
@@ -160,20 +212,30 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
     run = story.run
     steps = max(run.status.steps, ghost.run.status.steps if ghost else 0)
     share = next((name for name, _, _ in _SHARES if story.latest(name) is not None), None)
-    (losses, accuracies, shares), (old_losses, old_accuracies, old_shares) = _series(story, share), _series(ghost, share)
+    (losses, accuracies, shares), (old_losses, old_accuracies, old_shares) = (
+        _series(story, share),
+        _series(ghost, share),
+    )
     marks = story.marks
     left, right = st.columns(2)
     with left:
-        left_over = story.latest("change") is not None  # of a fitted method: what is still to be spread, as a share of the start
-        title, unit = ("Left to spread: 0 is at rest", "share") if left_over else ("Loss: what training lowers", "loss (nats)")
+        left_over = (
+            story.latest("change") is not None
+        )  # of a fitted method: what is still to be spread, as a share of the start
+        title, unit = (
+            ("Left to spread: 0 is at rest", "share") if left_over else ("Loss: what training lowers", "loss (nats)")
+        )
         figure = figures.curves(title, unit, losses, old_losses, marks, x_max=steps)
         live_figure(figure, key=f"{key}_loss", revision=run.id, height=280)
     with right:
-        figure = figures.curves("Accuracy: what it is for", "share right", accuracies, old_accuracies, marks, percent=True, x_max=steps)
+        figure = figures.curves(
+            "Accuracy: what it is for", "share right", accuracies, old_accuracies, marks, percent=True, x_max=steps
+        )
         live_figure(figure, key=f"{key}_accuracy", revision=run.id, height=280)
     if unknown := story.latest("unknown"):
         st.caption(
-            f"No chain of neighbors leads from a label to {theme.percent(unknown)} of the pictures: they stay unknown, all classes alike. More neighbors reach more of them."
+            f"No chain of neighbors leads from a label to {theme.percent(unknown)} of the pictures: they stay unknown,"
+            " all classes alike. More neighbors reach more of them."
         )
     if not shares:
         return
@@ -197,21 +259,39 @@ def _series(story: Story | None, share: str | None) -> tuple[list[Series], list[
         return [], [], []
     losses = [(theme.metric_name(name), name, theme.line_color(name), theme.line_dash(name)) for name in _LOSSES]
     accuracies = [(title, name, color, dash) for name, title, color, dash in _ACCURACIES]
-    shares = [(title, name, theme.line_color("mask_rate"), theme.line_dash("loss")) for name, title, _ in _SHARES if name == share]
+    shares = [
+        (title, name, theme.line_color("mask_rate"), theme.line_dash("loss"))
+        for name, title, _ in _SHARES
+        if name == share
+    ]
     if story.latest("test/knn_full") is not None:  # the linear probe at the end is one point and no curve
         accuracies = [one for one in accuracies if "knn" in one[1]]
-    drawn = [[Series(title, *story.column(name), color, dash) for title, name, color, dash in group if story.latest(name) is not None] for group in (losses, accuracies, shares)]
+    drawn = [
+        [
+            Series(title, *story.column(name), color, dash)
+            for title, name, color, dash in group
+            if story.latest(name) is not None
+        ]
+        for group in (losses, accuracies, shares)
+    ]
     return drawn[0], drawn[1], drawn[2]
 
 
 def rank(story: Story, steps: int, key: str) -> None:
     """How many directions an embedding uses: a second figure of collapse."""
     drawn = [Series("directions in use", *story.column("embedding/rank"), theme.GREEN)]
-    live_figure(figures.curves("Rank of the embedding: directions in use", "directions", drawn, x_max=steps), key=f"{key}_rank", revision=story.run.id, height=260)
+    live_figure(
+        figures.curves("Rank of the embedding: directions in use", "directions", drawn, x_max=steps),
+        key=f"{key}_rank",
+        revision=story.run.id,
+        height=260,
+    )
 
 
 def candidate_bars(run: Run, key: str) -> None:
-    """A few pictures with the weights of their candidates at the newest evaluation, the true one marked where it is known."""
+    """A few pictures with the weights of their candidates at the newest evaluation, the true one marked where it is
+    known.
+    """
     found = latest_snapshot(run)
     pictures = pictures_of(run, run.folder.events())
     if found is None or pictures is None or "candidate_weights" not in found[1]:
@@ -219,14 +299,19 @@ def candidate_bars(run: Run, key: str) -> None:
         return
     arrays = found[1]
     several = np.flatnonzero(arrays["candidate_sets"].sum(1) > 1)
-    chosen = several[np.linspace(0, len(several) - 1, min(_BARS, len(several))).astype(int)] if len(several) else several
+    chosen = (
+        several[np.linspace(0, len(several) - 1, min(_BARS, len(several))).astype(int)] if len(several) else several
+    )
     st.markdown("**What it believes of the candidates** (the true one marked ✓)")
     for i in chosen:
         row = int(pictures.rows(arrays["candidate_ids"][i : i + 1])[0])
         truth = int(pictures.labels[row])
         inside = np.flatnonzero(arrays["candidate_sets"][i])
         order = inside[np.argsort(-arrays["candidate_weights"][i][inside].astype(float), kind="stable")][:5]
-        weights = [(pictures.class_names[k] + (" ✓" if k == truth else ""), float(arrays["candidate_weights"][i][k])) for k in order]
+        weights = [
+            (pictures.class_names[k] + (" ✓" if k == truth else ""), float(arrays["candidate_weights"][i][k]))
+            for k in order
+        ]
         left, right = st.columns([1, 6], vertical_alignment="center")
         left.image(picture_uri(np.asarray(pictures.images[row])), width=40)
         right.image(bars(weights), width="stretch")
@@ -267,14 +352,21 @@ def histogram(run: Run, key: str) -> None:
     """How sure the recent guesses were, right and wrong stacked, with the threshold drawn in."""
     found = latest_snapshot(run)
     if found is None or "pseudo_confidence" not in found[1]:
-        st.caption("The confidence histogram appears after the first evaluation." if found is None else "No guess was made between the last two evaluations.")
+        st.caption(
+            "The confidence histogram appears after the first evaluation."
+            if found is None
+            else "No guess was made between the last two evaluations."
+        )
         return
     _, arrays = found
     pictures = pictures_of(run, run.folder.events())
     confidence, labels = arrays["pseudo_confidence"].astype(float), arrays["pseudo_labels"]
     truth = pictures.labels[pictures.rows(arrays["pseudo_ids"])] if pictures is not None else np.full(len(labels), -1)
     edges = np.linspace(0, 1, 21)
-    right, wrong, unknown = (np.histogram(confidence[chosen], edges)[0] for chosen in ((truth == labels), (truth >= 0) & (truth != labels), truth < 0))
+    right, wrong, unknown = (
+        np.histogram(confidence[chosen], edges)[0]
+        for chosen in ((truth == labels), (truth >= 0) & (truth != labels), truth < 0)
+    )
     threshold = float(arrays["pseudo_threshold"][-1]) if "pseudo_threshold" in arrays else None
     figure = figures.confidence_histogram(right, wrong, unknown if unknown.any() else None, edges, threshold)
     live_figure(figure, key=f"{key}_histogram", revision=run.id, height=260)
@@ -289,7 +381,11 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
     step, arrays = found
     if "pseudo_ids" in arrays:
         used = np.flatnonzero(arrays["pseudo_weight"] > 0)[-_LATEST:]
-        st.markdown(f"**Pictures it labeled just now** (step {theme.count(step)})" if len(used) else "**No guess was sure enough yet to be used**")
+        st.markdown(
+            f"**Pictures it labeled just now** (step {theme.count(step)})"
+            if len(used)
+            else "**No guess was sure enough yet to be used**"
+        )
         items = []
         for i in used[np.argsort(-arrays["pseudo_confidence"][used], kind="stable")]:
             row = int(pictures.rows(arrays["pseudo_ids"][i : i + 1])[0])
@@ -297,13 +393,29 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
             verdict = "" if truth < 0 else ("✓ " if truth == label else f"✗ is {pictures.class_names[truth]}, not ")
             border = theme.UNKNOWN if truth < 0 else theme.RIGHT if truth == label else theme.WRONG
             lines = (verdict + pictures.class_names[label], theme.percent(float(arrays["pseudo_confidence"][i])))
-            items.append(GalleryItem(int(i), picture_uri(np.asarray(pictures.images[row])), lines, border, "solid" if truth in (-1, label) else "dashed"))
+            items.append(
+                GalleryItem(
+                    int(i),
+                    picture_uri(np.asarray(pictures.images[row])),
+                    lines,
+                    border,
+                    "solid" if truth in (-1, label) else "dashed",
+                )
+            )
         gallery(items, key=f"{key}_gallery", thumb=56)
-    views = sorted((name for name in arrays if name.startswith("view_") and name != "view_ids"), key=lambda name: (name == "view_strong", name))
+    views = sorted(
+        (name for name in arrays if name.startswith("view_") and name != "view_ids"),
+        key=lambda name: (name == "view_strong", name),
+    )
     if views:
         st.markdown(f"**{_WHAT_VIEWS_ARE.get(tuple(views), _SHOWN_TO_IT)}**")
         items = [
-            GalleryItem(len(views) * i + j, picture_uri(arrays[name][i]), (name.removeprefix("view_").replace("simclr_", "view "),), theme.MUTED)
+            GalleryItem(
+                len(views) * i + j,
+                picture_uri(arrays[name][i]),
+                (name.removeprefix("view_").replace("simclr_", "view "),),
+                theme.MUTED,
+            )
             for i in range(min(_PAIRS, len(arrays[views[0]])))
             for j, name in enumerate(views)
         ]
@@ -313,5 +425,8 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
 _SHOWN_TO_IT = "What the network was shown"
 _WHAT_VIEWS_ARE: dict[tuple[str, ...], str] = {
     ("view_weak", "view_strong"): "The pairs it compared: the weak view gives the label, the strong view must agree",
-    ("view_simclr_1", "view_simclr_2"): "The pairs it compared: two views of one picture must find each other among all others",
+    (
+        "view_simclr_1",
+        "view_simclr_2",
+    ): "The pairs it compared: two views of one picture must find each other among all others",
 }

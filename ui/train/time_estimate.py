@@ -29,7 +29,9 @@ def _measure(key: str, _config: dict[str, Any]) -> _Measured:
 
 
 def _key(config: dict[str, Any]) -> str:
-    cost: dict[str, Any] = {part: value for part, value in config.items() if part not in (*_FREE, "budget", "optimizer")}
+    cost: dict[str, Any] = {
+        part: value for part, value in config.items() if part not in (*_FREE, "budget", "optimizer")
+    }
     cost["batch_size"] = config["budget"]["batch_size"]
     cost["method"] = {name: value for name, value in config["method"].items() if not isinstance(value, float)}
     cost["optimizer"] = config["optimizer"]["name"]
@@ -37,7 +39,9 @@ def _key(config: dict[str, Any]) -> str:
 
 
 def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
-    """One line: about how long the run takes. Measured once per set of settings, and not while a run trains, which both would slow."""
+    """One line: about how long the run takes. Measured once per set of settings, and not while a run trains, which both
+    would slow.
+    """
     key = _key(config)
     # Between Start and the first step the run is still in the queue.
     if key not in _asked() and (lab().current is not None or lab().store.queue()):
@@ -45,7 +49,9 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
         return
     pending: Future[dict[str, float]] | None = st.session_state.get("estimate_pending")
     if key not in _asked() and pending is not None and not pending.done():
-        st.fragment(_after, run_every=0.5)(pending)  # settings that change quickly must not fill the engine with measurements that nobody waits for
+        st.fragment(_after, run_every=0.5)(
+            pending
+        )  # settings that change quickly must not fill the engine with measurements that nobody waits for
         return
     _asked().add(key)
     future = st.session_state["estimate_pending"] = _measure(key, config).future
@@ -77,7 +83,10 @@ def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], ru
     method = catalog()["methods"][config["method"]["name"]]
     about = "At most" if method["fitted"] else "About"  # it ends when nothing moves any more
     probes = " before its final probes" if config["data"]["labels"]["kind"] == "none" else ""
-    st.caption(f"{about} **{theme.duration(seconds * runs)}**{probes} on this machine ({figures['step'] * 1000:.0f} ms a step, measured).")
+    st.caption(
+        f"{about} **{theme.duration(seconds * runs)}**{probes} on this machine ({figures['step'] * 1000:.0f} ms a step,"
+        " measured)."
+    )
 
 
 def _asked() -> set[str]:

@@ -18,11 +18,12 @@ Interpolation = Literal["nearest", "bilinear"]
 
 
 def warp(images: Tensor, plan: Plan, interpolation: Interpolation) -> Tensor:
-    """All geometric operations of each sample, composed in their order; other operations are passed over, samples without any are untouched.
+    """All geometric operations of each sample, composed in their order; other operations are passed over, samples
+    without any are untouched.
 
-    images: uint8 [B, C, H, W]. Returns the same, rounded to whole values; what comes from outside the picture is black. One operation alone
-    equals torchvision's `rotate` about the centre, `affine` with a shear about the top left corner (as in AutoAugment), or `affine` with a
-    translation. Two are resampled once instead of twice.
+    images: uint8 [B, C, H, W]. Returns the same, rounded to whole values; what comes from outside the picture is black.
+    One operation alone equals torchvision's `rotate` about the centre, `affine` with a shear about the top left corner
+    (as in AutoAugment), or `affine` with a translation. Two are resampled once instead of twice.
     """
     rows = plan.rows(GEOMETRY)
     if not rows.size:
@@ -33,8 +34,11 @@ def warp(images: Tensor, plan: Plan, interpolation: Interpolation) -> Tensor:
     return put_rows(images, rows, read(part, matrices, centered(height), centered(width), interpolation))
 
 
-def read(pixels: Tensor, matrices: Floats, down: Floats, across: Floats, interpolation: Interpolation = "bilinear") -> Tensor:
-    """Pixels [B, C, H, W] in 0..255 read at the places where `matrices` [B, 3, 3] put a raster: uint8, rounded, black from outside.
+def read(
+    pixels: Tensor, matrices: Floats, down: Floats, across: Floats, interpolation: Interpolation = "bilinear"
+) -> Tensor:
+    """Pixels [B, C, H, W] in 0..255 read at the places where `matrices` [B, 3, 3] put a raster: uint8, rounded, black
+    from outside.
 
     down: [H] or [B, H], across: [W] or [B, W]: the raster's rows and columns, in pixels from the picture's centre.
     """
@@ -48,12 +52,16 @@ def centered(side: int) -> Floats:
 
 
 def to_bytes(pixels: Tensor) -> Tensor:
-    """Floats in [0, 256) to uint8, cut off below the point. By way of int16: the direct conversion is not vectorized and takes three times as long."""
+    """Floats in [0, 256) to uint8, cut off below the point. By way of int16: the direct conversion is not vectorized
+    and takes three times as long.
+    """
     return pixels.to(torch.int16).to(torch.uint8)
 
 
 def sources(operations: Ints, amounts: Floats, height: int, width: int) -> Floats:
-    """Where a pixel of the result comes from: float64 [B, 3, 3], from (x, y, 1) to (x, y, 1), in pixels from the picture's centre."""
+    """Where a pixel of the result comes from: float64 [B, 3, 3], from (x, y, 1) to (x, y, 1), in pixels from the
+    picture's centre.
+    """
 
     def of(name: str) -> Floats:
         chosen: Floats = amounts * (operations == CODE[name])  # [B, n]
@@ -80,6 +88,10 @@ def _grid(matrices: Floats, down: Floats, across: Floats, like: Tensor) -> Tenso
     pairs: npt.NDArray[Any] = scaled[:, 0] + 1j * scaled[:, 1]  # [B, 3]
     along = pairs[:, :1] * across  # [B, W]
     below = pairs[:, 1:2] * down + pairs[:, 2:]  # [B, H]
-    # A sum of complex numbers lays x and y side by side in one vectorized pass; affine_grid's matrix product takes twenty times as long.
-    total = on_device(along.astype(np.complex64), like)[:, None, :] + on_device(below.astype(np.complex64), like)[:, :, None]
+    # A sum of complex numbers lays x and y side by side in one vectorized pass; affine_grid's matrix product takes
+    # twenty times as long.
+    total = (
+        on_device(along.astype(np.complex64), like)[:, None, :]
+        + on_device(below.astype(np.complex64), like)[:, :, None]
+    )
     return torch.view_as_real(total)

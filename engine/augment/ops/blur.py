@@ -12,9 +12,11 @@ from engine.augment.ops.operation_plan import Floats
 
 
 def blur(images: Tensor, sigma: Floats, kernel: int) -> Tensor:
-    """Convolve with a Gaussian cut off at `kernel` pixels (odd); beyond its edges a picture is reflected. Equals torchvision's but for the last bit.
+    """Convolve with a Gaussian cut off at `kernel` pixels (odd); beyond its edges a picture is reflected. Equals
+    torchvision's but for the last bit.
 
-    images: uint8 [B, C, H, W], sides above kernel / 2. sigma: float64 [B] in pixels; a picture with 0 is left as it is. Returns the same.
+    images: uint8 [B, C, H, W], sides above kernel / 2. sigma: float64 [B] in pixels; a picture with 0 is left as it is.
+    Returns the same.
     """
     rows = np.flatnonzero(sigma > 0)
     if not rows.size or kernel < 2:
@@ -23,8 +25,12 @@ def blur(images: Tensor, sigma: Floats, kernel: int) -> Tensor:
     count, channels, height, width = part.shape
     places = np.arange(kernel) - kernel // 2
     weights = np.exp(-0.5 * (places / sigma[rows, None]) ** 2)  # [R, kernel]
-    bells = on_device((weights / weights.sum(1, keepdims=True)).astype(np.float32), images).repeat_interleave(channels, 0)  # [R * C, kernel]
-    padded = F.pad(part, (kernel // 2,) * 4, mode="reflect").view(1, count * channels, height + kernel - 1, width + kernel - 1)
+    bells = on_device((weights / weights.sum(1, keepdims=True)).astype(np.float32), images).repeat_interleave(
+        channels, 0
+    )  # [R * C, kernel]
+    padded = F.pad(part, (kernel // 2,) * 4, mode="reflect").view(
+        1, count * channels, height + kernel - 1, width + kernel - 1
+    )
     # One group per picture and channel; a column, then a row, is the whole square at a fraction of the price.
     down = F.conv2d(padded, bells[:, None, :, None], groups=count * channels)
     both = F.conv2d(down, bells[:, None, None, :], groups=count * channels)

@@ -1,4 +1,6 @@
-"""Color operations on uint8, every sample with its own: each equals torchvision's at the same parameter, bit for bit on the CPU."""
+"""Color operations on uint8, every sample with its own: each equals torchvision's at the same parameter, bit for bit on
+the CPU.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,16 @@ LUMA = (0.2989, 0.587, 0.114)
 """Weights of red, green and blue in a picture's grey, as in torchvision."""
 
 EQUALIZE_FROM = 256
-"""Pixels a picture must have for `equalize` to do anything: Pillow spreads whole 255ths of the pixels that are not of the brightest value."""
+"""Pixels a picture must have for `equalize` to do anything: Pillow spreads whole 255ths of the pixels that are not of
+the brightest value.
+"""
 
 
 def recolor(images: Tensor, plan: Plan) -> Tensor:
     """The color operations of each sample in their order; other operations are passed over.
 
-    images: uint8 [B, C, H, W], C 1 or 3, not changed. Returns the same. On a GPU the last bit may differ from torchvision's.
+    images: uint8 [B, C, H, W], C 1 or 3, not changed. Returns the same. On a GPU the last bit may differ from
+    torchvision's.
     """
     for rows, amounts, counts in _rounds(plan):
         part = take_rows(images, rows)  # [R, C, H, W]
@@ -32,7 +37,9 @@ def recolor(images: Tensor, plan: Plan) -> Tensor:
             _blend_(part[:blends], amount[:blends], counts)
         places = torch.split(part[blends:], counts[len(BLENDS) :])
         settings = torch.split(amount[blends:], counts[len(BLENDS) :])
-        for pixels, setting, operation in zip(places, settings, (_posterize_, _solarize_, _auto_contrast_, _equalize_, _hue_), strict=True):
+        for pixels, setting, operation in zip(
+            places, settings, (_posterize_, _solarize_, _auto_contrast_, _equalize_, _hue_), strict=True
+        ):
             if pixels.shape[0]:
                 operation(pixels, setting)
         images = put_rows(images, rows, part)
@@ -40,7 +47,8 @@ def recolor(images: Tensor, plan: Plan) -> Tensor:
 
 
 def _rounds(plan: Plan) -> Iterator[tuple[Ints, npt.NDArray[np.float32], list[int]]]:
-    """First each sample's first color operation, then each sample's second, ...: (rows [R], amounts float32 [R], how many of each of COLORS).
+    """First each sample's first color operation, then each sample's second, ...: (rows [R], amounts float32 [R], how
+    many of each of COLORS).
 
     Within a round, rows are sorted by operation, so that each operation works on one slice.
     """
@@ -60,12 +68,15 @@ def _rounds(plan: Plan) -> Iterator[tuple[Ints, npt.NDArray[np.float32], list[in
 
 
 def _blend_(pixels: Tensor, factor: Tensor, counts: list[int]) -> None:
-    """Brightness, contrast, color and sharpness, in this order of rows: factor * picture + (1 - factor) * (black, mean grey, grey, blurred)."""
+    """Brightness, contrast, color and sharpness, in this order of rows: factor * picture + (1 - factor) * (black, mean
+    grey, grey, blurred).
+    """
     x, rest = pixels.float(), factor.neg().add_(1)
     brightness, contrast, color = counts[:3]
     first, second, third = brightness, brightness + contrast, brightness + contrast + color
     grey = _grey(x[first:third])  # [r, 1, H, W]
-    # torchvision multiplies, then adds the scaled other picture with one rounding: addcmul_ rounds the same, `factor * x + rest * y` does not.
+    # torchvision multiplies, then adds the scaled other picture with one rounding: addcmul_ rounds the same, `factor *
+    # x + rest * y` does not.
     x[:third].mul_(factor[:third])
     if contrast:
         x[first:second].addcmul_(grey[:contrast].mean((1, 2, 3), keepdim=True), rest[first:second])
@@ -87,7 +98,9 @@ def _grey(x: Tensor) -> Tensor:
 
 
 def _blurred(x: Tensor) -> Tensor:
-    """Mean of each inner pixel and its eight neighbours, the pixel itself five times, in whole values: [R, C, H - 2, W - 2]."""
+    """Mean of each inner pixel and its eight neighbours, the pixel itself five times, in whole values: [R, C, H - 2, W
+    - 2].
+    """
     across = x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]
     total = across[..., :-2] + across[..., 1:-1] + across[..., 2:]
     # Thirteenths are never halfway between whole values, so any order of summation rounds alike.
@@ -123,13 +136,17 @@ def _equalize_(pixels: Tensor, _: Tensor) -> None:
     counts[..., 1:].scatter_add_(2, values, counts.new_ones(1).expand(values.shape))
     darker = counts.cumsum(2, dtype=torch.int32)[..., :256]  # [R, C, 256]: pixels below each value
     step = torch.div(darker.gather(2, values.amax(2, keepdim=True)), 255, rounding_mode="floor")  # [R, C, 1]
-    table = torch.div(darker + torch.div(step, 2, rounding_mode="floor"), step.clamp(min=1), rounding_mode="floor").clamp_(max=255)
+    table = torch.div(
+        darker + torch.div(step, 2, rounding_mode="floor"), step.clamp(min=1), rounding_mode="floor"
+    ).clamp_(max=255)
     table = torch.where(step == 0, torch.arange(256, dtype=torch.int32, device=pixels.device), table).to(torch.uint8)
     pixels.copy_(table.gather(2, values).view(pixels.shape))
 
 
 def _hue_(pixels: Tensor, turn: Tensor) -> None:
-    """Turns every color on the circle of hues, by -0.5 to 0.5 of a full turn; greys stay. torchvision's arithmetic, step by step, so that it rounds alike."""
+    """Turns every color on the circle of hues, by -0.5 to 0.5 of a full turn; greys stay. torchvision's arithmetic,
+    step by step, so that it rounds alike.
+    """
     if pixels.shape[1] == 1:
         return  # a grey picture has no hue
     x = pixels.float().mul_(1 / 255)
@@ -144,7 +161,9 @@ def _hue_(pixels: Tensor, turn: Tensor) -> None:
     sector = hue.floor()
     part = saturation * hue.sub_(sector)
     rest = 1 - saturation
-    levels = torch.cat((value, rest * value, (1 - part) * value, (part + rest) * value), 1).clamp_(0, 1)  # highest, lowest, falling, rising
+    levels = torch.cat((value, rest * value, (1 - part) * value, (part + rest) * value), 1).clamp_(
+        0, 1
+    )  # highest, lowest, falling, rising
     chosen = _LEVEL_OF.to(pixels.device)[:, sector.squeeze(1).long().remainder_(6)].movedim(0, 1)  # [R, 3, H, W]
     pixels.copy_(levels.gather(1, chosen).mul_(256 - 1e-3).to(torch.int16))
 

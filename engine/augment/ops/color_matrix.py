@@ -19,13 +19,16 @@ def recolor_folded(images: Tensor, plan: Plan) -> Tensor:
 
     images: uint8 [B, C, H, W]. Returns float32 [B, C, H, W] in [0, 1].
 
-    brightness, contrast, color and auto_contrast are affine and keep their meaning. What is approximate: values are neither rounded nor cut
-    off to 0..255 between two operations; contrast's mean and auto_contrast's extremes are those of the geometric stage's result, carried
-    through the operations before, which is exact except for the extremes after `color` (each channel's bounds instead of its pixels).
-    Raises ValueError if the plan holds an operation of LEFT_OUT.
+    brightness, contrast, color and auto_contrast are affine and keep their meaning. What is approximate: values are
+    neither rounded nor cut off to 0..255 between two operations; contrast's mean and auto_contrast's extremes are those
+    of the geometric stage's result, carried through the operations before, which is exact except for the extremes after
+    `color` (each channel's bounds instead of its pixels). Raises ValueError if the plan holds an operation of LEFT_OUT.
     """
     if plan.rows(LEFT_OUT).size:
-        raise ValueError(f"{', '.join(LEFT_OUT)} cannot be folded into a matrix: leave them out of the plan or use the exact operations")
+        raise ValueError(
+            f"{', '.join(LEFT_OUT)} cannot be folded into a matrix: leave them out of the plan or use the exact"
+            " operations"
+        )
     channels = images.shape[1]
     pixels = images.flatten(2).float().div_(255)  # [B, C, P]
     matrix = _matrix(images, pixels, plan)  # [B, C, C + 4]
@@ -34,7 +37,8 @@ def recolor_folded(images: Tensor, plan: Plan) -> Tensor:
 
 
 def _matrix(images: Tensor, pixels: Tensor, plan: Plan) -> Tensor:
-    """[B, C, C + 4]: the matrix, the constant, and the picture's mean, least and greatest value per channel, all after the last operation.
+    """[B, C, C + 4]: the matrix, the constant, and the picture's mean, least and greatest value per channel, all after
+    the last operation.
 
     The three statistics are pictures of one pixel: every operation moves them as it moves the constant.
     """
@@ -44,12 +48,18 @@ def _matrix(images: Tensor, pixels: Tensor, plan: Plan) -> Tensor:
     state[:, :, channels + 1] = pixels.mean(2)
     stretched = plan.rows(("auto_contrast",))
     if stretched.size:
-        bounds = torch.stack(torch.aminmax(take_rows(images, stretched).flatten(2), dim=2), 2).float().div_(255)  # [r, C, 2]
+        bounds = (
+            torch.stack(torch.aminmax(take_rows(images, stretched).flatten(2), dim=2), 2).float().div_(255)
+        )  # [r, C, 2]
         state[:, :, channels + 2 :].index_copy_(0, on_device(stretched, images), bounds)
     luma = state.new_tensor(LUMA if channels == 3 else (1.0,)).view(1, channels, 1)
     luma = luma / luma.sum()
     operations = plan.operations.T  # [n, B]
-    contrast, color, stretch = (operations == CODE["contrast"]), (operations == CODE["color"]), (operations == CODE["auto_contrast"])
+    contrast, color, stretch = (
+        (operations == CODE["contrast"]),
+        (operations == CODE["color"]),
+        (operations == CODE["auto_contrast"]),
+    )
     scale = np.where((operations == CODE["brightness"]) | contrast | color, plan.amounts.T, 1.0)
     host = np.stack((scale, color * (1 - scale), contrast * (1 - scale), stretch), 1).astype(np.float32)  # [n, 4, B]
     for factors, stretches in zip(on_device(host, images)[..., None, None], stretch.any(1), strict=True):
@@ -58,7 +68,9 @@ def _matrix(images: Tensor, pixels: Tensor, plan: Plan) -> Tensor:
 
 
 def _then(state: Tensor, factors: Tensor, luma: Tensor, stretches: bool) -> None:
-    """Put one operation of every sample behind those in `state`: each column x becomes scale * x + mix * grey(x), the last four are shifted."""
+    """Put one operation of every sample behind those in `state`: each column x becomes scale * x + mix * grey(x), the
+    last four are shifted.
+    """
     channels = state.shape[1]
     scale, mix, lift, stretch = factors  # [B, 1, 1] each
     mean, least, greatest = torch.split(state[:, :, channels + 1 :], 1, 2)  # [B, C, 1] each

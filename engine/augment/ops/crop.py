@@ -1,4 +1,6 @@
-"""Flip and shift: every picture mirrored or not, moved by whole pixels, its edges continued by reflection. Pixels stay uint8 and exact."""
+"""Flip and shift: every picture mirrored or not, moved by whole pixels, its edges continued by reflection. Pixels stay
+uint8 and exact.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from engine.augment.ops.batch_rows import on_device
 
 
 class Crop(NamedTuple):
-    """Where each picture's window starts on the reflected picture, on the CPU. down, right: int64 [B], pixels, negative is up and left. flip: bool [B]."""
+    """Where each picture's window starts on the reflected picture, on the CPU. down, right: int64 [B], pixels, negative
+    is up and left. flip: bool [B].
+    """
 
     down: npt.NDArray[np.int64]
     right: npt.NDArray[np.int64]
@@ -21,7 +25,9 @@ class Crop(NamedTuple):
 
 
 def crop_of(chance: npt.NDArray[np.float64], height: int, width: int, translate: float, flip: bool) -> Crop:
-    """A crop from uniform numbers in [0, 1): chance [3, B]. Shifts are uniform over the whole pixels -k..k, k = round(translate * side)."""
+    """A crop from uniform numbers in [0, 1): chance [3, B]. Shifts are uniform over the whole pixels -k..k, k =
+    round(translate * side).
+    """
     most_down, most_right = round(translate * height), round(translate * width)
     return Crop(
         down=np.floor(chance[0] * (2 * most_down + 1)).astype(np.int64) - most_down,
@@ -31,7 +37,8 @@ def crop_of(chance: npt.NDArray[np.float64], height: int, width: int, translate:
 
 
 def flip_and_crop(images: Tensor, crop: Crop) -> Tensor:
-    """Mirror the picture if `flip`, then look at it through a window moved `down` and `right`; beyond its edges it is reflected, without repeating the edge.
+    """Mirror the picture if `flip`, then look at it through a window moved `down` and `right`; beyond its edges it is
+    reflected, without repeating the edge.
 
     images: uint8 [B, C, H, W]. Returns the same. A shift must be smaller than its side.
     """
@@ -39,7 +46,8 @@ def flip_and_crop(images: Tensor, crop: Crop) -> Tensor:
     rows = _reflect(np.arange(height) + crop.down[:, None], height)  # [B, H]
     columns = _reflect(np.arange(width) + crop.right[:, None], width)  # [B, W]
     columns = np.abs(crop.flip[:, None] * (width - 1) - columns)
-    # One index per pixel, shared by the channels: a gather of bytes is several times faster here than padding and slicing.
+    # One index per pixel, shared by the channels: a gather of bytes is several times faster here than padding and
+    # slicing.
     places = on_device(rows * width, images)[:, :, None] + on_device(columns, images)[:, None, :]  # [B, H, W]
     return images.flatten(2).gather(2, places.view(count, 1, -1).expand(-1, channels, -1)).view(images.shape)
 

@@ -16,7 +16,9 @@ GREY = 127
 
 
 class Hole(NamedTuple):
-    """Top left corner of each sample's square, on the CPU; it may lie outside the picture. top, left: int64 [B]. side: pixels."""
+    """Top left corner of each sample's square, on the CPU; it may lie outside the picture. top, left: int64 [B]. side:
+    pixels.
+    """
 
     top: Ints
     left: Ints
@@ -29,16 +31,23 @@ def hole_of(chance: Floats, height: int, width: int, share: float) -> Hole:
     The centre is uniform over all pixels, so near a border part of the square is lost.
     """
     side = round(share * min(height, width))
-    top, left = (np.floor(part * length).astype(np.int64) - side // 2 for part, length in zip(chance, (height, width), strict=True))
+    top, left = (
+        np.floor(part * length).astype(np.int64) - side // 2
+        for part, length in zip(chance, (height, width), strict=True)
+    )
     return Hole(top, left, side)
 
 
 def cut_out(images: Tensor, hole: Hole) -> Tensor:
-    """images: [B, C, H, W], uint8 or float in [0, 1], not changed. Returns them with the part of each square inside the picture grey."""
+    """images: [B, C, H, W], uint8 or float in [0, 1], not changed. Returns them with the part of each square inside the
+    picture grey.
+    """
     height, width = images.shape[2:]
     rows = np.arange(height) - hole.top[:, None]  # [B, H]
     columns = np.arange(width) - hole.left[:, None]  # [B, W]
-    in_rows, in_columns = (on_device(((place >= 0) & (place < hole.side)).view(np.uint8), images) for place in (rows, columns))
+    in_rows, in_columns = (
+        on_device(((place >= 0) & (place < hole.side)).view(np.uint8), images) for place in (rows, columns)
+    )
     inside = (in_rows[:, None, :, None] * in_columns[:, None, None, :]).neg_()  # [B, 1, H, W]: 0 or, -1 in a byte, 255
     # Bit operations and products are vectorized; masked_fill and where take ten times as long.
     if images.dtype == torch.uint8:

@@ -1,4 +1,6 @@
-"""Operations on pictures, RandAugment's among them, and the plan that names those of every sample: drawn here, applied elsewhere."""
+"""Operations on pictures, RandAugment's among them, and the plan that names those of every sample: drawn here, applied
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# The order in which the pictures of a batch are worked on: those that share a step stand together, and color operations have the lowest places.
+# The order in which the pictures of a batch are worked on: those that share a step stand together, and color operations
+# have the lowest places.
 BLENDS = ("brightness", "contrast", "color", "sharpness")
 COLORS = (*BLENDS, "posterize", "solarize", "auto_contrast", "equalize", "hue")
 GEOMETRY = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
@@ -49,12 +52,13 @@ class Ranges(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """n operations for each sample, in the order of application, on the CPU. operations: int64 [B, n], places in KNOWN. amounts: float64 [B, n].
+    """n operations for each sample, in the order of application, on the CPU. operations: int64 [B, n], places in KNOWN.
+    amounts: float64 [B, n].
 
-    What an amount means depends on its operation: brightness, contrast, color, sharpness: the factor, 1 leaves the picture alone;
-    posterize: bits kept, 0..8; solarize: the value from which pixels are inverted; rotate: degrees, counterclockwise; shear_x, shear_y: the
-    slope; translate_x, translate_y: pixels, to the right and down; hue: turns of the color circle, -0.5..0.5; auto_contrast, equalize,
-    identity: nothing.
+    What an amount means depends on its operation: brightness, contrast, color, sharpness: the factor, 1 leaves the
+    picture alone; posterize: bits kept, 0..8; solarize: the value from which pixels are inverted; rotate: degrees,
+    counterclockwise; shear_x, shear_y: the slope; translate_x, translate_y: pixels, to the right and down; hue: turns
+    of the color circle, -0.5..0.5; auto_contrast, equalize, identity: nothing.
     """
 
     operations: Ints
@@ -70,8 +74,9 @@ class Plan(NamedTuple):
 def plan_of(chance: Floats, choices: Ints, magnitude: float, ranges: Ranges, height: int, width: int) -> Plan:
     """A plan from uniform numbers in [0, 1): chance [2, n, B]. choices: the operations to draw from, with replacement.
 
-    Amounts are uniform over FixMatch's ranges, shrunk towards "no change" by magnitude / 10: at 10, factors in [0.05, 0.95], 4 to 7 bits,
-    solarize from any value, and `ranges` in both directions. auto_contrast and equalize have no amount, so magnitude leaves them as they are.
+    Amounts are uniform over FixMatch's ranges, shrunk towards "no change" by magnitude / 10: at 10, factors in [0.05,
+    0.95], 4 to 7 bits, solarize from any value, and `ranges` in both directions. auto_contrast and equalize have no
+    amount, so magnitude leaves them as they are.
     """
     share = magnitude / 10
     none, most = np.zeros(len(KNOWN)), np.zeros(len(KNOWN))

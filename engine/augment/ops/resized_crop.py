@@ -1,4 +1,6 @@
-"""Random resized crop: a window of random area, shape and place, enlarged to the whole picture (Szegedy et al. 2015, arXiv:1409.4842)."""
+"""Random resized crop: a window of random area, shape and place, enlarged to the whole picture (Szegedy et al. 2015,
+arXiv:1409.4842).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ TRIES = 10
 
 
 class Window(NamedTuple):
-    """Each picture's window, in pixels that need not be whole, and whether it is mirrored; on the CPU. top, left, height, width: float64 [B]. flip: bool [B]."""
+    """Each picture's window, in pixels that need not be whole, and whether it is mirrored; on the CPU. top, left,
+    height, width: float64 [B]. flip: bool [B].
+    """
 
     top: Floats
     left: Floats
@@ -27,11 +31,14 @@ class Window(NamedTuple):
 def window_of(chance: Floats, height: int, width: int, area: float, aspect: float, flip: bool) -> Window:
     """A window from uniform numbers in [0, 1): chance [2 * TRIES + 3, B].
 
-    Its area is uniform between `area` and 1 of the picture's, its width by its height log-uniform between 1 / aspect and aspect; if none of
-    TRIES draws fits into the picture, it is the whole picture. Sides are not rounded: whole pixels would leave an 8x8 picture three sizes.
+    Its area is uniform between `area` and 1 of the picture's, its width by its height log-uniform between 1 / aspect
+    and aspect; if none of TRIES draws fits into the picture, it is the whole picture. Sides are not rounded: whole
+    pixels would leave an 8x8 picture three sizes.
     """
     share = area + (1 - area) * chance[:TRIES]  # [TRIES, B]
-    stretch = aspect ** (chance[TRIES : 2 * TRIES] - 0.5)  # square root of width by height, which lies in 1/aspect..aspect
+    stretch = aspect ** (
+        chance[TRIES : 2 * TRIES] - 0.5
+    )  # square root of width by height, which lies in 1/aspect..aspect
     size = np.sqrt(share * height * width)
     heights, widths = size / stretch, size * stretch
     fits = (heights <= height) & (widths <= width)
@@ -44,9 +51,11 @@ def window_of(chance: Floats, height: int, width: int, area: float, aspect: floa
 
 
 def raster(window: Window, height: int, width: int) -> tuple[Floats, Floats]:
-    """Rows [B, H] and columns [B, W] at which a picture is read to fill H x W pixels with its window, in pixels from the picture's centre.
+    """Rows [B, H] and columns [B, W] at which a picture is read to fill H x W pixels with its window, in pixels from
+    the picture's centre.
 
-    What lies between the window's outermost pixels and its border is read from those pixels, as if the window had been cut out first.
+    What lies between the window's outermost pixels and its border is read from those pixels, as if the window had been
+    cut out first.
     """
     rows = _spread(window.top, window.height, height)
     columns = _spread(window.left, window.width, width)
@@ -54,6 +63,8 @@ def raster(window: Window, height: int, width: int) -> tuple[Floats, Floats]:
 
 
 def _spread(start: Floats, length: Floats, side: int) -> Floats:
-    places = (centered(side) + side / 2) * (length / side)[:, None] - 0.5  # within the window, pixel centres at whole numbers
+    places = (centered(side) + side / 2) * (length / side)[
+        :, None
+    ] - 0.5  # within the window, pixel centres at whole numbers
     inside: Floats = np.clip(places, 0, np.maximum(length[:, None] - 1, 0)) + start[:, None] - (side - 1) / 2
     return inside

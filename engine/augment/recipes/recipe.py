@@ -28,5 +28,6 @@ class Recipe(ABC):
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """images: uint8 [B, C, H, W]. Returns float32 [B, C, H, W] in [0, 1].
 
-        All chance comes from `generator` (on the CPU, whatever the pictures' device), in an amount that depends on the batch's shape alone.
+        All chance comes from `generator` (on the CPU, whatever the pictures' device), in an amount that depends on the
+        batch's shape alone.
         """

@@ -1,4 +1,6 @@
-"""simclr: an enlarged window of the picture in other colors: two such views are what contrastive methods bring together."""
+"""simclr: an enlarged window of the picture in other colors: two such views are what contrastive methods bring
+together.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,16 @@ from engine.config.run_config import RecipeParams, param
 from engine.registry import recipes
 
 BLUR_FROM = 64
-"""Pixels from which pictures are blurred: at 32 the paper's appendix B.9 leaves it out, at 8 the kernel would be the picture."""
+"""Pixels from which pictures are blurred: at 32 the paper's appendix B.9 leaves it out, at 8 the kernel would be the
+picture.
+"""
 BLUR_SIGMA = (0.1, 2.0)
 
 
 class Draw(NamedTuple):
-    """All that chance decides about the views of one batch. geometry: how the picture is moved before the window is cut. sigma: float64 [B], 0: sharp."""
+    """All that chance decides about the views of one batch. geometry: how the picture is moved before the window is
+    cut. sigma: float64 [B], 0: sharp.
+    """
 
     window: Window
     geometry: Plan
@@ -34,26 +40,58 @@ class Draw(NamedTuple):
 
 @recipes.register
 class SimCLRView(Recipe):
-    """SimCLR's augmentation (Chen et al. 2020, arXiv:2002.05709, appendix A): random resized crop, flip, color jitter, grey, blur.
+    """SimCLR's augmentation (Chen et al. 2020, arXiv:2002.05709, appendix A): random resized crop, flip, color jitter,
+    grey, blur.
 
-    Brightness, contrast, saturation and hue come in an order drawn for each picture. The paper's strength is 1 for photos and 0.5 at 32
-    pixels. Windows are not rounded to whole pixels and read bilinearly, not bicubically. Tilt, slant and shift are not the paper's and off
-    by default: on pictures of a few pixels, such as digits, windows alone are too few different views. They are composed with the window,
-    so that the picture is resampled once.
+    Brightness, contrast, saturation and hue come in an order drawn for each picture. The paper's strength is 1 for
+    photos and 0.5 at 32 pixels. Windows are not rounded to whole pixels and read bilinearly, not bicubically. Tilt,
+    slant and shift are not the paper's and off by default: on pictures of a few pixels, such as digits, windows alone
+    are too few different views. They are composed with the window, so that the picture is resampled once.
     """
 
     class Params(RecipeParams):
         name: Literal["simclr"] = "simclr"
-        area: float = param(0.08, gt=0, le=1, help="Smallest area of the window, as a share of the picture; the largest is the whole picture.")
+        area: float = param(
+            0.08,
+            gt=0,
+            le=1,
+            help="Smallest area of the window, as a share of the picture; the largest is the whole picture.",
+        )
         aspect: float = param(4 / 3, ge=1, le=4, advanced=True, help="Largest ratio of the window's sides.")
-        flip: Flip = param("auto", help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.")
-        strength: float = param(0.5, ge=0, le=1.25, symbol="s", help="Color jitter: brightness, contrast and saturation move by up to 0.8 s, hue by up to 0.2 s. 1 for photos.")
+        flip: Flip = param(
+            "auto",
+            help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.",
+        )
+        strength: float = param(
+            0.5,
+            ge=0,
+            le=1.25,
+            symbol="s",
+            help=(
+                "Color jitter: brightness, contrast and saturation move by up to 0.8 s, hue by up to 0.2 s. 1 for"
+                " photos."
+            ),
+        )
         jitter: float = param(0.8, ge=0, le=1, advanced=True, help="Share of the views whose colors are jittered.")
         grey: float = param(0.2, ge=0, le=1, advanced=True, help="Share of the views without color.")
-        blur: Literal["auto", "on", "off"] = param("auto", advanced=True, help="Blur half of the views, with a kernel of a tenth of the side. auto: only from 64 pixels on.")
-        rotate: float = param(0.0, ge=0, le=180, unit="°", advanced=True, help="Largest tilt, in either direction. Not in the paper.")
-        shear: float = param(0.0, ge=0, le=1, advanced=True, help="Largest slope of a slant, in either direction. Not in the paper.")
-        shift: float = param(0.0, ge=0, le=1, advanced=True, help="Largest shift, as a share of the side; what it uncovers is black. Not in the paper.")
+        blur: Literal["auto", "on", "off"] = param(
+            "auto",
+            advanced=True,
+            help="Blur half of the views, with a kernel of a tenth of the side. auto: only from 64 pixels on.",
+        )
+        rotate: float = param(
+            0.0, ge=0, le=180, unit="°", advanced=True, help="Largest tilt, in either direction. Not in the paper."
+        )
+        shear: float = param(
+            0.0, ge=0, le=1, advanced=True, help="Largest slope of a slant, in either direction. Not in the paper."
+        )
+        shift: float = param(
+            0.0,
+            ge=0,
+            le=1,
+            advanced=True,
+            help="Largest shift, as a share of the side; what it uncovers is black. Not in the paper.",
+        )
 
     params: Params
 
@@ -66,7 +104,9 @@ class SimCLRView(Recipe):
         params = self.params
         chance = uniform(generator, 2 * TRIES + 20, batch)
         window, geometry, colors, blurring = np.split(chance, np.cumsum([2 * TRIES + 3, 5, 10]))
-        blurred = (params.blur == "on" or (params.blur == "auto" and min(height, width) >= BLUR_FROM)) and kernel_of(height, width) > 1
+        blurred = (params.blur == "on" or (params.blur == "auto" and min(height, width) >= BLUR_FROM)) and kernel_of(
+            height, width
+        ) > 1
         low, high = BLUR_SIGMA
         return Draw(
             window_of(window, height, width, params.area, params.aspect, flips(params.flip, self.symmetries)),
@@ -92,7 +132,11 @@ class SimCLRView(Recipe):
     def _colors(self, chance: Floats) -> Plan:
         """chance: [10, B]: whether to jitter, four amounts, four ranks, whether to take all color out."""
         params, nothing = self.params, CODE["identity"]
-        names = ("brightness", "contrast", "color", "hue") if self.channels == 3 else ("brightness", "contrast", "identity", "identity")
+        names = (
+            ("brightness", "contrast", "color", "hue")
+            if self.channels == 3
+            else ("brightness", "contrast", "identity", "identity")
+        )
         none, most = np.array([1, 1, 1, 0]), np.array([0.8, 0.8, 0.8, 0.2]) * params.strength
         amounts = none + most * (2 * chance[1:5].T - 1)  # [B, 4]
         operations = np.where(chance[0, :, None] < params.jitter, [CODE[name] for name in names], nothing)

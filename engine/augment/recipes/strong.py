@@ -33,30 +33,83 @@ class Draw(NamedTuple):
 class Strong(Recipe):
     """FixMatch's strong augmentation A with RandAugment (Sohn et al. 2020, arXiv:2001.07685, section 2.3 and appendix).
 
-    Every operation drawn is applied, with an amount drawn uniformly from its range, and the square is always cut, as the paper says (its code
-    skips an operation half of the time). One step leaves the paper: a sample's geometric operations are composed and come before its color
-    operations, which spares a resampling.
+    Every operation drawn is applied, with an amount drawn uniformly from its range, and the square is always cut, as
+    the paper says (its code skips an operation half of the time). One step leaves the paper: a sample's geometric
+    operations are composed and come before its color operations, which spares a resampling.
     """
 
     class Params(RecipeParams):
         name: Literal["strong"] = "strong"
-        policy: Literal["randaugment", "none"] = param("randaugment", help="randaugment: random operations on each picture. none: only shift, flip and cutout.")
-        operations: int = param(2, ge=0, le=8, symbol="N", help="Operations on each picture, drawn with replacement and always applied.")
-        magnitude: float = param(10.0, ge=0, le=10, symbol="M", help="How far operations may go: 10 is the paper's full range; at 0 only auto_contrast and equalize still act.")
-        cutout: float = param(0.5, ge=0, le=1, help="Side of the grey square (value 127 of 255), as a share of the shorter side; clipped at the border. 0: no square.")
-        rotate: float = param(30.0, ge=0, le=180, unit="°", advanced=True, help="Largest rotation at magnitude 10, in either direction.")
-        shear: float = param(0.3, ge=0, le=1, advanced=True, help="Largest slope of a shear at magnitude 10, in either direction.")
-        shift: float = param(0.3, ge=0, le=1, advanced=True, help="Largest translation at magnitude 10, as a share of the side; what it uncovers is black.")
-        without: tuple[Operation, ...] = param(
-            (), advanced=True, help="Operations that are never drawn; the others get their share. Solarize, for one, can erase bright strokes on black."
+        policy: Literal["randaugment", "none"] = param(
+            "randaugment", help="randaugment: random operations on each picture. none: only shift, flip and cutout."
         )
-        translate: float = param(0.125, ge=0, le=0.5, advanced=True, help="Largest shift of the weak step that comes first, as a share of the side.")
-        flip: Flip = param("auto", advanced=True, help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.")
+        operations: int = param(
+            2, ge=0, le=8, symbol="N", help="Operations on each picture, drawn with replacement and always applied."
+        )
+        magnitude: float = param(
+            10.0,
+            ge=0,
+            le=10,
+            symbol="M",
+            help=(
+                "How far operations may go: 10 is the paper's full range; at 0 only auto_contrast and equalize still"
+                " act."
+            ),
+        )
+        cutout: float = param(
+            0.5,
+            ge=0,
+            le=1,
+            help=(
+                "Side of the grey square (value 127 of 255), as a share of the shorter side; clipped at the border. 0:"
+                " no square."
+            ),
+        )
+        rotate: float = param(
+            30.0, ge=0, le=180, unit="°", advanced=True, help="Largest rotation at magnitude 10, in either direction."
+        )
+        shear: float = param(
+            0.3, ge=0, le=1, advanced=True, help="Largest slope of a shear at magnitude 10, in either direction."
+        )
+        shift: float = param(
+            0.3,
+            ge=0,
+            le=1,
+            advanced=True,
+            help="Largest translation at magnitude 10, as a share of the side; what it uncovers is black.",
+        )
+        without: tuple[Operation, ...] = param(
+            (),
+            advanced=True,
+            help=(
+                "Operations that are never drawn; the others get their share. Solarize, for one, can erase bright"
+                " strokes on black."
+            ),
+        )
+        translate: float = param(
+            0.125,
+            ge=0,
+            le=0.5,
+            advanced=True,
+            help="Largest shift of the weak step that comes first, as a share of the side.",
+        )
+        flip: Flip = param(
+            "auto",
+            advanced=True,
+            help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.",
+        )
         color: Literal["exact", "folded"] = param(
-            "exact", advanced=True, help="exact: as torchvision does it. folded: faster, without sharpness, posterize, solarize and equalize."
+            "exact",
+            advanced=True,
+            help="exact: as torchvision does it. folded: faster, without sharpness, posterize, solarize and equalize.",
         )
         interpolation: Interpolation = param(
-            "bilinear", advanced=True, help="How turned pictures are read. bilinear keeps thin strokes whole in small pictures; nearest is the paper's code."
+            "bilinear",
+            advanced=True,
+            help=(
+                "How turned pictures are read. bilinear keeps thin strokes whole in small pictures; nearest is the"
+                " paper's code."
+            ),
         )
 
         @field_validator("without", mode="before")
@@ -64,7 +117,10 @@ class Strong(Recipe):
         def _known(cls, names: Any) -> Any:
             for name in names if isinstance(names, list | tuple) else ():
                 if name not in OPERATIONS:
-                    raise ConfigError(f"without names {str(name)[:80]!r}, which is no operation: choose among {', '.join(sorted(OPERATIONS))}.")
+                    raise ConfigError(
+                        f"without names {str(name)[:80]!r}, which is no operation: choose among"
+                        f" {', '.join(sorted(OPERATIONS))}."
+                    )
             return names
 
     params: Params
@@ -74,7 +130,9 @@ class Strong(Recipe):
         return self.apply(images, self.draw(batch, height, width, generator))
 
     def choices(self, pixels: int) -> Ints:
-        """Places in KNOWN of the operations that are drawn from: not those that do nothing to pictures of this many channels and pixels."""
+        """Places in KNOWN of the operations that are drawn from: not those that do nothing to pictures of this many
+        channels and pixels.
+        """
         left_out = {*self.params.without, *(LEFT_OUT if self.params.color == "folded" else ())}
         if self.channels == 1:
             left_out.add("color")

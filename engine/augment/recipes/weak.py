@@ -20,24 +20,39 @@ Flip = Literal["auto", "on", "off"]
 
 @recipes.register
 class Weak(Recipe):
-    """FixMatch's weak augmentation α (Sohn et al. 2020, arXiv:2001.07685, section 2.3): flip half the pictures and shift by up to 12.5 %.
+    """FixMatch's weak augmentation α (Sohn et al. 2020, arXiv:2001.07685, section 2.3): flip half the pictures and
+    shift by up to 12.5 %.
 
-    The vacated edge is filled by reflection. Every pixel of a view is a pixel of the picture, unless `rotate` is set, which the paper does
-    not have: then the view is tilted, read bilinearly, and black where it comes from outside.
+    The vacated edge is filled by reflection. Every pixel of a view is a pixel of the picture, unless `rotate` is set,
+    which the paper does not have: then the view is tilted, read bilinearly, and black where it comes from outside.
     """
 
     class Params(RecipeParams):
         name: Literal["weak"] = "weak"
-        translate: float = param(0.125, ge=0, le=0.5, help="Largest shift, as a share of the side; rounded to whole pixels.")
-        flip: Flip = param("auto", help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.")
-        rotate: float = param(0.0, ge=0, le=180, unit="°", advanced=True, help="Largest tilt, in either direction. The paper's weak views have none.")
+        translate: float = param(
+            0.125, ge=0, le=0.5, help="Largest shift, as a share of the side; rounded to whole pixels."
+        )
+        flip: Flip = param(
+            "auto",
+            help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.",
+        )
+        rotate: float = param(
+            0.0,
+            ge=0,
+            le=180,
+            unit="°",
+            advanced=True,
+            help="Largest tilt, in either direction. The paper's weak views have none.",
+        )
 
     params: Params
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         batch, _, height, width = images.shape
         chance = uniform(generator, 4, batch)
-        views = flip_and_crop(images, crop_of(chance[:3], height, width, self.params.translate, flips(self.params.flip, self.symmetries)))
+        views = flip_and_crop(
+            images, crop_of(chance[:3], height, width, self.params.translate, flips(self.params.flip, self.symmetries))
+        )
         if self.params.rotate:
             angles = self.params.rotate * (2 * chance[3] - 1)
             views = warp(views, Plan(np.full((batch, 1), CODE["rotate"]), angles[:, None]), "bilinear")

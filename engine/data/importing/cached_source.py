@@ -1,4 +1,6 @@
-"""Data sets that are decoded once and then opened from the cache: what a folder of pictures and the downloaded sets share."""
+"""Data sets that are decoded once and then opened from the cache: what a folder of pictures and the downloaded sets
+share.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,17 @@ from engine.errors import DataError, ImportCancelled
 
 
 class DecodedSource(DataSource):
-    """A set says what it is made from (`key`) and how (`decode`); opening, waiting for another process and cleaning up are done here."""
+    """A set says what it is made from (`key`) and how (`decode`); opening, waiting for another process and cleaning up
+    are done here.
+    """
 
     variants: ClassVar[tuple[frozenset[str], ...]]  # all symmetries that the settings can choose
 
     @abstractmethod
     def key(self) -> str:
-        """A name for the cache that changes whenever the pictures or a setting that forms them do. Letters, digits, - and _. Raises DataError."""
+        """A name for the cache that changes whenever the pictures or a setting that forms them do. Letters, digits, -
+        and _. Raises DataError.
+        """
 
     @abstractmethod
     def decode(self, writer: Writer, progress: Progress, cancelled: Cancelled) -> None:
@@ -48,7 +54,10 @@ class DecodedSource(DataSource):
                     self.decode(writer, progress, cancelled)
                     decoded = open_decoded(key, self.symmetries)
         if decoded is None:
-            raise DataError(f"The pictures just written to {cache_root()} cannot be read back: check the disk, or set FEWLAB_CACHE to a folder on another one.")
+            raise DataError(
+                f"The pictures just written to {cache_root()} cannot be read back: check the disk, or set FEWLAB_CACHE"
+                " to a folder on another one."
+            )
         return decoded
 
 

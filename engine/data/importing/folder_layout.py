@@ -1,4 +1,6 @@
-"""From the names of a folder's files to classes and test marks: `class/...`, `train|test/class/...`, and an optional `unlabeled/`."""
+"""From the names of a folder's files to classes and test marks: `class/...`, `train|test/class/...`, and an optional
+`unlabeled/`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class Place(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """places: in the order of the names, sorted. skipped: [row, reason]. own_test: whether there is a test folder with classes."""
+    """places: in the order of the names, sorted. skipped: [row, reason]. own_test: whether there is a test folder with
+    classes.
+    """
 
     places: list[Place]
     skipped: list[tuple[int, str]]
@@ -31,13 +35,23 @@ class Layout(NamedTuple):
 def arrange(names: Sequence[str]) -> Layout:
     """Read the layout off the names (parts joined by /).
 
-    What macOS and Windows leave behind, and everything hidden, is passed over in silence. One folder around everything is tolerated. There is a
-    split if a folder `train` holds folders of its own; what then lies beside `train`, `test` and `unlabeled` is skipped. Pictures may lie deeper
-    than their class folder.
+    What macOS and Windows leave behind, and everything hidden, is passed over in silence. One folder around everything
+    is tolerated. There is a split if a folder `train` holds folders of its own; what then lies beside `train`, `test`
+    and `unlabeled` is skipped. Pictures may lie deeper than their class folder.
     """
-    paths = [(row, parts) for row, parts in sorted(((row, tuple(name.split("/"))) for row, name in enumerate(names)), key=lambda item: item[1]) if not _is_junk(parts)]
+    paths = [
+        (row, parts)
+        for row, parts in sorted(
+            ((row, tuple(name.split("/"))) for row, name in enumerate(names)), key=lambda item: item[1]
+        )
+        if not _is_junk(parts)
+    ]
     tops = {parts[0] for _, parts in paths}
-    if len(tops) == 1 and all(len(parts) > 1 for _, parts in paths) and tops.pop().lower() not in TRAINING | TEST | UNLABELED:
+    if (
+        len(tops) == 1
+        and all(len(parts) > 1 for _, parts in paths)
+        and tops.pop().lower() not in TRAINING | TEST | UNLABELED
+    ):
         paths = [(row, parts[1:]) for row, parts in paths]
     split = any(len(parts) > 2 and parts[0].lower() in TRAINING for _, parts in paths)
     places: list[Place] = []
@@ -53,7 +67,11 @@ def arrange(names: Sequence[str]) -> Layout:
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
     """Sorts "class 2" before "class 10", and numbers before words."""
-    return tuple((int(part), "") if part.isdecimal() and part.isascii() else (10**18, part) for part in re.split(r"([0-9]{1,18})", name) if part)
+    return tuple(
+        (int(part), "") if part.isdecimal() and part.isascii() else (10**18, part)
+        for part in re.split(r"([0-9]{1,18})", name)
+        if part
+    )
 
 
 def titles(classes: Sequence[str]) -> list[str]:

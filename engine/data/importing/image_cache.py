@@ -1,7 +1,8 @@
-"""The cache of decoded sets: pictures as one memory-mapped array, made once, so that a large set opens at once and never fills the memory.
+"""The cache of decoded sets: pictures as one memory-mapped array, made once, so that a large set opens at once and
+never fills the memory.
 
-A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy and about.json. It is written into a
-temporary folder and renamed whole, so a folder under its final name is complete.
+A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy and about.json. It is
+written into a temporary folder and renamed whole, so a folder under its final name is complete.
 """
 
 from __future__ import annotations
@@ -47,23 +48,35 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
         about = json.loads((folder / "about.json").read_bytes())
         if about["version"] != VERSION:
             return None
-        images, labels, ids, is_test = (np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "labels", "ids", "is_test"))
-        # Hashing the pictures would take longer than all the rest; np.load has refused a file that is shorter than its header says.
+        images, labels, ids, is_test = (
+            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ("images", "labels", "ids", "is_test")
+        )
+        # Hashing the pictures would take longer than all the rest; np.load has refused a file that is shorter than its
+        # header says.
         labels, ids, is_test = (np.array(array) for array in (labels, ids, is_test))
-        if list(images.shape) != about["shape"] or images.dtype != np.uint8 or _stamp(labels, ids, is_test) != about["stamp"]:
+        if (
+            list(images.shape) != about["shape"]
+            or images.dtype != np.uint8
+            or _stamp(labels, ids, is_test) != about["stamp"]
+        ):
             return None
         known = Known(about["hashes"][_spelled(symmetries)], np.array(about["histogram"], dtype=np.int64))
-        return Decoded(ImageSet(about["name"], images, labels, ids, is_test, tuple(about["class_names"]), symmetries, known), Report(**about["report"]))
+        return Decoded(
+            ImageSet(about["name"], images, labels, ids, is_test, tuple(about["class_names"]), symmetries, known),
+            Report(**about["report"]),
+        )
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
 
 
 @contextmanager
 def importing(key: str, cancelled: Cancelled | None) -> Iterator[Writer]:
-    """Hold the place of `key` while its set is written; whoever else wants the same set waits. Check `open_decoded` again inside.
+    """Hold the place of `key` while its set is written; whoever else wants the same set waits. Check `open_decoded`
+    again inside.
 
-    What dead processes left unfinished is removed first. Raises ImportCancelled if `cancelled()` says so while waiting, DataError if the cache
-    cannot be written.
+    What dead processes left unfinished is removed first. Raises ImportCancelled if `cancelled()` says so while waiting,
+    DataError if the cache cannot be written.
     """
     folder = _folder(key)
     try:
@@ -75,7 +88,9 @@ def importing(key: str, cancelled: Cancelled | None) -> Iterator[Writer]:
                 break
             except Timeout:
                 if cancelled is not None and cancelled():
-                    raise ImportCancelled("The import was cancelled while another process was making the same set: nothing was changed.") from None
+                    raise ImportCancelled(
+                        "The import was cancelled while another process was making the same set: nothing was changed."
+                    ) from None
     except OSError as error:
         raise _unwritable(error) from None
     try:
@@ -100,7 +115,9 @@ class Writer:
         self.shape = (0, 0, 0, 0)  # [N, C, H, W] so far
 
     def add(self, pictures: NDArray[np.uint8]) -> None:
-        """Append pictures, uint8 [n, C, H, W]. A set is grey until its first picture in color: then all that came before get three equal channels."""
+        """Append pictures, uint8 [n, C, H, W]. A set is grey until its first picture in color: then all that came
+        before get three equal channels.
+        """
         try:
             n, channels, height, width = pictures.shape
             if self._file is None:
@@ -116,8 +133,18 @@ class Writer:
         except OSError as error:
             raise _unwritable(error) from None
 
-    def finish(self, name: str, labels: NDArray[np.int64], is_test: NDArray[np.bool_], class_names: Sequence[str], variants: Sequence[frozenset[str]], report: Report) -> None:
-        """Complete the set and put it in place. labels and is_test: one per picture added. variants: all symmetries that it may be opened with."""
+    def finish(
+        self,
+        name: str,
+        labels: NDArray[np.int64],
+        is_test: NDArray[np.bool_],
+        class_names: Sequence[str],
+        variants: Sequence[frozenset[str]],
+        report: Report,
+    ) -> None:
+        """Complete the set and put it in place. labels and is_test: one per picture added. variants: all symmetries
+        that it may be opened with.
+        """
         assert self._file is not None
         try:
             _end(self._file, self.shape)
@@ -127,7 +154,10 @@ class Writer:
                     np.save(file, array)
                     _flush(file)
             images = np.load(self._temporary / "images.npy", mmap_mode="r", allow_pickle=False)
-            sets = {_spelled(symmetries): ImageSet(name, images, labels, ids, is_test, tuple(class_names), symmetries) for symmetries in variants}
+            sets = {
+                _spelled(symmetries): ImageSet(name, images, labels, ids, is_test, tuple(class_names), symmetries)
+                for symmetries in variants
+            }
             about: dict[str, Any] = {
                 "version": VERSION,
                 "name": name,
@@ -232,4 +262,7 @@ def _spelled(symmetries: frozenset[str]) -> str:
 
 def _unwritable(error: OSError) -> DataError:
     reason = error.strerror or type(error).__name__
-    return DataError(f"The decoded pictures could not be written to {cache_root()} ({reason}): free some disk space, or set FEWLAB_CACHE to a folder that can be written.")
+    return DataError(
+        f"The decoded pictures could not be written to {cache_root()} ({reason}): free some disk space, or set"
+        " FEWLAB_CACHE to a folder that can be written."
+    )

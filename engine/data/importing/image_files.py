@@ -1,4 +1,6 @@
-"""The files of a folder or a zip archive, by name, read one at a time into memory. Nothing is ever written under a name from an archive."""
+"""The files of a folder or a zip archive, by name, read one at a time into memory. Nothing is ever written under a name
+from an archive.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class PictureFiles(ABC):
 
     @abstractmethod
     def read(self, file: File) -> bytes:
-        """At most LARGEST_FILE + 1 bytes, which is enough to be refused. Raises PictureError for this file, DataError for all."""
+        """At most LARGEST_FILE + 1 bytes, which is enough to be refused. Raises PictureError for this file, DataError
+        for all.
+        """
 
     def close(self) -> None:  # noqa: B027  a folder has nothing to close
         """Let go of what was opened."""
@@ -50,19 +54,27 @@ class PictureFiles(ABC):
 def open_files(path: str, listed: bool = True) -> PictureFiles:
     """The folder or zip archive at `path`. listed: False only computes the stamp. Raises DataError in one sentence."""
     if not path.strip():
-        raise DataError("data.path is empty: give the path of a folder or zip archive that holds one folder of pictures per class.")
+        raise DataError(
+            "data.path is empty: give the path of a folder or zip archive that holds one folder of pictures per class."
+        )
     place = Path(path).expanduser()
     try:
         mode = place.stat().st_mode
     except (OSError, ValueError) as error:
         if isinstance(error, PermissionError):
-            raise DataError(f"data.path is {path[:300]!r}, which may not be read: allow this user to read it, or choose another folder or zip archive.") from None
+            raise DataError(
+                f"data.path is {path[:300]!r}, which may not be read: allow this user to read it, or choose another"
+                " folder or zip archive."
+            ) from None
         raise DataError(f"data.path is {path[:300]!r}, but there is no such folder or file: check the path.") from None
     if stat.S_ISDIR(mode):
         return FolderFiles(place)
     if stat.S_ISREG(mode):
         return ZipFiles(place, listed)
-    raise DataError(f"data.path is {path[:300]!r}, which is neither a folder nor a file: choose a folder of pictures or a zip archive.")
+    raise DataError(
+        f"data.path is {path[:300]!r}, which is neither a folder nor a file: choose a folder of pictures or a zip"
+        " archive."
+    )
 
 
 class FolderFiles(PictureFiles):
@@ -90,7 +102,9 @@ class FolderFiles(PictureFiles):
                 self.files.append(File(readable, str(Path(folder) / name)))
                 found.append(f"{'/'.join(parts)}\0{about.st_size}\0{about.st_mtime_ns}")
                 if len(found) > MOST_FILES:
-                    raise DataError(f"{self.shown} has more than {MOST_FILES:,} files: choose the folder of one data set.")
+                    raise DataError(
+                        f"{self.shown} has more than {MOST_FILES:,} files: choose the folder of one data set."
+                    )
         self.stamp = hashlib.sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self, file: File) -> bytes:
@@ -98,7 +112,9 @@ class FolderFiles(PictureFiles):
             with open(str(file.place), "rb") as opened:
                 return opened.read(LARGEST_FILE + 1)
         except OSError as error:
-            raise PictureError(f"{short_name(file.name)} cannot be read: {error.strerror or type(error).__name__}.", "cannot be read") from None
+            raise PictureError(
+                f"{short_name(file.name)} cannot be read: {error.strerror or type(error).__name__}.", "cannot be read"
+            ) from None
 
     def _is_link(self, folder: str, name: str, inside: tuple[str, ...]) -> bool:
         if not (Path(folder) / name).is_symlink():
@@ -108,11 +124,16 @@ class FolderFiles(PictureFiles):
 
     def _refuse(self, error: OSError) -> None:
         where = short_name(str(error.filename))
-        raise DataError(f"The folder {where} cannot be read ({error.strerror or type(error).__name__}): allow this user to read it, or choose another.") from None
+        raise DataError(
+            f"The folder {where} cannot be read ({error.strerror or type(error).__name__}): allow this user to read it,"
+            " or choose another."
+        ) from None
 
 
 class ZipFiles(PictureFiles):
-    """The members of a zip archive, checked before the first is read: names, links, encryption, number and claimed sizes; the true sizes while reading."""
+    """The members of a zip archive, checked before the first is read: names, links, encryption, number and claimed
+    sizes; the true sizes while reading.
+    """
 
     def __init__(self, path: Path, listed: bool) -> None:
         self.shown = short_name(path.name)
@@ -121,7 +142,9 @@ class ZipFiles(PictureFiles):
         try:
             self._file: BinaryIO = open(path, "rb")  # noqa: SIM115  kept open: the archive that was checked is the one that is read
         except OSError as error:
-            raise DataError(f"{self.shown} cannot be read ({error.strerror or type(error).__name__}): choose another zip archive.") from None
+            raise DataError(
+                f"{self.shown} cannot be read ({error.strerror or type(error).__name__}): choose another zip archive."
+            ) from None
         try:
             self._size = os.fstat(self._file.fileno()).st_size
             directory = self._directory()
@@ -138,7 +161,9 @@ class ZipFiles(PictureFiles):
             with self._archive.open(file.place) as member:
                 data = member.read(LARGEST_FILE + 1)
         except Exception:  # noqa: BLE001  a prepared archive may fail in any way, and one damaged member costs only itself
-            raise PictureError(f"{short_name(file.name)} is damaged inside the archive: pack it again.", "damaged in the archive") from None
+            raise PictureError(
+                f"{short_name(file.name)} is damaged inside the archive: pack it again.", "damaged in the archive"
+            ) from None
         self._unpacked += len(data)
         self._refuse_bomb(self._unpacked)
         return data
@@ -147,8 +172,12 @@ class ZipFiles(PictureFiles):
         self._file.close()
 
     def _directory(self) -> bytes:
-        """The central directory as it stands: names, sizes and checksums of all members, 15 ms for 60,000, where listing them takes half a second."""
-        not_a_zip = DataError(f"{self.shown} is not a zip archive, or one that was cut off: choose a .zip file or a folder.")
+        """The central directory as it stands: names, sizes and checksums of all members, 15 ms for 60,000, where
+        listing them takes half a second.
+        """
+        not_a_zip = DataError(
+            f"{self.shown} is not a zip archive, or one that was cut off: choose a .zip file or a folder."
+        )
         tail_at = max(0, self._size - (1 << 16) - 22)
         self._file.seek(tail_at)
         tail = self._file.read()
@@ -184,7 +213,9 @@ class ZipFiles(PictureFiles):
         try:
             self._archive = zipfile.ZipFile(self._file)
         except Exception:  # noqa: BLE001  as above
-            raise DataError(f"{self.shown} is not a zip archive, or one that was cut off: choose a .zip file or a folder.") from None
+            raise DataError(
+                f"{self.shown} is not a zip archive, or one that was cut off: choose a .zip file or a folder."
+            ) from None
         members = self._archive.infolist()
         if len(members) > MOST_FILES:
             raise self._too_many()
@@ -193,16 +224,24 @@ class ZipFiles(PictureFiles):
             name = self._checked_name(member)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise DataError(f"{self.shown} holds {short_name(name)}, a link or special file: pack the pictures themselves.")
+                raise DataError(
+                    f"{self.shown} holds {short_name(name)}, a link or special file: pack the pictures themselves."
+                )
             if member.is_dir():
                 continue
             if member.flag_bits & 0x1:
                 raise DataError(f"{self.shown} is encrypted: pack the pictures again without a password.")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # The others unpack a whole block at a time, of any size: no limit could be kept.
-                raise DataError(f"{self.shown} packs {short_name(name)} by method {member.compress_type}, but only methods 0 and 8 are read: pack it again as an ordinary zip.")
+                raise DataError(
+                    f"{self.shown} packs {short_name(name)} by method {member.compress_type}, but only methods 0 and 8"
+                    " are read: pack it again as an ordinary zip."
+                )
             if name in seen:
-                raise DataError(f"{self.shown} holds {short_name(name)} twice under the same name: remove one of the two and pack it again.")
+                raise DataError(
+                    f"{self.shown} holds {short_name(name)} twice under the same name: remove one of the two and pack"
+                    " it again."
+                )
             seen.add(name)
             self.files.append(File(name, member))
         self._refuse_bomb(sum(min(member.file_size, LARGEST_FILE + 1) for member in members))
@@ -217,18 +256,24 @@ class ZipFiles(PictureFiles):
                 name = raw
         parts = raw.split("/")
         if raw.startswith("/") or re.match(r"[A-Za-z]:", raw) or "\\" in raw or "\0" in raw or ".." in parts:
-            raise DataError(f"{self.shown} holds the name {_quoted(raw)}, which could lead out of its folder: pack the folder again, with plain relative names.")
+            raise DataError(
+                f"{self.shown} holds the name {_quoted(raw)}, which could lead out of its folder: pack the folder"
+                " again, with plain relative names."
+            )
         return _readable("/".join(part for part in name.split("/") if part not in ("", ".")))
 
     def _refuse_bomb(self, unpacked: int) -> None:
         if unpacked > MOST_UNPACKED or (unpacked > UNSUSPICIOUS and unpacked > MOST_TIMES * self._size):
             raise DataError(
-                f"{self.shown} has {self._size / 1e6:,.1f} MB but unpacks to more than {min(unpacked, MOST_UNPACKED) / 1e6:,.0f} MB, "
-                "which pictures do not: choose an archive of pictures, or unpack it yourself and choose the folder."
+                f"{self.shown} has {self._size / 1e6:,.1f} MB but unpacks to more than"
+                f" {min(unpacked, MOST_UNPACKED) / 1e6:,.0f} MB, which pictures do not: choose an archive of pictures,"
+                " or unpack it yourself and choose the folder."
             )
 
     def _too_many(self) -> DataError:
-        return DataError(f"{self.shown} has more than {MOST_FILES:,} entries: split it, or choose the archive of one data set.")
+        return DataError(
+            f"{self.shown} has more than {MOST_FILES:,} entries: split it, or choose the archive of one data set."
+        )
 
 
 def _readable(name: str) -> str:

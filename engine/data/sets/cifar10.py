@@ -14,13 +14,17 @@ from engine.registry import datasets
 
 @datasets.register
 class Cifar10(TorchvisionSet):
-    """Krizhevsky 2009: 50,000 training and 10,000 test pictures, as torchvision distributes them. The default views are the papers' own for this set."""
+    """Krizhevsky 2009: 50,000 training and 10,000 test pictures, as torchvision distributes them. The default views are
+    the papers' own for this set.
+    """
 
     class Params(TorchvisionParams):
         name: Literal["cifar10"] = "cifar10"
 
     title = "CIFAR-10"
-    summary = "60,000 small photographs of animals and vehicles, 32x32 color pixels, ten classes; 170 MB to download once."
+    summary = (
+        "60,000 small photographs of animals and vehicles, 32x32 color pixels, ten classes; 170 MB to download once."
+    )
     known_as = "CIFAR-10"
     class_names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     variants = (frozenset({"flip"}),)

@@ -13,16 +13,18 @@ from engine.registry import datasets
 
 @datasets.register
 class Digits(DataSource):
-    """Optical digits (Alpaydin & Kaynak 1998), as distributed by scikit-learn: values 0..16 scaled to 0..255, 20 % of each class held out."""
+    """Optical digits (Alpaydin & Kaynak 1998), as distributed by scikit-learn: values 0..16 scaled to 0..255, 20 % of
+    each class held out.
+    """
 
     class Params(DataParams):
         name: Literal["digits"] = "digits"
 
     title = "Handwritten digits"
     summary = "1,797 real handwritten digits, 8x8 grey pixels, ten classes."
-    # A glyph fills 8 of 8 rows: the paper's ranges would push strokes out of the picture. With 17 levels of grey on black, changes of
-    # color teach nothing, and a solarized background erases the strokes: only geometry makes a strong view here,
-    # and a tilt of the weak ones spreads the few labels a little further.
+    # A glyph fills 8 of 8 rows: the paper's ranges would push strokes out of the picture. With 17 levels of grey on
+    # black, changes of color teach nothing, and a solarized background erases the strokes: only geometry makes a strong
+    # view here, and a tilt of the weak ones spreads the few labels a little further.
     recommended: ClassVar[dict[str, Any]] = {
         "augment": {
             "simclr": {"area": 0.5, "flip": "off", "rotate": 20.0, "shear": 0.2, "shift": 0.125},
@@ -34,7 +36,16 @@ class Digits(DataSource):
                 "shear": 0.2,
                 "shift": 0.125,
                 "cutout": 0.25,
-                "without": ["auto_contrast", "brightness", "contrast", "equalize", "posterize", "sharpness", "solarize", "identity"],
+                "without": [
+                    "auto_contrast",
+                    "brightness",
+                    "contrast",
+                    "equalize",
+                    "posterize",
+                    "sharpness",
+                    "solarize",
+                    "identity",
+                ],
             },
         }
     }
@@ -45,4 +56,11 @@ class Digits(DataSource):
         digits = load_digits()
         images = np.round(digits.images * (255 / 16)).astype(np.uint8)[:, None]
         labels = digits.target.astype(np.int64)
-        return ImageSet("digits", images, labels, np.arange(len(labels), dtype=np.int64), stratified_test(labels, 0.2), tuple("0123456789"))
+        return ImageSet(
+            "digits",
+            images,
+            labels,
+            np.arange(len(labels), dtype=np.int64),
+            stratified_test(labels, 0.2),
+            tuple("0123456789"),
+        )

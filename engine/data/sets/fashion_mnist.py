@@ -22,7 +22,9 @@ UNPACKED = {  # md5 sums of the unpacked files; torchvision lists those of the p
 
 @datasets.register
 class FashionMnist(TorchvisionSet):
-    """Xiao, Rasul and Vollgraf 2017 (arXiv:1708.07747): 60,000 training and 10,000 test pictures, as torchvision distributes them."""
+    """Xiao, Rasul and Vollgraf 2017 (arXiv:1708.07747): 60,000 training and 10,000 test pictures, as torchvision
+    distributes them.
+    """
 
     class Params(TorchvisionParams):
         name: Literal["fashion_mnist"] = "fashion_mnist"
@@ -30,12 +32,24 @@ class FashionMnist(TorchvisionSet):
     title = "Fashion-MNIST"
     summary = "70,000 pictures of clothing, 28x28 grey pixels, ten classes; 31 MB to download once."
     known_as = "Fashion-MNIST"
-    class_names = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+    class_names = (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    )
     variants = (frozenset({"flip"}),)
     folder = "FashionMNIST/raw"
     shape = (70_000, 1, 28, 28)
     training = 60_000
-    # The background is black as in MNIST, and what tells the classes apart are outlines and sleeves: half of the paper's square is enough.
+    # The background is black as in MNIST, and what tells the classes apart are outlines and sleeves: half of the
+    # paper's square is enough.
     recommended: ClassVar[dict[str, Any]] = {"augment": {"strong": {"cutout": 0.25, "without": ["solarize"]}}}
 
     def downloads(self) -> list[Download]:

@@ -28,7 +28,9 @@ from engine.registry import datasets
 DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order
 TEST_SHARE = 0.2
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # pictures, and bytes of their files, that one thread decodes in one go
-SMALL = 4 << 10  # bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not
+SMALL = (
+    4 << 10
+)  # bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not
 
 Fit = Literal["crop", "pad", "squash"]
 Color = Literal["auto", "grey", "rgb"]
@@ -37,17 +39,34 @@ Loaded = NDArray[np.uint8] | PictureError  # [C, size, size], or why not
 
 @datasets.register
 class Folder(DecodedSource):
-    """`class/...` or `train/class/...` and `test/class/...`, with an optional `unlabeled/...` folder; what cannot be read is skipped and reported."""
+    """`class/...` or `train/class/...` and `test/class/...`, with an optional `unlabeled/...` folder; what cannot be
+    read is skipped and reported.
+    """
 
     class Params(DataParams):
         name: Literal["folder"] = "folder"
         path: str = param(
-            "", max_length=4096, place=True, help="Folder or zip archive with one folder of pictures per class; train and test folders and an unlabeled folder are understood."
+            "",
+            max_length=4096,
+            place=True,
+            help=(
+                "Folder or zip archive with one folder of pictures per class; train and test folders and an unlabeled"
+                " folder are understood."
+            ),
         )
         size: int = param(32, ge=8, le=256, unit="px", help="Side of the square that every picture is brought to.")
-        fit: Fit = param("crop", help="crop: the middle square. pad: the whole picture, with its border continued. squash: the whole picture, stretched.")
+        fit: Fit = param(
+            "crop",
+            help=(
+                "crop: the middle square. pad: the whole picture, with its border continued. squash: the whole picture,"
+                " stretched."
+            ),
+        )
         color: Color = param("auto", help="auto: grey if every picture is grey, else color.")
-        mirror: bool = param(True, help="A mirrored picture still shows the same class: true of most photographs, not of letters and digits.")
+        mirror: bool = param(
+            True,
+            help="A mirrored picture still shows the same class: true of most photographs, not of letters and digits.",
+        )
 
     title = "My own pictures"
     summary = "A folder or zip archive of pictures, one folder per class."
@@ -74,13 +93,18 @@ class Folder(DecodedSource):
         finally:
             files.close()
         if self.key() != key:
-            raise DataError(f"{files.shown} changed while its pictures were read: import it again when nothing writes to it any more.")
+            raise DataError(
+                f"{files.shown} changed while its pictures were read: import it again when nothing writes to it any"
+                " more."
+            )
 
     def _key(self, files: PictureFiles) -> str:
         settings = [DECODING, self.params.size, self.params.fit, self.params.color]
         return "folder-" + hashlib.sha256(json.dumps([settings, files.stamp]).encode()).hexdigest()[:24]
 
-    def _decode(self, files: PictureFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float) -> None:
+    def _decode(
+        self, files: PictureFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float
+    ) -> None:
         layout = arrange([file.name for file in files.files])
         report = Report(size=self.params.size, own_test=layout.own_test)
         for name, reason in files.skipped + [(files.files[row].name, reason) for row, reason in layout.skipped]:
@@ -110,12 +134,28 @@ class Folder(DecodedSource):
                 progress(done, total)
         self._finish(files, writer, report, of, np.array(test, dtype=bool), start)
 
-    def _finish(self, files: PictureFiles, writer: Writer, report: Report, of: list[str | None], is_test: NDArray[np.bool_], start: float) -> None:
-        # A class of which no training picture could be read is no class; its test pictures cannot be taken back from the file.
-        classes = sorted({name for name, test in zip(of, is_test, strict=True) if name is not None and not test}, key=natural)
+    def _finish(
+        self,
+        files: PictureFiles,
+        writer: Writer,
+        report: Report,
+        of: list[str | None],
+        is_test: NDArray[np.bool_],
+        start: float,
+    ) -> None:
+        # A class of which no training picture could be read is no class; its test pictures cannot be taken back from
+        # the file.
+        classes = sorted(
+            {name for name, test in zip(of, is_test, strict=True) if name is not None and not test}, key=natural
+        )
         if not of:
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report.skipped.items(), key=lambda item: -item[1]))
-            raise DataError(f"None of the files in {files.shown} is a picture that can be read ({reasons}): choose a folder or zip archive of pictures.")
+            reasons = ", ".join(
+                f"{count:,} {reason}" for reason, count in sorted(report.skipped.items(), key=lambda item: -item[1])
+            )
+            raise DataError(
+                f"None of the files in {files.shown} is a picture that can be read ({reasons}): choose a folder or zip"
+                " archive of pictures."
+            )
         if len(classes) < 2:
             raise _too_few(files, classes)
         number = {name: k for k, name in enumerate(classes)}
@@ -134,8 +174,15 @@ class Folder(DecodedSource):
         """Before the first picture is decoded, as far as the names tell."""
         classes = sorted({place.of for place in layout.places if place.of is not None and not place.test}, key=natural)
         if not classes:
-            lying = f"{report.skipped['in no class folder']:,} files lie in no class folder" if "in no class folder" in report.skipped else "no pictures"
-            raise DataError(f"{files.shown} has no class folders ({lying}): put the pictures of each class into a folder of its own, such as cat/1.jpg and dog/1.jpg.")
+            lying = (
+                f"{report.skipped['in no class folder']:,} files lie in no class folder"
+                if "in no class folder" in report.skipped
+                else "no pictures"
+            )
+            raise DataError(
+                f"{files.shown} has no class folders ({lying}): put the pictures of each class into a folder of its"
+                " own, such as cat/1.jpg and dog/1.jpg."
+            )
         if len(classes) < 2:
             raise _too_few(files, classes)
 
@@ -154,7 +201,9 @@ class Folder(DecodedSource):
 
 
 def decoded(files: PictureFiles, wanted: list[File], load: Callable[[bytes, str], Loaded]) -> Iterator[Loaded]:
-    """`load` of each wanted file, in their order. Files are read here, decoded by threads, and few wait in between: memory stays bounded."""
+    """`load` of each wanted file, in their order. Files are read here, decoded by threads, and few wait in between:
+    memory stays bounded.
+    """
     threads = min(usable_cores(), 8)
     waiting: deque[Future[list[Loaded]]] = deque()
 
@@ -196,4 +245,7 @@ def _chunks(files: PictureFiles, wanted: list[File]) -> Iterator[tuple[list[tupl
 
 def _too_few(files: PictureFiles, classes: list[str]) -> DataError:
     found = f"1 class ({titles(classes)[0]!r})" if classes else "no class"
-    return DataError(f"{files.shown} has training pictures of {found}, but at least 2 classes are needed: put the pictures of each class into a folder of its own.")
+    return DataError(
+        f"{files.shown} has training pictures of {found}, but at least 2 classes are needed: put the pictures of each"
+        " class into a folder of its own."
+    )

@@ -34,8 +34,11 @@ class Mnist(TorchvisionSet):
     folder = "MNIST/raw"
     shape = (70_000, 1, 28, 28)
     training = 60_000
-    # Strokes are white on black: solarizing turns the whole background white, and far shears and shifts cut strokes off.
-    recommended: ClassVar[dict[str, Any]] = {"augment": {"strong": {"rotate": 20.0, "shear": 0.2, "shift": 0.15, "cutout": 0.25, "without": ["solarize"]}}}
+    # Strokes are white on black: solarizing turns the whole background white, and far shears and shifts cut strokes
+    # off.
+    recommended: ClassVar[dict[str, Any]] = {
+        "augment": {"strong": {"rotate": 20.0, "shear": 0.2, "shift": 0.15, "cutout": 0.25, "without": ["solarize"]}}
+    }
 
     def downloads(self) -> list[Download]:
         from torchvision.datasets import MNIST

@@ -17,7 +17,9 @@ CLASSES = ("circle", "square", "triangle", "cross", "ring", "star")
 
 @datasets.register
 class Shapes(DataSource):
-    """3,000 training and 600 test pictures of 32x32 color pixels, deterministic: one shape of random color, size, place and tilt over clutter."""
+    """3,000 training and 600 test pictures of 32x32 color pixels, deterministic: one shape of random color, size, place
+    and tilt over clutter.
+    """
 
     class Params(DataParams):
         name: Literal["shapes"] = "shapes"
@@ -51,7 +53,9 @@ def draw_shapes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
             blot = (np.abs(x - cx) < w) & (np.abs(y - cy) < h) if rng.random() < 0.5 else np.hypot(x - cx, y - cy) < w
             picture = np.where(blot, color[:, None, None], picture)
         color = rng.uniform(0, 1, 3).astype(np.float32)
-        color = np.where(np.abs(color - ground).max() < 0.35, (ground + 0.5) % 1, color)  # never a shape in its background's color
+        color = np.where(
+            np.abs(color - ground).max() < 0.35, (ground + 0.5) % 1, color
+        )  # never a shape in its background's color
         radius, angle = rng.uniform(0.42, 0.7), rng.uniform(-0.35, 0.35)
         cx, cy = rng.uniform(-0.25, 0.25, 2)
         u, v = (x - cx) / radius, (y - cy) / radius

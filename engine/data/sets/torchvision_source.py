@@ -1,4 +1,6 @@
-"""Well-known sets as torchvision reads them: found in a folder, read-only or not, downloaded only if they are nowhere, and decoded once."""
+"""Well-known sets as torchvision reads them: found in a folder, read-only or not, downloaded only if they are nowhere,
+and decoded once.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,21 @@ class Download(NamedTuple):
 
 class TorchvisionParams(DataParams):
     root: str = param(
-        "data", max_length=4096, place=True, advanced=True, help="Folder in torchvision's layout. An existing copy is used, also a read-only one; missing files are downloaded."
+        "data",
+        max_length=4096,
+        place=True,
+        advanced=True,
+        help=(
+            "Folder in torchvision's layout. An existing copy is used, also a read-only one; missing files are"
+            " downloaded."
+        ),
     )
 
 
 class TorchvisionSet(DecodedSource):
-    """A set that torchvision has a class for. Its files are checked by their md5 sums, and never changed: torchvision unpacks in a temporary folder."""
+    """A set that torchvision has a class for. Its files are checked by their md5 sums, and never changed: torchvision
+    unpacks in a temporary folder.
+    """
 
     params: TorchvisionParams
     known_as: ClassVar[str]  # for sentences
@@ -61,10 +72,13 @@ class TorchvisionSet(DecodedSource):
 
     @abstractmethod
     def parts(self, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
-        """Pictures [n, C, H, W] and labels of the training and the test part, by torchvision's class, which unpacks in `root` if need be."""
+        """Pictures [n, C, H, W] and labels of the training and the test part, by torchvision's class, which unpacks in
+        `root` if need be.
+        """
 
     def key(self) -> str:
-        # The files are the official ones or they are refused: where they lay does not matter, and a set once decoded needs them no more.
+        # The files are the official ones or they are refused: where they lay does not matter, and a set once decoded
+        # needs them no more.
         return f"{self.params.name}-1"
 
     def decode(self, writer: Writer, progress: Progress, cancelled: Cancelled) -> None:
@@ -83,24 +97,47 @@ class TorchvisionSet(DecodedSource):
                 parts = self.parts(Path(temporary))
             except OSError as error:
                 reason = error.strerror or type(error).__name__
-                raise DataError(f"{self.known_as} could not be unpacked in {tempfile.gettempdir()} ({reason}): free some space there, or set TMPDIR to another folder.") from None
+                raise DataError(
+                    f"{self.known_as} could not be unpacked in {tempfile.gettempdir()} ({reason}): free some space"
+                    " there, or set TMPDIR to another folder."
+                ) from None
             except (RuntimeError, ValueError, EOFError, KeyError) as error:
                 reason = " ".join(str(error).split())[:100]
-                raise DataError(f"The files of {self.known_as} in {names[0][0].parent} cannot be unpacked ({reason}): remove them, so that they are downloaded again.") from None
-        if (len(parts[0][0]), *parts[0][0].shape[1:]) != (self.training, *self.shape[1:]) or sum(len(images) for images, _ in parts) != self.shape[0]:
-            raise DataError(f"The files in {names[0][0].parent} are not those of {self.known_as}: remove them, or set data.root to another folder.")
+                raise DataError(
+                    f"The files of {self.known_as} in {names[0][0].parent} cannot be unpacked ({reason}): remove them,"
+                    " so that they are downloaded again."
+                ) from None
+        if (len(parts[0][0]), *parts[0][0].shape[1:]) != (self.training, *self.shape[1:]) or sum(
+            len(images) for images, _ in parts
+        ) != self.shape[0]:
+            raise DataError(
+                f"The files in {names[0][0].parent} are not those of {self.known_as}: remove them, or set data.root to"
+                " another folder."
+            )
         for images, _ in parts:
             writer.add(images)
             stop_if(cancelled, writer.shape[0], self.shape[0], "pictures")
             progress(writer.shape[0], self.shape[0])
         labels = np.concatenate([np.asarray(labels, dtype=np.int64) for _, labels in parts])
         is_test = np.arange(len(labels)) >= self.training
-        counts = [{name: int((labels[is_test == test] == k).sum()) for k, name in enumerate(self.class_names)} for test in (False, True)]
-        report = Report(len(labels), training=counts[0], test=counts[1], channels=self.shape[1], size=self.shape[2], seconds=round(time.perf_counter() - start, 2))
+        counts = [
+            {name: int((labels[is_test == test] == k).sum()) for k, name in enumerate(self.class_names)}
+            for test in (False, True)
+        ]
+        report = Report(
+            len(labels),
+            training=counts[0],
+            test=counts[1],
+            channels=self.shape[1],
+            size=self.shape[2],
+            seconds=round(time.perf_counter() - start, 2),
+        )
         writer.finish(self.params.name, labels, is_test, self.class_names, self.variants, report)
 
     def _find_or_download(self, progress: Progress, cancelled: Cancelled) -> list[tuple[Path, str]]:
-        """Files to hand to torchvision, with their names inside its root: the unpacked ones if all are there, else the packed ones."""
+        """Files to hand to torchvision, with their names inside its root: the unpacked ones if all are there, else the
+        packed ones.
+        """
         root = Path(self.params.root).expanduser().absolute()
         own = cache_root() / "downloads"
         wanted = self.downloads()
@@ -135,19 +172,27 @@ class TorchvisionSet(DecodedSource):
         return found
 
     def _wrong(self, path: Path) -> DataError:
-        return DataError(f"{path} is not the file of {self.known_as} (its md5 sum differs): remove it, so that it is downloaded again, or set data.root to another folder.")
+        return DataError(
+            f"{path} is not the file of {self.known_as} (its md5 sum differs): remove it, so that it is downloaded"
+            " again, or set data.root to another folder."
+        )
 
     def _missing(self, missing: list[Download], root: Path, error: Exception) -> DataError:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = (
+            getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+        )
         names = ", ".join(file.name for file in missing)
         return DataError(
-            f"{self.known_as} is not on this computer ({names} not found in {root / self.folder}) and could not be downloaded ({' '.join(str(reason).split())[:120]}): "
-            "connect to the internet, put the files there, set data.root to a folder that has them, or choose a data set that comes with FewLab (digits, shapes)."
+            f"{self.known_as} is not on this computer ({names} not found in {root / self.folder}) and could not be"
+            f" downloaded ({' '.join(str(reason).split())[:120]}): connect to the internet, put the files there, set"
+            " data.root to a folder that has them, or choose a data set that comes with FewLab (digits, shapes)."
         )
 
 
 def _download(file: Download, path: Path, progress: Progress, cancelled: Cancelled) -> None:
-    """To a temporary name, checked, then renamed: a file under its own name is whole. Raises OSError of the last address tried."""
+    """To a temporary name, checked, then renamed: a file under its own name is whole. Raises OSError of the last
+    address tried.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     last: OSError = OSError("no address is known")
     for url in file.urls:

@@ -19,10 +19,17 @@ from engine.training.trainer import Trainer
 Progress = Callable[[Status], None]
 
 
-def train(config: RunConfig | dict[str, Any], checkpoints: Path | str = "checkpoints", progress: Progress | None = None, control: Control | None = None) -> Run:
-    """Train a run to its end and return it. If another FewLab trains in this folder, the run waits in its queue and is followed.
+def train(
+    config: RunConfig | dict[str, Any],
+    checkpoints: Path | str = "checkpoints",
+    progress: Progress | None = None,
+    control: Control | None = None,
+) -> Run:
+    """Train a run to its end and return it. If another FewLab trains in this folder, the run waits in its queue and is
+    followed.
 
-    progress: called about once a second with the run's Status. control: takes commands from other threads. Raises FewLabError.
+    progress: called about once a second with the run's Status. control: takes commands from other threads. Raises
+    FewLabError.
     """
     parsed = config if isinstance(config, RunConfig) else RunConfig.parse(config)
     store = Store(checkpoints)
@@ -30,8 +37,15 @@ def train(config: RunConfig | dict[str, Any], checkpoints: Path | str = "checkpo
     return _train(store, store.create(parsed.model_dump(mode="json")), progress, control)
 
 
-def resume(run_id: str, checkpoints: Path | str = "checkpoints", progress: Progress | None = None, control: Control | None = None) -> Run:
-    """Go on with a stopped or interrupted run, or one whose process was killed. Raises RunError if it is finished, failed or trains elsewhere."""
+def resume(
+    run_id: str,
+    checkpoints: Path | str = "checkpoints",
+    progress: Progress | None = None,
+    control: Control | None = None,
+) -> Run:
+    """Go on with a stopped or interrupted run, or one whose process was killed. Raises RunError if it is finished,
+    failed or trains elsewhere.
+    """
     store = Store(checkpoints)
     folder = store.open(run_id)
     lock = store.lock()
@@ -44,13 +58,17 @@ def resume(run_id: str, checkpoints: Path | str = "checkpoints", progress: Progr
                 store.requeue(run_id)
     except Timeout:
         if folder.status().active:
-            raise RunError(f"Run {run_id} is {folder.status().state} in another FewLab: pause, resume or stop it there.") from None
+            raise RunError(
+                f"Run {run_id} is {folder.status().state} in another FewLab: pause, resume or stop it there."
+            ) from None
         store.requeue(run_id)
     return _train(store, folder, progress, control)
 
 
 def load_run(run_id: str, checkpoints: Path | str = "checkpoints") -> Run:
-    """A run's config, status and folder (`run.folder.metrics()`, `.snapshot(step)`, ...). Raises UnknownName or RunError."""
+    """A run's config, status and folder (`run.folder.metrics()`, `.snapshot(step)`, ...). Raises UnknownName or
+    RunError.
+    """
     return Store(checkpoints).run(run_id)
 
 
@@ -69,7 +87,8 @@ def _train(store: Store, folder: RunFolder, progress: Progress | None, control: 
 def _follow(folder: RunFolder, progress: Progress | None, control: Control | None) -> bool:
     """Watch a run that another process has in its queue, for a while: that process may end and leave it to this one.
 
-    Returns whether to go on: told to stop, a run that still waits leaves the queue, and one that another process trains is watched no longer.
+    Returns whether to go on: told to stop, a run that still waits leaves the queue, and one that another process trains
+    is watched no longer.
     """
     control = control or Control()
     for _ in range(4):

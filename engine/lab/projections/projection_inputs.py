@@ -1,4 +1,6 @@
-"""What is projected: which samples of which evaluations of a run, and their features. Both sides of the pipe ask here; no torch."""
+"""What is projected: which samples of which evaluations of a run, and their features. Both sides of the pipe ask here;
+no torch.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,18 @@ class Sample(Settings):
     """Which points are drawn: the same ones in every frame."""
 
     parts: tuple[Part, ...] = param(PARTS, min_length=1, help="Which of the run's pictures are drawn.")
-    limit: int = param(5_000, ge=3, le=20_000, help="At most this many points: all labeled ones, and of the others each class its share.")
+    limit: int = param(
+        5_000,
+        ge=3,
+        le=20_000,
+        help="At most this many points: all labeled ones, and of the others each class its share.",
+    )
 
 
 @dataclass(frozen=True)
 class Material:
-    """ids: int64 [N], rising. part: uint8 [N]. labels: int64 [N], -1 unknown. steps: the frames' steps, rising. classes: K, 0 if unknown.
+    """ids: int64 [N], rising. part: uint8 [N]. labels: int64 [N], -1 unknown. steps: the frames' steps, rising.
+    classes: K, 0 if unknown.
 
     content: a hash of all that is projected or measured.
     """
@@ -64,9 +72,10 @@ class Material:
 def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> Material:
     """The samples that are in the snapshots of all `steps`, drawn as `sample` says.
 
-    embeddings: the features that each evaluation stored; projections: what the projection head made of them, where the method has one.
-    pixels: the pictures themselves, 0..1, which no training changes: one frame, said to be of step 0.
-    Raises ProjectionError if nothing is left to project, RunError if a snapshot or, for pixels, the pictures cannot be read.
+    embeddings: the features that each evaluation stored; projections: what the projection head made of them, where the
+    method has one. pixels: the pictures themselves, 0..1, which no training changes: one frame, said to be of step 0.
+    Raises ProjectionError if nothing is left to project, RunError if a snapshot or, for pixels, the pictures cannot be
+    read.
     """
     if not steps:
         raise ProjectionError("There is nothing to project: choose at least one evaluation.")
@@ -81,21 +90,40 @@ def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> M
         places = np.minimum(pictures.rows(ids), len(pictures.ids) - 1)
         there = pictures.ids[places] == ids
         if source == "pixels" and not there.all():
-            raise RunError("The pictures in the cache are not those of this run: start a run on the same data set to bring them back.")
+            raise RunError(
+                "The pictures in the cache are not those of this run: start a run on the same data set to bring them"
+                " back."
+            )
         labels[there] = pictures.labels[places][there]
     wanted = np.nonzero(np.isin(part, [PARTS.index(name) for name in sample.parts]))[0]
     strata = part[wanted].astype(np.int64) << 32 | labels[wanted] + 1
     chosen = wanted[stratified(ids[wanted], strata, part[wanted] == 0, sample.limit)]
     if len(chosen) == 0:
-        raise ProjectionError(f"There are no {' or '.join(sample.parts)} pictures in {'these evaluations' if len(ordered) > 1 else 'this evaluation'}: choose other parts.")
+        raise ProjectionError(
+            f"There are no {' or '.join(sample.parts)} pictures in"
+            f" {'these evaluations' if len(ordered) > 1 else 'this evaluation'}: choose other parts."
+        )
     ids, part, labels = ids[chosen], part[chosen], labels[chosen]
-    stored = [snapshot[name][row[chosen]] for snapshot, row in zip(snapshots, rows, strict=True)] if source != "pixels" else []
+    stored = (
+        [snapshot[name][row[chosen]] for snapshot, row in zip(snapshots, rows, strict=True)]
+        if source != "pixels"
+        else []
+    )
     digest = hashlib.sha256(content.encode() if source == "pixels" else b"")
     for array in (ids, part, labels, *stored):
         digest.update(f"{array.dtype} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     classes = len(pictures.class_names) if pictures is not None else 0
-    return Material(ids, part, labels, tuple(ordered if source != "pixels" else [0]), classes, digest.hexdigest(), stored, pictures if source == "pixels" else None)
+    return Material(
+        ids,
+        part,
+        labels,
+        tuple(ordered if source != "pixels" else [0]),
+        classes,
+        digest.hexdigest(),
+        stored,
+        pictures if source == "pixels" else None,
+    )
 
 
 def _snapshot(folder: RunFolder, step: int, name: str) -> dict[str, NDArray[Any]]:
@@ -103,7 +131,10 @@ def _snapshot(folder: RunFolder, step: int, name: str) -> dict[str, NDArray[Any]
     shapes = [array.shape[:1] for array in found.values()]
     if len(shapes) < 3 or len(set(shapes)) > 1 or found[name].ndim != 2 or found["ids"].ndim != 1:
         what = "features" if name == "embeddings" else "projections"
-        raise RunError(f"The snapshot of step {step} of run {folder.id} holds no {what} of its pictures: choose another evaluation.")
+        raise RunError(
+            f"The snapshot of step {step} of run {folder.id} holds no {what} of its pictures: choose another"
+            " evaluation."
+        )
     return found
 
 
@@ -121,7 +152,10 @@ def _pictures(folder: RunFolder, needed: bool) -> tuple[Pictures | None, str]:
     found = next((event["pictures"] for event in folder.events() if isinstance(event.get("pictures"), str)), None)
     if found is None:
         if needed:
-            raise RunError(f"Run {folder.id} does not say which pictures it was trained on, so their pixels cannot be shown: choose embeddings.")
+            raise RunError(
+                f"Run {folder.id} does not say which pictures it was trained on, so their pixels cannot be shown:"
+                " choose embeddings."
+            )
         return None, ""
     try:
         return load_pictures(folder.path.parent, found), found

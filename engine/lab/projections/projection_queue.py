@@ -1,4 +1,6 @@
-"""Projections for pages: asked for, waited for, cancelled; computed one after another in a warm process of their own. No torch."""
+"""Projections for pages: asked for, waited for, cancelled; computed one after another in a warm process of their own.
+No torch.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from engine.runs.projections import Projection, read_projection
 
 
 class Job:
-    """One projection that was asked for; the same object for everybody who asks for the same one while it is computed."""
+    """One projection that was asked for; the same object for everybody who asks for the same one while it is
+    computed.
+    """
 
     def __init__(self, projector: Projector, number: int, run: Path, name: str, arguments: dict[str, Any]) -> None:
         self.run, self.name, self.number, self.arguments = run, name, number, arguments
@@ -36,7 +40,9 @@ class Job:
         return (1.0, "Done") if self.done() else self._progress
 
     def result(self, timeout: float | None = None) -> Projection:
-        """Wait for the projection. Raises FewLabError with one sentence if there is none: ProjectionCancelled if it was cancelled."""
+        """Wait for the projection. Raises FewLabError with one sentence if there is none: ProjectionCancelled if it was
+        cancelled.
+        """
         try:
             return self._future.result(timeout)
         except TimeoutError:
@@ -48,11 +54,18 @@ class Job:
 
 
 class Projector:
-    """Answers from the run's folder what is kept there; all else is computed in a process that starts with `start` or the first such question."""
+    """Answers from the run's folder what is kept there; all else is computed in a process that starts with `start` or
+    the first such question.
+    """
 
     def __init__(self, root: Path | str) -> None:
         """root: the checkpoints folder; the process writes its log there."""
-        self._link = Link(Path(root).resolve() / ".projections.log", self._on_event, yields=True, module="engine.lab.projections.projection_worker")
+        self._link = Link(
+            Path(root).resolve() / ".projections.log",
+            self._on_event,
+            yields=True,
+            module="engine.lab.projections.projection_worker",
+        )
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._waiting: deque[Job] = deque()
@@ -69,9 +82,11 @@ class Projector:
         self._link.start()
 
     def ask(self, run: Path, source: Source, request: ProjectionRequest, steps: Sequence[int], sample: Sample) -> Job:
-        """Ask for a projection of the snapshots of `steps`; returns when it is known what is to be projected, before it is computed.
+        """Ask for a projection of the snapshots of `steps`; returns when it is known what is to be projected, before it
+        is computed.
 
-        Pixels do not change from step to step and have one frame, said to be of step 0. Raises FewLabError if there is nothing to project.
+        Pixels do not change from step to step and have one frame, said to be of step 0. Raises FewLabError if there is
+        nothing to project.
         """
         name = gather(run, source, steps, sample).key(source, request)
         with self._lock:
@@ -79,7 +94,13 @@ class Projector:
                 if job is not None and (job.run, job.name) == (run, name):
                     return job
             number = next(self._numbers)
-            plain = {"run": str(run), "source": source, "request": request.model_dump(), "steps": [int(step) for step in steps], "sample": sample.model_dump()}
+            plain = {
+                "run": str(run),
+                "source": source,
+                "request": request.model_dump(),
+                "steps": [int(step) for step in steps],
+                "sample": sample.model_dump(),
+            }
             job = Job(self, number, run, name, {"job": number, **plain})
             kept = read_projection(run, name)
             if kept is not None:
@@ -118,7 +139,9 @@ class Projector:
         error = answer.exception()
         kept = read_projection(job.run, answer.result()) if error is None else None
         if error is None and kept is None:
-            error = LabError("The projection was computed but could not be read back: check that the disk has room and try again.")
+            error = LabError(
+                "The projection was computed but could not be read back: check that the disk has room and try again."
+            )
         with self._lock:
             if self._running is not job:  # cancelled
                 return

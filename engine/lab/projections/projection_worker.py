@@ -1,7 +1,8 @@
-"""The process that projects: `python -m engine.lab.projections.projection_worker`, JSON lines on standard input and output. It imports no torch.
+"""The process that projects: `python -m engine.lab.projections.projection_worker`, JSON lines on standard input and
+output. It imports no torch.
 
-One question at a time, in its main thread: numba's simplest threading layer allows no second. It is kept because UMAP is compiled at first
-use; it is killed when a person cancels, so what it writes is written whole or not at all.
+One question at a time, in its main thread: numba's simplest threading layer allows no second. It is kept because UMAP
+is compiled at first use; it is killed when a person cancels, so what it writes is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Process:
         import sklearn.manifold  # noqa: F401  # what all questions need, loaded while none has come yet
         from threadpoolctl import threadpool_limits
 
-        threadpool_limits(1, user_api="blas")  # beside a training, threads of one product wait for each other longer than they help
+        threadpool_limits(
+            1, user_api="blas"
+        )  # beside a training, threads of one product wait for each other longer than they help
         while True:
             question = self._questions.get()
             try:
@@ -49,17 +52,34 @@ class Process:
             except FewLabError as error:
                 self._say({"answer": question["id"], "error": str(error)})
             except MemoryError:
-                self._say({"answer": question["id"], "error": "There is not enough memory for this projection: choose fewer points or fewer evaluations."})
+                self._say(
+                    {
+                        "answer": question["id"],
+                        "error": (
+                            "There is not enough memory for this projection: choose fewer points or fewer evaluations."
+                        ),
+                    }
+                )
             except Exception as error:
                 log.exception("a projection failed")
-                self._say({"answer": question["id"], "error": f"The projection failed ({type(error).__name__}); the log in the checkpoints folder has the details."})
+                self._say(
+                    {
+                        "answer": question["id"],
+                        "error": (
+                            f"The projection failed ({type(error).__name__}); the log in the checkpoints folder has the"
+                            " details."
+                        ),
+                    }
+                )
 
     def _read(self) -> None:
         for line in self._commands:
             self._questions.put(json.loads(line))
         os._exit(0)  # the server is gone: nobody waits for what is being computed
 
-    def _project(self, job: int, run: str, source: Any, request: dict[str, Any], steps: list[int], sample: dict[str, Any]) -> str:
+    def _project(
+        self, job: int, run: str, source: Any, request: dict[str, Any], steps: list[int], sample: dict[str, Any]
+    ) -> str:
         """Compute a projection, keep it in the run's folder and answer under which name."""
         from engine.analysis.projection import ProjectionRequest, project
 
@@ -79,8 +99,22 @@ class Process:
         if read_projection(Path(run), name) is None:
             features = material.features()
             frames = project(features, wanted, lambda share, words: tell(share * (1 - _TRUST), words))
-            figures = _trust(material, features, frames, wanted.metric, lambda share: tell(1 - _TRUST * (1 - share), "Measuring how far it can be trusted"))
-            done = Projection(material.ids, material.part, material.labels, frames, np.array(material.steps, np.int64), *figures, seconds=time.perf_counter() - begun)
+            figures = _trust(
+                material,
+                features,
+                frames,
+                wanted.metric,
+                lambda share: tell(1 - _TRUST * (1 - share), "Measuring how far it can be trusted"),
+            )
+            done = Projection(
+                material.ids,
+                material.part,
+                material.labels,
+                frames,
+                np.array(material.steps, np.int64),
+                *figures,
+                seconds=time.perf_counter() - begun,
+            )
             write_projection(Path(run), name, done)
         return name
 
@@ -102,12 +136,17 @@ def _trust(material: Material, features: list[Any], frames: Any, metric: Any, te
     for number, (feature, frame) in enumerate(zip(features, frames, strict=True)):
         tell(number / len(features))
         trusted.append(trustworthiness(feature, frame, metric))
-        pure.append(knn_purity(nearest_neighbors(feature, NEIGHBORS, metric, rows).indices, material.labels, material.classes, rows))
+        pure.append(
+            knn_purity(
+                nearest_neighbors(feature, NEIGHBORS, metric, rows).indices, material.labels, material.classes, rows
+            )
+        )
     return np.array(trusted), np.array([p.overall for p in pure]), np.stack([p.per_class for p in pure])
 
 
 def main() -> None:
-    # Before OpenMP is loaded: its threads otherwise spin while they wait, and beside a training t-SNE took three times as long.
+    # Before OpenMP is loaded: its threads otherwise spin while they wait, and beside a training t-SNE took three times
+    # as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     answers = begin()
     Process(sys.stdin.buffer, answers).serve()

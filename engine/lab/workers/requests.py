@@ -33,8 +33,13 @@ from engine.training.trainer import Trainer
 
 
 def warm_up() -> None:
-    """Train a few throwaway steps, so that the first real one does not pay for loading libraries and preparing convolutions."""
-    measure(RunConfig.parse({"method": {"name": "fixmatch"}, "data": {"name": "digits"}}).model_dump(mode="json"), seconds=0.0)
+    """Train a few throwaway steps, so that the first real one does not pay for loading libraries and preparing
+    convolutions.
+    """
+    measure(
+        RunConfig.parse({"method": {"name": "fixmatch"}, "data": {"name": "digits"}}).model_dump(mode="json"),
+        seconds=0.0,
+    )
 
 
 def catalog() -> dict[str, Any]:
@@ -56,7 +61,9 @@ def ready(data: dict[str, Any]) -> bool:
 
 
 def prepare(data: dict[str, Any], place: str) -> dict[str, Any] | None:
-    """Read a data set into the cache; what was read. How far it is stands in the file `place`; a file `.cancel` beside it ends it."""
+    """Read a data set into the cache; what was read. How far it is stands in the file `place`; a file `.cancel` beside
+    it ends it.
+    """
     told, file = 0.0, Path(place)
 
     def tell(done: int, total: int) -> None:
@@ -83,8 +90,15 @@ def preview(method: str, data: dict[str, Any], seed: int, checkpoints: str) -> d
     return {
         "pictures": images.content_hash,
         "class_names": list(images.class_names),
-        "labeled": split.labeled[:: max(1, len(split.labeled) // 1000)].tolist(),  # from all classes: ids of a folder go class by class
-        "counts": {"labeled": len(split.labeled), "unlabeled": len(split.unlabeled), "validation": len(split.validation), "test": len(split.test)},
+        "labeled": (
+            split.labeled[:: max(1, len(split.labeled) // 1000)].tolist()
+        ),  # from all classes: ids of a folder go class by class
+        "counts": {
+            "labeled": len(split.labeled),
+            "unlabeled": len(split.unlabeled),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        },
     }
 
 
@@ -97,7 +111,9 @@ def measure(config: dict[str, Any], seconds: float = 0.7) -> dict[str, float]:
 
 
 def predict(run: str, pictures: list[dict[str, str]]) -> dict[str, Any]:
-    """pictures: [{"name": file name, "data": base64}]. Each gets its top five and what the model saw, or the sentence why not."""
+    """pictures: [{"name": file name, "data": base64}]. Each gets its top five and what the model saw, or the sentence
+    why not.
+    """
     predictor = _predictor(run)
     answers: list[dict[str, Any]] = []
     for picture in pictures:
@@ -106,7 +122,14 @@ def predict(run: str, pictures: list[dict[str, str]]) -> dict[str, Any]:
         except PictureError as error:
             answers.append({"name": picture["name"], "error": str(error)})
             continue
-        answers.append({"name": picture["name"], "error": None, "shown": _thumbnail(decoded), **_plain(predictor, predictor.predict([decoded])[0])})
+        answers.append(
+            {
+                "name": picture["name"],
+                "error": None,
+                "shown": _thumbnail(decoded),
+                **_plain(predictor, predictor.predict([decoded])[0]),
+            }
+        )
     return {"class_names": predictor.class_names, "metrics": predictor.metrics, "pictures": answers}
 
 
@@ -121,7 +144,14 @@ def predict_samples(run: str, pictures: str, count: int, seed: int) -> dict[str,
     answers = []
     for sample, image, label, p in zip(ids, images, kept.labels[rows], predictor.probabilities(images), strict=True):
         truth = kept.class_names[label] if label >= 0 else None
-        answers.append({"name": f"test picture {sample}", "error": None, "truth": truth, **_plain(predictor, Prediction(p, image, False))})
+        answers.append(
+            {
+                "name": f"test picture {sample}",
+                "error": None,
+                "truth": truth,
+                **_plain(predictor, Prediction(p, image, False)),
+            }
+        )
     return {"class_names": predictor.class_names, "metrics": predictor.metrics, "pictures": answers}
 
 
@@ -137,7 +167,12 @@ def _loaded(run: str, written: int) -> Predictor:
 
 
 def _plain(predictor: Predictor, prediction: Prediction) -> dict[str, Any]:
-    return {"top": predictor.top(prediction), "seen": _pixels(prediction.seen), "inverted": prediction.inverted, "probabilities": prediction.probabilities.tolist()}
+    return {
+        "top": predictor.top(prediction),
+        "seen": _pixels(prediction.seen),
+        "inverted": prediction.inverted,
+        "probabilities": prediction.probabilities.tolist(),
+    }
 
 
 def _thumbnail(picture: NDArray[np.uint8]) -> str:

@@ -1,7 +1,8 @@
-"""The child process: `python -m engine.lab.workers.training_worker`, JSON lines on standard input and output, torch imported once and kept warm.
+"""The child process: `python -m engine.lab.workers.training_worker`, JSON lines on standard input and output, torch
+imported once and kept warm.
 
-Commands: run, pause, resume, stop, set, ask. A run's results go only through its run folder. End-of-file on the input ends the process,
-with a checkpoint if it was training.
+Commands: run, pause, resume, stop, set, ask. A run's results go only through its run folder. End-of-file on the input
+ends the process, with a checkpoint if it was training.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ log = logging.getLogger("fewlab.process")
 
 
 class Process:
-    """One job at a time, but for slow questions; commands to the running job are passed on at once by the reading thread."""
+    """One job at a time, but for slow questions; commands to the running job are passed on at once by the reading
+    thread.
+    """
 
     def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
         self._commands, self._answers = commands, answers
@@ -80,7 +83,9 @@ class Process:
         finally:
             logging.getLogger().removeHandler(handler)
             handler.close()
-            self._controls.pop(run, None)  # before it is said: the answer may be the same run again, with a control of its own
+            self._controls.pop(
+                run, None
+            )  # before it is said: the answer may be the same run again, with a control of its own
             self._say({"event": "ended", "run": run})
 
     def _answer(self, job: dict[str, Any], answers: Any) -> None:
@@ -93,7 +98,15 @@ class Process:
             self._say({"answer": job["id"], "error": str(error)})
         except Exception as error:
             log.exception("the question %r failed", job.get("what"))
-            self._say({"answer": job["id"], "error": f"The engine could not answer ({type(error).__name__}); its log in the checkpoints folder has the details."})
+            self._say(
+                {
+                    "answer": job["id"],
+                    "error": (
+                        f"The engine could not answer ({type(error).__name__}); its log in the checkpoints folder has"
+                        " the details."
+                    ),
+                }
+            )
 
     def _say(self, message: dict[str, Any]) -> None:
         with self._write_lock:

@@ -1,6 +1,8 @@
-"""What a method is: its streams and views, its loss, the state it keeps and what it serves. The trainer knows methods only through this.
+"""What a method is: its streams and views, its loss, the state it keeps and what it serves. The trainer knows methods
+only through this.
 
-Letters used in all files: B labeled batch, U unlabeled batch (μB), N samples, K classes, D features, C H W channels and pixels.
+Letters used in all files: B labeled batch, U unlabeled batch (μB), N samples, K classes, D features, C H W channels and
+pixels.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ Pool = Literal["labeled", "unlabeled", "all"]
 
 @dataclass(frozen=True)
 class View:
-    """One augmented version of a batch, by the name of its recipe: [B, C, H, W], or [count, B, C, H, W] if a count is given."""
+    """One augmented version of a batch, by the name of its recipe: [B, C, H, W], or [count, B, C, H, W] if a count is
+    given.
+    """
 
     recipe: str
     count: int | None = None
@@ -40,8 +44,8 @@ class Stream(NamedTuple):
 class Group(NamedTuple):
     """Parameters that share an optimizer setting. weight_decay: decay those with two or more dimensions.
 
-    from_progress: the share of the run at which they begin to train. Until then they get no gradient and their modules stay in eval mode:
-    a learning rate of 0 would still gather momentum and move batch norm's statistics.
+    from_progress: the share of the run at which they begin to train. Until then they get no gradient and their modules
+    stay in eval mode: a learning rate of 0 would still gather momentum and move batch norm's statistics.
     """
 
     modules: list[nn.Module]
@@ -53,8 +57,8 @@ class Group(NamedTuple):
 class PseudoLabels(NamedTuple):
     """What the method believed of unlabeled pictures in this step: histogram, gallery and biography feed on it.
 
-    ids: int64 [U]. labels: int64 [U]. confidence: float [U] in [0, 1]. weight: float [U] in [0, 1], the share with which each counts.
-    threshold: float [U], the threshold each row had to reach, or None.
+    ids: int64 [U]. labels: int64 [U]. confidence: float [U] in [0, 1]. weight: float [U] in [0, 1], the share with
+    which each counts. threshold: float [U], the threshold each row had to reach, or None.
     """
 
     ids: Tensor
@@ -65,7 +69,9 @@ class PseudoLabels(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """loss: scalar with gradient. scalars: detached 0-d tensors by their fixed names (`loss/labeled`, `mask_rate` ...). converged: no step is left to do."""
+    """loss: scalar with gradient. scalars: detached 0-d tensors by their fixed names (`loss/labeled`, `mask_rate` ...).
+    converged: no step is left to do.
+    """
 
     loss: Tensor
     scalars: dict[str, Tensor] = {}
@@ -75,10 +81,11 @@ class StepResult(NamedTuple):
 
 @dataclass
 class Part:
-    """One stream's batch. Views are attributes: float [B, C, H, W] in [0, 1]. ids: int64 [B]. rows: int64 [B], dense in the pool, for tables.
+    """One stream's batch. Views are attributes: float [B, C, H, W] in [0, 1]. ids: int64 [B]. rows: int64 [B], dense in
+    the pool, for tables.
 
-    labels: int64 [B], only in the labeled stream: no hidden label ever reaches a method. candidates: bool [B, K], the labels each picture
-    may have, only where the data has partial labels, in the streams of the whole pool.
+    labels: int64 [B], only in the labeled stream: no hidden label ever reaches a method. candidates: bool [B, K], the
+    labels each picture may have, only where the data has partial labels, in the streams of the whole pool.
     """
 
     ids: Tensor
@@ -105,7 +112,9 @@ class Part:
         try:
             return self.__dict__["views"][name]  # type: ignore[no-any-return]  # __dict__ is untyped
         except KeyError:
-            raise AttributeError(f"this stream has no view {name!r}, only {sorted(self.__dict__.get('views', ()))}") from None
+            raise AttributeError(
+                f"this stream has no view {name!r}, only {sorted(self.__dict__.get('views', ()))}"
+            ) from None
 
 
 Batch = dict[str, Part]
@@ -141,7 +150,8 @@ class Now:
 class Problem(NamedTuple):
     """What the data asks: classes, channels, pixels, and how many pictures each pool has.
 
-    candidates: bool [n, K] by row of the pool, where the data has partial labels; None also where a trained model is only used.
+    candidates: bool [n, K] by row of the pool, where the data has partial labels; None also where a trained model is
+    only used.
     """
 
     classes: int
@@ -153,11 +163,13 @@ class Problem(NamedTuple):
 
 
 class Method(nn.Module):
-    """Base of every method. All state kept between steps is a buffer or a submodule, so a checkpoint holds it by construction.
+    """Base of every method. All state kept between steps is a buffer or a submodule, so a checkpoint holds it by
+    construction.
 
-    supervision: the kinds of `data.labels` it can learn from. backbones: those it works with (None: any). recipes: the view recipes it
-    uses. recommended: an overlay on RunConfig's defaults. fitted: whether it goes without optimizer and batches. transfers: whether it is made for features that
-    were learned before. title, summary, idea, paper: for people.
+    supervision: the kinds of `data.labels` it can learn from. backbones: those it works with (None: any). recipes: the
+    view recipes it uses. recommended: an overlay on RunConfig's defaults. fitted: whether it goes without optimizer and
+    batches. transfers: whether it is made for features that were learned before. title, summary, idea, paper: for
+    people.
     """
 
     Params: ClassVar[type[MethodParams]]
@@ -183,21 +195,28 @@ class Method(nn.Module):
 
     @abstractmethod
     def served(self) -> nn.Module:
-        """What is evaluated, averaged, saved and predicted with: images [B, C, H, W] to (features [B, D], logits [B, K]).
+        """What is evaluated, averaged, saved and predicted with: images [B, C, H, W] to (features [B, D], logits [B,
+        K]).
 
         None instead of logits where the method knows no classes: it is then evaluated by probes of the features.
         """
 
     def projection_head(self) -> nn.Module | None:
-        """From features [B, D] into the space in which the loss compares them, [B, P]: snapshots keep both. None: it compares none, or the features."""
+        """From features [B, D] into the space in which the loss compares them, [B, P]: snapshots keep both. None: it
+        compares none, or the features.
+        """
         return None
 
     def candidate_weights(self) -> Tensor | None:
-        """Float [n, K] by row of the pool, each row a distribution over its candidates: what the method believes now. None: it keeps none."""
+        """Float [n, K] by row of the pool, each row a distribution over its candidates: what the method believes now.
+        None: it keeps none.
+        """
         return None
 
     def show(self, batch: Batch) -> dict[str, Tensor]:
-        """What the method sees of this batch: views by name, each [n, C, H, W]; several of one recipe are numbered from 1. Changes nothing."""
+        """What the method sees of this batch: views by name, each [n, C, H, W]; several of one recipe are numbered from
+        1. Changes nothing.
+        """
         shown: dict[str, Tensor] = {}
         for name, view in shown_part(batch).views.items():
             shown |= {name: view} if view.ndim == 4 else {f"{name}_{number}": one for number, one in enumerate(view, 1)}
@@ -213,7 +232,9 @@ class GradientMethod(Method):
 
     @abstractmethod
     def step(self, batch: Batch, now: Now) -> StepResult:
-        """The loss of one batch. Called in train mode; the trainer does backward, the optimizer and the weight average."""
+        """The loss of one batch. Called in train mode; the trainer does backward, the optimizer and the weight
+        average.
+        """
 
     def groups(self) -> list[Group]:
         """Parameter groups; by default everything that trains in one group."""
@@ -227,7 +248,8 @@ class GradientMethod(Method):
 
 
 class Fitting(NamedTuple):
-    """What a fitted method is fitted to, by row of the pool. features: float32 [N, D], of the backbone in eval mode on plain pictures.
+    """What a fitted method is fitted to, by row of the pool. features: float32 [N, D], of the backbone in eval mode on
+    plain pictures.
 
     labels: int64 [N], -1 where hidden. ids: int64 [N].
     """
@@ -238,17 +260,20 @@ class Fitting(NamedTuple):
 
 
 class FittedMethod(Method):
-    """A method that is fitted to all training pictures at once, iteration by iteration, without an optimizer. Its result is buffers.
+    """A method that is fitted to all training pictures at once, iteration by iteration, without an optimizer. Its
+    result is buffers.
 
-    The trainer counts an iteration as a step, so progress, pause, checkpoint and resume are those of every run; it ends at `budget.steps`
-    or when the method says that it has converged.
+    The trainer counts an iteration as a step, so progress, pause, checkpoint and resume are those of every run; it ends
+    at `budget.steps` or when the method says that it has converged.
     """
 
     fitted = True
 
     @abstractmethod
     def prepare(self, fitting: Fitting) -> None:
-        """Called once before the first iteration, also after a resume: whatever is no buffer must follow from `fitting` alone."""
+        """Called once before the first iteration, also after a resume: whatever is no buffer must follow from `fitting`
+        alone.
+        """
 
     @abstractmethod
     def iterate(self, now: Now) -> StepResult:
@@ -293,7 +318,12 @@ def decayed(modules: Iterable[nn.Module]) -> tuple[list[nn.Parameter], list[nn.P
 @contextmanager
 def bn_stats_frozen(*modules: nn.Module) -> Iterator[None]:
     """Batch norm normalizes with the batch's statistics as before, but leaves its running ones untouched."""
-    norms = [m for module in modules for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    norms = [
+        m
+        for module in modules
+        for m in module.modules()
+        if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats
+    ]
     for norm in norms:
         norm.track_running_stats = False
     try:

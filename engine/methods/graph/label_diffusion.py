@@ -1,4 +1,6 @@
-"""Spread: what label propagation and label spreading have in common: a graph, labels that flow over it until all is still, and a vote for new pictures."""
+"""Spread: what label propagation and label spreading have in common: a graph, labels that flow over it until all is
+still, and a vote for new pictures.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,24 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.methods.base.method import FittedMethod, Fitting, Now, Problem, PseudoLabels, StepResult
-from engine.methods.graph.neighbor_graph import Graph, GraphParams, NeighborVote, knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma
+from engine.methods.graph.neighbor_graph import (
+    Graph,
+    GraphParams,
+    NeighborVote,
+    knn_graph,
+    nearest,
+    rbf_graph,
+    row_normalized,
+    scaled_gamma,
+)
 
 _REPORTED = 4_096  # unlabeled pictures whose beliefs are reported
 Values = NDArray[np.float64]
 
 
 class System(NamedTuple):
-    """What the flow leads to is the solution of (I - alpha·S) X = B, and the beliefs are scale·X where `free`, the given labels elsewhere.
+    """What the flow leads to is the solution of (I - alpha·S) X = B, and the beliefs are scale·X where `free`, the
+    given labels elsewhere.
 
     similarity S: symmetric [N, N], with eigenvalues of at most 1. rhs B: [N, K]. scale: [N]. free: bool [N].
     """
@@ -34,10 +46,12 @@ class System(NamedTuple):
 
 
 class Spread(FittedMethod):
-    """Where labels come to rest on a graph, by conjugate gradients: one iteration passes the residue along all edges once.
+    """Where labels come to rest on a graph, by conjugate gradients: one iteration passes the residue along all edges
+    once.
 
-    The papers repeat the flow itself, which reaches the same rest in thousands of iterations where few edges join the parts of a graph;
-    conjugate gradients need tens (docs/decisions/0009-graphs-by-conjugate-gradients.md). All classes are solved side by side, in float64.
+    The papers repeat the flow itself, which reaches the same rest in thousands of iterations where few edges join the
+    parts of a graph; conjugate gradients need tens (docs/decisions/0009-graphs-by-conjugate-gradients.md). All classes
+    are solved side by side, in float64.
     """
 
     params: GraphParams
@@ -58,7 +72,10 @@ class Spread(FittedMethod):
         self._bank = fitting.features
         neighbors = nearest(fitting.features, fitting.features, self.params.neighbors, skip_self=True)
         self.gamma.fill_(self.params.gamma or scaled_gamma(neighbors.distances))
-        self.begin(knn_graph(neighbors) if self.params.graph == "knn" else rbf_graph(fitting.features, float(self.gamma)), fitting)
+        self.begin(
+            knn_graph(neighbors) if self.params.graph == "knn" else rbf_graph(fitting.features, float(self.gamma)),
+            fitting,
+        )
 
     def begin(self, graph: Graph, fitting: Fitting) -> None:
         """Set up the flow over a given graph [N, N], symmetric and without loops."""
@@ -77,7 +94,10 @@ class Spread(FittedMethod):
 
     def iterate(self, now: Now) -> StepResult:
         # Graph and flow are scipy's and stay on the CPU; on another device the buffers get their values back below.
-        system, (x, r, p) = self._system, (buffer.cpu().numpy() for buffer in (self.solution, self.residue, self.direction))
+        system, (x, r, p) = (
+            self._system,
+            (buffer.cpu().numpy() for buffer in (self.solution, self.residue, self.direction)),
+        )
         image = p - system.alpha * (system.similarity @ p)
         image[~system.free] = 0
         old = (r * r).sum(0)  # [K]
@@ -93,13 +113,18 @@ class Spread(FittedMethod):
         change = float(np.sqrt(np.divide(new, start, out=np.zeros_like(new), where=start > 0)).max())
         shares = self.beliefs()[self._reported]
         believed = PseudoLabels(
-            self._ids[self._reported], torch.as_tensor(shares.argmax(1)), torch.as_tensor(shares.max(1)), torch.as_tensor(self._reached[self._reported]).float()
+            self._ids[self._reported],
+            torch.as_tensor(shares.argmax(1)),
+            torch.as_tensor(shares.max(1)),
+            torch.as_tensor(self._reached[self._reported]).float(),
         )
         scalars = {"change": torch.tensor(change), "unknown": torch.as_tensor(1 - self._reached.mean())}
         return StepResult(torch.tensor(change), scalars, believed, converged=change < self.params.tolerance)
 
     def beliefs(self) -> Values:
-        """float64 [N, K], each row a distribution: where the labels are now. A row that no label can reach is uniform."""
+        """float64 [N, K], each row a distribution: where the labels are now. A row that no label can reach is
+        uniform.
+        """
         flowed = self.solution.cpu().numpy() * self._system.scale[:, None]
         flowed = np.where(self._system.free[:, None], flowed, self._targets)
         flowed = np.where(self._reached[:, None], flowed.clip(0), 0)  # rounding may leave -1e-17

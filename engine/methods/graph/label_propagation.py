@@ -14,7 +14,8 @@ from engine.registry import methods
 
 @methods.register
 class LabelPropagation(Spread):
-    """Label propagation (Zhu & Ghahramani 2002, CMU-CALD-02-107): F <- D⁻¹WF, then the labeled rows are set back, until it is still.
+    """Label propagation (Zhu & Ghahramani 2002, CMU-CALD-02-107): F <- D⁻¹WF, then the labeled rows are set back, until
+    it is still.
 
     The fixed point on the unlabeled rows is (I - P_uu)⁻¹ P_ul Y_l with P = D⁻¹W; loops would not change it.
     """
@@ -24,12 +25,18 @@ class LabelPropagation(Spread):
 
     title = "Label propagation"
     summary = "Labels flow to similar pictures, and given labels are never doubted; no network is trained."
-    idea = "Join every picture to those that look most like it. Give each the mean belief of its neighbors, again and again, while the labeled ones keep their label."
+    idea = (
+        "Join every picture to those that look most like it. Give each the mean belief of its neighbors, again and"
+        " again, while the labeled ones keep their label."
+    )
     formula = r"F \leftarrow D^{-1} W F, \qquad F_l \leftarrow Y_l"
     paper = "Zhu & Ghahramani 2002, Learning from Labeled and Unlabeled Data with Label Propagation, CMU-CALD-02-107"
     supervision: ClassVar[set[str]] = {"few"}
     recipes: ClassVar[tuple[str, ...]] = ()
-    recommended: ClassVar[dict[str, Any]] = {"backbone": {"name": "pixels"}, "budget": {"steps": 2000, "evaluate_every": 500}}
+    recommended: ClassVar[dict[str, Any]] = {
+        "backbone": {"name": "pixels"},
+        "budget": {"steps": 2000, "evaluate_every": 500},
+    }
 
     params: Params
 

@@ -15,26 +15,46 @@ from engine.registry import methods
 
 @methods.register
 class LabelSpreading(Spread):
-    """Learning with local and global consistency (Zhou et al. 2004, NIPS 16): F <- αSF + (1-α)Y with S = D^-½ W D^-½, until it is still.
+    """Learning with local and global consistency (Zhou et al. 2004, NIPS 16): F <- αSF + (1-α)Y with S = D^-½ W D^-½,
+    until it is still.
 
-    The fixed point is (1-α)(I-αS)⁻¹Y. α = .99 is the paper's; scikit-learn's default is .2. The graph has no loops and is symmetric.
+    The fixed point is (1-α)(I-αS)⁻¹Y. α = .99 is the paper's; scikit-learn's default is .2. The graph has no loops and
+    is symmetric.
     """
 
     class Params(GraphParams):
         name: Literal["label_spreading"] = "label_spreading"
-        alpha: float = param(0.99, gt=0, lt=1, symbol="α", help="Share of a belief that comes from the neighbors; the rest is the label it started with.")
+        alpha: float = param(
+            0.99,
+            gt=0,
+            lt=1,
+            symbol="α",
+            help="Share of a belief that comes from the neighbors; the rest is the label it started with.",
+        )
 
     title = "Label spreading"
     summary = "Labels flow to similar pictures; no network is trained."
-    idea = "Join every picture to those that look most like it. Let the few labels flow along these ties again and again, and read off what has arrived where."
+    idea = (
+        "Join every picture to those that look most like it. Let the few labels flow along these ties again and again,"
+        " and read off what has arrived where."
+    )
     formula = r"F \leftarrow \alpha D^{-1/2} W D^{-1/2} F + (1-\alpha) Y"
     paper = "Zhou et al. 2004, Learning with Local and Global Consistency, NIPS 16"
     supervision: ClassVar[set[str]] = {"few"}
     recipes: ClassVar[tuple[str, ...]] = ()
-    recommended: ClassVar[dict[str, Any]] = {"backbone": {"name": "pixels"}, "budget": {"steps": 2000, "evaluate_every": 500}}
+    recommended: ClassVar[dict[str, Any]] = {
+        "backbone": {"name": "pixels"},
+        "budget": {"steps": 2000, "evaluate_every": 500},
+    }
 
     params: Params
 
     def system(self, graph: Graph, targets: Values, known: NDArray[np.bool_]) -> System:
         similarity, _ = normalized(graph)
-        return System(similarity, self.params.alpha, (1 - self.params.alpha) * targets, np.ones(len(targets)), np.ones(len(targets), bool))
+        return System(
+            similarity,
+            self.params.alpha,
+            (1 - self.params.alpha) * targets,
+            np.ones(len(targets)),
+            np.ones(len(targets), bool),
+        )

@@ -1,4 +1,6 @@
-"""Graphs of similar pictures: who is whose neighbor, and how labels that spread over a graph are read for a new picture."""
+"""Graphs of similar pictures: who is whose neighbor, and how labels that spread over a graph are read for a new
+picture.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +25,46 @@ Graph = sparse.csr_array | NDArray[np.float64]
 class GraphParams(MethodParams):
     """What both methods that spread labels over a graph share."""
 
-    graph: Literal["knn", "rbf"] = param("knn", help="knn: each picture is joined to its nearest ones. rbf: to all, the less the farther; for up to 12,000 pictures.")
-    neighbors: int = param(7, ge=1, le=1000, symbol="k", help="Pictures that each one is joined to, and that a new one is read from.")
-    gamma: float = param(0.0, ge=0, le=1e6, symbol="γ", help="rbf: how fast similarity falls with squared distance. 0: chosen from the data.", advanced=True)
-    tolerance: float = param(1e-10, ge=1e-13, le=1, advanced=True, help="What may be left of the residue, as a share of where it began, when it has converged.")
+    graph: Literal["knn", "rbf"] = param(
+        "knn",
+        help=(
+            "knn: each picture is joined to its nearest ones. rbf: to all, the less the farther; for up to 12,000"
+            " pictures."
+        ),
+    )
+    neighbors: int = param(
+        7, ge=1, le=1000, symbol="k", help="Pictures that each one is joined to, and that a new one is read from."
+    )
+    gamma: float = param(
+        0.0,
+        ge=0,
+        le=1e6,
+        symbol="γ",
+        help="rbf: how fast similarity falls with squared distance. 0: chosen from the data.",
+        advanced=True,
+    )
+    tolerance: float = param(
+        1e-10,
+        ge=1e-13,
+        le=1,
+        advanced=True,
+        help="What may be left of the residue, as a share of where it began, when it has converged.",
+    )
 
 
 class Neighbors(NamedTuple):
-    """For each query, nearest first. distances: float64 [Q, k], Euclidean and squared. rows: int64 [Q, k], rows of the bank."""
+    """For each query, nearest first. distances: float64 [Q, k], Euclidean and squared. rows: int64 [Q, k], rows of the
+    bank.
+    """
 
     distances: Tensor
     rows: Tensor
 
 
 def nearest(queries: Tensor, bank: Tensor, k: int, *, skip_self: bool = False) -> Neighbors:
-    """The k nearest rows of `bank` [N, D] to each of `queries` [Q, D], exactly. skip_self: query i is row i of the bank and no neighbor of itself."""
+    """The k nearest rows of `bank` [N, D] to each of `queries` [Q, D], exactly. skip_self: query i is row i of the bank
+    and no neighbor of itself.
+    """
     k = min(k, len(bank) - skip_self)
     squares = bank.double().square().sum(1)
     distances, rows = [], []
@@ -55,7 +82,8 @@ def nearest(queries: Tensor, bank: Tensor, k: int, *, skip_self: bool = False) -
 
 
 def knn_graph(neighbors: Neighbors) -> sparse.csr_array:
-    """1 where one of two pictures is among the other's nearest, else 0: symmetric, no loops. [N, N] with at most 2kN entries.
+    """1 where one of two pictures is among the other's nearest, else 0: symmetric, no loops. [N, N] with at most 2kN
+    entries.
 
     At 70,000 pictures and k = 10: at most 1.4 million entries, 17 MB; finding the neighbors takes 0.3 GB meanwhile.
     """
@@ -68,7 +96,10 @@ def knn_graph(neighbors: Neighbors) -> sparse.csr_array:
 def rbf_graph(features: Tensor, gamma: float) -> NDArray[np.float64]:
     """exp(-gamma·d²) between all pairs, 0 on the diagonal: float64 [N, N]. Raises ConfigError above 12,000 pictures."""
     if len(features) > DENSE_UP_TO:
-        raise ConfigError(f"An rbf graph of {len(features):,} pictures would not fit into memory: choose method.graph knn, or at most {DENSE_UP_TO:,} pictures.")
+        raise ConfigError(
+            f"An rbf graph of {len(features):,} pictures would not fit into memory: choose method.graph knn, or at most"
+            f" {DENSE_UP_TO:,} pictures."
+        )
     values = features.double()
     squares = values.square().sum(1)
     squared = (squares[:, None] + squares - 2 * values @ values.T).clamp_min_(0)
@@ -77,7 +108,9 @@ def rbf_graph(features: Tensor, gamma: float) -> NDArray[np.float64]:
 
 
 def scaled_gamma(distances: Tensor) -> float:
-    """gamma from the data: 15 over the median squared distance to the last of the neighbors given, so that it does not depend on the pixels' scale."""
+    """gamma from the data: 15 over the median squared distance to the last of the neighbors given, so that it does not
+    depend on the pixels' scale.
+    """
     return AUTO / max(float(distances[:, -1].median()), 1e-12)
 
 
@@ -88,9 +121,11 @@ def row_normalized(beliefs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class NeighborVote(nn.Module):
-    """Images to (features, logarithms of probabilities): the mean of the beliefs of the nearest known pictures, weighted as in the graph.
+    """Images to (features, logarithms of probabilities): the mean of the beliefs of the nearest known pictures,
+    weighted as in the graph.
 
-    bank: float32 [N, D] features of the known pictures. beliefs: float32 [N, K]. Saved with them: predicting needs no training set.
+    bank: float32 [N, D] features of the known pictures. beliefs: float32 [N, K]. Saved with them: predicting needs no
+    training set.
     """
 
     def __init__(self, backbone: Backbone, params: GraphParams, bank: Tensor, beliefs: Tensor, gamma: Tensor) -> None:
@@ -107,7 +142,9 @@ class NeighborVote(nn.Module):
         with torch.autocast(images.device.type, enabled=False):  # the network may be rounded, neighbors are exact
             found = nearest(features, self.bank, self.params.neighbors)
         slope = self.gamma.double() if self.params.graph == "rbf" else 0.0
-        weights = torch.softmax(-slope * found.distances, 1)  # relative to the nearest, so that far away nothing underflows
+        weights = torch.softmax(
+            -slope * found.distances, 1
+        )  # relative to the nearest, so that far away nothing underflows
         probabilities = (weights[:, :, None] * self.beliefs[found.rows]).sum(1)  # [Q, K]
         return features, probabilities.clamp_min(1e-12).log().float()
 

@@ -9,7 +9,17 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams
-from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
+from engine.methods.base.method import (
+    Batch,
+    Classifier,
+    GradientMethod,
+    Now,
+    Problem,
+    PseudoLabels,
+    StepResult,
+    Stream,
+    View,
+)
 from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy
 from engine.methods.parts.memory_table import write_rows
 from engine.registry import methods
@@ -19,10 +29,11 @@ from engine.registry import methods
 class Proden(GradientMethod):
     """PRODEN: progressive identification of the true label (Lv et al. 2020, arXiv:2002.08053, algorithm 1).
 
-    Each picture keeps a distribution over its candidates, uniform at first. A step's loss uses the stored weights; the new ones are the
-    network's probabilities of the same forward pass, restricted to the candidates, and serve the next pass over the data. Updating first
-    would be another method: its gradient is that of CC (Feng et al. 2020). Batch norm's statistics come from the weak views of the batch.
-    The authors augment nothing; the weak view is ours, and can be turned off in its settings.
+    Each picture keeps a distribution over its candidates, uniform at first. A step's loss uses the stored weights; the
+    new ones are the network's probabilities of the same forward pass, restricted to the candidates, and serve the next
+    pass over the data. Updating first would be another method: its gradient is that of CC (Feng et al. 2020). Batch
+    norm's statistics come from the weak views of the batch. The authors augment nothing; the weak view is ours, and can
+    be turned off in its settings.
     """
 
     class Params(MethodParams):
@@ -30,8 +41,14 @@ class Proden(GradientMethod):
 
     title = "PRODEN"
     summary = "Finds out which of the possible labels is the true one while it learns."
-    idea = "Start by believing all candidates alike. After each look at a picture, believe those more that the network finds likely, and learn from that belief next time."
-    formula = r"L = -\frac{1}{B}\sum_b \sum_{j \in S_b} w_{bj} \log p_j(\alpha(x_b)), \qquad w_{bj} \leftarrow \frac{p_j}{\sum_{k \in S_b} p_k}"
+    idea = (
+        "Start by believing all candidates alike. After each look at a picture, believe those more that the network"
+        " finds likely, and learn from that belief next time."
+    )
+    formula = (
+        r"L = -\frac{1}{B}\sum_b \sum_{j \in S_b} w_{bj} \log p_j(\alpha(x_b)), \qquad w_{bj} \leftarrow"
+        r" \frac{p_j}{\sum_{k \in S_b} p_k}"
+    )
     paper = "Lv et al. 2020, arXiv:2002.08053"
     supervision: ClassVar[set[str]] = {"partial"}
     recipes = ("weak",)
@@ -39,7 +56,9 @@ class Proden(GradientMethod):
     def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
         super().__init__(params, backbone, problem)
         self.classifier = Classifier(backbone, problem.classes)
-        candidates = torch.ones(0, problem.classes, dtype=torch.bool) if problem.candidates is None else problem.candidates
+        candidates = (
+            torch.ones(0, problem.classes, dtype=torch.bool) if problem.candidates is None else problem.candidates
+        )
         self.weights: Tensor
         self.register_buffer("weights", candidates.float() / candidates.sum(1, keepdim=True))  # [n, K]
 

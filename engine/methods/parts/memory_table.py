@@ -7,7 +7,8 @@ from torch import Tensor
 
 
 def write_rows(table: Tensor, rows: Tensor, values: Tensor) -> None:
-    """`table[rows] = values`, in place; of a row that comes several times in a batch the last value stays, on every device.
+    """`table[rows] = values`, in place; of a row that comes several times in a batch the last value stays, on every
+    device.
 
     table: [n, ...]. rows: int64 [B]. values: [B, ...].
     """

@@ -16,24 +16,51 @@ from engine.registry import methods
 
 @methods.register
 class SimCLR(GradientMethod):
-    """SimCLR: contrastive learning with NT-Xent over all 2N-1 other views of a batch (Chen et al. 2020, arXiv:2002.05709).
+    """SimCLR: contrastive learning with NT-Xent over all 2N-1 other views of a batch (Chen et al. 2020,
+    arXiv:2002.05709).
 
-    Both views go through one forward pass, so batch norm sees them together and moves its running statistics once, as in the authors' code.
-    The projection head is two layers with batch norm and ReLU between them; it is thrown away after training, and what is served and probed
-    are the features before it. The stream covers all training pictures. The temperature of 0.5 is the paper's best on CIFAR-10; larger
-    batches can use a lower one. SGD with momentum in place of LARS, which the paper needs for its batches of 4,096 only.
+    Both views go through one forward pass, so batch norm sees them together and moves its running statistics once, as
+    in the authors' code. The projection head is two layers with batch norm and ReLU between them; it is thrown away
+    after training, and what is served and probed are the features before it. The stream covers all training pictures.
+    The temperature of 0.5 is the paper's best on CIFAR-10; larger batches can use a lower one. SGD with momentum in
+    place of LARS, which the paper needs for its batches of 4,096 only.
     """
 
     class Params(MethodParams):
         name: Literal["simclr"] = "simclr"
-        temperature: float = param(0.5, gt=0, le=10, symbol="τ", live=True, help="Divides the cosines: a lower temperature pushes near neighbors apart harder.")
-        projection_size: int = param(128, ge=2, le=8192, symbol="D", help="Dimensions in which views are compared; the head that makes them is thrown away afterwards.")
-        hidden_size: int = param(128, ge=2, le=8192, advanced=True, help="Width of the projection head's hidden layer; the paper takes as many as the network has features.")
+        temperature: float = param(
+            0.5,
+            gt=0,
+            le=10,
+            symbol="τ",
+            live=True,
+            help="Divides the cosines: a lower temperature pushes near neighbors apart harder.",
+        )
+        projection_size: int = param(
+            128,
+            ge=2,
+            le=8192,
+            symbol="D",
+            help="Dimensions in which views are compared; the head that makes them is thrown away afterwards.",
+        )
+        hidden_size: int = param(
+            128,
+            ge=2,
+            le=8192,
+            advanced=True,
+            help="Width of the projection head's hidden layer; the paper takes as many as the network has features.",
+        )
 
     title = "SimCLR"
     summary = "Learns features without any label: two views of one picture must find each other among all others."
-    idea = "Distort each picture in two ways, and teach the network to tell which two views in the batch come from the same picture."
-    formula = r"\ell_{i} = -\log \frac{\exp(\cos(z_i, z_{i^+})/\tau)}{\sum_{k \neq i} \exp(\cos(z_i, z_k)/\tau)}, \quad L = \frac{1}{2N}\sum_i \ell_i"
+    idea = (
+        "Distort each picture in two ways, and teach the network to tell which two views in the batch come from the"
+        " same picture."
+    )
+    formula = (
+        r"\ell_{i} = -\log \frac{\exp(\cos(z_i, z_{i^+})/\tau)}{\sum_{k \neq i} \exp(\cos(z_i, z_k)/\tau)}, \quad L ="
+        r" \frac{1}{2N}\sum_i \ell_i"
+    )
     paper = "Chen et al. 2020, arXiv:2002.05709"
     supervision = {"none"}
     recipes = ("simclr",)

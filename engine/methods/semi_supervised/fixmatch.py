@@ -10,7 +10,17 @@ from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams, param
-from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View
+from engine.methods.base.method import (
+    Batch,
+    Classifier,
+    GradientMethod,
+    Now,
+    Problem,
+    PseudoLabels,
+    StepResult,
+    Stream,
+    View,
+)
 from engine.methods.parts.losses import masked_cross_entropy
 from engine.registry import methods
 
@@ -19,30 +29,45 @@ ALIGNMENT_DECAY = 0.99
 
 @methods.register
 class FixMatch(GradientMethod):
-    """FixMatch: confident weak-view predictions label the strong view (Sohn et al. 2020, arXiv:2001.07685, eq. 3 and 4).
+    """FixMatch: confident weak-view predictions label the strong view (Sohn et al. 2020, arXiv:2001.07685, eq. 3 and
+    4).
 
-    Labels come from the trained network in train mode (not its average), detached, at or above the threshold. All three views go through
-    one forward pass, so batch norm sees them together and moves its running statistics once, as in the authors' code. The unlabeled
-    stream covers all training pictures, the labeled ones included. The paper's μ is 7; the default of 4 suits a CPU.
+    Labels come from the trained network in train mode (not its average), detached, at or above the threshold. All three
+    views go through one forward pass, so batch norm sees them together and moves its running statistics once, as in the
+    authors' code. The unlabeled stream covers all training pictures, the labeled ones included. The paper's μ is 7; the
+    default of 4 suits a CPU.
 
-    With distribution alignment (section 2.5 there, after ReMixMatch, Berthelot et al. 2020, arXiv:1911.09785), the weak probabilities are
-    multiplied by uniform / average and normalized before label and mask; the average moves with decay 0.99, the papers' 0.999 or last
-    128 batches being horizons for runs of a million steps. The current batch is taken in first. Off, it is the paper's main method.
+    With distribution alignment (section 2.5 there, after ReMixMatch, Berthelot et al. 2020, arXiv:1911.09785), the weak
+    probabilities are multiplied by uniform / average and normalized before label and mask; the average moves with decay
+    0.99, the papers' 0.999 or last 128 batches being horizons for runs of a million steps. The current batch is taken
+    in first. Off, it is the paper's main method.
     """
 
     class Params(MethodParams):
         name: Literal["fixmatch"] = "fixmatch"
-        threshold: float = param(0.95, ge=0, le=1, symbol="τ", live=True, help="Keep a pseudo-label only at or above this confidence.")
-        unlabeled_weight: float = param(1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one.")
-        unlabeled_ratio: int = param(4, ge=1, le=64, symbol="μ", help="Unlabeled pictures in a step for each labeled one.")
+        threshold: float = param(
+            0.95, ge=0, le=1, symbol="τ", live=True, help="Keep a pseudo-label only at or above this confidence."
+        )
+        unlabeled_weight: float = param(
+            1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one."
+        )
+        unlabeled_ratio: int = param(
+            4, ge=1, le=64, symbol="μ", help="Unlabeled pictures in a step for each labeled one."
+        )
         distribution_alignment: bool = param(
             False,
-            help="Before a guess is judged, weigh classes that are guessed too often down and rare ones up. The paper's option; it assumes that classes are equally frequent.",
+            help=(
+                "Before a guess is judged, weigh classes that are guessed too often down and rare ones up. The paper's"
+                " option; it assumes that classes are equally frequent."
+            ),
         )
 
     title = "FixMatch"
     summary = "Confident guesses on easy views teach the hard views."
-    idea = "Guess from a slightly shifted picture; if the guess is confident, demand the same answer for a strongly distorted version of it."
+    idea = (
+        "Guess from a slightly shifted picture; if the guess is confident, demand the same answer for a strongly"
+        " distorted version of it."
+    )
     formula = r"L = L_s + \lambda \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid A(u_b)))"
     paper = "Sohn et al. 2020, arXiv:2001.07685"
     recipes = ("weak", "strong")
@@ -51,7 +76,9 @@ class FixMatch(GradientMethod):
         super().__init__(params, backbone, problem)
         self.classifier = Classifier(backbone, problem.classes)
         self.average: Tensor
-        self.register_buffer("average", torch.full((problem.classes,), 1 / problem.classes))  # [K], mean weak prediction
+        self.register_buffer(
+            "average", torch.full((problem.classes,), 1 / problem.classes)
+        )  # [K], mean weak prediction
 
     def served(self) -> nn.Module:
         return self.classifier
@@ -60,7 +87,9 @@ class FixMatch(GradientMethod):
         size = self.problem.batch_size
         return {
             "labeled": Stream("labeled", size, {"weak": View("weak")}),
-            "unlabeled": Stream("unlabeled", size * self.params.unlabeled_ratio, {"weak": View("weak"), "strong": View("strong")}),
+            "unlabeled": Stream(
+                "unlabeled", size * self.params.unlabeled_ratio, {"weak": View("weak"), "strong": View("strong")}
+            ),
         }
 
     def step(self, batch: Batch, now: Now) -> StepResult:
@@ -75,7 +104,11 @@ class FixMatch(GradientMethod):
         loss_u = masked_cross_entropy(logits_s, labels, used)  # eq. 4
         scalars = {"loss/labeled": loss_x.detach(), "loss/unlabeled": loss_u.detach(), "mask_rate": used.float().mean()}
         threshold = confidence.new_full(confidence.shape, self.params.threshold)
-        return StepResult(loss_x + self.params.unlabeled_weight * loss_u, scalars, PseudoLabels(unlabeled.ids, labels, confidence, used.float(), threshold))
+        return StepResult(
+            loss_x + self.params.unlabeled_weight * loss_u,
+            scalars,
+            PseudoLabels(unlabeled.ids, labels, confidence, used.float(), threshold),
+        )
 
     def align(self, guesses: Tensor) -> Tensor:
         """Take the mean of these guesses into the average, then divide by it and normalize: [U, K] to [U, K]."""

@@ -9,32 +9,60 @@ from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import MethodParams, param
-from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, PseudoLabels, StepResult, Stream, View, bn_stats_frozen
+from engine.methods.base.method import (
+    Batch,
+    Classifier,
+    GradientMethod,
+    Now,
+    Problem,
+    PseudoLabels,
+    StepResult,
+    Stream,
+    View,
+    bn_stats_frozen,
+)
 from engine.methods.parts.losses import linear_ramp, masked_cross_entropy
 from engine.registry import methods
 
 
 @methods.register
 class PseudoLabel(GradientMethod):
-    """Pseudo-Label (Lee 2013) in the thresholded form that later work compares against (Oliver et al. 2018, arXiv:1804.09170).
+    """Pseudo-Label (Lee 2013) in the thresholded form that later work compares against (Oliver et al. 2018,
+    arXiv:1804.09170).
 
-    One weak view gives the target and takes the loss; only the target is detached. Rows below the threshold add nothing but count in the
-    mean; a row exactly at it is used. The unlabeled weight rises linearly over the first 40 % of the run. The unlabeled stream covers all
-    training pictures, the labeled ones included. Batch norm uses the statistics of each forward; its running ones move in the labeled
-    forward only, as in the authors' code of that comparison.
+    One weak view gives the target and takes the loss; only the target is detached. Rows below the threshold add nothing
+    but count in the mean; a row exactly at it is used. The unlabeled weight rises linearly over the first 40 % of the
+    run. The unlabeled stream covers all training pictures, the labeled ones included. Batch norm uses the statistics of
+    each forward; its running ones move in the labeled forward only, as in the authors' code of that comparison.
     """
 
     class Params(MethodParams):
         name: Literal["pseudo_label"] = "pseudo_label"
-        threshold: float = param(0.95, ge=0, le=1, symbol="τ", live=True, help="Keep a pseudo-label only at or above this confidence.")
-        unlabeled_weight: float = param(1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one.")
-        unlabeled_ratio: int = param(4, ge=1, le=64, symbol="μ", help="Unlabeled pictures in a step for each labeled one (the comparison above uses 1).")
-        ramp: float = param(0.4, ge=0, le=1, advanced=True, help="Share of the run in which the unlabeled weight rises from 0.")
+        threshold: float = param(
+            0.95, ge=0, le=1, symbol="τ", live=True, help="Keep a pseudo-label only at or above this confidence."
+        )
+        unlabeled_weight: float = param(
+            1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one."
+        )
+        unlabeled_ratio: int = param(
+            4,
+            ge=1,
+            le=64,
+            symbol="μ",
+            help="Unlabeled pictures in a step for each labeled one (the comparison above uses 1).",
+        )
+        ramp: float = param(
+            0.4, ge=0, le=1, advanced=True, help="Share of the run in which the unlabeled weight rises from 0."
+        )
 
     title = "Pseudo-labels"
     summary = "Where the network is sure, its answer is taken for the label."
-    idea = "When the network is sure enough about an unlabeled picture, treat its own answer as the label and train on it."
-    formula = r"L = L_s + \lambda\, r(t)\, \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid \alpha(u_b)))"
+    idea = (
+        "When the network is sure enough about an unlabeled picture, treat its own answer as the label and train on it."
+    )
+    formula = (
+        r"L = L_s + \lambda\, r(t)\, \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid \alpha(u_b)))"
+    )
     paper = "Lee 2013, Pseudo-Label; thresholded as in Oliver et al. 2018, arXiv:1804.09170"
     recipes = ("weak",)
 
@@ -47,7 +75,10 @@ class PseudoLabel(GradientMethod):
 
     def streams(self) -> dict[str, Stream]:
         size = self.problem.batch_size
-        return {"labeled": Stream("labeled", size, {"weak": View("weak")}), "unlabeled": Stream("unlabeled", size * self.params.unlabeled_ratio, {"weak": View("weak")})}
+        return {
+            "labeled": Stream("labeled", size, {"weak": View("weak")}),
+            "unlabeled": Stream("unlabeled", size * self.params.unlabeled_ratio, {"weak": View("weak")}),
+        }
 
     def step(self, batch: Batch, now: Now) -> StepResult:
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
@@ -60,4 +91,14 @@ class PseudoLabel(GradientMethod):
         loss_u = masked_cross_entropy(logits_u, labels, used)
         loss = loss_x + self.params.unlabeled_weight * linear_ramp(now.progress, self.params.ramp) * loss_u
         scalars = {"loss/labeled": loss_x.detach(), "loss/unlabeled": loss_u.detach(), "mask_rate": used.float().mean()}
-        return StepResult(loss, scalars, PseudoLabels(unlabeled.ids, labels, confidence, used.float(), confidence.new_full(confidence.shape, self.params.threshold)))
+        return StepResult(
+            loss,
+            scalars,
+            PseudoLabels(
+                unlabeled.ids,
+                labels,
+                confidence,
+                used.float(),
+                confidence.new_full(confidence.shape, self.params.threshold),
+            ),
+        )

@@ -15,7 +15,9 @@ from engine.registry import methods
 
 @methods.register
 class Supervised(GradientMethod):
-    """Cross-entropy on weakly augmented labeled pictures; the unlabeled ones are not looked at. Batch norm's statistics come from that batch."""
+    """Cross-entropy on weakly augmented labeled pictures; the unlabeled ones are not looked at. Batch norm's statistics
+    come from that batch.
+    """
 
     class Params(MethodParams):
         name: Literal["supervised"] = "supervised"
@@ -24,7 +26,10 @@ class Supervised(GradientMethod):
     summary = "Learns from the labeled pictures only: the baseline to beat."
     idea = "Show the network each labeled picture, slightly shifted, and pull its answer toward the label."
     formula = r"L = \frac{1}{B}\sum_b H(y_b,\; p(y \mid \alpha(x_b)))"
-    paper = "Oliver et al. 2018, Realistic Evaluation of Deep Semi-Supervised Learning Algorithms, arXiv:1804.09170: why this baseline stands beside every other method"
+    paper = (
+        "Oliver et al. 2018, Realistic Evaluation of Deep Semi-Supervised Learning Algorithms, arXiv:1804.09170: why"
+        " this baseline stands beside every other method"
+    )
     recipes = ("weak",)
 
     def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:

@@ -15,21 +15,40 @@ from engine.registry import methods
 
 @methods.register
 class FineTune(GradientMethod):
-    """Fine-tuning with a learning rate per stage and gradual unfreezing (both Howard & Ruder 2018, ULMFiT, arXiv:1801.06146, sections 3.2, 3.3).
+    """Fine-tuning with a learning rate per stage and gradual unfreezing (both Howard & Ruder 2018, ULMFiT,
+    arXiv:1801.06146, sections 3.2, 3.3).
 
-    The head trains from the start. The backbone's stages open one after the other, from the top, evenly over the first `unfreezing` of the
-    run; a stage that is still closed is in eval mode and gets no gradient. Each stage below the top has the learning rate of the one above
-    times `layer_decay`; the paper divides by 2.6. Batch norm of open stages takes its statistics from the weak views of the batch.
+    The head trains from the start. The backbone's stages open one after the other, from the top, evenly over the first
+    `unfreezing` of the run; a stage that is still closed is in eval mode and gets no gradient. Each stage below the top
+    has the learning rate of the one above times `layer_decay`; the paper divides by 2.6. Batch norm of open stages
+    takes its statistics from the weak views of the batch.
     """
 
     class Params(MethodParams):
         name: Literal["fine_tune"] = "fine_tune"
-        layer_decay: float = param(0.5, gt=0, le=1, symbol="ξ", help="Learning rate of each stage as a share of the one above it: low stages are general and change least.")
-        unfreezing: float = param(0.3, ge=0, le=1, help="Share of the run over which the stages begin to train, one after the other from the top; 0: all at once.")
+        layer_decay: float = param(
+            0.5,
+            gt=0,
+            le=1,
+            symbol="ξ",
+            help="Learning rate of each stage as a share of the one above it: low stages are general and change least.",
+        )
+        unfreezing: float = param(
+            0.3,
+            ge=0,
+            le=1,
+            help=(
+                "Share of the run over which the stages begin to train, one after the other from the top; 0: all at"
+                " once."
+            ),
+        )
 
     title = "Fine-tuning"
     summary = "Goes on from an earlier run's features, with the labels there are."
-    idea = "Put a new head on features that were learned before. Train the head first, then let one stage after the other follow, the lower the more slowly."
+    idea = (
+        "Put a new head on features that were learned before. Train the head first, then let one stage after the other"
+        " follow, the lower the more slowly."
+    )
     formula = r"\eta_l = \eta\, \xi^{\,L-l}"
     paper = "Howard & Ruder 2018, arXiv:1801.06146"
     recipes = ("weak",)
@@ -48,7 +67,13 @@ class FineTune(GradientMethod):
         stages = [stage for stage in reversed(self.backbone.stages()) if any(True for _ in stage.parameters())]
         groups = [Group([self.classifier.head])]
         for depth, stage in enumerate(stages, 1):
-            groups.append(Group([stage], self.params.layer_decay ** (depth - 1), from_progress=self.params.unfreezing * depth / len(stages)))
+            groups.append(
+                Group(
+                    [stage],
+                    self.params.layer_decay ** (depth - 1),
+                    from_progress=self.params.unfreezing * depth / len(stages),
+                )
+            )
         return groups
 
     def streams(self) -> dict[str, Stream]:

@@ -1,4 +1,6 @@
-"""linear_probe: how much of the answer is in the features already: they are frozen, and one linear layer is fitted to them."""
+"""linear_probe: how much of the answer is in the features already: they are frozen, and one linear layer is fitted to
+them.
+"""
 
 from __future__ import annotations
 
@@ -36,19 +38,30 @@ class Probe(nn.Module):
 
 @methods.register
 class LinearProbeMethod(FittedMethod):
-    """Multinomial logistic regression on frozen features (linear evaluation, as in Chen et al. 2020, arXiv:2002.05709, appendix B.8).
+    """Multinomial logistic regression on frozen features (linear evaluation, as in Chen et al. 2020, arXiv:2002.05709,
+    appendix B.8).
 
-    Features come from the backbone in eval mode, without augmentation, once; they are standardized with all training pictures, labeled or
-    not. scikit-learn fits the layer (L-BFGS, L2) in one iteration. On random weights it says what the network's shape alone is worth.
+    Features come from the backbone in eval mode, without augmentation, once; they are standardized with all training
+    pictures, labeled or not. scikit-learn fits the layer (L-BFGS, L2) in one iteration. On random weights it says what
+    the network's shape alone is worth.
     """
 
     class Params(MethodParams):
         name: Literal["linear_probe"] = "linear_probe"
-        regularization: float = param(1.0, gt=0, le=1e6, symbol="C", help="How freely the layer may fit the labels: a small C keeps its weights small.")
+        regularization: float = param(
+            1.0,
+            gt=0,
+            le=1e6,
+            symbol="C",
+            help="How freely the layer may fit the labels: a small C keeps its weights small.",
+        )
 
     title = "Linear probe"
     summary = "Keeps the features as they are and fits one linear layer to the labels."
-    idea = "Compute the features of every picture once. If they are good, a straight line between the classes is all that is left to find."
+    idea = (
+        "Compute the features of every picture once. If they are good, a straight line between the classes is all that"
+        " is left to find."
+    )
     formula = r"\min_{W}\; \frac{1}{2}\|W\|^2 + C \sum_i H(y_i,\; \mathrm{softmax}(W f(x_i)))"
     paper = "linear evaluation as in Chen et al. 2020, arXiv:2002.05709"
     recipes: ClassVar[tuple[str, ...]] = ()
@@ -73,17 +86,30 @@ class LinearProbeMethod(FittedMethod):
 
     def iterate(self, now: Now) -> StepResult:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The number of unique classes is greater")  # one label per class is no mistake here
-            found = LogisticRegression(C=self.params.regularization, max_iter=2000).fit(self._features.astype(np.float64), self._labels)
+            warnings.filterwarnings(
+                "ignore", "The number of unique classes is greater"
+            )  # one label per class is no mistake here
+            found = LogisticRegression(C=self.params.regularization, max_iter=2000).fit(
+                self._features.astype(np.float64), self._labels
+            )
         weight, bias = self.probe.head.weight, self.probe.head.bias
         rows = torch.as_tensor(found.classes_)
         # Of two classes scikit-learn gives one row: the difference of both.
         both = len(found.classes_) == 2
-        coefficients, intercepts = ((np.concatenate([-part / 2, part / 2]) if both else part) for part in (found.coef_, found.intercept_))
+        coefficients, intercepts = (
+            (np.concatenate([-part / 2, part / 2]) if both else part) for part in (found.coef_, found.intercept_)
+        )
         weight.zero_()
         bias.fill_(-1e4)  # a class without a label is never answered
         weight[rows] = torch.as_tensor(coefficients, dtype=weight.dtype, device=weight.device)
         bias[rows] = torch.as_tensor(intercepts, dtype=bias.dtype, device=bias.device)
-        losses = -np.log(np.maximum(found.predict_proba(self._features)[np.arange(len(self._labels)), np.searchsorted(found.classes_, self._labels)], 1e-12))
+        losses = -np.log(
+            np.maximum(
+                found.predict_proba(self._features)[
+                    np.arange(len(self._labels)), np.searchsorted(found.classes_, self._labels)
+                ],
+                1e-12,
+            )
+        )
         loss = torch.tensor(float(losses.mean()))
         return StepResult(torch.tensor(0.0), {"loss/labeled": loss}, converged=True)

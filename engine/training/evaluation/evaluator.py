@@ -21,14 +21,17 @@ from engine.runs.folder import PARTS
 from engine.training.evaluation.probes import Features, Probed, Probes
 from engine.training.hardware import Machine
 
-SAMPLE = 2_000  # pictures of one part that a live evaluation looks at; the final one measures on all validation and test pictures
+# pictures of one part that a live evaluation looks at; the final one measures on all validation and test pictures
+SAMPLE = 2_000
 FINAL_SAMPLE = 5_000  # pictures of one part that the final snapshot keeps, those of the live ones among them
 
 
 class Served(NamedTuple):
-    """What a run ends with: the network that answers, metrics of its probes, and what its file says of the probe it carries.
+    """What a run ends with: the network that answers, metrics of its probes, and what its file says of the probe it
+    carries.
 
-    probe is None where the method has logits of its own, and {"labels": 0} where there is neither: then nothing answers.
+    probe is None where the method has logits of its own, and {"labels": 0} where there is neither: then nothing
+    answers.
     """
 
     network: nn.Module
@@ -37,36 +40,56 @@ class Served(NamedTuple):
 
 
 def _sampled(places: NDArray[np.int64], part: str, most: int) -> NDArray[np.int64]:
-    """At most so many of the places, more of them holding fewer. Each part draws for itself: with other labels a run still looks at the same test pictures."""
-    return places if len(places) <= SAMPLE else np.sort(np.random.default_rng(derive(0, f"snapshot {part}")).permutation(places)[:most])
+    """At most so many of the places, more of them holding fewer. Each part draws for itself: with other labels a run
+    still looks at the same test pictures.
+    """
+    return (
+        places
+        if len(places) <= SAMPLE
+        else np.sort(np.random.default_rng(derive(0, f"snapshot {part}")).permutation(places)[:most])
+    )
 
 
 class Evaluator:
-    """Runs the served network over fixed samples of each part; which ones depends on the data alone, so evaluations can be compared."""
+    """Runs the served network over fixed samples of each part; which ones depends on the data alone, so evaluations can
+    be compared.
+    """
 
     def __init__(self, images: ImageSet, split: Split, machine: Machine) -> None:
         order = np.argsort(images.ids, kind="stable")
         self._images, self._labels, self._machine = images, images.labels, machine
-        self._places: dict[str, NDArray[np.int64]] = {part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS}
+        self._places: dict[str, NDArray[np.int64]] = {
+            part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS
+        }
         self._pool, self._candidates = order[np.searchsorted(images.ids[order], split.pool)], split.candidates
-        self._candidate_rows = np.sort(np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE])
+        self._candidate_rows = np.sort(
+            np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE]
+        )
         self._sample = {part: _sampled(places, part, SAMPLE) for part, places in self._places.items()}
         self._final_sample = {part: _sampled(places, part, FINAL_SAMPLE) for part, places in self._places.items()}
         self._probes = Probes(images, self._places)
         self.temperature: float | None = None
 
-    def evaluate(self, served: nn.Module, final: bool = False, head: nn.Module | None = None) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
+    def evaluate(
+        self, served: nn.Module, final: bool = False, head: nn.Module | None = None
+    ) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
         """Metrics by name (`test/accuracy`, `validation/accuracy` ...) and the snapshot's arrays.
 
-        The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings float16 [n, D] of the
-        fixed samples; with a projection head also projections float16 [n, P], what it makes of the features.
-        A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC; it sets `temperature`, at which the
-        network would be as sure as it is right.
-        Of a network without logits there are no probabilities; it is measured by nearest neighbors among the training pictures of the samples.
+        The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings
+        float16 [n, D] of the fixed samples; with a projection head also projections float16 [n, P], what it makes of
+        the features. A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC; it
+        sets `temperature`, at which the network would be as sure as it is right. Of a network without logits there are
+        no probabilities; it is measured by nearest neighbors among the training pictures of the samples.
         """
         metrics: dict[str, float] = {}
         found: dict[str, NDArray[np.float32]] = {}
-        arrays: dict[str, list[NDArray[Any]]] = {"ids": [], "part": [], "probabilities": [], "embeddings": [], "projections": []}
+        arrays: dict[str, list[NDArray[Any]]] = {
+            "ids": [],
+            "part": [],
+            "probabilities": [],
+            "embeddings": [],
+            "projections": [],
+        }
         for number, part in enumerate(PARTS):
             sample = (self._final_sample if final else self._sample)[part]
             if len(sample) == 0:
@@ -97,10 +120,11 @@ class Evaluator:
         return metrics, {name: np.concatenate(values) for name, values in arrays.items() if values}
 
     def candidates(self, method: Method) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
-        """How far partial labels are told apart, over the whole pool, and the weights of a fixed sample of it; nothing for other methods.
+        """How far partial labels are told apart, over the whole pool, and the weights of a fixed sample of it; nothing
+        for other methods.
 
-        Metrics `candidates/identified`, `candidates/survivors` (both with the hidden truth) and `candidates/ambiguity`. Arrays:
-        candidate_ids int64 [n], candidate_weights float16 [n, K], candidate_sets bool [n, K].
+        Metrics `candidates/identified`, `candidates/survivors` (both with the hidden truth) and `candidates/ambiguity`.
+        Arrays: candidate_ids int64 [n], candidate_weights float16 [n, K], candidate_sets bool [n, K].
         """
         table = method.candidate_weights()
         if table is None or self._candidates is None:
@@ -124,7 +148,10 @@ class Evaluator:
         """Features [n, D] of a backbone for the pictures at these places, in eval mode and without augmentation."""
         backbone.eval()
         with torch.inference_mode(), self._machine.autocast():
-            found = [backbone(self._pixels(places[start : start + batch])).float().cpu() for start in range(0, len(places), batch)]
+            found = [
+                backbone(self._pixels(places[start : start + batch])).float().cpu()
+                for start in range(0, len(places), batch)
+            ]
         return torch.cat(found).numpy()
 
     def _projected(self, head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -133,10 +160,12 @@ class Evaluator:
             return head(torch.as_tensor(features).to(self._machine.device)).float().cpu().numpy()  # type: ignore[no-any-return]  # a module's call is untyped
 
     def serve(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> Served:
-        """The trained network as it will answer: itself if it has logits, else with the full linear probe on its features.
+        """The trained network as it will answer: itself if it has logits, else with the full linear probe on its
+        features.
 
-        first: makes the same network with the run's first weights, or None if they cannot be had. It and the raw pixels get every probe too, under names that end in
-        /first_weights and /pixels: what a probe reaches on those was not learned by the run.
+        first: makes the same network with the run's first weights, or None if they cannot be had. It and the raw pixels
+        get every probe too, under names that end in /first_weights and /pixels: what a probe reaches on those was not
+        learned by the run.
         """
         if self.predict(served, self._anywhere[:1])[1] is not None:
             return Served(served, {}, None)
@@ -149,9 +178,13 @@ class Evaluator:
             untrained = self._settled(begun)
             baselines["/first_weights"] = lambda places: self.predict(untrained, places)[0]
         for of, features in baselines.items():
-            found: dict[str, NDArray[np.float32]] = {part: features(places) for part, places in self._sample.items() if len(places)}
+            found: dict[str, NDArray[np.float32]] = {
+                part: features(places) for part, places in self._sample.items() if len(places)
+            }
             measured = self._probes.linear(features, of).metrics | self._probes.neighbors(found, self._sample, of)
-            metrics |= {name: value for name, value in measured.items() if name.startswith("test/")}  # settings are not chosen by them
+            metrics |= {
+                name: value for name, value in measured.items() if name.startswith("test/")
+            }  # settings are not chosen by them
         probed = self._machine.place(Probed(served, *probing.probe.weight.shape))
         probed.take(probing.probe)
         return Served(probed, metrics, probing.about)
@@ -161,7 +194,9 @@ class Evaluator:
         return np.concatenate(list(self._places.values()))
 
     def _settled(self, served: nn.Module) -> nn.Module:
-        """The network with batch norm's running statistics taken from one pass over training pictures, which no training has done for it."""
+        """The network with batch norm's running statistics taken from one pass over training pictures, which no
+        training has done for it.
+        """
         norms = [m for m in served.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         served.train()
         for norm in norms:
@@ -178,8 +213,11 @@ class Evaluator:
         pixels = torch.as_tensor(self._images.images[places]).to(self._machine.device)
         return (pixels.float() / 255).contiguous(memory_format=self._machine.memory_format)
 
-    def predict(self, served: nn.Module, places: NDArray[np.int64], batch: int = 512) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Features [n, D] and probabilities [n, K] of the pictures at these places, in eval mode and without augmentation.
+    def predict(
+        self, served: nn.Module, places: NDArray[np.int64], batch: int = 512
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Features [n, D] and probabilities [n, K] of the pictures at these places, in eval mode and without
+        augmentation.
 
         None instead of probabilities where the network has no logits.
         """

@@ -21,8 +21,8 @@ NEIGHBORS = 20
 CHOOSE_ON = 5_000  # labels that regularization is chosen with; the probe itself is then fitted to all
 MOST_NUMBERS = 150_000_000  # features times labels that a probe is fitted to: 600 MB
 PROTOCOL = (
-    "Logistic regression on the features before the head, network in eval mode, no augmentation; standardized with all training pictures; "
-    "regularization chosen on validation pictures, never on test."
+    "Logistic regression on the features before the head, network in eval mode, no augmentation; standardized with all"
+    " training pictures; regularization chosen on validation pictures, never on test."
 )
 
 Floats = NDArray[np.float32]
@@ -41,7 +41,12 @@ class Probed(nn.Module):
     def __init__(self, encoder: nn.Module, classes: int, size: int) -> None:
         super().__init__()
         self.encoder = encoder
-        for name, value in (("mean", torch.zeros(size)), ("std", torch.ones(size)), ("weight", torch.zeros(classes, size)), ("bias", torch.zeros(classes))):
+        for name, value in (
+            ("mean", torch.zeros(size)),
+            ("std", torch.ones(size)),
+            ("weight", torch.zeros(classes, size)),
+            ("bias", torch.zeros(classes)),
+        ):
             self.register_buffer(name, value)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,10 +69,12 @@ class Probing(NamedTuple):
 
 
 class Probes:
-    """Nearest neighbors and linear probes on features of the training pictures; which labels they get follows from the data alone, never from the seed.
+    """Nearest neighbors and linear probes on features of the training pictures; which labels they get follows from the
+    data alone, never from the seed.
 
-    places: rows of the image set by part; training pictures are those of "labeled" and "unlabeled". A few labels per class means DRAWS
-    fixed draws, and metrics are means over them. A draw passes over what the run holds back for validation.
+    places: rows of the image set by part; training pictures are those of "labeled" and "unlabeled". A few labels per
+    class means DRAWS fixed draws, and metrics are means over them. A draw passes over what the run holds back for
+    validation.
     """
 
     def __init__(self, images: ImageSet, places: Mapping[str, Places]) -> None:
@@ -77,7 +84,9 @@ class Probes:
         self._parts = {part: places[part][self._labels[places[part]] >= 0] for part in ("validation", "test")}
         order = np.argsort(images.ids, kind="stable").argsort(kind="stable")
         # The rank of every picture in every draw, by its id.
-        self._ranks = [np.random.default_rng(derive(0, f"probe/{draw}")).permutation(len(order))[order] for draw in range(DRAWS)]
+        self._ranks = [
+            np.random.default_rng(derive(0, f"probe/{draw}")).permutation(len(order))[order] for draw in range(DRAWS)
+        ]
 
     @property
     def labels(self) -> int:
@@ -85,9 +94,11 @@ class Probes:
         return len(self._train)
 
     def neighbors(self, features: Mapping[str, Floats], places: Mapping[str, Places], of: str = "") -> dict[str, float]:
-        """`<part>/knn_<n>_per_class`: the nearest picture's label by cosine, mean over the draws. `<part>/knn_full`: NEIGHBORS weighted votes.
+        """`<part>/knn_<n>_per_class`: the nearest picture's label by cosine, mean over the draws. `<part>/knn_full`:
+        NEIGHBORS weighted votes.
 
-        features: [n, D] of the pictures at `places`, by part. of: added to the names. Empty where no training picture has a label.
+        features: [n, D] of the pictures at `places`, by part. of: added to the names. Empty where no training picture
+        has a label.
         """
         given = [part for part in ("labeled", "unlabeled") if part in features]
         at = np.concatenate([places[part] for part in given]) if given else self._train[:0]
@@ -106,14 +117,17 @@ class Probes:
                 continue
             for count in NEIGHBOR_BUDGETS:
                 draws = [few_per_class(labels, rank[at], count) for rank in self._ranks]
-                metrics[f"{part}/knn_{count}_per_class{of}"] = _mean(accuracy(neighbor_votes(bank[d], labels[d], queries, self._classes, 1), truth) for d in draws)
+                metrics[f"{part}/knn_{count}_per_class{of}"] = _mean(
+                    accuracy(neighbor_votes(bank[d], labels[d], queries, self._classes, 1), truth) for d in draws
+                )
             # More than the square root of the bank would ask for the class's frequency instead of the neighborhood.
             k = max(1, min(NEIGHBORS, int(len(at) ** 0.5)))
             metrics[f"{part}/knn_full{of}"] = accuracy(neighbor_votes(bank, labels, queries, self._classes, k), truth)
         return metrics
 
     def linear(self, features: Features, of: str = "") -> Probing:
-        """`<part>/linear_<n>_per_class` and `<part>/linear_full`, as in PROTOCOL. features: places to [n, D]. of: added to the names.
+        """`<part>/linear_<n>_per_class` and `<part>/linear_full`, as in PROTOCOL. features: places to [n, D]. of: added
+        to the names.
 
         There must be a training picture with a label.
         """
@@ -135,8 +149,17 @@ class Probes:
         used = np.sort(by_rank[: max(1, MOST_NUMBERS // train.shape[1])])
         c = choose_c(train, labels, self._classes, scale, [np.sort(by_rank[: min(CHOOSE_ON, len(used))])], held)
         full = fit_linear(train[used], labels[used], self._classes, scale, c)
-        metrics |= {f"{part}/linear_full{of}": accuracy(full.logits(queries), truth) for part, (queries, truth) in parts.items()}
-        about = {"name": "linear_full", "labels": len(used), "validation_labels": len(held[1]), "c": c, "protocol": PROTOCOL, "draws": each}
+        metrics |= {
+            f"{part}/linear_full{of}": accuracy(full.logits(queries), truth) for part, (queries, truth) in parts.items()
+        }
+        about = {
+            "name": "linear_full",
+            "labels": len(used),
+            "validation_labels": len(held[1]),
+            "c": c,
+            "protocol": PROTOCOL,
+            "draws": each,
+        }
         return Probing(full, metrics, about)
 
     def pixels(self, places: Places) -> Floats:

@@ -18,13 +18,16 @@ from engine.methods.base.method import Batch, GradientMethod, Now, Part
 from engine.registry import recipes
 from engine.training.hardware import Machine
 
-DEVICE_SHARE = 0.25  # of a GPU's free memory: what pictures may take of it before the network, its gradients and its activations do
+# of a GPU's free memory: what pictures may take of it before the network, its gradients and its activations do
+DEVICE_SHARE = 0.25
 
 
 class Batches:
     """The streams of one run. `batch(now)` follows from (seed, step) alone, so nothing of it needs saving."""
 
-    def __init__(self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine) -> None:
+    def __init__(
+        self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine
+    ) -> None:
         order = torch.as_tensor(images.ids).argsort()
         sorted_ids = torch.as_tensor(images.ids)[order]
         pools = {"labeled": split.labeled, "unlabeled": split.pool, "all": split.pool}
@@ -36,13 +39,20 @@ class Batches:
         self._streams = method.streams()
         self._ids = {name: torch.as_tensor(pools[stream.pool]) for name, stream in self._streams.items()}
         self._places = {name: order[torch.searchsorted(sorted_ids, ids)] for name, ids in self._ids.items()}
-        self._samplers = {name: RowSampler(len(self._ids[name]), stream.batch, config.seed, name) for name, stream in self._streams.items()}
-        self._recipes: dict[str, Recipe] = {name: recipes[name](params, images.symmetries, images.channels) for name, params in config.augment.items()}
+        self._samplers = {
+            name: RowSampler(len(self._ids[name]), stream.batch, config.seed, name)
+            for name, stream in self._streams.items()
+        }
+        self._recipes: dict[str, Recipe] = {
+            name: recipes[name](params, images.symmetries, images.channels) for name, params in config.augment.items()
+        }
 
     @property
     def pictures_per_step(self) -> int:
         """Pictures that go into one step, every view counted."""
-        return sum(stream.batch * sum(view.count or 1 for view in stream.views.values()) for stream in self._streams.values())
+        return sum(
+            stream.batch * sum(view.count or 1 for view in stream.views.values()) for stream in self._streams.values()
+        )
 
     def batch(self, now: Now) -> Batch:
         return {name: self._part(name, now) for name in self._streams}
@@ -55,7 +65,11 @@ class Batches:
         labels = self._labels[places].to(self._device) if stream.pool == "labeled" else None
         # index_select copies whole rows: 7 times faster than indexing, which goes byte by byte.
         images = self._images.index_select(0, places.to(self._images.device)).to(self._device)
-        candidates = self._candidates[rows].to(self._device) if self._candidates is not None and stream.pool != "labeled" else None
+        candidates = (
+            self._candidates[rows].to(self._device)
+            if self._candidates is not None and stream.pool != "labeled"
+            else None
+        )
         part = Part(self._ids[name][rows].to(self._device), rows.to(self._device), labels, candidates=candidates)
         for view_name, view in stream.views.items():
             recipe = self._recipes[view.recipe]
@@ -70,13 +84,16 @@ class Batches:
 def held(images: NDArray[np.uint8], device: str) -> Tensor:
     """The pictures as the tensor that batches are gathered from: uint8 [N, C, H, W], which must not be written to.
 
-    On a CPU nothing is copied, whatever the size: a memory-mapped set is read in place, and the system keeps in memory what it has room for.
-    A copy would take longer to start and as much memory again, and gains nothing once the file is cached (benchmarks/memory_map.py). A GPU
-    gets the whole set if it fits into DEVICE_SHARE of its free memory, because sending each batch costs a step up to several milliseconds; else the
-    rows are gathered here and sent batch by batch. Both give the same bits.
+    On a CPU nothing is copied, whatever the size: a memory-mapped set is read in place, and the system keeps in memory
+    what it has room for. A copy would take longer to start and as much memory again, and gains nothing once the file is
+    cached (benchmarks/memory_map.py). A GPU gets the whole set if it fits into DEVICE_SHARE of its free memory, because
+    sending each batch costs a step up to several milliseconds; else the rows are gathered here and sent batch by batch.
+    Both give the same bits.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch warns that a read-only map can be written to by mistake; no one does
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # torch warns that a read-only map can be written to by mistake; no one does
         pictures = torch.from_numpy(np.asarray(images))
     if device == "cuda" and pictures.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info()[0]:
         return pictures

@@ -1,4 +1,6 @@
-"""What a step is: for a method with an optimizer, a batch, a loss and an update; for a fitted one, an iteration over the whole pool."""
+"""What a step is: for a method with an optimizer, a batch, a loss and an update; for a fitted one, an iteration over
+the whole pool.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from engine.training.loops.optimizer import WeightAverage, learning_rate, make_o
 
 
 class Course(ABC):
-    """How one run's method gets from step to step. `begin` comes before the first step, after `load_state` if there is one."""
+    """How one run's method gets from step to step. `begin` comes before the first step, after `load_state` if there is
+    one.
+    """
 
     pictures_per_step: int
 
@@ -53,7 +57,9 @@ class Course(ABC):
 class GradientCourse(Course):
     """Batches, backward pass, optimizer, weight average."""
 
-    def __init__(self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine) -> None:
+    def __init__(
+        self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine
+    ) -> None:
         self.method, self._machine = method, machine
         self.optimizer = make_optimizer(method, config.optimizer)
         self.average = WeightAverage(method.served(), config.optimizer.ema_decay)
@@ -118,7 +124,9 @@ class GradientCourse(Course):
         self.average.module.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         head = self.method.projection_head()
-        if self._average_head is not None and head is not None:  # checkpoints from before heads were averaged have none: it begins with the head as it is
+        if (
+            self._average_head is not None and head is not None
+        ):  # checkpoints from before heads were averaged have none: it begins with the head as it is
             self._average_head.module.load_state_dict(state.get("average_head", head.state_dict()))
 
 
@@ -156,7 +164,9 @@ class FittedCourse(Course):
         """Nothing of its own: the method's buffers hold it all."""
 
 
-def make_course(method: Method, config: RunConfig, images: ImageSet, split: Split, machine: Machine, evaluator: Evaluator) -> Course:
+def make_course(
+    method: Method, config: RunConfig, images: ImageSet, split: Split, machine: Machine, evaluator: Evaluator
+) -> Course:
     if isinstance(method, FittedMethod):
         return FittedCourse(method, images, split, evaluator)
     assert isinstance(method, GradientMethod)

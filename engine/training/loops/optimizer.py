@@ -13,14 +13,18 @@ from engine.methods.base.method import GradientMethod, decayed
 
 
 def learning_rate(params: OptimizerParams, step: int, steps: int) -> float:
-    """The rate of the 0-based `step` of `steps`: linear warm-up times lr·cos(7πk/16K) (Sohn et al. 2020, section 2.4), or constant."""
+    """The rate of the 0-based `step` of `steps`: linear warm-up times lr·cos(7πk/16K) (Sohn et al. 2020, section 2.4),
+    or constant.
+    """
     warmup = min(1.0, (step + 1) / params.warmup_steps) if params.warmup_steps else 1.0
     decay = math.cos(7 * math.pi * step / (16 * steps)) if params.schedule == "cosine" else 1.0
     return params.lr * warmup * decay
 
 
 def make_optimizer(method: GradientMethod, params: OptimizerParams) -> torch.optim.Optimizer:
-    """One group of kernels, which decay, and one of biases and normalization, which do not, for each of the method's groups."""
+    """One group of kernels, which decay, and one of biases and normalization, which do not, for each of the method's
+    groups.
+    """
     groups = []
     for group in method.groups():
         kernels, others = decayed(group.modules)
@@ -48,7 +52,11 @@ class WeightAverage:
         self.decay = decay
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
         # Paired once: the tensors are updated in place for the whole run.
-        pairs = list(zip(self.module.state_dict(keep_vars=True).values(), module.state_dict(keep_vars=True).values(), strict=True))
+        pairs = list(
+            zip(
+                self.module.state_dict(keep_vars=True).values(), module.state_dict(keep_vars=True).values(), strict=True
+            )
+        )
         floating = [(a.data, b.data) for a, b in pairs if a.is_floating_point()]
         self._averaged, self._current = [a for a, _ in floating], [b for _, b in floating]
         self._copied = [(a.data, b.data) for a, b in pairs if not a.is_floating_point()]
