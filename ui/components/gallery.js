@@ -1,4 +1,5 @@
-// Pictures as buttons in rows that wrap. Loaded by ui/gallery.py. Captions may come from file names: they are set as text, never as HTML.
+// Pictures as buttons in rows that wrap. Loaded by ui/components/gallery.py. Captions may come from file names: they are set as
+// text, never as HTML.
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const grid = parentElement.querySelector(".fewlab-gallery");
@@ -9,7 +10,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   grid.replaceChildren(...buttons);
   for (const button of buttons) button.onclick = () => setTriggerValue("clicked", Number(button.dataset.id));
   if (focused !== null) buttons.find((button) => button.dataset.id === focused)?.focus({ preventScroll: true });
-  return () => { if (!grid.isConnected) grid.replaceChildren(); };
+  return () => {
+    if (!grid.isConnected) grid.replaceChildren();
+  };
 }
 
 function made() {
@@ -29,7 +32,9 @@ function filled(button, item, { thumb, selected }) {
   else button.setAttribute("aria-pressed", item.id === selected);
   const picture = button.firstChild;
   if (picture.src !== item.picture) picture.src = item.picture.startsWith("data:image/") ? item.picture : "";
-  picture.onload = () => { picture.classList.toggle("tiny", picture.naturalWidth < thumb); };
+  picture.onload = () => {
+    picture.classList.toggle("tiny", picture.naturalWidth < thumb);
+  };
   if (picture.complete) picture.onload();
   picture.style.borderColor = item.border ?? "transparent";
   picture.style.borderStyle = item.border_style;

@@ -1,11 +1,14 @@
-// A plotly figure that stays: one element, redrawn in place whenever Python sends other data. Loaded by ui/live_figure.py.
+// A plotly figure that stays: one element, redrawn in place whenever Python sends other data. Loaded by
+// ui/live_figure.py.
 //
-// Streamlit calls the default export once per change of data or theme, never calls an older cleanup before a newer call, and may call a
-// cleanup while the element still stands (when data changes faster than the call returns): hence the state on the element and the isConnected.
+// Streamlit calls the default export once per change of data or theme, never calls an older cleanup before a newer
+// call, and may call a cleanup while the element still stands (when data changes faster than the call returns): hence
+// the state on the element and the isConnected.
 
 export default function ({ data, parentElement, setTriggerValue }) {
   if (data.figure === null) {
-    loadPlotly(data.script).catch(() => {}); // preload_figures: a figure that needs the script says so if it cannot have it
+    // preload_figures: a figure that needs the script says so if it cannot have it
+    loadPlotly(data.script).catch(() => {});
     return;
   }
   const host = parentElement.querySelector(".fewlab-figure");
@@ -21,13 +24,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
   host.setAttribute("role", "group");
   host.setAttribute("aria-label", asText(state.figure.layout.title.text));
   loadPlotly(data.script).then(
-    (Plotly) => { state.Plotly = Plotly; draw(host, state); },
+    (Plotly) => {
+      state.Plotly = Plotly;
+      draw(host, state);
+    },
     () => fail(host),
   );
-  return () => { if (!host.isConnected) stop(host, state); };
+  return () => {
+    if (!host.isConnected) stop(host, state);
+  };
 }
 
-// What the person did to the axes, for as long as the tab lives: leaving the page removes the element, coming back finds the ranges here.
+// What the person did to the axes, for as long as the tab lives: leaving the page removes the element, coming back
+// finds the ranges here.
 const ranges = (window.fewlabRanges ??= new Map());
 
 function start(host, parentElement) {
@@ -37,11 +46,14 @@ function start(host, parentElement) {
     state.stops.push(() => target.removeEventListener(type, action));
   };
   // A redraw under a drag would snap the plot back under the person's hand: it waits until the button is released.
-  listen(host, "pointerdown", () => { state.held = true; });
-  const release = () => setTimeout(() => {
-    state.held = false;
-    if (state.waiting) draw(host, state);
-  }, 50);
+  listen(host, "pointerdown", () => {
+    state.held = true;
+  });
+  const release = () =>
+    setTimeout(() => {
+      state.held = false;
+      if (state.waiting) draw(host, state);
+    }, 50);
   listen(window, "pointerup", release);
   listen(window, "pointercancel", release);
 
@@ -57,7 +69,10 @@ function start(host, parentElement) {
     themes.observe(node, { attributes: true, attributeFilter: ["class", "style"] });
     if (node.classList.contains("stBidiComponent")) break;
   }
-  state.stops.push(() => sizes.disconnect(), () => themes.disconnect());
+  state.stops.push(
+    () => sizes.disconnect(),
+    () => themes.disconnect(),
+  );
   return state;
 }
 
@@ -84,7 +99,9 @@ function loadPlotly(url) {
 function fail(host) {
   if (host.data) return;
   host.style.height = "auto";
-  host.textContent = "This figure cannot be drawn because its script did not load: reload the page, and if that does not help, restart the app.";
+  host.textContent =
+    "This figure cannot be drawn because its script did not load: reload the page, " +
+    "and if that does not help, restart the app.";
 }
 
 function draw(host, state) {
@@ -94,7 +111,8 @@ function draw(host, state) {
   if (!host.data) host.textContent = "";
   const { data, layout } = themed(structuredClone(state.figure), host);
   layout.uirevision = state.revision;
-  if (state.selected) layout.selections = []; // what was surrounded stands out by itself; a lasso that begins in an old outline would move that instead
+  // what was surrounded stands out by itself; a lasso that begins in an old outline would move that instead
+  if (state.selected) layout.selections = [];
   const kept = ranges.get(state.place) ?? {};
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^[xy]axis\d*$/.test(name)) continue;
@@ -117,7 +135,8 @@ function watch(host, state) {
   });
   host.on("plotly_doubleclick", () => reset(host, state));
   host.on("plotly_selected", (event) => {
-    if (event?.points && state.selected) state.selected(event.points.map((point) => point.customdata?.[0] ?? point.customdata));
+    if (event?.points && state.selected)
+      state.selected(event.points.map((point) => point.customdata?.[0] ?? point.customdata));
   });
   host.on("plotly_click", (event) => {
     const { x, y, customdata } = event.points[0];
@@ -131,7 +150,12 @@ function reset(host, state) {
 }
 
 function config(host, state) {
-  const fileName = () => asText(state.figure.layout.title.text).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60) || "figure";
+  const fileName = () =>
+    asText(state.figure.layout.title.text)
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-|-$/g, "")
+      .slice(0, 60) || "figure";
   const opaque = () => {
     const colors = themeColors(host);
     return { ...host.layout, paper_bgcolor: colors.background, plot_bgcolor: colors.background };
@@ -140,25 +164,53 @@ function config(host, state) {
     const size = { width: host.clientWidth, height: host.clientHeight, scale: format === "png" ? 2 : 1 };
     state.Plotly.downloadImage({ data: host.data, layout: opaque() }, { format, filename: fileName(), ...size });
   };
-  const savePage = () => fetch(new URL(state.script, document.baseURI)).then((answer) => answer.text()).then((script) => {
-    // One file that opens without a network. In a script element "</" could end it early.
-    const figure = JSON.stringify({ data: host.data, layout: { ...opaque(), width: undefined, height: undefined, autosize: true } }).replaceAll("</", "<\\/");
-    const title = state.figure.layout.title.text;
-    const drawn = `<div id="figure" style="height:96vh"></div><script>${script}</` + `script><script>Plotly.newPlot("figure", ${figure})</` + "script>";
-    download(`${fileName()}.html`, "text/html", `<!doctype html><meta charset="utf-8"><title>${title}</title>${drawn}`);
-  });
+  const savePage = () =>
+    fetch(new URL(state.script, document.baseURI))
+      .then((answer) => answer.text())
+      .then((script) => {
+        // One file that opens without a network. In a script element "</" could end it early.
+        const figure = JSON.stringify({
+          data: host.data,
+          layout: { ...opaque(), width: undefined, height: undefined, autosize: true },
+        }).replaceAll("</", "<\\/");
+        const title = state.figure.layout.title.text;
+        const drawn =
+          `<div id="figure" style="height:96vh"></div><script>${script}</` +
+          `script><script>Plotly.newPlot("figure", ${figure})</` +
+          "script>";
+        download(
+          `${fileName()}.html`,
+          "text/html",
+          `<!doctype html><meta charset="utf-8"><title>${title}</title>${drawn}`,
+        );
+      });
   const icons = state.Plotly.Icons;
   return (state.config ??= {
     displaylogo: false,
     doubleClick: false,
     displayModeBar: touch() ? true : "hover",
     modeBarButtons: [
-      [...(state.selected ? ["lasso2d", "select2d"] : []), "zoom2d", "pan2d", { name: "reset", title: "Show everything again (or double-click)", icon: icons.home, click: () => reset(host, state) }],
+      [
+        ...(state.selected ? ["lasso2d", "select2d"] : []),
+        "zoom2d",
+        "pan2d",
+        {
+          name: "reset",
+          title: "Show everything again (or double-click)",
+          icon: icons.home,
+          click: () => reset(host, state),
+        },
+      ],
       [
         { name: "png", title: "Download as PNG", icon: icons.camera, click: () => save("png") },
         { name: "svg", title: "Download as SVG", icon: icons.disk, click: () => save("svg") },
         { name: "html", title: "Download as a page that can be zoomed", icon: icons["3d_rotate"], click: savePage },
-        { name: "csv", title: "Download the data as CSV", icon: icons.spikeline, click: () => download(`${fileName()}.csv`, "text/csv", asCsv(state.figure)) },
+        {
+          name: "csv",
+          title: "Download the data as CSV",
+          icon: icons.spikeline,
+          click: () => download(`${fileName()}.csv`, "text/csv", asCsv(state.figure)),
+        },
       ],
     ],
   });
@@ -180,7 +232,16 @@ function asCsv({ table, data: traces }) {
   const deep = traces.some((trace) => trace.z);
   const said = traces.some((trace) => trace.type.startsWith("scatter") && trace.text);
   const rows = traces.flatMap((trace) =>
-    Array.from(trace.x ?? [], (x, i) => line(trace.name ?? "", x, trace.y[i], ...(deep ? [trace.z?.[i]] : []), ...(said ? [trace.text?.[i]?.replaceAll("<br>", "; ")] : []))));
+    Array.from(trace.x ?? [], (x, i) =>
+      line(
+        trace.name ?? "",
+        x,
+        trace.y[i],
+        ...(deep ? [trace.z?.[i]] : []),
+        ...(said ? [trace.text?.[i]?.replaceAll("<br>", "; ")] : []),
+      ),
+    ),
+  );
   return [line("series", "x", "y", ...(deep ? ["z"] : []), ...(said ? ["about"] : [])), ...rows].join("\n") + "\n";
 }
 
@@ -202,24 +263,60 @@ function themed(figure, host) {
   const { layout } = figure;
   const colors = themeColors(host);
   const narrow = host.clientWidth < 480;
-  Object.assign(layout, { autosize: false, width: host.clientWidth, height: host.clientHeight, dragmode: host.layout?.dragmode ?? (touch() ? false : layout.dragmode ?? "zoom") });
+  Object.assign(layout, {
+    autosize: false,
+    width: host.clientWidth,
+    height: host.clientHeight,
+    dragmode: host.layout?.dragmode ?? (touch() ? false : (layout.dragmode ?? "zoom")),
+  });
   layout.template = { data: {}, layout: {} };
   layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
   layout.font = { family: colors.font, size: narrow ? 11 : 12, color: colors.text };
   layout.modebar = { bgcolor: colors.background, color: colors.text, activecolor: colors.accent, ...layout.modebar };
-  layout.hoverlabel = { bgcolor: colors.raised, bordercolor: colors.border, font: { family: colors.font, color: colors.text }, align: "left" };
-  layout.legend = { orientation: "h", xref: "container", x: 0.01, yref: "container", y: 0, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)", ...layout.legend };
+  layout.hoverlabel = {
+    bgcolor: colors.raised,
+    bordercolor: colors.border,
+    font: { family: colors.font, color: colors.text },
+    align: "left",
+  };
+  layout.legend = {
+    orientation: "h",
+    xref: "container",
+    x: 0.01,
+    yref: "container",
+    y: 0,
+    yanchor: "bottom",
+    bgcolor: "rgba(0,0,0,0)",
+    ...layout.legend,
+  };
 
   const fontSize = narrow ? 14 : 15;
   const lines = wrapped(layout.title.text, host.clientWidth - (touch() ? 160 : 20), `600 ${fontSize}px ${colors.font}`);
-  layout.title = { // anchored "top" its first line would leave the picture as soon as there is a second; anchored "bottom" y is the first line's foot
-    text: lines.join("<br>"), x: 0, xref: "container", xanchor: "left", y: 1 - 22 / host.clientHeight, yref: "container", yanchor: "bottom",
-    pad: { l: 10 }, automargin: false, font: { size: fontSize, weight: 600, color: colors.text },
+  layout.title = {
+    // anchored "top" its first line would leave the picture as soon as there is a second; anchored "bottom" y is the
+    // first line's foot
+    text: lines.join("<br>"),
+    x: 0,
+    xref: "container",
+    xanchor: "left",
+    y: 1 - 22 / host.clientHeight,
+    yref: "container",
+    yanchor: "bottom",
+    pad: { l: 10 },
+    automargin: false,
+    font: { size: fontSize, weight: 600, color: colors.text },
   };
-  layout.margin = { ...layout.margin, t: 20 + 20 * lines.length + (layout.meta?.above ?? 0) }; // above: what the plot itself writes over its top
+  // above: what the plot itself writes over its top
+  layout.margin = { ...layout.margin, t: 20 + 20 * lines.length + (layout.meta?.above ?? 0) };
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^[xy]axis\d*$/.test(name)) continue;
-    Object.assign(axis, { gridcolor: colors.grid, linecolor: colors.border, tickcolor: colors.border, zeroline: false, showline: true });
+    Object.assign(axis, {
+      gridcolor: colors.grid,
+      linecolor: colors.border,
+      tickcolor: colors.border,
+      zeroline: false,
+      showline: true,
+    });
     axis.title = { standoff: 8, ...axis.title, font: { size: 12 } };
   }
   return figure;
@@ -238,6 +335,7 @@ function wrapped(text, width, font) {
   return lines;
 }
 
-// On a touch screen a finger on a figure scrolls the page until the person chooses zoom or pan in the bar, which is always there.
+// On a touch screen a finger on a figure scrolls the page until the person chooses zoom or pan in the bar, which is
+// always there.
 const touch = () => window.matchMedia("(hover: none)").matches;
 const asText = (escaped) => escaped.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");

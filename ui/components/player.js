@@ -1,5 +1,6 @@
-// Points that travel: all frames of a layout through time in one component, drawn on a canvas, so that playing asks the server nothing.
-// Loaded by ui/player.py. Frames are int16 in base64, one after the other, x and y in turns, scaled to the widest frame.
+// Points that travel: all frames of a layout through time in one component, drawn on a canvas, so that playing asks the
+// server nothing. Loaded by ui/components/player.py. Frames are int16 in base64, one after the other, x and y in turns, scaled to
+// the widest frame.
 
 export default function ({ data, parentElement }) {
   const host = parentElement.querySelector(".fewlab-player");
@@ -9,11 +10,20 @@ export default function ({ data, parentElement }) {
     state.frames = numbers(data.frames);
     state.at = data.steps.length - 1;
   }
-  Object.assign(state, { steps: data.steps, colors: data.colors, names: data.names, paints: data.paints, marked: new Set(data.marked), height: data.height });
+  Object.assign(state, {
+    steps: data.steps,
+    colors: data.colors,
+    names: data.names,
+    paints: data.paints,
+    marked: new Set(data.marked),
+    height: data.height,
+  });
   host.querySelector("input").max = String(data.steps.length - 1);
   legend(host, state);
   show(host, state);
-  return () => { if (!host.isConnected) stop(state); };
+  return () => {
+    if (!host.isConnected) stop(state);
+  };
 }
 
 function numbers(text) {
@@ -25,7 +35,11 @@ function start(host) {
   const state = { at: 0, playing: false, handle: 0 };
   const [button, slider] = [host.querySelector("button"), host.querySelector("input")];
   button.onclick = () => (state.playing ? pause(host, state) : play(host, state));
-  slider.oninput = () => { pause(host, state); state.at = Number(slider.value); show(host, state); };
+  slider.oninput = () => {
+    pause(host, state);
+    state.at = Number(slider.value);
+    show(host, state);
+  };
   state.sizes = new ResizeObserver(() => show(host, state));
   state.sizes.observe(host);
   return state;
@@ -43,7 +57,8 @@ function play(host, state) {
   let before = performance.now();
   const move = (now) => {
     if (!state.playing || !host.isConnected) return;
-    state.at = Math.min(state.at + (now - before) / 600, state.steps.length - 1); // an evaluation every 0.6 s, points gliding between
+    // an evaluation every 0.6 s, points gliding between
+    state.at = Math.min(state.at + (now - before) / 600, state.steps.length - 1);
     before = now;
     show(host, state);
     if (state.at >= state.steps.length - 1) pause(host, state);
@@ -84,7 +99,8 @@ function show(host, state) {
   }
   pen.strokeStyle = getComputedStyle(host).color;
   pen.lineWidth = 1.5;
-  for (const i of state.marked) { // the labeled few, as rings over all others
+  for (const i of state.marked) {
+    // the labeled few, as rings over all others
     const [x, y] = place(i);
     pen.fillStyle = state.paints[state.colors[i]];
     pen.beginPath();
@@ -98,11 +114,14 @@ function show(host, state) {
 
 function legend(host, state) {
   const list = host.querySelector(".legend");
-  list.replaceChildren(...state.names.slice(0, 24).map((name, k) => {
-    const entry = document.createElement("span");
-    const dot = document.createElement("i");
-    dot.style.background = state.paints[k];
-    entry.append(dot, name);
-    return entry;
-  }), ...(state.names.length > 24 ? [`and ${state.names.length - 24} more`] : []));
+  list.replaceChildren(
+    ...state.names.slice(0, 24).map((name, k) => {
+      const entry = document.createElement("span");
+      const dot = document.createElement("i");
+      dot.style.background = state.paints[k];
+      entry.append(dot, name);
+      return entry;
+    }),
+    ...(state.names.length > 24 ? [`and ${state.names.length - 24} more`] : []),
+  );
 }
