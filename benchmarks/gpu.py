@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.config.run_config import RunConfig, apply_changes
+from engine.config.overlay import apply_changes
+from engine.config.run_config import RunConfig
 from engine.lab.executors.inline import train
 from engine.lab.workers.requests import measure
 from engine.presets import PRESETS

@@ -25,7 +25,8 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.sets.folder import Folder
 from engine.data.split import make_split
-from engine.methods.base.method import GradientMethod, Now
+from engine.methods.base.context import Now
+from engine.methods.base.method import GradientMethod
 from engine.training.assemble import make_method, make_problem, set_normalization
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches

@@ -14,7 +14,8 @@ import statistics
 import tempfile
 from typing import Any
 
-from engine.config.run_config import RunConfig, apply_changes
+from engine.config.overlay import apply_changes
+from engine.config.run_config import RunConfig
 from engine.lab.executors.inline import train
 from engine.presets import PRESETS
 

@@ -27,11 +27,13 @@ from torchvision.transforms import v2
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
-from engine.methods.base.method import GradientMethod, Now
+from engine.methods.base.context import Now
+from engine.methods.base.method import GradientMethod
 from engine.training.assemble import make_method, make_problem
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches
-from engine.training.loops.optimizer import WeightAverage, make_optimizer
+from engine.training.loops.optimizer import make_optimizer
+from engine.training.loops.weight_average import WeightAverage
 
 CHANNELS = {8: 1, 28: 1, 32: 3}
 LABELED, UNLABELED = 32, 128

@@ -93,7 +93,8 @@ def train(
     if seed is not None:
         wanted["seed"] = seed
     with _sentences():
-        from engine.config.run_config import RunConfig, apply_changes
+        from engine.config.overlay import apply_changes
+        from engine.config.run_config import RunConfig
 
         parsed = RunConfig.parse(apply_changes(plain, wanted))
         from engine.lab.executors.inline import train as train_inline

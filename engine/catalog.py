@@ -8,17 +8,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from engine.config.run_config import (
-    AdamWParams,
-    AllLabels,
-    Budget,
-    FewLabels,
-    Hardware,
-    NoLabels,
-    PartialLabels,
-    RunConfig,
-    SGDParams,
-)
+from engine.config.parts import AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels, SGDParams
+from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.presets import PRESETS
 from engine.registry import Registry, backbones, datasets, methods, recipes

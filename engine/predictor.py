@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.images.decode import fit_picture
+from engine.images.fit import fit_picture
 from engine.runs.folder import RunFolder
 from engine.training.model_file import load_model
 

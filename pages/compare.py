@@ -12,13 +12,12 @@ from engine.runs.store import Run
 from ui.compare.benchmark_form import race
 from ui.compare.run_groups import as_csv, as_text, grouped, journal, legend_names, settings, told_apart
 from ui.components.live_figure import live_figure
-from ui.figures import compare as figures_compare
-from ui.figures import curves as figures
-from ui.figures.curves import Series
+from ui.figures.compare import label_budget_curves, parallel_coordinates, run_dash, seed_bands
+from ui.figures.curves import Series, line_chart
 from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import folded, header, how_it_works, nothing_yet, plain
 from ui.shell.server import catalog, lab
-from ui.style import colors as theme
+from ui.style import colors, formatting
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
 _AXES = 8  # settings that parallel coordinates show side by side
@@ -93,7 +92,7 @@ def draw_curves(chosen: list[Run]) -> None:
         named = [
             (title_, over_seeds([values[run.id] for run in group])) for title_, group in zip(titles, ended, strict=True)
         ]
-        figure = figures_compare.bands(title, named, percent=share, y_title=y_title)
+        figure = seed_bands(title, named, percent=share, y_title=y_title)
         if waiting := sum(run.status.active for run in drawn) - sum(
             run.status.active for group in ended for run in group
         ):
@@ -104,13 +103,13 @@ def draw_curves(chosen: list[Run]) -> None:
                 names[run.id],
                 list(values[run.id]),
                 list(values[run.id].values()),
-                theme.class_color(number),
-                figures_compare.dash(number),
+                colors.class_color(number),
+                run_dash(number),
             )
             for number, run in enumerate(chosen)
             if values[run.id]
         ]
-        figure = figures.curves(title, y_title, series, percent=share)
+        figure = line_chart(title, y_title, series, percent=share)
     live_figure(
         figure, key="compare_curves", revision=f"{name} {together} " + ",".join(run.id for run in chosen), height=420
     )
@@ -123,11 +122,11 @@ def table(rows: list[dict[str, Any]]) -> None:
     """Shares stay numbers, so that a click on their heading sorts them."""
     shares = {
         title: st.column_config.NumberColumn(
-            title, format="%.3f" if title == FINAL["test/auc_roc"] else theme.PERCENT_COLUMN
+            title, format="%.3f" if title == FINAL["test/auc_roc"] else formatting.PERCENT_COLUMN
         )
         for title in (*FINAL.values(), *PROBES.values())
     }
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=theme.NOTHING)
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=formatting.NOTHING)
 
 
 def differences(chosen: list[Run]) -> None:
@@ -159,7 +158,7 @@ def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
                     title: metrics.get(name) if name == "test/auc_roc" or name not in metrics else 100 * metrics[name]
                     for name, title in columns.items()
                 },
-                "training time": theme.duration(run.status.seconds),
+                "training time": formatting.duration(run.status.seconds),
             }
         )
     return rows
@@ -175,9 +174,9 @@ def spread(chosen: list[Run]) -> None:
         accuracies = [run.status.metrics["test/accuracy"] for run in group]
         if len(group) > 1:
             st.markdown(
-                f"**{plain(name)}**: mean {theme.percent(statistics.mean(accuracies))} over {len(group)} seeds, from"
-                f" {theme.percent(min(accuracies))} to {theme.percent(max(accuracies))}, standard deviation"
-                f" {statistics.stdev(accuracies) * 100:.1f} points."
+                f"**{plain(name)}**: mean {formatting.percent(statistics.mean(accuracies))} over {len(group)} seeds,"
+                f" from {formatting.percent(min(accuracies))} to {formatting.percent(max(accuracies))}, standard"
+                f" deviation {statistics.stdev(accuracies) * 100:.1f} points."
             )
 
 
@@ -204,7 +203,7 @@ def label_budgets(chosen: list[Run]) -> None:
     curves = list(zip(names, points_of, strict=True))
     if any(len(points) > 1 for _, points in curves):
         live_figure(
-            figures_compare.budgets("What more labels are worth", curves),
+            label_budget_curves("What more labels are worth", curves),
             key="compare_budgets",
             revision="budgets",
             height=360,
@@ -229,7 +228,7 @@ def many_settings(chosen: list[Run]) -> None:
     )
     if rows:
         shown = list(rows.items())[:_AXES]
-        figure = figures_compare.parallel(
+        figure = parallel_coordinates(
             "Which settings lead where: each line is a run",
             shown,
             [run.status.metrics["test/accuracy"] for run in ended],

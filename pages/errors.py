@@ -14,9 +14,10 @@ from engine.analysis.roc import roc_curves
 from engine.analysis.temperature import fit_temperature, scaled
 from engine.runs.store import Run
 from ui.components.live_figure import live_figure
-from ui.figures import curves as figures
-from ui.figures import pseudo_labels as figures_inside
-from ui.figures.curves import Series
+from ui.figures.classification import CELLS_UP_TO, confusion_matrix
+from ui.figures.curves import Series, line_chart
+from ui.figures.frame import shorten_unique
+from ui.figures.pseudo_labels import reliability_diagram
 from ui.runs.image_gallery import Shown, picture_gallery
 from ui.runs.image_history import biography
 from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
@@ -24,7 +25,7 @@ from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.remembered import address, follow, keep, kept, one_of
 from ui.shell.server import lab
-from ui.style import colors as theme
+from ui.style import colors, formatting
 
 header("Errors", "See what is taken for what, and open the pictures behind every number.")
 _KEY = "errors"
@@ -67,7 +68,7 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: st
     follow("cell", place, inside.run.id, cell_of(len(inside.class_names)))
     with left:
         shares = False
-        if len(inside.class_names) <= figures.CELLS_UP_TO:
+        if len(inside.class_names) <= CELLS_UP_TO:
             words = {False: "counts", True: "shares of the true class"}
             shares = bool(
                 st.segmented_control(
@@ -78,12 +79,12 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: st
                     key=f"{_KEY}_shares",
                 )
             )
-        drawn = figures.confusion_matrix(counts, inside.class_names, shares=shares)
+        drawn = confusion_matrix(counts, inside.class_names, shares=shares)
         clicked = live_figure(
             drawn,
             key=f"{_KEY}_matrix",
             revision=inside.run.id,
-            height=460 if len(inside.class_names) <= figures.CELLS_UP_TO else 640,
+            height=460 if len(inside.class_names) <= CELLS_UP_TO else 640,
             clickable=True,
         )
         if clicked is not None and clicked["customdata"]:
@@ -113,7 +114,7 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: st
 def browse(inside: Inside, shown: list[Shown], part: str, step: int, which: str, narrow: bool = False) -> None:
     """A gallery whose pictures open: the one that was chosen tells its life below."""
     if len(shown) > _GALLERY:
-        st.caption(f"The first {_GALLERY} of {theme.count(len(shown))}.")
+        st.caption(f"The first {_GALLERY} of {formatting.count(len(shown))}.")
         shown = shown[:_GALLERY]
     place = f"{_KEY}_picture"
     before = st.session_state.get(place)
@@ -131,7 +132,7 @@ def browse(inside: Inside, shown: list[Shown], part: str, step: int, which: str,
 
 
 def one(inside: Inside, sample: int, truth: int, taken: int, confidence: float) -> Shown:
-    return Shown(sample, truth, taken, (theme.percent(confidence),))
+    return Shown(sample, truth, taken, (formatting.percent(confidence),))
 
 
 def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
@@ -151,9 +152,10 @@ def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
         }
         rows.append({"class": name, **figures_of, "pictures": int(table["support"][k])})
     shares = {
-        name: st.column_config.NumberColumn(name, format=theme.PERCENT_COLUMN) for name in ("precision", "recall", "F1")
+        name: st.column_config.NumberColumn(name, format=formatting.PERCENT_COLUMN)
+        for name in ("precision", "recall", "F1")
     }
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=theme.NOTHING)
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=formatting.NOTHING)
 
 
 def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
@@ -168,7 +170,7 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
         key=f"{_KEY}_roc_{inside.run.id}",
         help="At first the five with the smallest area.",
     )
-    series, names = [], figures.shortened_apart(inside.class_names, 16)
+    series, names = [], shorten_unique(inside.class_names, 16)
     for number, k in enumerate(picked):
         curve = curves[k]
         assert curve is not None
@@ -178,13 +180,13 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
                 name,
                 curve.false_positives,
                 curve.true_positives,
-                theme.class_color(k),
+                colors.class_color(k),
                 ("solid", "dash", "dot", "dashdot")[number % 4],
             )
         )
     mean = np.mean([curve.area for curve in curves if curve is not None]) if there else float("nan")
     title = f"ROC, one class against the rest: mean area {mean:.3f}"
-    figure = figures.curves(
+    figure = line_chart(
         title,
         "found of the class",
         series,
@@ -199,15 +201,15 @@ def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
 
 def reliability(inside: Inside, step: int, part: str, probabilities: Floats, truth: Ids) -> None:
     bins = calibration(probabilities.astype(np.float64), truth)
-    tables = [("as it is", bins, error_of(bins), theme.RIGHT)]
+    tables = [("as it is", bins, error_of(bins), colors.RIGHT)]
     temperature, origin = None, ""
     if part != "validation":  # what it was fitted to would flatter it
         temperature, origin = cooling(inside, step)
     if temperature is not None:
         cooler = calibration(scaled(probabilities, temperature), truth)
-        tables.append((f"at temperature {temperature:.2f}", cooler, error_of(cooler), theme.WRONG))
+        tables.append((f"at temperature {temperature:.2f}", cooler, error_of(cooler), colors.WRONG))
     live_figure(
-        figures_inside.reliability(tables, "As sure as it is right? Bars below the line promise too much"),
+        reliability_diagram(tables, "As sure as it is right? Bars below the line promise too much"),
         key=f"{_KEY}_reliability",
         revision=inside.run.id,
     )
@@ -232,7 +234,7 @@ def cooling(inside: Inside, step: int) -> tuple[float | None, str]:
         return stored, "all validation pictures, and is stored with the model"
     _, held, truth = known(inside, step, "validation")
     return (
-        (fit_temperature(held, truth), f"the {theme.count(len(truth))} validation pictures of this evaluation")
+        (fit_temperature(held, truth), f"the {formatting.count(len(truth))} validation pictures of this evaluation")
         if len(truth)
         else (None, "")
     )
@@ -273,12 +275,12 @@ def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
     a, b, t = probabilities[mine].argmax(1), their_probabilities[yours].argmax(1), truth[mine]
     fixed, broken = np.flatnonzero((a != t) & (b == t)), np.flatnonzero((a == t) & (b != t))
     st.markdown(
-        f"Of {theme.count(len(both))} pictures that both looked at, B fixes **{len(fixed)}** and breaks"
+        f"Of {formatting.count(len(both))} pictures that both looked at, B fixes **{len(fixed)}** and breaks"
         f" **{len(broken)}**."
     )
     st.caption(
-        f"This run after step {theme.count(step)}, B ({plain(run_name(other.run))}) after its last,"
-        f" {theme.count(other.steps[-1])}."
+        f"This run after step {formatting.count(step)}, B ({plain(run_name(other.run))}) after its last,"
+        f" {formatting.count(other.steps[-1])}."
     )
     left, right = st.columns(2)
     for column, title, rows, key in ((left, "Fixed by B", fixed, "fixed"), (right, "Broken by B", broken, "broken")):
@@ -317,14 +319,14 @@ def page(inside: Inside, others: list[Run]) -> None:
     ids, probabilities, truth = known(inside, step, part)
     right_ones = int((probabilities.argmax(1) == truth).sum())
     st.markdown(
-        f"**{theme.percent(right_ones / len(truth))}** right: {theme.count(right_ones)} of {theme.count(len(truth))}"
-        f" {part} pictures of this evaluation."
+        f"**{formatting.percent(right_ones / len(truth))}** right: {formatting.count(right_ones)} of"
+        f" {formatting.count(len(truth))} {part} pictures of this evaluation."
     )
     everything, final = len(inside.run.folder.split()[part]), inside.run.status.metrics.get(f"{part}/accuracy")
     if everything > len(truth) and final is not None:
         st.caption(
-            f"Evaluations keep a fixed sample of them. Over all {theme.count(everything)}, the run ended at"
-            f" {theme.percent(final)}."
+            f"Evaluations keep a fixed sample of them. Over all {formatting.count(everything)}, the run ended at"
+            f" {formatting.percent(final)}."
         )
     matrix(inside, ids, probabilities, truth, part, step)
     worst_mistakes(inside, ids, probabilities, truth, part, step)

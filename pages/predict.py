@@ -14,11 +14,11 @@ from engine.images.decode import LARGEST_FILE
 from engine.runs.store import Run
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
-from ui.figures import curves as figures
+from ui.figures.classification import probability_bars
 from ui.runs.current_run import pick_run
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.server import lab
-from ui.style import colors as theme
+from ui.style import formatting
 
 header("Predict", "Show a trained model a picture and see what it takes it for.")
 _SURE = 0.5  # below this the page says "not sure"
@@ -39,7 +39,7 @@ def verdict(answer: Answer) -> str:
     best = answer["top"][0]
     if unknown(answer):
         return "**Unknown**: all classes are as likely"
-    words = f"**{plain(best['class'])}** · {theme.percent(best['probability'])}"
+    words = f"**{plain(best['class'])}** · {formatting.percent(best['probability'])}"
     words = words if best["probability"] >= _SURE else f"Not sure: perhaps {words}"
     truth = answer.get("truth")
     if truth is None:
@@ -74,7 +74,7 @@ def show(answer: Answer, number: int, class_names: list[str]) -> None:
         with right:
             st.markdown(verdict(answer))
             live_figure(
-                figures.probability_bars(class_names, answer["probabilities"], sure_from=_SURE),
+                probability_bars(class_names, answer["probabilities"], sure_from=_SURE),
                 key=f"predict_bars_{number}",
                 revision=answer["name"],
                 height=200,
@@ -107,7 +107,7 @@ def results(reply: dict[str, Any]) -> None:
                 {
                     "picture": a["name"],
                     "prediction": a["top"][0]["class"],
-                    "probability": theme.percent(a["top"][0]["probability"]),
+                    "probability": formatting.percent(a["top"][0]["probability"]),
                     "note": (
                         "unknown: all classes are as likely"
                         if unknown(a)
@@ -176,8 +176,8 @@ else:
     assert run is not None
     accuracy = run.status.metrics.get("test/accuracy")
     st.caption(
-        f"Right on {theme.percent(accuracy)} of its test pictures, trained {theme.date(run.created)}. It knows only its"
-        " own classes and will find one of them in anything."
+        f"Right on {formatting.percent(accuracy)} of its test pictures, trained {formatting.date(run.created)}. It"
+        " knows only its own classes and will find one of them in anything."
     )
     source = (
         st.segmented_control(

@@ -9,11 +9,11 @@ import streamlit as st
 
 from engine.analysis.metrics import calibration_of, error_of
 from engine.analysis.thresholds import Guesses, Kept, kept, starved, sweep
-from engine.config.run_config import apply_changes
+from engine.config.overlay import apply_changes
 from ui.components.live_figure import live_figure
-from ui.figures import curves as figures
-from ui.figures import pseudo_labels as figures_inside
-from ui.figures.curves import Mark, Series
+from ui.figures.classification import confidence_histogram
+from ui.figures.curves import Mark, Series, line_chart
+from ui.figures.pseudo_labels import class_counts, class_shares, reliability_diagram
 from ui.runs.current_run import GHOST, open_page, watch_new_run
 from ui.runs.image_gallery import Shown, picture_gallery
 from ui.runs.image_history import biography
@@ -22,7 +22,7 @@ from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.remembered import address, follow, keep
 from ui.shell.remembered import kept as kept_choice
 from ui.shell.server import lab
-from ui.style import colors as theme
+from ui.style import colors, formatting
 
 header(
     "Pseudo-labels",
@@ -59,20 +59,20 @@ def tiles(guesses: Guesses, found: Kept, threshold: float) -> None:
     columns = st.columns(3)
     columns[0].metric(
         "Kept",
-        theme.percent(found.mask_rate),
+        formatting.percent(found.mask_rate),
         help=(
-            f"{theme.count(found.count)} of {theme.count(len(guesses.ids))} unlabeled pictures are at or above the"
-            " threshold."
+            f"{formatting.count(found.count)} of {formatting.count(len(guesses.ids))} unlabeled pictures are at or"
+            " above the threshold."
         ),
     )
     columns[1].metric(
         "Of them right",
-        theme.percent(found.accuracy),
+        formatting.percent(found.accuracy),
         help="Where the true label is known. The method itself never sees it.",
     )
     columns[2].metric(
         "Wrong ones kept",
-        theme.count(int((guesses.wrong & (guesses.confidence.astype(np.float64) >= threshold)).sum())),
+        formatting.count(int((guesses.wrong & (guesses.confidence.astype(np.float64) >= threshold)).sum())),
         help="Each of them teaches the network something false.",
     )
 
@@ -88,7 +88,7 @@ def threshold_figures(inside: Inside, guesses: Guesses, threshold: float) -> Non
     with left:
         title = "How sure it is: right of the line is kept"
         live_figure(
-            figures.confidence_histogram(
+            confidence_histogram(
                 counts[0], counts[1], counts[2] if unknown.any() else None, edges, threshold, title=title
             ),
             key=f"{_KEY}_histogram",
@@ -97,10 +97,10 @@ def threshold_figures(inside: Inside, guesses: Guesses, threshold: float) -> Non
     with right:
         rates, accuracies = sweep(guesses, _THRESHOLDS)
         series = [
-            Series("kept", _THRESHOLDS, rates, theme.PURPLE, "dot"),
-            Series("of them right", _THRESHOLDS, accuracies, theme.GREEN),
+            Series("kept", _THRESHOLDS, rates, colors.PURPLE, "dot"),
+            Series("of them right", _THRESHOLDS, accuracies, colors.GREEN),
         ]
-        figure = figures.curves(
+        figure = line_chart(
             "Every threshold: fewer kept, more of them right",
             "share",
             series,
@@ -124,10 +124,10 @@ def time_figures(inside: Inside, found: Kept, threshold: float, step: int) -> No
             for labels, confidence in zip(lives.labels, lives.confidence, strict=True)
         ]
         series = [
-            Series("kept", lives.steps, [one.mask_rate for one in over], theme.PURPLE, "dot"),
-            Series("of them right", lives.steps, [one.accuracy for one in over], theme.GREEN),
+            Series("kept", lives.steps, [one.mask_rate for one in over], colors.PURPLE, "dot"),
+            Series("of them right", lives.steps, [one.accuracy for one in over], colors.GREEN),
         ]
-        figure = figures.curves(
+        figure = line_chart(
             f"With τ = {threshold:.2f} at every evaluation",
             "share",
             series,
@@ -137,7 +137,7 @@ def time_figures(inside: Inside, found: Kept, threshold: float, step: int) -> No
         )
         live_figure(figure, key=f"{_KEY}_over", revision=inside.run.id)
     with right:
-        figure = figures_inside.class_counts(
+        figure = class_counts(
             "Which classes get pseudo-labels",
             inside.class_names,
             found.used,
@@ -168,14 +168,14 @@ def against_truth(inside: Inside, guesses: Guesses, found: Kept) -> None:
         return
     left, right = st.columns(2)
     with left:
-        figure = figures_inside.class_shares(
+        figure = class_shares(
             "How much of each class is kept", inside.class_names, found.coverage, "of its pictures kept"
         )
         live_figure(figure, key=f"{_KEY}_coverage", revision=inside.run.id)
     with right:
         bins = calibration_of(guesses.confidence[known], guesses.right[known])
-        figure = figures_inside.reliability(
-            [("unlabeled pictures", bins, error_of(bins), theme.RIGHT)],
+        figure = reliability_diagram(
+            [("unlabeled pictures", bins, error_of(bins), colors.RIGHT)],
             "As sure as it is right? Bars below the line promise too much",
         )
         live_figure(figure, key=f"{_KEY}_reliability", revision=inside.run.id)
@@ -219,13 +219,13 @@ def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
         )
         return
     if len(shown) > _GALLERY:
-        st.caption(f"The first {_GALLERY} of {theme.count(len(shown))}.")
+        st.caption(f"The first {_GALLERY} of {formatting.count(len(shown))}.")
     pictures = [
         Shown(
             int(guesses.ids[i]),
             int(guesses.truth[i]),
             int(guesses.labels[i]),
-            (theme.percent(float(guesses.confidence[i])), *more),
+            (formatting.percent(float(guesses.confidence[i])), *more),
         )
         for i, *more in shown[:_GALLERY]
     ]
@@ -265,7 +265,7 @@ def page(inside: Inside) -> None:
     found = kept(guesses, threshold, len(inside.class_names))
     tiles(guesses, found, threshold)
     st.caption(
-        f"Counted over the {theme.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at;"
+        f"Counted over the {formatting.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at;"
         " training's own mask rate counts the weak views of each batch."
     )
     threshold_figures(inside, guesses, threshold)

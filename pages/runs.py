@@ -10,7 +10,7 @@ from ui.runs.current_run import GHOST, forget_run, open_page
 from ui.runs.run_names import automatic_name, run_name
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.server import lab
-from ui.style import colors as theme
+from ui.style import formatting
 from ui.train.form import prefill
 
 header("Runs", "Everything that was trained here, newest first.")
@@ -21,8 +21,8 @@ runs = store.runs()
 @st.dialog("Delete this run?")
 def confirm_delete(run: Run) -> None:
     st.markdown(
-        f"**{plain(run_name(run))}** and its {theme.size(run.folder.size_on_disk())} of curves, snapshots and weights"
-        " will be gone for good."
+        f"**{plain(run_name(run))}** and its {formatting.size(run.folder.size_on_disk())} of curves, snapshots and"
+        " weights will be gone for good."
     )
     yes, no = st.columns(2)
     if yes.button("Delete it", type="primary", key="runs_delete_yes", width="stretch"):
@@ -72,8 +72,10 @@ def line(run: Run) -> None:
     with st.container(border=True):
         about, figures, actions = st.columns([4, 3, 4], vertical_alignment="center")
         about.markdown(f"**{plain(run_name(run))}**  \n{plain(settings_line(run))}")
-        accuracy = theme.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
-        figures.markdown(f"{accuracy} · {status.state}  \n{theme.duration(status.seconds)} · {theme.date(run.created)}")
+        accuracy = formatting.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
+        figures.markdown(
+            f"{accuracy} · {status.state}  \n{formatting.duration(status.seconds)} · {formatting.date(run.created)}"
+        )
         if status.reason and status.state in ("failed", "interrupted", "finished"):
             about.caption(plain(status.reason))
         with actions, st.container(horizontal=True):
@@ -147,13 +149,13 @@ else:
     shown.sort(key=keys[by], reverse=True)
     shown.sort(key=lambda run: run.status.state != "interrupted")  # what was cut off stands on top
     st.caption(
-        f"{theme.count(len(runs))} run{'s' if len(runs) > 1 else ''},"
-        f" {theme.size(disk_used([(run.id, run.status.state) for run in runs]))} on disk."
+        f"{formatting.count(len(runs))} run{'s' if len(runs) > 1 else ''},"
+        f" {formatting.size(disk_used([(run.id, run.status.state) for run in runs]))} on disk."
     )
     for found in shown[:50]:
         line(found)
     if len(shown) > 50:
-        st.caption(f"{theme.count(len(shown) - 50)} more: search to narrow them down.")
+        st.caption(f"{formatting.count(len(shown) - 50)} more: search to narrow them down.")
     if not shown:
         st.caption("No run matches.")
 

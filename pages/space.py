@@ -25,7 +25,7 @@ from ui.shell.remembered import keep, kept
 from ui.shell.server import lab, projector
 from ui.space.form import METHODS, before, chose, wanted
 from ui.space.point_colors import COLORS, answers, coloring, tips
-from ui.style import colors as theme
+from ui.style import formatting
 
 header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
 _KEY = "space"
@@ -79,7 +79,8 @@ def projection(
     if job is None and (request.method != "pca" or st.session_state.get(f"{_KEY}_cancelled") == name):
         takes = "" if request.method == "pca" else " It takes some seconds to half a minute for each evaluation."
         st.info(
-            f"{METHODS[request.method]} of {theme.count(len(material.ids))} points has not been computed yet.{takes}",
+            f"{METHODS[request.method]} of {formatting.count(len(material.ids))} points has not been computed"
+            f" yet.{takes}",
             icon=":material/scatter_plot:",
         )
         if not st.button(
@@ -154,7 +155,7 @@ def trust(found: Projection) -> None:
     left, right, third = st.columns(3)
     left.metric(
         "Trustworthiness",
-        theme.percent(float(found.trustworthiness[-1])),
+        formatting.percent(float(found.trustworthiness[-1])),
         help=(
             "Of a point's neighbors in the picture, how far they are neighbors in the full space too: 100 % is perfect,"
             " 50 % is chance."
@@ -162,12 +163,12 @@ def trust(found: Projection) -> None:
     )
     right.metric(
         "Neighbors of the same class",
-        theme.percent(float(found.purity[-1])),
+        formatting.percent(float(found.purity[-1])),
         help=(
             "Share of the nearest neighbors in the full space, not in the picture, that have a point's own true class."
         ),
     )
-    third.metric("Points", theme.count(len(found.ids)))
+    third.metric("Points", formatting.count(len(found.ids)))
 
 
 def selection(inside: Inside, material: Material, found: Projection, step: int) -> None:
@@ -179,14 +180,17 @@ def selection(inside: Inside, material: Material, found: Projection, step: int) 
     truth = dict(zip(found.ids.tolist(), found.labels.tolist(), strict=True))
     here = [sample for sample in chosen if sample in truth]
     st.markdown(
-        f"**{theme.count(len(here))} chosen**" + (f", the first {_GALLERY} of them" if len(here) > _GALLERY else "")
+        f"**{formatting.count(len(here))} chosen**"
+        + (f", the first {_GALLERY} of them" if len(here) > _GALLERY else "")
     )
     if st.button("Forget the selection", key=f"{_KEY}_forget", type="tertiary"):
         st.session_state.pop(chosen_key(inside), None)
         st.session_state.pop(near_key(inside), None)
         st.rerun()
     shown = [
-        Shown(sample, truth[sample], taken.get(sample, -1), (theme.percent(sure[sample]),) if sample in sure else ())
+        Shown(
+            sample, truth[sample], taken.get(sample, -1), (formatting.percent(sure[sample]),) if sample in sure else ()
+        )
         for sample in here[:_GALLERY]
     ]
     clicked = picture_gallery(
@@ -301,7 +305,7 @@ def page(inside: Inside, others: list[Run]) -> None:
                     same,
                     theirs[-1],
                     by,
-                    f"{run_name(other.run)} after step {theme.count(theirs[-1])}",
+                    f"{run_name(other.run)} after step {formatting.count(theirs[-1])}",
                     f"{_KEY}_other_{request.dimensions}",
                     name,
                     chosen,

@@ -13,8 +13,7 @@ from ui.runs.current_run import current_run, forget_run, open_page, watch_new_ru
 from ui.runs.run_names import run_name
 from ui.shell.page import folded, header, how_it_works, mistakes, plain
 from ui.shell.server import catalog, lab
-from ui.style import colors as theme
-from ui.style import illustrations as idea_pictures
+from ui.style import formatting, illustrations
 from ui.train.form import prefill, with_features
 from ui.train.initial_weights import usable
 
@@ -50,7 +49,7 @@ def build_on() -> None:
 def card(column: DeltaGenerator, have: str, title: str, summary: str) -> DeltaGenerator:
     """A framed place with the picture of an idea; returns where its button goes."""
     place = column.container(border=True, height="stretch")
-    place.image(idea_pictures.OF_SITUATIONS[have], width=200)
+    place.image(illustrations.OF_SITUATIONS[have], width=200)
     place.subheader(title, anchor=False)
     place.markdown(summary)
     return place
@@ -116,14 +115,14 @@ if (more := folded("More presets: other pictures, other methods, the papers' own
 def row(run: Run) -> None:
     with st.container(border=True):
         name, curve, accuracy, action = st.columns([4, 3, 2, 2], vertical_alignment="center")
-        name.markdown(f"**{plain(run_name(run))}**  \n{theme.date(run.created)}")
+        name.markdown(f"**{plain(run_name(run))}**  \n{formatting.date(run.created)}")
         drawn = sparkline(
             [r["test/accuracy"] for r in run.folder.metrics() if isinstance(r.get("test/accuracy"), int | float)]
         )
         if drawn:
             curve.image(drawn, width=140)
         final = run.status.metrics.get("test/accuracy")
-        accuracy.markdown(theme.percent(final) if final is not None else run.status.state)
+        accuracy.markdown(formatting.percent(final) if final is not None else run.status.state)
         with action:
             if run.status.state in ("stopped", "interrupted"):
                 if st.button("Resume", key=f"start_resume_{run.id}", width="stretch"):

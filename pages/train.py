@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.config.run_config import apply_changes
+from engine.config.overlay import apply_changes
 from engine.errors import FewLabError
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.neighbors import Metric, nearest_neighbors, unit_rows
-from engine.config.run_config import Settings, param
+from engine.config.settings import Settings, param
 from engine.errors import ProjectionError
 
 Floats = NDArray[np.floating[Any]]

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from engine.config.run_config import BackboneParams
+from engine.config.parts import BackboneParams
 from engine.errors import ConfigError
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import BackboneParams, param
+from engine.config.parts import BackboneParams
+from engine.config.settings import param
 from engine.registry import backbones
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import BackboneParams
+from engine.config.parts import BackboneParams
 from engine.registry import backbones
 
 

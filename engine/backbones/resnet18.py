@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import BackboneParams, param
+from engine.config.parts import BackboneParams
+from engine.config.settings import param
 from engine.errors import ConfigError
 from engine.registry import backbones
 

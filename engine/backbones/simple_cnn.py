@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import BackboneParams
+from engine.config.parts import BackboneParams
 from engine.registry import backbones
 
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config.run_config import DataParams
+from engine.config.parts import DataParams
 from engine.data.importing.import_report import Report
 from engine.errors import ShapeError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config.run_config import DataParams, FewLabels, NoLabels, PartialLabels
+from engine.config.parts import DataParams, FewLabels, NoLabels, PartialLabels
 from engine.data.candidate_labels import Candidates, uniform_candidates
 from engine.data.image_set import ImageSet
 from engine.derived_seed import derive

@@ -13,7 +13,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +45,6 @@ _filters = warnings.catch_warnings()
 # made upright.
 LARGE = 4_000_000
 _large_lock = threading.Lock()
-
-
-class Fitted(NamedTuple):
-    """pixels: uint8 [C, size, size]. inverted: whether dark and light were swapped."""
-
-    pixels: Pixels
-    inverted: bool
 
 
 def read_picture(data: bytes, name: str = "picture", smallest: int | None = None) -> Pixels:
@@ -100,62 +92,6 @@ def without_warnings() -> Iterator[None]:
             _silent -= 1
             if _silent == 0:
                 _filters.__exit__(None, None, None)
-
-
-def fit_picture(
-    picture: Pixels,
-    size: int,
-    channels: int,
-    fit: Literal["pad", "crop", "squash"] = "pad",
-    *,
-    invert: Literal["auto", "yes", "no"] = "auto",
-    background: float | None = None,
-) -> Fitted:
-    """`picture` (uint8 [H, W, 1 or 3]) in the size and channels (1 or 3) of a data set.
-
-    fit: "pad" keeps the whole picture and fills the rest with the color of its own border, "crop" keeps the middle
-    square, "squash" ignores the aspect ratio. invert: "yes" turns dark into light; "auto" does so if the picture's
-    border and the data set's border lie more than half the range apart. background: the mean brightness, 0 (black) to 1
-    (white), of the borders of the data set's pictures: near 0 for white digits on black, about 0.5 for photographs,
-    which therefore never invert. None: "auto" leaves the picture as it is.
-
-    Resized with an antialiased bilinear filter: it never leaves the range of its input, so a hard pen stroke gets no
-    bright halo (Lanczos draws one, and on 8 x 8 pixels the halo is as wide as the stroke), and it is what data sets are
-    usually prepared with.
-    """
-    if picture.ndim != 3 or picture.shape[2] not in (1, 3) or 0 in picture.shape or picture.dtype != np.uint8:
-        raise ValueError(f"picture must be uint8 [H, W, 1 or 3], but is {picture.dtype} {list(picture.shape)}")
-    if size < 1 or channels not in (1, 3):
-        raise ValueError(f"size must be at least 1 and channels 1 or 3, but they are {size} and {channels}")
-    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).convert(
-        "L" if channels == 1 else "RGB"
-    )
-    if fit == "crop":
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
-    turns = invert == "auto" and background is not None
-    border = (
-        _border(np.asarray(image))
-        if turns or (fit == "pad" and image.width != image.height)
-        else np.zeros(channels, np.uint8)
-    )
-    scale = size / max(image.size)
-    width, height = (
-        (max(1, round(image.width * scale)), max(1, round(image.height * scale))) if fit == "pad" else (size, size)
-    )
-    small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
-
-    fitted = np.empty((size, size, channels), np.uint8)
-    fitted[:] = border
-    top, left = (size - height) // 2, (size - width) // 2
-    fitted[top : top + height, left : left + width] = small
-    inverted = invert == "yes" or (
-        turns and background is not None and abs(float(border.mean()) / 255 - background) > 0.5
-    )
-    if inverted:
-        fitted = 255 - fitted
-    return Fitted(np.ascontiguousarray(fitted.transpose(2, 0, 1)), inverted)
 
 
 def short_name(name: str, limit: int = 40) -> str:
@@ -284,13 +220,3 @@ def _grey(image: Image.Image) -> Pixels:
     if isinstance(transparent, int):
         scaled[values == transparent] = 255
     return scaled
-
-
-def _border(pixels: Pixels) -> Pixels:
-    """The median color, [C], of the outermost pixels: what lies around the thing in the picture. One pixel wide: a
-    frame drawn by hand is rare.
-    """
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    median: Pixels = np.median(edge, axis=0).astype(np.uint8)
-    return median

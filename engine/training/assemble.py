@@ -15,7 +15,8 @@ from engine.data.image_set import Cancelled, DataSource, ImageSet, Progress
 from engine.data.importing.import_report import Report
 from engine.data.split import Split, make_split
 from engine.derived_seed import derive
-from engine.methods.base.method import Method, Problem
+from engine.methods.base.context import Problem
+from engine.methods.base.method import Method
 from engine.registry import backbones, datasets, methods
 from engine.training.initial_weights import start_from
 

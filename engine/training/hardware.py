@@ -13,7 +13,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 import torch
 from torch import nn
 
-from engine.config.run_config import Hardware
+from engine.config.parts import Hardware
 from engine.cores import usable_cores
 from engine.errors import ConfigError
 

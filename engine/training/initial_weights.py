@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import BackboneParams
+from engine.config.parts import BackboneParams
 from engine.errors import ConfigError, FewLabError
 from engine.runs.store import Store
 

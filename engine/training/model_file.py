@@ -11,11 +11,11 @@ from torch import nn
 
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
-from engine.methods.base.method import Problem
+from engine.methods.base.context import Problem
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
 from engine.training.assemble import make_method
-from engine.training.evaluation.probes import Probed
+from engine.training.probed_network import Probed
 
 VERSION = 2
 """2 since a model may carry a probe; one without is written as 1, which an older FewLab reads too."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.data.image_set import ImageSet
-from engine.methods.base.method import PseudoLabels, StepResult
+from engine.methods.base.batch import PseudoLabels
+from engine.methods.base.method import StepResult
 
 KEPT = 4_096  # the most recent pseudo-labels that a snapshot holds
 

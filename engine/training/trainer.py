@@ -16,7 +16,8 @@ from torch import nn
 from engine.config.run_config import RunConfig, live_settings
 from engine.data.split import make_split
 from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
-from engine.methods.base.method import Now, shown_part
+from engine.methods.base.batch import shown_part
+from engine.methods.base.context import Now
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, Change, RunFolder, State, Status
 from engine.runs.stored_images import save_pictures
 from engine.training import checkpoint
@@ -25,7 +26,7 @@ from engine.training.commands import Command, Control
 from engine.training.evaluation.evaluator import Evaluator, Served
 from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
-from engine.training.loops.loop import make_course
+from engine.training.loops.make_loop import make_course
 from engine.training.loops.optimizer import learning_rate
 from engine.training.model_file import save_model
 from engine.training.running_metrics import Watch

@@ -16,8 +16,7 @@ APP = """
 from pathlib import Path
 import numpy as np
 import streamlit as st
-from ui.style import colors as theme
-from ui.figures import curves as figures
+from ui.style import colors, formatting
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
 from ui.components.plotly_script import write_script
@@ -30,19 +29,19 @@ def live():
     def curves():
         n = st.session_state["n"] = st.session_state.get("n", 20) + 1
         x = np.arange(n)
-        falling = figures.Series("falling", x, 100 / (x + 1), theme.RIGHT)
-        series = [falling, figures.Series("rising", x, x * 1.0, theme.WRONG, "dash")]
-        live_figure(figures.curves("Values over time", "value", series, x_max=200), key="live", revision="run-1")
+        falling = Series("falling", x, 100 / (x + 1), colors.RIGHT)
+        series = [falling, Series("rising", x, x * 1.0, colors.WRONG, "dash")]
+        live_figure(line_chart("Values over time", "value", series, x_max=200), key="live", revision="run-1")
         st.text(f"points {n}")
     curves()
 
 
 def still():
     counts = [[5, 1], [0, 4]]
-    matrix = figures.confusion_matrix(counts, ["<b>bold</b>", "b"])
+    matrix = confusion_matrix(counts, ["<b>bold</b>", "b"])
     clicked = live_figure(matrix, key="matrix", revision="r", height=400, clickable=True)
     st.text(f"cell {clicked['customdata'][:2] if clicked else None}")
-    live_figure(figures.probability_bars(["a", "b"], [0.9, 0.1]), key="bars", revision="r", height=200)
+    live_figure(probability_bars(["a", "b"], [0.9, 0.1]), key="bars", revision="r", height=200)
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     st.text(f"runs {st.session_state['runs']}")
     st.button("Run it again")
@@ -190,15 +189,15 @@ def test_an_unchanged_figure_is_not_drawn_again(page: Page, url: str) -> None:
 def test_the_theme_recolors_a_figure_that_is_already_drawn(page: Page, url: str) -> None:
     page.emulate_media(color_scheme="light")
     opened(page, f"{url}/still")
-    colors = (
+    probe = (
         f"(() => {{ const l = document.querySelector('{FIGURE}')._fullLayout; return [l.font.color, l.yaxis.linecolor,"
         " l.hoverlabel.bgcolor] })()"
     )
-    light = page.evaluate(colors)
+    light = page.evaluate(probe)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"JSON.stringify({colors}) !== {json.dumps(json.dumps(light, separators=(',', ':')))}")
+    page.wait_for_function(f"JSON.stringify({probe}) !== {json.dumps(json.dumps(light, separators=(',', ':')))}")
     page.wait_for_timeout(300)
-    dark = page.evaluate(colors)
+    dark = page.evaluate(probe)
     assert all(one != other for one, other in zip(light, dark, strict=True))
     title = page.locator(f"{FIGURE} .gtitle").first.evaluate("(title) => getComputedStyle(title).fill")
     assert (

@@ -31,12 +31,11 @@ def opened(page: Page, url: str, run: Run) -> None:
 
 def points(page: Page) -> list[tuple[int, float, float]]:
     """Id and place on the screen of every point."""
-    found: list[Any] = page.evaluate(
-        """() => {
+    found: list[Any] = page.evaluate("""() => {
         const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, box = f.getBoundingClientRect();
-        const left = (x) => box.x + l.xaxis._offset + l.xaxis.d2p(x), top = (y) => box.y + l.yaxis._offset + l.yaxis.d2p(y);
-        return f.data.flatMap((t) => t.x.map((x, i) => [t.customdata[i][0], left(x), top(t.y[i])])) }"""
-    )
+        const left = (x) => box.x + l.xaxis._offset + l.xaxis.d2p(x);
+        const top = (y) => box.y + l.yaxis._offset + l.yaxis.d2p(y);
+        return f.data.flatMap((t) => t.x.map((x, i) => [t.customdata[i][0], left(x), top(t.y[i])])) }""")
     return [(int(i), float(x), float(y)) for i, x, y in found]
 
 

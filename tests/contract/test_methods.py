@@ -16,7 +16,9 @@ from engine.config.run_config import RunConfig, live_settings
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.lab.executors.inline import train
-from engine.methods.base.method import GradientMethod, Now, bn_stats_frozen
+from engine.methods.base.context import Now
+from engine.methods.base.method import GradientMethod
+from engine.methods.parts.batch_norm import bn_stats_frozen
 from engine.predictor import Predictor
 from engine.registry import backbones, datasets, methods
 from engine.runs.journal import Row

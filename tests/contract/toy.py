@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from engine.config.run_config import DataParams, param
+from engine.config.parts import DataParams
+from engine.config.settings import param
 from engine.data.image_set import DataSource, ImageSet
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config.run_config import RunConfig, apply_changes
+from engine.config.overlay import apply_changes
+from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.runs.store import ID, Store
 

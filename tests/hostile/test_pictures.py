@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from engine.errors import PictureError
-from engine.images.decode import LARGEST_FILE, fit_picture, read_picture, short_name
+from engine.images.decode import LARGEST_FILE, read_picture, short_name
+from engine.images.fit import fit_picture
 
 CORNERS = np.array(
     [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8

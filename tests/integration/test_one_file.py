@@ -24,8 +24,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams, param
-from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
+from engine.config.parts import MethodParams
+from engine.config.settings import param
+from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.parts.networks import Classifier
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.batch import Batch, Stream, View
 from engine.registry import methods
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.config.run_config import DataParams
+from engine.config.parts import DataParams
 from engine.data.split import make_split
 from tests.given_pictures import source
 

@@ -14,7 +14,7 @@ from engine.backbones.resnet18 import ResNet18
 from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.executors.inline import resume, train
-from engine.methods.base.method import Problem
+from engine.methods.base.context import Problem
 from engine.methods.transfer.fine_tune import FineTune
 from engine.runs.store import Run, Store
 from engine.training import checkpoint

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.small_cnn import SmallCNN
-from engine.methods.base.method import Batch, GradientMethod, Part, Problem
+from engine.methods.base.batch import Batch, Part
+from engine.methods.base.context import Problem
+from engine.methods.base.method import GradientMethod
 from engine.registry import methods
 
 LABELED = [[2, 0.5, -1], [0.3, 1.2, -0.4]]

@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from engine.methods.base.method import Now
+from engine.methods.base.context import Now
 from tests.oracle.given import CONFIDENCE, CROSS_ENTROPY, GUESS, LABELED_LOSS, STRONG, WEAK, batch, method, tensor
 
 NOW = Now(0, 3, 10)

@@ -18,7 +18,8 @@ from sklearn.semi_supervised import LabelSpreading as TheirSpreading
 
 from engine.backbones.pixels import Pixels
 from engine.errors import ConfigError
-from engine.methods.base.method import Fitting, Now, Problem
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import Fitting
 from engine.methods.graph.label_propagation import LabelPropagation
 from engine.methods.graph.label_spreading import LabelSpreading
 from engine.methods.graph.neighbor_graph import knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma

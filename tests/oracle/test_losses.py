@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.errors import ShapeError
-from engine.methods.base.method import Now
+from engine.methods.base.context import Now
 from engine.methods.parts.losses import linear_ramp, masked_cross_entropy
 from tests.oracle.given import CROSS_ENTROPY, GUESS, LABELED_LOSS, STRONG, batch, method, tensor
 

@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from engine.backbones.small_cnn import SmallCNN
-from engine.config.run_config import AdamWParams, SGDParams
-from engine.methods.base.method import Group, Problem
+from engine.config.parts import AdamWParams, SGDParams
+from engine.methods.base.context import Problem
+from engine.methods.base.method import Group
 from engine.methods.semi_supervised.supervised import Supervised
-from engine.training.loops.optimizer import WeightAverage, learning_rate, make_optimizer, set_learning_rate
+from engine.training.loops.optimizer import learning_rate, make_optimizer, set_learning_rate
+from engine.training.loops.weight_average import WeightAverage
 
 
 def sgd(**settings: Any) -> SGDParams:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import BackboneParams
-from engine.methods.base.method import Now, Part, Problem
+from engine.config.parts import BackboneParams
+from engine.methods.base.batch import Part
+from engine.methods.base.context import Now, Problem
 from engine.methods.partial_label.all_candidates import AllCandidates
 from engine.methods.partial_label.proden import Proden
 from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from engine.methods.base.method import Now
+from engine.methods.base.context import Now
 from tests.oracle.given import CONFIDENCE, GUESS, LABELED_LOSS, WEAK, batch, method, tensor
 
 USED = [1, 0, 1, 0, 1, 0]

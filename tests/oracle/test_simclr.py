@@ -15,7 +15,8 @@ from torch import Tensor
 from engine.analysis.collapse import collapse_warning, effective_rank, spread
 from engine.backbones.small_cnn import SmallCNN
 from engine.errors import ShapeError
-from engine.methods.base.method import Now, Part, Problem
+from engine.methods.base.batch import Part
+from engine.methods.base.context import Now, Problem
 from engine.methods.parts.embedding_metrics import embedding_figures
 from engine.methods.parts.losses import nt_xent
 from engine.methods.self_supervised.simclr import SimCLR

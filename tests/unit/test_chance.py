@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.derived_seed import derive
-from engine.methods.base.method import Now
+from engine.methods.base.context import Now
 
 SEEDS = st.integers(0, 2**31 - 1)
 STEPS = st.integers(0, 10_000_000)

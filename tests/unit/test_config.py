@@ -12,20 +12,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from engine.config.run_config import (
-    DEFAULTS,
-    AdamWParams,
-    AllLabels,
-    Budget,
-    FewLabels,
-    Hardware,
-    NoLabels,
-    RunConfig,
-    SGDParams,
-    apply_changes,
-    live_settings,
-    overlay,
-)
+from engine.config.overlay import apply_changes, overlay
+from engine.config.parts import AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, SGDParams
+from engine.config.run_config import DEFAULTS, RunConfig, live_settings
 from engine.errors import ConfigError
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods, recipes

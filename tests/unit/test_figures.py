@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ui.figures import curves as figures
-from ui.figures.curves import Mark, Series
-from ui.style import colors as theme
+from ui.figures.classification import confidence_histogram, confusion_matrix, probability_bars
+from ui.figures.curves import Mark, Series, line_chart
+from ui.figures.frame import Figure, shorten_unique
+from ui.style import colors
 
 
-def sent(figure: figures.Figure) -> Any:
+def sent(figure: Figure) -> Any:
     """What the browser gets. NaN, numpy numbers and arrays are none of it."""
     return json.loads(json.dumps(figure, allow_nan=False))
 
@@ -26,7 +27,7 @@ def two_curves(**arguments: Any) -> Any:
         Series("labeled", x, [3.0, 2.0, 1.0], "#0087C3"),
         Series("unlabeled", x, np.array([1.0, np.nan, 2.0]), "#E06000", "dash"),
     ]
-    return sent(figures.curves("Loss should fall", "loss (nats)", series, **arguments))
+    return sent(line_chart("Loss should fall", "loss (nats)", series, **arguments))
 
 
 def test_a_curve_holds_its_numbers_and_a_missing_one_is_a_gap() -> None:
@@ -86,7 +87,7 @@ def test_a_mark_is_a_line_at_its_step_with_its_label() -> None:
 def test_a_long_curve_is_thinned_and_keeps_its_jump() -> None:
     y = np.zeros(100_000)
     y[77_777] = 5
-    trace = sent(figures.curves("t", "y", [Series("a", np.arange(100_000), y, "#000000")]))["data"][0]
+    trace = sent(line_chart("t", "y", [Series("a", np.arange(100_000), y, "#000000")]))["data"][0]
     assert len(trace["x"]) <= 2000
     assert max(trace["y"]) == 5
     assert trace["mode"] == "lines"
@@ -94,17 +95,17 @@ def test_a_long_curve_is_thinned_and_keeps_its_jump() -> None:
 
 def test_three_curves_of_2000_points_stay_under_100_kilobytes() -> None:
     y = np.random.default_rng(0).random((3, 2000))
-    figure = figures.curves("t", "y", [Series(str(i), np.arange(2000), y[i], "#000000") for i in range(3)])
+    figure = line_chart("t", "y", [Series(str(i), np.arange(2000), y[i], "#000000") for i in range(3)])
     assert len(json.dumps(figure, separators=(",", ":"))) < 100_000
 
 
 def test_no_points_yet_is_a_figure_too() -> None:
-    assert sent(figures.curves("t", "y", [Series("a", [], [], "#000000")]))["data"][0]["x"] == []
-    assert sent(figures.curves("t", "y", []))["data"] == []
+    assert sent(line_chart("t", "y", [Series("a", [], [], "#000000")]))["data"][0]["x"] == []
+    assert sent(line_chart("t", "y", []))["data"] == []
 
 
 def test_the_confidence_histogram_stacks_right_wrong_and_hidden_and_draws_the_threshold() -> None:
-    figure = sent(figures.confidence_histogram([1, 5], [2, 0], np.array([3, 1]), [0.0, 0.5, 1.0], 0.95))
+    figure = sent(confidence_histogram([1, 5], [2, 0], np.array([3, 1]), [0.0, 0.5, 1.0], 0.95))
     assert [(trace["name"], trace["x"], trace["y"]) for trace in figure["data"]] == [
         ("right", [0.25, 0.75], [1, 5]),
         ("wrong", [0.25, 0.75], [2, 0]),
@@ -120,7 +121,7 @@ def test_the_confidence_histogram_stacks_right_wrong_and_hidden_and_draws_the_th
 
 def test_without_threshold_or_hidden_truth_the_histogram_shows_neither() -> None:
     for unknown in (None, [0, 0]):
-        figure = sent(figures.confidence_histogram([1, 5], [2, 0], unknown, [0, 0.5, 1], None))
+        figure = sent(confidence_histogram([1, 5], [2, 0], unknown, [0, 0.5, 1], None))
         assert [trace["name"] for trace in figure["data"]] == ["right", "wrong"]
         assert "shapes" not in figure["layout"]
 
@@ -129,22 +130,22 @@ def test_counts_that_do_not_fit_the_edges_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"counts of 'wrong' must have 2 entries, one fewer than edges, but have the shape \[3\]"
     ):
-        figures.confidence_histogram([1, 2], [1, 2, 3], None, [0, 0.5, 1], None)
+        confidence_histogram([1, 2], [1, 2, 3], None, [0, 0.5, 1], None)
 
 
 def test_probability_bars_show_the_five_largest_in_their_class_colors() -> None:
-    figure = sent(figures.probability_bars(list("abcdefg"), [0.05, 0.5, 0.01, 0.2, 0.1, 0.04, 0.1], sure_from=0.8))
+    figure = sent(probability_bars(list("abcdefg"), [0.05, 0.5, 0.01, 0.2, 0.1, 0.04, 0.1], sure_from=0.8))
     bars = figure["data"][0]
     assert bars["x"] == [0.5, 0.2, 0.1, 0.1, 0.05]
     assert figure["layout"]["yaxis"]["ticktext"] == ["b", "d", "e", "g", "a"]  # equal ones in the order of the classes
-    assert bars["marker"]["color"] == [theme.class_color(index) for index in (1, 3, 4, 6, 0)]
+    assert bars["marker"]["color"] == [colors.class_color(index) for index in (1, 3, 4, 6, 0)]
     assert bars["text"] == ["50.0 %", "20.0 %", "10.0 %", "10.0 %", "5.0 %"]
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
     assert figure["layout"]["annotations"][0]["text"] == "sure from 80.0 %"
 
 
 def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
-    figure = sent(figures.confusion_matrix([[8, 2], [0, 0]], ["cat", "dog"]))
+    figure = sent(confusion_matrix([[8, 2], [0, 0]], ["cat", "dog"]))
     right, mistaken = figure["data"]
     assert right["z"] == [[0.8, None], [None, 0]]
     assert mistaken["z"] == [[None, 0.2], [None, None]]
@@ -163,14 +164,14 @@ def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
 
 def test_a_hundred_classes_give_no_numbers_in_cells_and_equal_names_stay_apart() -> None:
     names = [f"class {i}" for i in range(98)] + ["a very long class name, one", "a very long class name, two"]
-    figure = sent(figures.confusion_matrix(np.eye(100, dtype=int), names))
+    figure = sent(confusion_matrix(np.eye(100, dtype=int), names))
     assert "annotations" not in figure["layout"]
     assert len(set(figure["data"][0]["x"])) == 100
     assert figure["data"][0]["x"][-2:] == ["a very long class…", "a very long class… (99)"]
 
 
 def test_cells_can_show_shares_of_the_row_instead_of_counts() -> None:
-    figure = sent(figures.confusion_matrix([[8, 2], [0, 5]], ["cat", "dog"], shares=True))
+    figure = sent(confusion_matrix([[8, 2], [0, 5]], ["cat", "dog"], shares=True))
     assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [
         ("cat", "cat", "80%"),
         ("dog", "cat", "20%"),
@@ -180,23 +181,23 @@ def test_cells_can_show_shares_of_the_row_instead_of_counts() -> None:
 
 def test_long_names_are_told_apart_by_where_they_differ() -> None:
     names = [f"a kind of mushroom number {k}" for k in (7, 70, 81)]
-    assert figures.shortened_apart(names, 12) == ["…7", "…70", "…81"]
-    assert figures.shortened_apart(["cat", "dog"], 12) == ["cat", "dog"]
-    assert figures.shortened_apart(["abc" * 10], 6) == ["abcab…"]
-    assert figures.shortened_apart(["x" * 30, "x" * 30], 6) == ["xxxxx…", "xxxxx…"]
+    assert shorten_unique(names, 12) == ["…7", "…70", "…81"]
+    assert shorten_unique(["cat", "dog"], 12) == ["cat", "dog"]
+    assert shorten_unique(["abc" * 10], 6) == ["abcab…"]
+    assert shorten_unique(["x" * 30, "x" * 30], 6) == ["xxxxx…", "xxxxx…"]
 
 
 def test_a_matrix_of_another_size_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"counts must be 3 x 3, one row and column per class, but have the shape \[2, 2\]"
     ):
-        figures.confusion_matrix([[1, 0], [0, 1]], ["a", "b", "c"])
+        confusion_matrix([[1, 0], [0, 1]], ["a", "b", "c"])
 
 
 def test_names_stay_text_everywhere() -> None:
     name = "<a href='x'>%{y}</a>\n&"
     everything = [
-        figures.curves(
+        line_chart(
             name,
             name,
             [Series(name, [0], [0], "#000000")],
@@ -204,9 +205,9 @@ def test_names_stay_text_everywhere() -> None:
             [Mark(0, name)],
             ghost_name=name,
         ),
-        figures.probability_bars([name, "b"], [0.5, 0.5], title=name),
-        figures.confusion_matrix([[1]], [name], title=name),
-        figures.confidence_histogram([1], [1], None, [0, 1], None, title=name),
+        probability_bars([name, "b"], [0.5, 0.5], title=name),
+        confusion_matrix([[1]], [name], title=name),
+        confidence_histogram([1], [1], None, [0, 1], None, title=name),
     ]
     for figure in everything:
         drawn = json.dumps(

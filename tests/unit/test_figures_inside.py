@@ -13,12 +13,11 @@ import pytest
 
 from engine.analysis.compare import Band, BudgetPoint
 from engine.analysis.metrics import calibration_of
-from ui.figures import compare as figures_compare
-from ui.figures import curves as figures
-from ui.figures import pseudo_labels as figures_inside
-from ui.figures import space as figures_space
-from ui.figures.curves import Bars
-from ui.style import colors as theme
+from ui.figures.classification import Bars, grouped_bars
+from ui.figures.compare import label_budget_curves, parallel_coordinates, seed_bands
+from ui.figures.pseudo_labels import class_counts, history_figure, reliability_diagram
+from ui.figures.space import Coloring, scatter
+from ui.style import colors, formatting
 
 NAMES = ["<b>zero</b>", "one", "two"]
 
@@ -29,20 +28,18 @@ def read(figure: dict[str, Any]) -> go.Figure:
 
 
 def test_bars_of_classes_have_the_classes_colors_and_their_names_stay_text() -> None:
-    figure = read(figures_inside.class_counts("t", NAMES, [5, 0, 10], [0.5, np.nan, 1.0], "kept"))
+    figure = read(class_counts("t", NAMES, [5, 0, 10], [0.5, np.nan, 1.0], "kept"))
     bars = figure.data[0]
-    assert list(bars.marker.color) == [theme.class_color(k) for k in range(3)]
+    assert list(bars.marker.color) == [colors.class_color(k) for k in range(3)]
     assert [row[1] for row in bars.customdata] == ["&lt;b&gt;zero&lt;/b&gt;", "one", "two"]
-    assert [row[2] for row in bars.customdata] == ["50.0 %", theme.NOTHING, "100.0 %"]
+    assert [row[2] for row in bars.customdata] == ["50.0 %", formatting.NOTHING, "100.0 %"]
     assert figure.layout.shapes[0].y0 == 5  # as many as all would have
     with pytest.raises(ValueError, match="one entry per class"):
-        figures_inside.class_counts("t", NAMES, [1, 2], [0.1, 0.2], "kept")
+        class_counts("t", NAMES, [1, 2], [0.1, 0.2], "kept")
 
 
 def test_a_hundred_classes_keep_as_many_names_as_can_be_read() -> None:
-    figure = read(
-        figures_inside.class_counts("t", [f"class {k}" for k in range(100)], np.ones(100, int), np.ones(100), "kept")
-    )
+    figure = read(class_counts("t", [f"class {k}" for k in range(100)], np.ones(100, int), np.ones(100), "kept"))
     assert len(figure.layout.xaxis.tickvals) <= 24
     assert len(figure.data[0].y) == 100
 
@@ -50,42 +47,42 @@ def test_a_hundred_classes_keep_as_many_names_as_can_be_read() -> None:
 def test_reliability_has_a_bar_for_each_bin_that_is_not_empty_and_the_error_in_its_name() -> None:
     bins = calibration_of(np.array([0.95, 0.9, 0.55, 0.5]), np.array([True, True, False, True]))
     figure = read(
-        figures_inside.reliability([("before", bins, 0.123, theme.RIGHT), ("after", bins, 0.01, theme.WRONG)], "t")
+        reliability_diagram([("before", bins, 0.123, colors.RIGHT), ("after", bins, 0.01, colors.WRONG)], "t")
     )
     assert len(figure.data[0].y) == int((bins.count > 0).sum())
     assert [trace.name for trace in figure.data] == ["before: ECE 12.3 %", "after: ECE 1.0 %"]
 
 
 def test_a_biography_has_one_color_for_each_class_it_was_taken_for() -> None:
-    figure = read(figures_inside.biography([0, 10, 20], [0.4, 0.8, 0.99], [2, 0, 0], NAMES, 0.9, "t"))
+    figure = read(history_figure([0, 10, 20], [0.4, 0.8, 0.99], [2, 0, 0], NAMES, 0.9, "t"))
     points = {trace.name: (trace.marker.color, list(trace.x)) for trace in figure.data if trace.mode == "markers"}
-    assert points == {"two": (theme.class_color(2), [0]), "&lt;b&gt;zero&lt;/b&gt;": (theme.class_color(0), [10, 20])}
+    assert points == {"two": (colors.class_color(2), [0]), "&lt;b&gt;zero&lt;/b&gt;": (colors.class_color(0), [10, 20])}
 
 
 def test_groups_of_bars_say_their_figures_and_leave_out_what_is_not_there() -> None:
     figure = read(
-        figures.grouped_bars(
+        grouped_bars(
             "t",
             ["1", "all"],
-            [Bars("learned", [0.834, None], theme.RIGHT), Bars("pixels", [0.5, 1.0], theme.MUTED, "x")],
+            [Bars("learned", [0.834, None], colors.RIGHT), Bars("pixels", [0.5, 1.0], colors.MUTED, "x")],
         )
     )
     assert list(figure.data[0].text) == ["83", ""]
     assert list(figure.data[1].y) == [0.5, 1.0]
     with pytest.raises(ValueError, match="one share for each of the 2 groups"):
-        figures.grouped_bars("t", ["1", "all"], [Bars("learned", [0.8], theme.RIGHT)])
+        grouped_bars("t", ["1", "all"], [Bars("learned", [0.8], colors.RIGHT)])
 
 
 def test_a_band_is_shaded_only_where_there_is_more_than_one_run() -> None:
     many, one = Band([1, 2], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], 3), Band([1, 2], [0.3, 0.3], [0.3, 0.3], [0.3, 0.3], 1)
-    figure = read(figures_compare.bands("t", [("many", many), ("one", one)], percent=True, y_title="share"))
+    figure = read(seed_bands("t", [("many", many), ("one", one)], percent=True, y_title="share"))
     assert [trace.fill for trace in figure.data] == [None, "tonexty", None, None]
     assert [trace.name for trace in figure.data if trace.showlegend is not False] == ["many (3 seeds)", "one (1 seed)"]
 
 
 def test_budgets_reach_from_the_lowest_to_the_highest_run() -> None:
     figure = read(
-        figures_compare.budgets("t", [("a", [BudgetPoint(1, 0.5, 0.4, 0.7, 3), BudgetPoint(10, 0.9, 0.9, 0.9, 1)])])
+        label_budget_curves("t", [("a", [BudgetPoint(1, 0.5, 0.4, 0.7, 3), BudgetPoint(10, 0.9, 0.9, 0.9, 1)])])
     )
     assert list(figure.data[0].error_y.array) == pytest.approx([0.2, 0.0])
     assert list(figure.data[0].error_y.arrayminus) == pytest.approx([0.1, 0.0])
@@ -94,7 +91,7 @@ def test_budgets_reach_from_the_lowest_to_the_highest_run() -> None:
 
 def test_parallel_axes_keep_numbers_in_order_and_words_apart() -> None:
     figure = read(
-        figures_compare.parallel(
+        parallel_coordinates(
             "t",
             [("threshold", [0.9, 0.8, 0.95]), ("method", ["b", None, "a"]), ("on", [True, False, True])],
             [0.1, 0.2, 0.3],
@@ -102,20 +99,20 @@ def test_parallel_axes_keep_numbers_in_order_and_words_apart() -> None:
     )
     threshold, method, on, accuracy = figure.data[0].dimensions
     assert list(threshold["values"]) == [0.9, 0.8, 0.95]
-    assert list(method.ticktext) == ["a", "b", theme.NOTHING]
+    assert list(method.ticktext) == ["a", "b", formatting.NOTHING]
     assert list(method["values"]) == [1, 2, 0]
     assert list(on.ticktext) == ["False", "True"]
     assert list(accuracy["values"]) == [0.1, 0.2, 0.3]
 
 
 def test_a_point_without_an_answer_has_no_color_of_confidence() -> None:
-    coloring = figures_space.Coloring("confidence", values=np.array([0.2, np.nan, 1.0]))
+    coloring = Coloring("confidence", values=np.array([0.2, np.nan, 1.0]))
     points = np.arange(6, dtype=np.float32).reshape(3, 2)
-    figure = read(figures_space.scatter(points, np.arange(3), np.zeros(3, bool), ["a", "b", "c"], coloring, "t"))
+    figure = read(scatter(points, np.arange(3), np.zeros(3, bool), ["a", "b", "c"], coloring, "t"))
     without, sure = figure.data
     assert (without.name, without.marker.color, [one[0] for one in without.customdata]) == (
         "no answer",
-        theme.UNKNOWN,
+        colors.UNKNOWN,
         [1],
     )
     assert (list(sure.marker.color), [one[0] for one in sure.customdata]) == ([0.2, 1.0], [0, 2])
@@ -128,11 +125,9 @@ def test_a_space_shows_every_point_once_and_fades_what_was_not_chosen(flat: bool
     points = np.random.default_rng(0).normal(size=(6, 2 if flat else 3)).astype(np.float32)
     groups = np.array([0, 1, 1, 0, 2, 2])
     labeled = np.array([True, False, False, False, False, True])
-    coloring = figures_space.Coloring("class", groups, NAMES, ["#111111", "#222222", "#333333"])
+    coloring = Coloring("class", groups, NAMES, ["#111111", "#222222", "#333333"])
     figure = read(
-        figures_space.scatter(
-            points, np.arange(10, 16), labeled, [f"tip {i}" for i in range(6)], coloring, "t", chosen=[11, 15]
-        )
+        scatter(points, np.arange(10, 16), labeled, [f"tip {i}" for i in range(6)], coloring, "t", chosen=[11, 15])
     )
     drawn = {
         point[0]: (x, y, trace.marker.symbol, trace.marker.color)

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.config.run_config import DataParams
+from engine.config.parts import DataParams
 from engine.data.image_set import ImageSet
 from engine.data.importing.folder_layout import arrange, natural, titles
 from engine.data.split import make_split
 from engine.errors import ConfigError, DataError, ImportCancelled
-from engine.images.decode import fit_picture, read_picture
+from engine.images.decode import read_picture
+from engine.images.fit import fit_picture
 from tests.given_pictures import CATS_AND_DOGS, encoded, folder_of, grey, red, source, zip_of
 
 

@@ -20,8 +20,9 @@ from engine.config.run_config import RunConfig
 from engine.data.split import make_split
 from engine.training.assemble import load_images
 from engine.training.evaluation.evaluator import Evaluator
-from engine.training.evaluation.probes import DRAWS, Probed
+from engine.training.evaluation.probes import DRAWS
 from engine.training.hardware import resolve
+from engine.training.probed_network import Probed
 
 A = np.array([[1, 0, 2], [0, 1, -1], [-1, 2, 0], [2, -1, 1.0]])
 

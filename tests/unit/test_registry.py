@@ -11,7 +11,9 @@ from typing import Any, Literal
 import pytest
 
 from engine.catalog import catalog, describe
-from engine.config.run_config import MethodParams, RunConfig, param
+from engine.config.parts import MethodParams
+from engine.config.run_config import RunConfig
+from engine.config.settings import param
 from engine.errors import UnknownName
 from engine.methods.semi_supervised.supervised import Supervised
 from engine.registry import Registry, backbones, datasets, methods, recipes

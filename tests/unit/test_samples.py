@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.config.run_config import DataParams, Hardware
+from engine.config.parts import DataParams, Hardware
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.runs.folder import PARTS

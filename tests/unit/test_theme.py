@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ui.style import colors as theme
+from ui.style import colors, formatting
 
 Color = npt.NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def distance(one: str, other: str, sight: str) -> float:
 
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_no_two_of_the_ten_class_colors_look_alike(sight: str) -> None:
-    closest = min(distance(one, other, sight) for one, other in itertools.combinations(theme.CLASS_COLORS, 2))
+    closest = min(distance(one, other, sight) for one, other in itertools.combinations(colors.CLASS_COLORS, 2))
     assert closest > (
         0.065 if sight == "tritanopia" else 0.095
     )  # tritanopia: one person in 10,000; the others: one man in 12
@@ -73,35 +73,35 @@ def test_no_two_of_the_ten_class_colors_look_alike(sight: str) -> None:
 
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_right_wrong_and_unknown_differ_for_every_kind_of_sight(sight: str) -> None:
-    for one, other in itertools.combinations([theme.RIGHT, theme.WRONG, theme.UNKNOWN], 2):
+    for one, other in itertools.combinations([colors.RIGHT, colors.WRONG, colors.UNKNOWN], 2):
         assert distance(one, other, sight) > 0.08
 
 
 def test_every_color_can_be_seen_on_white_and_on_the_dark_background() -> None:
-    for color in theme.CLASS_COLORS:
+    for color in colors.CLASS_COLORS:
         assert contrast(color, "#FFFFFF") > 1.7
         assert contrast(color, "#0E1117") > 2.2
-    for color in [*theme.LINE_COLORS.values(), theme.RIGHT, theme.WRONG, theme.UNKNOWN, theme.MUTED]:
+    for color in [*colors.LINE_COLORS.values(), colors.RIGHT, colors.WRONG, colors.UNKNOWN, colors.MUTED]:
         assert contrast(color, "#FFFFFF") > 3
         assert contrast(color, "#0E1117") > 3
 
 
 def test_a_hundred_classes_have_a_hundred_colors_and_neighbors_differ_visibly() -> None:
-    colors = [theme.class_color(index) for index in range(100)]
-    assert colors[:10] == list(theme.CLASS_COLORS)
-    assert len(set(colors)) == 100
-    assert all(len(color) == 7 and color.startswith("#") for color in colors)
-    assert min(distance(one, other, "normal") for one, other in itertools.pairwise(colors)) > 0.1
+    shades = [colors.class_color(index) for index in range(100)]
+    assert shades[:10] == list(colors.CLASS_COLORS)
+    assert len(set(shades)) == 100
+    assert all(len(color) == 7 and color.startswith("#") for color in shades)
+    assert min(distance(one, other, "normal") for one, other in itertools.pairwise(shades)) > 0.1
 
 
 def test_an_unknown_class_is_grey_and_an_unknown_metric_keeps_its_color() -> None:
-    assert theme.class_color(-1) == theme.UNKNOWN
-    assert theme.line_color("accuracy") == theme.RIGHT
-    assert theme.line_color("my/metric") == theme.line_color("my/metric")
-    assert theme.line_color("my/metric") in theme.CLASS_COLORS
-    assert theme.line_dash("my/metric") == "solid"
-    assert theme.metric_name("mask_rate") == "pseudo-labels used"
-    assert theme.metric_name("my/own_metric") == "my, own metric"
+    assert colors.class_color(-1) == colors.UNKNOWN
+    assert colors.line_color("accuracy") == colors.RIGHT
+    assert colors.line_color("my/metric") == colors.line_color("my/metric")
+    assert colors.line_color("my/metric") in colors.CLASS_COLORS
+    assert colors.line_dash("my/metric") == "solid"
+    assert colors.metric_name("mask_rate") == "pseudo-labels used"
+    assert colors.metric_name("my/own_metric") == "my, own metric"
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_an_unknown_class_is_grey_and_an_unknown_metric_keeps_its_color() -> Non
     [(0.9423, "94.2 %"), (0, "0.0 %"), (1, "100.0 %"), (-0.0001, "0.0 %"), (None, "–"), (float("nan"), "–")],
 )
 def test_a_share_is_a_percentage_with_one_decimal(share: float | None, text: str) -> None:
-    assert theme.percent(share) == text
+    assert formatting.percent(share) == text
 
 
 @pytest.mark.parametrize(
     ("difference", "text"), [(0.131, "+13.1"), (-0.02, "-2.0"), (0, "+0.0"), (-0.0001, "+0.0"), (None, "–")]
 )
 def test_a_difference_is_in_points_and_always_signed(difference: float | None, text: str) -> None:
-    assert theme.points(difference) == text
+    assert formatting.points(difference) == text
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_difference_is_in_points_and_always_signed(difference: float | None, t
     ],
 )
 def test_a_duration_has_its_two_largest_units(seconds: float | None, text: str) -> None:
-    assert theme.duration(seconds) == text
+    assert formatting.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,12 @@ def test_a_duration_has_its_two_largest_units(seconds: float | None, text: str) 
     ],
 )
 def test_a_speed_has_two_digits(rate: float | None, text: str) -> None:
-    assert theme.speed(rate) == text
+    assert formatting.speed(rate) == text
 
 
 @pytest.mark.parametrize(("number", "text"), [(1437, "1,437"), (0, "0"), (None, "–")])
 def test_a_count_has_thousands_separators(number: int | None, text: str) -> None:
-    assert theme.count(number) == text
+    assert formatting.count(number) == text
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_count_has_thousands_separators(number: int | None, text: str) -> None
     [(0, "0 bytes"), (999, "999 bytes"), (1_230_000, "1.2 MB"), (999_960, "1.0 MB"), (5e9, "5.0 GB"), (None, "–")],
 )
 def test_a_size_has_its_unit(number: int | None, text: str) -> None:
-    assert theme.size(number) == text
+    assert formatting.size(number) == text
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ def test_a_size_has_its_unit(number: int | None, text: str) -> None:
     ],
 )
 def test_a_loss_has_three_digits(value: float | None, text: str) -> None:
-    assert theme.decimal(value) == text
+    assert formatting.decimal(value) == text
 
 
 def test_a_date_reads_the_same_from_a_datetime_and_from_seconds() -> None:
     moment = datetime(2025, 11, 21, 6, 4).astimezone()
-    assert theme.date(moment) == theme.date(moment.timestamp()) == "21 Nov 2025, 06:04"
-    assert theme.date(None) == "–"
+    assert formatting.date(moment) == formatting.date(moment.timestamp()) == "21 Nov 2025, 06:04"
+    assert formatting.date(None) == "–"

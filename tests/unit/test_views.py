@@ -17,7 +17,7 @@ from engine.augment.ops.cutout import Hole, cut_out
 from engine.augment.ops.operation_plan import CODE, GEOMETRY, KNOWN, OPERATIONS, Plan
 from engine.augment.recipes.recipe import Recipe
 from engine.augment.recipes.strong import Draw, Strong
-from engine.config.run_config import RecipeParams
+from engine.config.parts import RecipeParams
 from engine.errors import ConfigError
 from engine.registry import recipes
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from engine.config.run_config import apply_changes
+from engine.config.overlay import apply_changes
 from engine.runs.store import Run
 from ui.runs.run_names import run_titles
 from ui.shell.page import mistakes
 from ui.shell.server import catalog, lab
-from ui.style import colors as theme
+from ui.style import formatting
 
 Config = dict[str, Any]
 _BUDGETS = (1, 2, 4, 5, 10, 25, 100)
@@ -82,7 +82,7 @@ def race(runs: list[Run]) -> list[str] | None:
     took = next(run for run in runs if run.id == base_id).status.seconds
     st.caption(
         "They train one after the other. If each takes as long as that run, all take"
-        f" {theme.duration(took * len(wanted))}."
+        f" {formatting.duration(took * len(wanted))}."
         if took
         else "They train one after the other."
     )

@@ -12,7 +12,7 @@ import streamlit as st
 from engine.analysis.compare import differing, last_words, without_seeds
 from engine.runs.store import Run
 from ui.runs.run_names import run_name
-from ui.style import colors as theme
+from ui.style import formatting
 
 _SAID = 2  # differing settings that a name is given to tell it from another
 
@@ -82,7 +82,9 @@ def settings(run: Run) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> str:
-    return theme.NOTHING if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return (
+        formatting.NOTHING if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    )
 
 
 def as_csv(chosen: list[Run]) -> str:

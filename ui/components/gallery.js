@@ -1,5 +1,5 @@
-// Pictures as buttons in rows that wrap. Loaded by ui/components/gallery.py. Captions may come from file names: they are set as
-// text, never as HTML.
+// Images as buttons in rows that wrap. Loaded by ui/components/gallery.py. Captions may come from file names: they are
+// set as text, never as HTML.
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const grid = parentElement.querySelector(".fewlab-gallery");

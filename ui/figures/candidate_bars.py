@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ui.style.colors import MUTED, RIGHT, percent
+from ui.style.colors import MUTED, RIGHT
+from ui.style.formatting import percent
 
 _WIDTH, _HEIGHT, _GAP = 300, 36, 3
 

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 
 from engine.analysis.compare import Band, BudgetPoint, last_words
-from ui.figures.curves import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, table, uid
-from ui.style import colors as theme
+from ui.figures.frame import PERCENT_TICKS, Figure, csv_table, framed, json_numbers, plain_text, shorten, trace_uid
+from ui.style import colors, formatting
 
-_DASHES: tuple[theme.Dash, ...] = ("solid", "dash", "dot", "dashdot")
+_DASHES: tuple[colors.Dash, ...] = ("solid", "dash", "dot", "dashdot")
 
 
-def dash(number: int) -> theme.Dash:
+def run_dash(number: int) -> colors.Dash:
     """The stroke of the curve with this number, so that curves whose colors come round again still differ."""
-    return _DASHES[number // len(theme.CLASS_COLORS) % len(_DASHES)]
+    return _DASHES[number // len(colors.CLASS_COLORS) % len(_DASHES)]
 
 
-def bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_title: str) -> Figure:
+def seed_bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_title: str) -> Figure:
     """Mean curves with the range between the lowest and the highest run shaded. Each name comes with its band."""
     traces: list[dict[str, Any]] = []
     for number, (name, band) in enumerate(named):
-        color = theme.class_color(number)
+        color = colors.class_color(number)
         together: dict[str, Any] = {
             "type": "scatter",
             "mode": "lines",
@@ -39,28 +39,28 @@ def bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_tit
             traces.append(
                 {
                     **together,
-                    "name": plain(f"{name}, lowest"),
-                    "uid": uid("low", name),
-                    "y": numbers(np.asarray(band.low, np.float64)),
+                    "name": plain_text(f"{name}, lowest"),
+                    "uid": trace_uid("low", name),
+                    "y": json_numbers(np.asarray(band.low, np.float64)),
                 }
             )
             traces.append(
                 {
                     **together,
-                    "name": plain(f"{name}, highest"),
-                    "uid": uid("high", name),
-                    "y": numbers(np.asarray(band.high, np.float64)),
+                    "name": plain_text(f"{name}, highest"),
+                    "uid": trace_uid("high", name),
+                    "y": json_numbers(np.asarray(band.high, np.float64)),
                     "fill": "tonexty",
                     "fillcolor": faded(color),
                 }
             )
         words = f"{name} ({band.runs} seed{'' if band.runs == 1 else 's'})"
-        line = {"color": color, "width": 2, "dash": dash(number)}
+        line = {"color": color, "width": 2, "dash": run_dash(number)}
         tip = "%{fullData.name}: %{y:.1%}<extra></extra>" if percent else "%{fullData.name}: %{y:.4~g}<extra></extra>"
         mean = {
-            "name": plain(words),
-            "uid": uid("mean", name),
-            "y": numbers(np.asarray(band.mean, np.float64)),
+            "name": plain_text(words),
+            "uid": trace_uid("mean", name),
+            "y": json_numbers(np.asarray(band.mean, np.float64)),
             "line": line,
             "hovertemplate": tip,
         }
@@ -72,7 +72,7 @@ def bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_tit
     return figure
 
 
-def budgets(title: str, named: Sequence[tuple[str, Sequence[BudgetPoint]]]) -> Figure:
+def label_budget_curves(title: str, named: Sequence[tuple[str, Sequence[BudgetPoint]]]) -> Figure:
     """Accuracy against labels per class, on an axis where each doubling is as wide; the range over seeds as bars of
     error.
     """
@@ -82,8 +82,8 @@ def budgets(title: str, named: Sequence[tuple[str, Sequence[BudgetPoint]]]) -> F
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": plain(name),
-                "uid": uid("budget", name),
+                "name": plain_text(name),
+                "uid": trace_uid("budget", name),
                 "x": [point.per_class for point in points],
                 "y": [round(point.mean, 6) for point in points],
                 "error_y": {
@@ -93,7 +93,7 @@ def budgets(title: str, named: Sequence[tuple[str, Sequence[BudgetPoint]]]) -> F
                     "arrayminus": [point.mean - point.low for point in points],
                     "thickness": 1.2,
                 },
-                "line": {"color": theme.class_color(number), "width": 2, "dash": dash(number)},
+                "line": {"color": colors.class_color(number), "width": 2, "dash": run_dash(number)},
                 "marker": {"size": 8},
                 "customdata": [point.runs for point in points],
                 "hovertemplate": "%{fullData.name}, %{x} per class: %{y:.1%}, mean of %{customdata}<extra></extra>",
@@ -102,13 +102,15 @@ def budgets(title: str, named: Sequence[tuple[str, Sequence[BudgetPoint]]]) -> F
     figure = framed(traces, title, "labels per class", "test accuracy")
     ticks = sorted({point.per_class for _, points in named for point in points})
     figure["layout"]["xaxis"].update(
-        {"type": "log", "tickvals": ticks, "ticktext": [theme.count(tick) for tick in ticks]}
+        {"type": "log", "tickvals": ticks, "ticktext": [formatting.count(tick) for tick in ticks]}
     )
     figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS})
     return figure
 
 
-def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuracies: Sequence[float]) -> Figure:
+def parallel_coordinates(
+    title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuracies: Sequence[float]
+) -> Figure:
     """One line for each run through its settings to its accuracy, which also colors it. settings: (name, one value for
     each run).
 
@@ -118,14 +120,14 @@ def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuraci
     dimensions: list[dict[str, Any]] = []
     for name, (_, values) in zip(last_words([key for key, _ in settings]), settings, strict=True):
         if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-            dimensions.append({"label": plain(shortened(name, 16)), "values": [float(value) for value in values]})
+            dimensions.append({"label": plain_text(shorten(name, 16)), "values": [float(value) for value in values]})
             continue
-        words = [theme.NOTHING if value is None else str(value) for value in values]
+        words = [formatting.NOTHING if value is None else str(value) for value in values]
         order = sorted(set(words))
-        texts = [plain(shortened(word, 18)) for word in order]
+        texts = [plain_text(shorten(word, 18)) for word in order]
         dimensions.append(
             {
-                "label": plain(shortened(name, 16)),
+                "label": plain_text(shorten(name, 16)),
                 "values": [order.index(word) for word in words],
                 "tickvals": list(range(len(order))),
                 "ticktext": texts,
@@ -139,7 +141,7 @@ def parallel(title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuraci
     line = {"color": [round(float(value), 6) for value in accuracies], "colorscale": scale, "showscale": False}
     figure = framed([{"type": "parcoords", "uid": "parallel", "dimensions": dimensions, "line": line}], title, "", "")
     each = [list(values) for _, values in settings]
-    figure["table"] = table([*(name for name, _ in settings), "test accuracy"], zip(*each, accuracies, strict=True))
+    figure["table"] = csv_table([*(name for name, _ in settings), "test accuracy"], zip(*each, accuracies, strict=True))
     figure["layout"]["meta"] = {"above": 30}
     figure["layout"]["margin"] = {"l": 64, "r": 64, "t": 40, "b": 24}
     return figure

@@ -10,8 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.analysis.metrics import CalibrationBins
-from ui.figures.curves import PERCENT_TICKS, Figure, framed, numbers, plain, shortened, shortened_apart, table, uid
-from ui.style import colors as theme
+from ui.figures.frame import (
+    PERCENT_TICKS,
+    Figure,
+    csv_table,
+    framed,
+    json_numbers,
+    plain_text,
+    shorten,
+    shorten_unique,
+    trace_uid,
+)
+from ui.style import colors, formatting
 
 _HATCHED = {"size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)"}
 
@@ -29,10 +39,10 @@ def class_counts(
             f"counts and shares must have one entry per class ({len(classes)}), but have the shapes"
             f" {list(values.shape)} and {list(parts.shape)}"
         )
-    hover = f"%{{customdata[1]}}: %{{y:,d}}<br>{plain(share_means)}: %{{customdata[2]}}<extra></extra>"
+    hover = f"%{{customdata[1]}}: %{{y:,d}}<br>{plain_text(share_means)}: %{{customdata[2]}}<extra></extra>"
     figure = _class_bars(title, classes, values.tolist(), parts, "pseudo-labels", hover, "pictures")
-    figure["table"] = table(
-        ["class", "pictures", share_means], zip(classes, values.tolist(), numbers(parts), strict=True)
+    figure["table"] = csv_table(
+        ["class", "pictures", share_means], zip(classes, values.tolist(), json_numbers(parts), strict=True)
     )
     layout = figure["layout"]
     layout["yaxis"]["rangemode"] = "tozero"
@@ -47,7 +57,7 @@ def class_counts(
                 "yref": "y",
                 "y0": even,
                 "y1": even,
-                "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"},
+                "line": {"color": colors.MUTED, "width": 1.5, "dash": "dash"},
             }
         ]
         layout["annotations"] = [
@@ -71,9 +81,9 @@ def class_shares(title: str, classes: Sequence[str], shares: npt.ArrayLike, shar
     take a share of.
     """
     parts = np.asarray(shares, np.float64)
-    hover = f"%{{customdata[1]}}: %{{customdata[2]}} {plain(share_means)}<extra></extra>"
-    figure = _class_bars(title, classes, numbers(parts), parts, share_means, hover, "share")
-    figure["table"] = table(["class", share_means], zip(classes, numbers(parts), strict=True))
+    hover = f"%{{customdata[1]}}: %{{customdata[2]}} {plain_text(share_means)}<extra></extra>"
+    figure = _class_bars(title, classes, json_numbers(parts), parts, share_means, hover, "share")
+    figure["table"] = csv_table(["class", share_means], zip(classes, json_numbers(parts), strict=True))
     figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS})
     return figure
 
@@ -90,13 +100,13 @@ def _class_bars(
     """customdata of a bar: its class as a number and by name, and its share in words."""
     bars = {
         "type": "bar",
-        "name": plain(name),
+        "name": plain_text(name),
         "uid": "classes",
         "x": list(range(len(classes))),
         "y": list(heights),
-        "marker": {"color": [theme.class_color(k) for k in range(len(classes))]},
+        "marker": {"color": [colors.class_color(k) for k in range(len(classes))]},
         "customdata": [
-            [k, plain(called), theme.percent(float(share))]
+            [k, plain_text(called), formatting.percent(float(share))]
             for k, (called, share) in enumerate(zip(classes, shares, strict=True))
         ],
         "hovertemplate": hover,
@@ -105,11 +115,11 @@ def _class_bars(
     layout = figure["layout"]
     layout["showlegend"] = False
     shown = range(0, len(classes), max(1, -(-len(classes) // 24)))  # as many names as can be read
-    names = shortened_apart(classes, 12)
+    names = shorten_unique(classes, 12)
     layout["xaxis"].update(
         {
             "tickvals": list(shown),
-            "ticktext": [plain(names[k]) for k in shown],
+            "ticktext": [plain_text(names[k]) for k in shown],
             "showgrid": False,
             "range": [-0.6, len(classes) - 0.4],
         }
@@ -117,7 +127,7 @@ def _class_bars(
     return figure
 
 
-def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title: str) -> Figure:
+def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]], title: str) -> Figure:
     """How often guesses of each confidence are right, against the diagonal on which a model is as sure as it is right.
 
     tables: (name, bins, expected calibration error, color) each; the bars of the first, and points of any further.
@@ -127,10 +137,10 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
         there = bins.count > 0
         middles, widths = (bins.edges[:-1] + bins.edges[1:]) / 2, np.diff(bins.edges)
         about = {
-            "name": plain(f"{name}: ECE {theme.percent(error)}"),
-            "uid": uid("reliability", name),
+            "name": plain_text(f"{name}: ECE {formatting.percent(error)}"),
+            "uid": trace_uid("reliability", name),
             "customdata": [
-                [f"{low:.2f}–{high:.2f}", int(count), theme.percent(float(sure))]
+                [f"{low:.2f}–{high:.2f}", int(count), formatting.percent(float(sure))]
                 for low, high, count, sure in zip(
                     bins.edges[:-1][there],
                     bins.edges[1:][there],
@@ -143,7 +153,7 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
                 "confidence %{customdata[0]}: %{y:.1%} right, %{customdata[2]} sure, %{customdata[1]:,d}"
                 " pictures<extra></extra>"
             ),
-            "y": numbers(bins.accuracy[there].astype(np.float64)),
+            "y": json_numbers(bins.accuracy[there].astype(np.float64)),
         }
         if number == 0:
             marker = {"color": color, "opacity": 0.75}
@@ -163,14 +173,14 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
                     **about,
                     "type": "scatter",
                     "mode": "lines+markers",
-                    "x": numbers(bins.confidence[there].astype(np.float64)),
+                    "x": json_numbers(bins.confidence[there].astype(np.float64)),
                     "line": line,
                     "marker": {"symbol": "diamond", "size": 8},
                 }
             )
     columns = ["of", "confidence from", "to", "pictures", "mean confidence", "share right"]
     rows = [
-        [name, float(low), float(high), int(count), *numbers(np.array([sure, right], np.float64))]
+        [name, float(low), float(high), int(count), *json_numbers(np.array([sure, right], np.float64))]
         for name, bins, _, _ in tables
         for low, high, count, sure, right in zip(
             bins.edges[:-1], bins.edges[1:], bins.count, bins.confidence, bins.accuracy, strict=True
@@ -184,10 +194,10 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
         "x1": 1,
         "y0": 0,
         "y1": 1,
-        "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"},
+        "line": {"color": colors.MUTED, "width": 1.5, "dash": "dash"},
     }
     figure = framed(traces, title, "confidence", "share right")
-    figure["table"] = table(columns, rows)
+    figure["table"] = csv_table(columns, rows)
     figure["layout"]["shapes"] = [diagonal]
     figure["layout"]["bargap"] = 0.05
     figure["layout"]["xaxis"].update({"range": [0, 1], "tickformat": ".2~f"})
@@ -195,7 +205,7 @@ def reliability(tables: Sequence[tuple[str, CalibrationBins, float, str]], title
     return figure
 
 
-def biography(
+def history_figure(
     steps: npt.ArrayLike,
     confidence: npt.ArrayLike,
     labels: npt.ArrayLike,
@@ -212,8 +222,8 @@ def biography(
         "mode": "lines",
         "uid": "life",
         "x": at.tolist(),
-        "y": numbers(sure),
-        "line": {"color": theme.MUTED, "width": 1},
+        "y": json_numbers(sure),
+        "line": {"color": colors.MUTED, "width": 1},
         "showlegend": False,
         "hoverinfo": "skip",
     }
@@ -224,12 +234,12 @@ def biography(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": plain(shortened(classes[k], 20)),
-                "uid": uid("taken-for", str(k)),
+                "name": plain_text(shorten(classes[k], 20)),
+                "uid": trace_uid("taken-for", str(k)),
                 "x": at[mine].tolist(),
-                "y": numbers(sure[mine]),
+                "y": json_numbers(sure[mine]),
                 "marker": {
-                    "color": theme.class_color(k),
+                    "color": colors.class_color(k),
                     "size": 9,
                     "symbol": ("circle", "square", "diamond", "triangle-up", "x", "cross")[len(traces) % 6],
                 },
@@ -250,7 +260,7 @@ def biography(
                 "yref": "y",
                 "y0": threshold,
                 "y1": threshold,
-                "line": {"color": theme.MUTED, "width": 1.5, "dash": "dash"},
+                "line": {"color": colors.MUTED, "width": 1.5, "dash": "dash"},
             }
         ]
         layout["annotations"] = [

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ui.figures.curves import Figure, framed, plain, shortened_apart, uid
-from ui.style import colors as theme
+from ui.figures.frame import Figure, framed, plain_text, shorten_unique, trace_uid
+from ui.style import colors
 
 _LEGEND_UP_TO = 24  # names below the figure; more of them stand in a list beside it that can be scrolled
 _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
@@ -54,10 +54,10 @@ def scatter(
             for k, (name, paint) in enumerate(zip(coloring.names, coloring.paints, strict=True))
         ]
     elif coloring.values is not None:
-        bar = {"title": {"text": plain(coloring.title)}, "thickness": 12, "tickformat": ".0%"}
+        bar = {"title": {"text": plain_text(coloring.title)}, "thickness": 12, "tickformat": ".0%"}
         there = np.isfinite(coloring.values)
         split = [
-            ("no answer", ~there, {"color": theme.UNKNOWN}),
+            ("no answer", ~there, {"color": colors.UNKNOWN}),
             (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar}),
         ]
     # In a cube plotly fades no single points: there those that were not chosen are drawn apart, paler.
@@ -65,7 +65,7 @@ def scatter(
     entered: set[str] = set()  # names that have their entry in the legend
     many = len(coloring.names) > _LEGEND_UP_TO
     present = [name for name, mine, _ in split if mine.any()]
-    called = dict(zip(present, shortened_apart(present, 12 if many else 20), strict=True))
+    called = dict(zip(present, shorten_unique(present, 12 if many else 20), strict=True))
     for name, mine, paint in split:
         for few, layer in itertools.product((False, True), layers):
             rows = np.flatnonzero(mine & (labeled == few) & (True if layer is None else layer))
@@ -78,15 +78,15 @@ def scatter(
                 "symbol": "diamond" if few else "circle",
                 "opacity": 0.12 if paler else 1.0 if few else 0.75,
             }
-            marker["line"] = {"width": 1.5 if few else 0, "color": theme.MUTED}
+            marker["line"] = {"width": 1.5 if few else 0, "color": colors.MUTED}
             if "colorscale" in paint and coloring.values is not None:
                 marker["color"] = coloring.values[rows].round(4).tolist()
                 marker["showscale"] = not few
             trace: dict[str, Any] = {
                 "type": "scattergl" if flat else "scatter3d",
                 "mode": "markers",
-                "name": plain(called[name]) + (", labeled" if few else ""),
-                "uid": uid("points", f"{name}-{few}-{paler}"),
+                "name": plain_text(called[name]) + (", labeled" if few else ""),
+                "uid": trace_uid("points", f"{name}-{few}-{paler}"),
                 "legendgroup": name,
                 "showlegend": "colorscale" not in paint and name not in entered,
                 "marker": marker,

@@ -18,7 +18,7 @@ from engine.errors import FewLabError
 from engine.runs.atomic_write import write_bytes
 from ui.shell.page import plain
 from ui.shell.server import catalog, lab
-from ui.style import colors as theme
+from ui.style import formatting
 
 LARGEST_UPLOAD = 2_000  # megabytes
 _KEPT = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it
@@ -137,7 +137,11 @@ def _progress(found: _Import) -> None:
         done, total = found.done()
         st.progress(
             done / total if total else 0.0,
-            text=f"Reading: {theme.count(done)} of {theme.count(total)}" if total else "Looking at what is there ...",
+            text=(
+                f"Reading: {formatting.count(done)} of {formatting.count(total)}"
+                if total
+                else "Looking at what is there ..."
+            ),
         )
         if st.button("Cancel", key="train_import_cancel", width="stretch"):
             found.cancel()
@@ -150,9 +154,9 @@ def _report(report: dict[str, Any] | None) -> None:
         return
     skipped = sum(report["skipped"].values())
     st.caption(
-        f"Read {theme.count(report['read'])} pictures of {len(report['training'])} classes in"
-        f" {theme.duration(report['seconds'])}"
-        + (f"; {theme.count(skipped)} left out." if skipped else ".")
+        f"Read {formatting.count(report['read'])} pictures of {len(report['training'])} classes in"
+        f" {formatting.duration(report['seconds'])}"
+        + (f"; {formatting.count(skipped)} left out." if skipped else ".")
         + ("" if report["own_test"] else " A fifth of each class is kept for the test.")
     )
     if skipped:

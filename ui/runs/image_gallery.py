@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.runs.run_bar import Inside
-from ui.style import colors as theme
+from ui.style import colors
 
 
 class Shown(NamedTuple):
@@ -37,7 +37,7 @@ def picture_gallery(
         right = one.truth == one.taken
         name = names[one.taken] if one.taken >= 0 else names[one.truth] if one.truth >= 0 else "unknown"
         verdict = "" if not judged else "✓ " if right else f"✗ is {names[one.truth]}, not "
-        border = theme.UNKNOWN if not judged else theme.RIGHT if right else theme.WRONG
+        border = colors.UNKNOWN if not judged else colors.RIGHT if right else colors.WRONG
         items.append(
             GalleryItem(
                 one.id,

@@ -7,11 +7,11 @@ import streamlit as st
 
 from ui.components.gallery import picture_uri
 from ui.components.live_figure import live_figure
-from ui.figures import pseudo_labels as figures_inside
+from ui.figures.pseudo_labels import history_figure
 from ui.runs.image_gallery import Shown, picture_gallery
 from ui.runs.run_bar import Inside
 from ui.shell.page import plain
-from ui.style import colors as theme
+from ui.style import formatting
 
 _GUESSES, _NEAREST = 3, 6  # that are named of one evaluation; labeled pictures beside it
 
@@ -36,7 +36,7 @@ def biography(
         if threshold is not None:
             crossed = lives.crossed(at, threshold)
             st.markdown(
-                f"At or above τ = {threshold:.2f} from step **{theme.count(crossed)}** to the end."
+                f"At or above τ = {threshold:.2f} from step **{formatting.count(crossed)}** to the end."
                 if crossed is not None
                 else f"Below τ = {threshold:.2f} at the end."
             )
@@ -44,11 +44,11 @@ def biography(
         st.markdown(
             "It was never taken for another class than at first."
             if not flipped
-            else f"Changed its class at step {', '.join(theme.count(step) for step in flipped[:12])}."
+            else f"Changed its class at step {', '.join(formatting.count(step) for step in flipped[:12])}."
         )
     with right:
         title = "What it was taken for, and how surely"
-        figure = figures_inside.biography(
+        figure = history_figure(
             lives.steps, lives.confidence[:, at], lives.labels[:, at], inside.class_names, threshold, title
         )
         live_figure(figure, key=f"{key}_life", revision=f"{inside.run.id} {sample}")
@@ -70,6 +70,6 @@ def _answer(inside: Inside, sample: int, part: str, step: int) -> str:
     ids, probabilities = inside.part(step, part)
     row = probabilities[np.flatnonzero(ids == sample)[0]].astype(float)
     likeliest = np.argsort(-row, kind="stable")[:_GUESSES]
-    return f"After step {theme.count(step)}: " + ", ".join(
-        f"{plain(inside.class_names[k])} {theme.percent(row[k])}" for k in likeliest
+    return f"After step {formatting.count(step)}: " + ", ".join(
+        f"{plain(inside.class_names[k])} {formatting.percent(row[k])}" for k in likeliest
     )

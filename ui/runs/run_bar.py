@@ -20,7 +20,7 @@ from engine.runs.store import Run
 from engine.runs.stored_images import Pictures
 from ui.runs.current_run import open_page, pick_run
 from ui.shell.remembered import address, follow, keep, kept, one_of
-from ui.style import colors as theme
+from ui.style import formatting
 from ui.train.monitor import pictures_of
 
 _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
@@ -152,7 +152,7 @@ def evaluation(inside: Inside, key: str) -> int:
             st.session_state[playing] = False
             st.rerun()  # the whole page, so that the fragment stops running by itself
     left, right = st.columns([6, 1], vertical_alignment="bottom")
-    step = left.select_slider("Evaluation after step", inside.steps, key=place, format_func=theme.count)
+    step = left.select_slider("Evaluation after step", inside.steps, key=place, format_func=formatting.count)
     plays = bool(st.session_state.get(playing))
     if right.button(
         "Stop" if plays else "Play", key=f"{key}_play", icon=":material/pause:" if plays else ":material/play_arrow:"

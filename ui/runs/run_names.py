@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.runs.store import Run
-from ui.figures.curves import unique
+from ui.figures.frame import unique_names
 from ui.shell.server import catalog
-from ui.style import colors as theme
+from ui.style import formatting
 
 
 def run_name(run: Run) -> str:
@@ -33,13 +33,13 @@ def labels(plain: dict[str, Any]) -> str:
 def run_title(run: Run) -> str:
     """Name, final accuracy if there is one, and when: how a run is called in every list."""
     accuracy = run.status.metrics.get("test/accuracy")
-    figure = theme.percent(accuracy) if accuracy is not None else run.status.state
-    return f"{run_name(run)} · {figure} · {theme.date(run.created)}"
+    figure = formatting.percent(accuracy) if accuracy is not None else run.status.state
+    return f"{run_name(run)} · {figure} · {formatting.date(run.created)}"
 
 
 def run_titles(runs: Sequence[Run]) -> dict[str, str]:
     """By run id, for a list to choose from: no two alike, because Streamlit knows a choice by its text."""
-    return dict(zip([run.id for run in runs], unique([run_title(run) for run in runs]), strict=True))
+    return dict(zip([run.id for run in runs], unique_names([run_title(run) for run in runs]), strict=True))
 
 
 def _title(kind: str, name: str) -> str:

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
 from ui.shell.entry import enter
-from ui.style import illustrations as idea_pictures
+from ui.style import illustrations
 
 _LINKS = re.compile(r"://|www|@", re.IGNORECASE)
 
@@ -42,7 +42,7 @@ def folded(label: str, key: str, icon: str | None = None) -> DeltaGenerator | No
 def nothing_yet(sentence: str, icon: str) -> None:
     """An empty page: what would be here, the picture of the idea, and the button that brings it."""
     st.info(sentence, icon=icon)
-    st.image(idea_pictures.OF_SITUATIONS["few"], width=260)
+    st.image(illustrations.OF_SITUATIONS["few"], width=260)
     st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
 
 

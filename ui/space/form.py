@@ -15,7 +15,7 @@ from ui.forms import schema_form as forms
 from ui.runs.run_bar import Inside, keep_step, kept_step
 from ui.shell.page import folded
 from ui.shell.remembered import address, follow, keep, kept, one_of
-from ui.style import colors as theme
+from ui.style import formatting
 
 _KEY = "space"
 _FRAMES = 40
@@ -93,7 +93,7 @@ def wanted(inside: Inside) -> tuple[Source, ProjectionRequest, Sample, list[int]
             inside.steps,
             kept_step(inside),
             key=f"{_KEY}_step_{inside.run.id}",
-            format_func=theme.count,
+            format_func=formatting.count,
         )
         steps = [keep_step(inside, step)]
     else:

@@ -6,10 +6,10 @@ import numpy as np
 
 from engine.runs.folder import PARTS
 from engine.runs.projections import Projection
-from ui.figures.curves import plain
+from ui.figures.frame import plain_text
 from ui.figures.space import Coloring
 from ui.runs.run_bar import Inside
-from ui.style import colors as theme
+from ui.style import colors, formatting
 
 COLORS = {
     "truth": "true class",
@@ -19,7 +19,7 @@ COLORS = {
     "part": "labeled or not",
     "candidates": "number of candidates",
 }
-_PART_PAINTS = (theme.WRONG, theme.RIGHT, theme.PURPLE, theme.GREEN)
+_PART_PAINTS = (colors.WRONG, colors.RIGHT, colors.PURPLE, colors.GREEN)
 
 
 def answers(inside: Inside, step: int) -> tuple[dict[int, int], dict[int, float]]:
@@ -43,7 +43,7 @@ def candidate_counts(inside: Inside) -> dict[int, int]:
 
 def coloring(inside: Inside, found: Projection, by: str, taken: dict[int, int], sure: dict[int, float]) -> Coloring:
     names = [*inside.class_names, "unknown"]
-    paints = [*(theme.class_color(k) for k in range(len(inside.class_names))), theme.UNKNOWN]
+    paints = [*(colors.class_color(k) for k in range(len(inside.class_names))), colors.UNKNOWN]
     unknown = len(inside.class_names)
     ids = found.ids.tolist()
     if by == "taken":
@@ -57,7 +57,7 @@ def coloring(inside: Inside, found: Projection, by: str, taken: dict[int, int], 
             "right or wrong",
             np.array(verdict),
             ["right", "wrong", "unknown"],
-            [theme.RIGHT, theme.WRONG, theme.UNKNOWN],
+            [colors.RIGHT, colors.WRONG, colors.UNKNOWN],
         )
     if by == "confidence":
         return Coloring("confidence", values=np.array([sure.get(i, np.nan) for i in ids]))
@@ -70,16 +70,16 @@ def coloring(inside: Inside, found: Projection, by: str, taken: dict[int, int], 
             "number of candidates",
             np.array([counts.get(i, 0) for i in ids]),
             ["none given", *map(str, range(1, most + 1))],
-            [theme.UNKNOWN, *(theme.class_color(k) for k in range(most))],
+            [colors.UNKNOWN, *(colors.class_color(k) for k in range(most))],
         )
     return Coloring("true class", np.where(found.labels >= 0, found.labels, unknown), names, paints)
 
 
 def tips(inside: Inside, found: Projection, taken: dict[int, int], sure: dict[int, float]) -> list[str]:
-    names = [plain(name) for name in inside.class_names]
+    names = [plain_text(name) for name in inside.class_names]
     lines = []
     for i, truth, part in zip(found.ids.tolist(), found.labels.tolist(), found.part.tolist(), strict=True):
-        answer = f"<br>taken for {names[taken[i]]}, {theme.percent(sure[i])} sure" if i in taken else ""
+        answer = f"<br>taken for {names[taken[i]]}, {formatting.percent(sure[i])} sure" if i in taken else ""
         lines.append(
             f"picture {i}, {PARTS[part]}<br>"
             + (f"truly {names[truth]}" if truth >= 0 else "true class unknown")

@@ -17,8 +17,7 @@ from ui.forms.import_form import own_pictures, prepared
 from ui.runs.run_names import automatic_name
 from ui.shell.page import folded, plain
 from ui.shell.server import catalog, lab
-from ui.style import colors as theme
-from ui.style import illustrations as idea_pictures
+from ui.style import colors, formatting, illustrations
 from ui.train.initial_weights import newest_features, start_from
 
 Config = dict[str, Any]
@@ -86,7 +85,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         st.markdown("**2 · Method**")
         fitting = {name: part for name, part in shelf["methods"].items() if have in _situations(part)}
         method = _choose("Method", fitting, config["method"]["name"], f"{key}_{have}_method")
-        st.image(idea_pictures.of_method(method, have), width=160)
+        st.image(illustrations.of_method(method, have), width=160)
         st.caption(f"Paper: {plain(fitting[method]['paper'])}")
         method_place = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
@@ -274,10 +273,17 @@ def labeled_pictures(config: Config) -> bool:
     root = str(lab().store.root)
     facts = _preview(config["method"]["name"], config["data"], config["seed"], root)
     counts = facts["counts"]
-    many = f"{theme.count(counts['labeled'])} labeled, " if counts["labeled"] else ""
-    held = f", {theme.count(counts['validation'])} with labels held back for validation" if counts["validation"] else ""
+    many = f"{formatting.count(counts['labeled'])} labeled, " if counts["labeled"] else ""
+    held = (
+        f", {formatting.count(counts['validation'])} with labels held back for validation"
+        if counts["validation"]
+        else ""
+    )
     unknown = "with candidate labels" if config["data"]["labels"]["kind"] == "partial" else "unlabeled"
-    st.caption(f"{many}{theme.count(counts['unlabeled'])} {unknown}{held}, {theme.count(counts['test'])} for the test.")
+    st.caption(
+        f"{many}{formatting.count(counts['unlabeled'])} {unknown}{held}, {formatting.count(counts['test'])} for the"
+        " test."
+    )
     try:
         pictures = load_pictures(lab().store.root, facts["pictures"])
     except FewLabError:
@@ -293,7 +299,7 @@ def labeled_pictures(config: Config) -> bool:
             int(ids[i]),
             picture_uri(np.asarray(pictures.images[rows[i]])),
             (pictures.class_names[int(pictures.labels[rows[i]])],),
-            theme.class_color(int(pictures.labels[rows[i]])),
+            colors.class_color(int(pictures.labels[rows[i]])),
         )
         for i in order
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.config.run_config import apply_changes
+from engine.config.overlay import apply_changes
 from engine.runs.store import Run
 from ui.forms import schema_form as forms
 from ui.shell.page import folded, mistakes

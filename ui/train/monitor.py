@@ -19,21 +19,21 @@ from engine.runs.store import Run
 from engine.runs.stored_images import Pictures, load_pictures
 from ui.components.gallery import GalleryItem, gallery, picture_uri
 from ui.components.live_figure import live_figure
-from ui.figures import curves as figures
 from ui.figures.candidate_bars import bars
-from ui.figures.curves import Mark, Series
+from ui.figures.classification import confidence_histogram
+from ui.figures.curves import Mark, Series, line_chart
 from ui.shell.page import plain
-from ui.style import colors as theme
+from ui.style import colors, formatting
 
 _LOSSES = ("loss/labeled", "loss/unlabeled", "change")
-_ACCURACIES: tuple[tuple[str, str, str, theme.Dash], ...] = (
-    ("test/accuracy", "test accuracy", theme.RIGHT, "solid"),
-    ("validation/accuracy", "validation accuracy", theme.MUTED, "dot"),
-    ("pseudo_label/accuracy", "guesses right", theme.GREEN, "dash"),
-    ("candidates/identified", "true candidate on top", theme.PURPLE, "dashdot"),
-    ("test/knn_1_per_class", "1-NN, 1 label per class", theme.WRONG, "solid"),
-    ("test/knn_5_per_class", "1-NN, 5 labels per class", theme.PURPLE, "dash"),
-    ("test/knn_full", "20-NN, all labels", theme.MUTED, "dot"),
+_ACCURACIES: tuple[tuple[str, str, str, colors.Dash], ...] = (
+    ("test/accuracy", "test accuracy", colors.RIGHT, "solid"),
+    ("validation/accuracy", "validation accuracy", colors.MUTED, "dot"),
+    ("pseudo_label/accuracy", "guesses right", colors.GREEN, "dash"),
+    ("candidates/identified", "true candidate on top", colors.PURPLE, "dashdot"),
+    ("test/knn_1_per_class", "1-NN, 1 label per class", colors.WRONG, "solid"),
+    ("test/knn_5_per_class", "1-NN, 5 labels per class", colors.PURPLE, "dash"),
+    ("test/knn_full", "20-NN, all labels", colors.MUTED, "dot"),
 )
 _SHARES: tuple[tuple[str, str, str], ...] = (
     ("mask_rate", "used", "Mask rate: guesses sure enough to be used"),
@@ -116,7 +116,7 @@ class Story:
 
 
 def _number(value: Any) -> str:
-    return theme.decimal(float(value)) if isinstance(value, (int, float)) else str(value)
+    return formatting.decimal(float(value)) if isinstance(value, (int, float)) else str(value)
 
 
 def _short(key: str) -> str:
@@ -127,15 +127,15 @@ def _short(key: str) -> str:
 
 def progress(status: Status) -> None:
     """Bar, steps, time left, speed; or the state and its reason."""
-    words = f"step {theme.count(status.step)} of {theme.count(status.steps)}"
+    words = f"step {formatting.count(status.step)} of {formatting.count(status.steps)}"
     if status.state == "running" and status.step >= status.steps:
         st.progress(1.0, text=f"{words} · measuring what was learned …")
     elif status.state in ("running", "paused"):
         left = status.seconds / status.step * (status.steps - status.step) if status.step else None
         more = [
             words,
-            f"{theme.duration(left)} left" if left is not None else "starting",
-            theme.speed(status.images_per_second) if status.images_per_second else "",
+            f"{formatting.duration(left)} left" if left is not None else "starting",
+            formatting.speed(status.images_per_second) if status.images_per_second else "",
         ]
         lead = "Paused · " if status.state == "paused" else ""
         st.progress(min(1.0, status.step / max(1, status.steps)), text=lead + " · ".join(part for part in more if part))
@@ -143,7 +143,11 @@ def progress(status: Status) -> None:
         st.progress(0.0, text="Waiting for its turn …")
     elif status.state == "finished":
         st.progress(
-            1.0, text=f"Finished: {words} in {theme.duration(status.seconds)} · {theme.speed(status.images_per_second)}"
+            1.0,
+            text=(
+                f"Finished: {words} in {formatting.duration(status.seconds)} ·"
+                f" {formatting.speed(status.images_per_second)}"
+            ),
         )
         if status.reason:
             st.warning(plain(status.reason), icon=":material/hourglass_disabled:")
@@ -171,8 +175,8 @@ def tiles(story: Story, ghost: Story | None) -> None:
     for column, (title, name) in zip(st.columns(3), shown, strict=False):
         value = story.latest(name)
         before = ghost.latest(name, story.run.status.step) if ghost is not None else None
-        delta = f"{theme.points(value - before)} points" if value is not None and before is not None else None
-        column.metric(title, theme.percent(value), delta, help=_HELP.get(name))
+        delta = f"{formatting.points(value - before)} points" if value is not None and before is not None else None
+        column.metric(title, formatting.percent(value), delta, help=_HELP.get(name))
     spreads, ranks = story.column("embedding/spread")[1], story.column("embedding/rank")[1]
     warning = collapse_warning(spreads, ranks) if spreads else None
     if warning:
@@ -225,24 +229,24 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
         title, unit = (
             ("Left to spread: 0 is at rest", "share") if left_over else ("Loss: what training lowers", "loss (nats)")
         )
-        figure = figures.curves(title, unit, losses, old_losses, marks, x_max=steps)
+        figure = line_chart(title, unit, losses, old_losses, marks, x_max=steps)
         live_figure(figure, key=f"{key}_loss", revision=run.id, height=280)
     with right:
-        figure = figures.curves(
+        figure = line_chart(
             "Accuracy: what it is for", "share right", accuracies, old_accuracies, marks, percent=True, x_max=steps
         )
         live_figure(figure, key=f"{key}_accuracy", revision=run.id, height=280)
     if unknown := story.latest("unknown"):
         st.caption(
-            f"No chain of neighbors leads from a label to {theme.percent(unknown)} of the pictures: they stay unknown,"
-            " all classes alike. More neighbors reach more of them."
+            f"No chain of neighbors leads from a label to {formatting.percent(unknown)} of the pictures: they stay"
+            " unknown, all classes alike. More neighbors reach more of them."
         )
     if not shares:
         return
     left, right = st.columns(2)
     with left:
         title = next(title for name, _, title in _SHARES if name == share)
-        figure = figures.curves(title, "share", shares, old_shares, marks, percent=True, x_max=steps)
+        figure = line_chart(title, "share", shares, old_shares, marks, percent=True, x_max=steps)
         live_figure(figure, key=f"{key}_mask", revision=run.id, height=260)
     with right:
         if story.latest("candidates/ambiguity") is not None:
@@ -257,10 +261,10 @@ def _series(story: Story | None, share: str | None) -> tuple[list[Series], list[
     """Losses, accuracies and one share; what a run has not got is left out."""
     if story is None:
         return [], [], []
-    losses = [(theme.metric_name(name), name, theme.line_color(name), theme.line_dash(name)) for name in _LOSSES]
+    losses = [(colors.metric_name(name), name, colors.line_color(name), colors.line_dash(name)) for name in _LOSSES]
     accuracies = [(title, name, color, dash) for name, title, color, dash in _ACCURACIES]
     shares = [
-        (title, name, theme.line_color("mask_rate"), theme.line_dash("loss"))
+        (title, name, colors.line_color("mask_rate"), colors.line_dash("loss"))
         for name, title, _ in _SHARES
         if name == share
     ]
@@ -279,9 +283,9 @@ def _series(story: Story | None, share: str | None) -> tuple[list[Series], list[
 
 def rank(story: Story, steps: int, key: str) -> None:
     """How many directions an embedding uses: a second figure of collapse."""
-    drawn = [Series("directions in use", *story.column("embedding/rank"), theme.GREEN)]
+    drawn = [Series("directions in use", *story.column("embedding/rank"), colors.GREEN)]
     live_figure(
-        figures.curves("Rank of the embedding: directions in use", "directions", drawn, x_max=steps),
+        line_chart("Rank of the embedding: directions in use", "directions", drawn, x_max=steps),
         key=f"{key}_rank",
         revision=story.run.id,
         height=260,
@@ -368,7 +372,7 @@ def histogram(run: Run, key: str) -> None:
         for chosen in ((truth == labels), (truth >= 0) & (truth != labels), truth < 0)
     )
     threshold = float(arrays["pseudo_threshold"][-1]) if "pseudo_threshold" in arrays else None
-    figure = figures.confidence_histogram(right, wrong, unknown if unknown.any() else None, edges, threshold)
+    figure = confidence_histogram(right, wrong, unknown if unknown.any() else None, edges, threshold)
     live_figure(figure, key=f"{key}_histogram", revision=run.id, height=260)
 
 
@@ -382,7 +386,7 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
     if "pseudo_ids" in arrays:
         used = np.flatnonzero(arrays["pseudo_weight"] > 0)[-_LATEST:]
         st.markdown(
-            f"**Pictures it labeled just now** (step {theme.count(step)})"
+            f"**Pictures it labeled just now** (step {formatting.count(step)})"
             if len(used)
             else "**No guess was sure enough yet to be used**"
         )
@@ -391,8 +395,8 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
             row = int(pictures.rows(arrays["pseudo_ids"][i : i + 1])[0])
             label, truth = int(arrays["pseudo_labels"][i]), int(pictures.labels[row])
             verdict = "" if truth < 0 else ("✓ " if truth == label else f"✗ is {pictures.class_names[truth]}, not ")
-            border = theme.UNKNOWN if truth < 0 else theme.RIGHT if truth == label else theme.WRONG
-            lines = (verdict + pictures.class_names[label], theme.percent(float(arrays["pseudo_confidence"][i])))
+            border = colors.UNKNOWN if truth < 0 else colors.RIGHT if truth == label else colors.WRONG
+            lines = (verdict + pictures.class_names[label], formatting.percent(float(arrays["pseudo_confidence"][i])))
             items.append(
                 GalleryItem(
                     int(i),
@@ -414,7 +418,7 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
                 len(views) * i + j,
                 picture_uri(arrays[name][i]),
                 (name.removeprefix("view_").replace("simclr_", "view "),),
-                theme.MUTED,
+                colors.MUTED,
             )
             for i in range(min(_PAIRS, len(arrays[views[0]])))
             for j, name in enumerate(views)

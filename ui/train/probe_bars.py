@@ -10,14 +10,13 @@ import streamlit as st
 
 from engine.runs.store import Run
 from ui.components.live_figure import live_figure
-from ui.figures import curves as figures
-from ui.figures.curves import Bars
-from ui.style import colors as theme
+from ui.figures.classification import Bars, grouped_bars
+from ui.style import colors, formatting
 
 _FEATURES = (
-    ("", "learned features", theme.RIGHT, ""),
-    ("/first_weights", "the same network, untrained", theme.WRONG, "/"),
-    ("/pixels", "raw pixels", theme.MUTED, "x"),
+    ("", "learned features", colors.RIGHT, ""),
+    ("/first_weights", "the same network, untrained", colors.WRONG, "/"),
+    ("/pixels", "raw pixels", colors.MUTED, "x"),
 )
 _BEGAN_WITH = "the features it began with"  # what the first weights are where they were not drawn at random
 _LINEAR = {
@@ -49,7 +48,7 @@ def probe_bars(run: Run, key: str) -> None:
         Bars(title, [metrics.get(f"test/{name}{of}") for name in groups], color, pattern)
         for of, title, color, pattern in kinds
     ]
-    figure = figures.grouped_bars(
+    figure = grouped_bars(
         "What the features are worth: a linear probe on them",
         list(groups.values()),
         bars,
@@ -68,7 +67,7 @@ def probe_bars(run: Run, key: str) -> None:
 def _rows(metrics: dict[str, float], kinds: list[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
     probes = {**{name: f"linear, {title}" for name, title in _LINEAR.items()}, **_NEAREST}
     return [
-        {"probe": title, **{words: theme.percent(metrics.get(f"test/{name}{of}")) for of, words, _, _ in kinds}}
+        {"probe": title, **{words: formatting.percent(metrics.get(f"test/{name}{of}")) for of, words, _, _ in kinds}}
         for name, title in probes.items()
         if f"test/{name}" in metrics
     ]

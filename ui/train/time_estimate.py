@@ -12,7 +12,7 @@ import streamlit as st
 from engine.errors import FewLabError
 from ui.shell.page import plain
 from ui.shell.server import catalog, lab
-from ui.style import colors as theme
+from ui.style import formatting
 
 # What a step's cost does not depend on: changing these needs no new measurement.
 _FREE = ("name", "seed")
@@ -84,8 +84,8 @@ def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], ru
     about = "At most" if method["fitted"] else "About"  # it ends when nothing moves any more
     probes = " before its final probes" if config["data"]["labels"]["kind"] == "none" else ""
     st.caption(
-        f"{about} **{theme.duration(seconds * runs)}**{probes} on this machine ({figures['step'] * 1000:.0f} ms a step,"
-        " measured)."
+        f"{about} **{formatting.duration(seconds * runs)}**{probes} on this machine ({figures['step'] * 1000:.0f} ms a"
+        " step, measured)."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Generator, Tensor
 
 from engine.augment.recipes.recipe import Recipe
-from engine.config.run_config import RecipeParams
+from engine.config.parts import RecipeParams
 from engine.registry import recipes
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Generator, Tensor
 
-from engine.config.run_config import RecipeParams
+from engine.config.parts import RecipeParams
 
 
 class Recipe(ABC):

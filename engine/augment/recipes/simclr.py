@@ -17,7 +17,8 @@ from engine.augment.ops.operation_plan import CODE, GEOMETRY, Floats, Plan
 from engine.augment.ops.resized_crop import TRIES, Window, raster, window_of
 from engine.augment.recipes.recipe import Recipe
 from engine.augment.recipes.weak import Flip, flips
-from engine.config.run_config import RecipeParams, param
+from engine.config.parts import RecipeParams
+from engine.config.settings import param
 from engine.registry import recipes
 
 BLUR_FROM = 64

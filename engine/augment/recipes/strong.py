@@ -16,7 +16,8 @@ from engine.augment.ops.cutout import Hole, cut_out, hole_of
 from engine.augment.ops.operation_plan import CODE, OPERATIONS, Ints, Operation, Plan, Ranges, plan_of
 from engine.augment.recipes.recipe import Recipe
 from engine.augment.recipes.weak import Flip, flips
-from engine.config.run_config import RecipeParams, param
+from engine.config.parts import RecipeParams
+from engine.config.settings import param
 from engine.errors import ConfigError
 from engine.registry import recipes
 

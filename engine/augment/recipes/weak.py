@@ -12,7 +12,8 @@ from engine.augment.ops.affine import warp
 from engine.augment.ops.crop import crop_of, flip_and_crop, uniform
 from engine.augment.ops.operation_plan import CODE, Plan
 from engine.augment.recipes.recipe import Recipe
-from engine.config.run_config import RecipeParams, param
+from engine.config.parts import RecipeParams
+from engine.config.settings import param
 from engine.registry import recipes
 
 Flip = Literal["auto", "on", "off"]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from engine.config.run_config import DataParams
+from engine.config.parts import DataParams
 from engine.data.image_set import DataSource, ImageSet, stratified_test
 from engine.registry import datasets
 

@@ -13,7 +13,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config.run_config import DataParams, param
+from engine.config.parts import DataParams
+from engine.config.settings import param
 from engine.cores import usable_cores
 from engine.data.image_set import Cancelled, Progress, stratified_test
 from engine.data.importing.cached_source import DecodedSource, stop_if
@@ -22,7 +23,8 @@ from engine.data.importing.image_cache import Writer
 from engine.data.importing.image_files import File, PictureFiles, open_files
 from engine.data.importing.import_report import Report
 from engine.errors import DataError, PictureError
-from engine.images.decode import fit_picture, read_picture, without_warnings
+from engine.images.decode import read_picture, without_warnings
+from engine.images.fit import fit_picture
 from engine.registry import datasets
 
 DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from engine.config.run_config import DataParams, FewLabels, Labels, param
+from engine.config.parts import DataParams, FewLabels, Labels
+from engine.config.settings import param
 from engine.data.image_set import DataSource, ImageSet
 from engine.registry import datasets
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config.run_config import DataParams
+from engine.config.parts import DataParams
 from engine.data.image_set import DataSource, ImageSet
 from engine.registry import datasets
 

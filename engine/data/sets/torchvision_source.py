@@ -18,7 +18,8 @@ from urllib.error import HTTPError
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config.run_config import DataParams, param
+from engine.config.parts import DataParams
+from engine.config.settings import param
 from engine.data.image_set import Cancelled, Progress
 from engine.data.importing.cached_source import DecodedSource, stop_if
 from engine.data.importing.image_cache import Writer, cache_root

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.projection import ProjectionRequest
 from engine.analysis.stratified import stratified
-from engine.config.run_config import Settings, param
+from engine.config.settings import Settings, param
 from engine.errors import ProjectionError, RunError
 from engine.runs import projections
 from engine.runs.folder import PARTS, Part, RunFolder

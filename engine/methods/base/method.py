@@ -8,37 +8,15 @@ pixels.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Any, ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams
-from engine.derived_seed import derive
-
-Pool = Literal["labeled", "unlabeled", "all"]
-
-
-@dataclass(frozen=True)
-class View:
-    """One augmented version of a batch, by the name of its recipe: [B, C, H, W], or [count, B, C, H, W] if a count is
-    given.
-    """
-
-    recipe: str
-    count: int | None = None
-
-
-class Stream(NamedTuple):
-    """A source of batches: which pictures, how many at once, which views of each."""
-
-    pool: Pool
-    batch: int
-    views: dict[str, View]
+from engine.config.parts import MethodParams
+from engine.methods.base.batch import Batch, PseudoLabels, Stream, shown_part
+from engine.methods.base.context import Now, Problem
 
 
 class Group(NamedTuple):
@@ -54,20 +32,6 @@ class Group(NamedTuple):
     from_progress: float = 0.0
 
 
-class PseudoLabels(NamedTuple):
-    """What the method believed of unlabeled pictures in this step: histogram, gallery and biography feed on it.
-
-    ids: int64 [U]. labels: int64 [U]. confidence: float [U] in [0, 1]. weight: float [U] in [0, 1], the share with
-    which each counts. threshold: float [U], the threshold each row had to reach, or None.
-    """
-
-    ids: Tensor
-    labels: Tensor
-    confidence: Tensor
-    weight: Tensor
-    threshold: Tensor | None = None
-
-
 class StepResult(NamedTuple):
     """loss: scalar with gradient. scalars: detached 0-d tensors by their fixed names (`loss/labeled`, `mask_rate` ...).
     converged: no step is left to do.
@@ -77,89 +41,6 @@ class StepResult(NamedTuple):
     scalars: dict[str, Tensor] = {}
     pseudo_labels: PseudoLabels | None = None
     converged: bool = False
-
-
-@dataclass
-class Part:
-    """One stream's batch. Views are attributes: float [B, C, H, W] in [0, 1]. ids: int64 [B]. rows: int64 [B], dense in
-    the pool, for tables.
-
-    labels: int64 [B], only in the labeled stream: no hidden label ever reaches a method. candidates: bool [B, K], the
-    labels each picture may have, only where the data has partial labels, in the streams of the whole pool.
-    """
-
-    ids: Tensor
-    rows: Tensor
-    labels: Tensor | None
-    views: dict[str, Tensor] = field(default_factory=dict)
-    candidates: Tensor | None = None
-
-    @property
-    def known_candidates(self) -> Tensor:
-        """The candidate sets of a stream that has them. Raises ValueError in any other."""
-        if self.candidates is None:
-            raise ValueError("this stream has no candidate sets")
-        return self.candidates
-
-    @property
-    def known_labels(self) -> Tensor:
-        """The labels of a labeled stream. Raises ValueError in any other, where they are hidden."""
-        if self.labels is None:
-            raise ValueError("the labels of this stream are hidden")
-        return self.labels
-
-    def __getattr__(self, name: str) -> Tensor:
-        try:
-            return self.__dict__["views"][name]  # type: ignore[no-any-return]  # __dict__ is untyped
-        except KeyError:
-            raise AttributeError(
-                f"this stream has no view {name!r}, only {sorted(self.__dict__.get('views', ()))}"
-            ) from None
-
-
-Batch = dict[str, Part]
-
-
-def shown_part(batch: Batch) -> Part:
-    """The stream that a person is shown: the unlabeled pictures if there are such, else the first stream."""
-    return batch.get("unlabeled") or next(iter(batch.values()))
-
-
-@dataclass(frozen=True)
-class Now:
-    """Where the run is: the only clock and the only source of chance."""
-
-    seed: int
-    step: int  # 0-based
-    steps: int
-
-    @property
-    def progress(self) -> float:
-        """Share of the run that is done, 0 at the first step."""
-        return self.step / self.steps
-
-    def rng(self, name: str) -> torch.Generator:
-        """A CPU generator derived from (seed, name, step): nothing of it needs saving."""
-        return torch.Generator().manual_seed(self.derive(name))
-
-    def derive(self, name: str) -> int:
-        """A 63-bit seed from (seed, name, step)."""
-        return derive(self.seed, name, self.step)
-
-
-class Problem(NamedTuple):
-    """What the data asks: classes, channels, pixels, and how many pictures each pool has.
-
-    candidates: bool [n, K] by row of the pool, where the data has partial labels; None also where a trained model is
-    only used.
-    """
-
-    classes: int
-    channels: int
-    size: int
-    counts: dict[str, int]
-    batch_size: int
-    candidates: Tensor | None = None
 
 
 class Method(nn.Module):
@@ -280,54 +161,7 @@ class FittedMethod(Method):
         """One iteration. `loss` is what tends to 0, without gradient; `converged` ends the run."""
 
 
-class Classifier(nn.Module):
-    """A backbone and a linear head: images [B, C, H, W] to (features [B, D], logits [B, K]), logits in float32."""
-
-    def __init__(self, backbone: Backbone, classes: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = nn.Linear(backbone.feature_size, classes)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.backbone(images)
-        return features, self.head(features).float()
-
-    def logits(self, *views: Tensor) -> list[Tensor]:
-        """Logits of several views from one forward pass, so that batch norm sees them all together and updates once."""
-        _, logits = self(torch.cat(views))
-        return list(logits.split([len(view) for view in views]))
-
-
-class Encoder(nn.Module):
-    """A backbone alone, for methods that learn no classes: images [B, C, H, W] to (features [B, D], None)."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, images: Tensor) -> tuple[Tensor, None]:
-        return self.backbone(images), None
-
-
 def decayed(modules: Iterable[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The trainable parameters of `modules`, kernels (two or more dimensions) apart from biases and normalization."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     return [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
-
-
-@contextmanager
-def bn_stats_frozen(*modules: nn.Module) -> Iterator[None]:
-    """Batch norm normalizes with the batch's statistics as before, but leaves its running ones untouched."""
-    norms = [
-        m
-        for module in modules
-        for m in module.modules()
-        if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats
-    ]
-    for norm in norms:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.track_running_stats = True

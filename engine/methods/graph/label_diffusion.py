@@ -15,7 +15,9 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.methods.base.method import FittedMethod, Fitting, Now, Problem, PseudoLabels, StepResult
+from engine.methods.base.batch import PseudoLabels
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import FittedMethod, Fitting, StepResult
 from engine.methods.graph.neighbor_graph import (
     Graph,
     GraphParams,

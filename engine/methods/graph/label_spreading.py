@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config.run_config import param
+from engine.config.settings import param
 from engine.methods.graph.label_diffusion import Spread, System, Values, normalized
 from engine.methods.graph.neighbor_graph import Graph, GraphParams
 from engine.registry import methods

@@ -13,7 +13,8 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams, param
+from engine.config.parts import MethodParams
+from engine.config.settings import param
 from engine.errors import ConfigError
 
 DENSE_UP_TO = 12_000  # pictures: a dense graph of so many is 1.2 GB in float64, and each iteration reads it once

@@ -7,9 +7,12 @@ from typing import ClassVar, Literal
 from torch import nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams
-from engine.methods.base.method import Batch, Classifier, GradientMethod, Now, Problem, StepResult, Stream, View
+from engine.config.parts import MethodParams
+from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import GradientMethod, StepResult
 from engine.methods.parts.losses import soft_cross_entropy
+from engine.methods.parts.networks import Classifier
 from engine.registry import methods
 
 

@@ -8,20 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams
-from engine.methods.base.method import (
-    Batch,
-    Classifier,
-    GradientMethod,
-    Now,
-    Problem,
-    PseudoLabels,
-    StepResult,
-    Stream,
-    View,
-)
+from engine.config.parts import MethodParams
+from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import GradientMethod, StepResult
 from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy
 from engine.methods.parts.memory_table import write_rows
+from engine.methods.parts.networks import Classifier
 from engine.registry import methods
 
 

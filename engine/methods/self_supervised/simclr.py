@@ -7,10 +7,14 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams, param
-from engine.methods.base.method import Batch, Encoder, GradientMethod, Now, Problem, StepResult, Stream, View
+from engine.config.parts import MethodParams
+from engine.config.settings import param
+from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import GradientMethod, StepResult
 from engine.methods.parts.embedding_metrics import embedding_figures
 from engine.methods.parts.losses import nt_xent
+from engine.methods.parts.networks import Encoder
 from engine.registry import methods
 
 

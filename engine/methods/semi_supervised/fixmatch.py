@@ -9,19 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams, param
-from engine.methods.base.method import (
-    Batch,
-    Classifier,
-    GradientMethod,
-    Now,
-    Problem,
-    PseudoLabels,
-    StepResult,
-    Stream,
-    View,
-)
+from engine.config.parts import MethodParams
+from engine.config.settings import param
+from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import GradientMethod, StepResult
 from engine.methods.parts.losses import masked_cross_entropy
+from engine.methods.parts.networks import Classifier
 from engine.registry import methods
 
 ALIGNMENT_DECAY = 0.99

@@ -8,20 +8,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams, param
-from engine.methods.base.method import (
-    Batch,
-    Classifier,
-    GradientMethod,
-    Now,
-    Problem,
-    PseudoLabels,
-    StepResult,
-    Stream,
-    View,
-    bn_stats_frozen,
-)
+from engine.config.parts import MethodParams
+from engine.config.settings import param
+from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.parts.batch_norm import bn_stats_frozen
 from engine.methods.parts.losses import linear_ramp, masked_cross_entropy
+from engine.methods.parts.networks import Classifier
 from engine.registry import methods
 
 

@@ -8,8 +8,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams, param
-from engine.methods.base.method import Batch, Classifier, GradientMethod, Group, Now, Problem, StepResult, Stream, View
+from engine.config.parts import MethodParams
+from engine.config.settings import param
+from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import GradientMethod, Group, StepResult
+from engine.methods.parts.networks import Classifier
 from engine.registry import methods
 
 

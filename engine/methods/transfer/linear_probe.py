@@ -13,8 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
-from engine.config.run_config import MethodParams, param
-from engine.methods.base.method import FittedMethod, Fitting, Now, Problem, StepResult
+from engine.config.parts import MethodParams
+from engine.config.settings import param
+from engine.methods.base.context import Now, Problem
+from engine.methods.base.method import FittedMethod, Fitting, StepResult
 from engine.registry import methods
 
 

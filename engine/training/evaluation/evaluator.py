@@ -18,8 +18,9 @@ from engine.data.split import Split
 from engine.derived_seed import derive
 from engine.methods.base.method import Method
 from engine.runs.folder import PARTS
-from engine.training.evaluation.probes import Features, Probed, Probes
+from engine.training.evaluation.probes import Features, Probes
 from engine.training.hardware import Machine
+from engine.training.probed_network import Probed
 
 # pictures of one part that a live evaluation looks at; the final one measures on all validation and test pictures
 SAMPLE = 2_000

@@ -14,7 +14,9 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.row_sampler import RowSampler
 from engine.data.split import Split
-from engine.methods.base.method import Batch, GradientMethod, Now, Part
+from engine.methods.base.batch import Batch, Part
+from engine.methods.base.context import Now
+from engine.methods.base.method import GradientMethod
 from engine.registry import recipes
 from engine.training.hardware import Machine
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
-from torch import nn
 
-from engine.config.run_config import AdamWParams, OptimizerParams, SGDParams
+from engine.config.parts import AdamWParams, OptimizerParams, SGDParams
 from engine.methods.base.method import GradientMethod, decayed
 
 
@@ -40,31 +38,3 @@ def make_optimizer(method: GradientMethod, params: OptimizerParams) -> torch.opt
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate * group["lr_scale"]
-
-
-class WeightAverage:
-    """Exponential moving average of a module: floating parameters and buffers are averaged, the rest copied.
-
-    The decay is min(d, (1 + t) / (10 + t)) after t updates, so that a short run does not keep its random start.
-    """
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
-        # Paired once: the tensors are updated in place for the whole run.
-        pairs = list(
-            zip(
-                self.module.state_dict(keep_vars=True).values(), module.state_dict(keep_vars=True).values(), strict=True
-            )
-        )
-        floating = [(a.data, b.data) for a, b in pairs if a.is_floating_point()]
-        self._averaged, self._current = [a for a, _ in floating], [b for _, b in floating]
-        self._copied = [(a.data, b.data) for a, b in pairs if not a.is_floating_point()]
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the weights after the 0-based `step`."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._averaged, self._current, 1 - decay)
-        for target, source in self._copied:
-            target.copy_(source)

@@ -1,0 +1,42 @@
+"""Plain configs laid over one another, and dotted keys set in them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from engine.errors import ConfigError
+
+
+def apply_changes(plain: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Set dotted keys in a copy of a plain config. Changing a `name` or `kind` drops the settings of the old choice."""
+    result: dict[str, Any] = json.loads(json.dumps(plain))
+    for key, value in sorted(changes.items(), key=lambda item: not item[0].endswith((".name", ".kind"))):
+        *path, last = key.split(".")
+        place = result
+        for part in path:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"There is no setting {key!r}: {part!r} has no parts.")
+        if last in ("name", "kind") and path and place.get(last) not in (None, value):
+            place.clear()
+        place[last] = value
+    return result
+
+
+def overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    """`top` over `base`, recursively; a part whose `name` or `kind` differs replaces the part below instead of mixing
+    with it.
+    """
+    result = dict(base)
+    for key, value in top.items():
+        below = result.get(key)
+        if (
+            isinstance(value, dict)
+            and isinstance(below, dict)
+            and all(value.get(tag, below.get(tag)) == below.get(tag, value.get(tag)) for tag in ("name", "kind"))
+        ):
+            result[key] = overlay(below, value)
+        else:
+            result[key] = value
+    return result

@@ -1,0 +1,179 @@
+"""The parts of a RunConfig that are the same for every method, data set and backbone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+
+from engine.config.settings import Settings, param
+from engine.errors import ConfigError
+
+
+class MethodParams(Settings):
+    name: str
+
+
+class BackboneParams(Settings):
+    name: str
+    init: str = param(
+        "random",
+        pattern=r"^(random|pretrained|run:[\w-]+|file:.+)$",
+        max_length=500,
+        advanced=True,
+        help=(
+            "What the weights start from: random; run:<id>, the features of an earlier run; file:<path>, a safetensors"
+            " file or a state dict; pretrained, torchvision's weights for this network, if it has any."
+        ),
+    )
+
+
+class RecipeParams(Settings):
+    name: str
+
+
+class FewLabels(Settings):
+    """A class-balanced handful of labels."""
+
+    kind: Literal["few"] = "few"
+    per_class: int = param(2, ge=1, le=1_000_000, help="Labeled pictures of each class; all others count as unlabeled.")
+
+
+class AllLabels(Settings):
+    """Every training picture keeps its label: the upper bound that few-label methods are held against."""
+
+    kind: Literal["all"] = "all"
+
+
+class PartialLabels(Settings):
+    """Every training picture comes with several possible labels, exactly one of which is true."""
+
+    kind: Literal["partial"] = "partial"
+    generator: Literal["uniform"] = param(
+        "uniform", help="uniform: every wrong label is equally likely to be among the candidates."
+    )
+    rate: float = param(
+        0.3, ge=0, le=0.99, symbol="q", help="Probability with which each wrong label joins the true one."
+    )
+    repair: bool = param(
+        True,
+        advanced=True,
+        help="Give a picture that no wrong label joined one at random, so that no label is known for sure.",
+    )
+
+
+class NoLabels(Settings):
+    """No label reaches training. Validation and test pictures keep theirs, and probes of the features say how many
+    labels they were given.
+    """
+
+    kind: Literal["none"] = "none"
+
+
+Labels = Annotated[FewLabels | PartialLabels | AllLabels | NoLabels, Field(discriminator="kind")]
+
+
+class DataParams(Settings):
+    name: str
+    labels: Labels = param(FewLabels(), help="How many of the training pictures keep their labels.")
+    split_seed: int | None = param(
+        None,
+        ge=0,
+        le=2**31 - 1,
+        advanced=True,
+        empty="follows the seed",
+        help="Which pictures are labeled. Empty: the run's seed decides, so every seed draws its own labels.",
+    )
+    validation: float = param(
+        0.1,
+        ge=0,
+        le=0.5,
+        advanced=True,
+        help="Share of the training pictures held back, with their labels, for choosing between settings.",
+    )
+
+
+class OptimizerParams(Settings):
+    """What all optimizers share."""
+
+    name: str
+    lr: float
+    weight_decay: float = param(
+        0.0005, ge=0, le=1, advanced=True, help="Decay of kernels only: biases and normalization are left alone."
+    )
+    schedule: Literal["cosine", "constant"] = param(
+        "cosine",
+        advanced=True,
+        help="cosine: lr · cos(7πk/16K), the schedule of FixMatch, which ends at 0.195 of the start.",
+    )
+    warmup_steps: int = param(
+        20, ge=0, le=1_000_000, advanced=True, help="Steps in which the learning rate rises linearly from 0."
+    )
+    ema_decay: float = param(
+        0.99,
+        ge=0,
+        lt=1,
+        advanced=True,
+        help=(
+            "Decay of the averaged weights that are evaluated and kept; shortened to (1+t)/(10+t) early on. 0: no"
+            " averaging."
+        ),
+    )
+
+
+class SGDParams(OptimizerParams):
+    """Stochastic gradient descent with momentum; weight decay is L2 in the gradient."""
+
+    name: Literal["sgd"] = "sgd"
+    lr: float = param(0.1, gt=0, le=10, symbol="η", live=True, help="Learning rate at the start of the schedule.")
+    momentum: float = param(0.9, ge=0, lt=1, advanced=True, help="Share of the last step's direction that is kept.")
+    nesterov: bool = param(True, advanced=True, help="Nesterov's momentum; needs momentum above 0.")
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> SGDParams:
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError(
+                "Nesterov's momentum needs momentum above 0: switch optimizer.nesterov off or raise optimizer.momentum."
+            )
+        return self
+
+
+class AdamWParams(OptimizerParams):
+    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101); weight decay is decoupled from the gradient."""
+
+    name: Literal["adamw"] = "adamw"
+    lr: float = param(0.001, gt=0, le=10, symbol="η", live=True, help="Learning rate at the start of the schedule.")
+    beta1: float = param(0.9, ge=0, lt=1, symbol="β₁", advanced=True, help="Decay of the first moment.")
+    beta2: float = param(0.999, ge=0, lt=1, symbol="β₂", advanced=True, help="Decay of the second moment.")
+
+
+Optimizer = Annotated[SGDParams | AdamWParams, Field(discriminator="name")]
+
+
+class Budget(Settings):
+    steps: int = param(
+        500, ge=1, le=10_000_000, symbol="K", help="Optimizer steps. The schedule is planned for exactly this many."
+    )
+    batch_size: int = param(
+        32,
+        ge=2,
+        le=65_536,
+        symbol="B",
+        help="Labeled pictures in a step; of a method that learns without labels, all pictures in a step.",
+    )
+    evaluate_every: int = param(
+        25, ge=1, le=1_000_000, advanced=True, help="Steps between two evaluations (metrics and a snapshot)."
+    )
+
+
+class Hardware(Settings):
+    device: Literal["auto", "cpu", "cuda"] = param(
+        "auto", advanced=True, help="Where to train. auto: a GPU if there is one."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = param(
+        "auto", advanced=True, help="auto: bfloat16 inside the network on a GPU, float32 elsewhere."
+    )
+    threads: int = param(0, ge=0, le=1024, advanced=True, help="CPU threads; 0: one per core this process may use.")

@@ -1,0 +1,106 @@
+"""Settings: how one setting is declared, validated, and complained about in one sentence."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from engine.errors import ConfigError
+
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+def param(
+    default: Any,
+    *,
+    help: str,
+    symbol: str | None = None,
+    live: bool = False,
+    advanced: bool = False,
+    unit: str | None = None,
+    place: bool = False,
+    empty: str | None = None,
+    **limits: Any,
+) -> Any:
+    """A setting: its default, its range (`ge`, `le`, ...), one sentence of help, the paper's symbol.
+
+    live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number. place: a
+    path on this machine, which says where something lies and not what it is: no part of the fingerprint. empty: what it
+    means to leave it empty, in a few words.
+    """
+    extra = {"live": live, "advanced": advanced, "symbol": symbol, "unit": unit, "place": place, "empty": empty}
+    return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
+
+
+class Settings(BaseModel):
+    """Base of every group of settings: unknown fields are errors, and a value is immutable once validated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, value: Any) -> Self:
+        """Validate a plain object. Raises ConfigError with one sentence on the first thing that is wrong."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise ConfigError(sentence(error)) from None
+        except RecursionError:
+            raise ConfigError(
+                "The configuration is nested too deeply to be one of FewLab's: check its brackets."
+            ) from None
+
+
+def sentence(error: ValidationError, prefix: str = "") -> str:
+    """pydantic's first complaint as one sentence: the setting, its value, what is allowed."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in (prefix, *first["loc"]) if part not in ("", *_TAGS))
+    if where == "backbone.init":
+        return (
+            f"backbone.init is {_shown(first.get('input'))!r} but must be random, pretrained, run:<id of a run> or"
+            " file:<path of a weights file>."
+        )
+    kind, context, shown = first["type"], first.get("ctx") or {}, _shown(first.get("input"))
+    if kind == "extra_forbidden":
+        return f"There is no setting {where!r}: remove it, or check its spelling."
+    if kind == "missing":
+        return f"{where} is missing: give it a value."
+    if kind == "union_tag_invalid":
+        return (
+            f"{where} has the {str(context['discriminator']).strip(chr(39))} {_shown(context['tag'])!r} but must have"
+            f" one of {context['expected_tags']}."
+        )
+    if kind in _LIMITS:
+        words, key = _LIMITS[kind]
+        return f"{where} is {shown} but must be {words} {context[key]}."
+    if kind == "literal_error":
+        return f"{where} is {shown!r} but must be one of {context['expected']}."
+    return f"{where or 'The configuration'} is {shown!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+
+
+def _shown(value: Any) -> str:
+    try:
+        return str(value)[:80]
+    except (ValueError, RecursionError):  # a number of thousands of digits, nesting of thousands of levels
+        return f"a {type(value).__name__} beyond measure"
+
+
+_TAGS = (
+    "few",
+    "partial",
+    "all",
+    "none",
+    "sgd",
+    "adamw",
+)  # pydantic names the chosen part of a union on the way to a setting; no setting's key has it
+_LIMITS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("above", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("below", "lt"),
+}

@@ -1,0 +1,37 @@
+"""Networks that methods share: a backbone with a linear head, a backbone alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from engine.backbones.backbone import Backbone
+
+
+class Classifier(nn.Module):
+    """A backbone and a linear head: images [B, C, H, W] to (features [B, D], logits [B, K]), logits in float32."""
+
+    def __init__(self, backbone: Backbone, classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(backbone.feature_size, classes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.backbone(images)
+        return features, self.head(features).float()
+
+    def logits(self, *views: Tensor) -> list[Tensor]:
+        """Logits of several views from one forward pass, so that batch norm sees them all together and updates once."""
+        _, logits = self(torch.cat(views))
+        return list(logits.split([len(view) for view in views]))
+
+
+class Encoder(nn.Module):
+    """A backbone alone, for methods that learn no classes: images [B, C, H, W] to (features [B, D], None)."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
+        return self.backbone(images), None

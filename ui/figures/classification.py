@@ -1,0 +1,298 @@
+"""Figures of what a classifier answers: confidence, probabilities, confusion, bars in groups."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ui.figures.frame import (
+    PERCENT_TICKS,
+    Figure,
+    csv_table,
+    framed,
+    json_numbers,
+    line_label,
+    plain_text,
+    shorten,
+    shorten_unique,
+    trace_uid,
+    unique_names,
+    vertical_line,
+)
+from ui.style import colors, formatting
+
+CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matrix's cells
+_FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
+
+
+def confidence_histogram(
+    counts_right: npt.ArrayLike,
+    counts_wrong: npt.ArrayLike,
+    counts_unknown: npt.ArrayLike | None,
+    edges: npt.ArrayLike,
+    threshold: float | None,
+    *,
+    title: str = "How sure the model is: guesses right of the line are used",
+) -> Figure:
+    """Pictures per range of confidence, stacked: right, wrong, and (hatched) those whose true class is hidden.
+
+    counts_*: int [B]. edges: [B + 1], ascending. threshold: τ, drawn as a labeled line unless None.
+    """
+    borders = np.asarray(edges, np.float64)
+    middles, widths = (borders[:-1] + borders[1:]) / 2, np.diff(borders)
+    ranges = [f"{low:.2f}–{high:.2f}" for low, high in itertools.pairwise(borders)]
+    layers = [
+        ("right", counts_right, colors.RIGHT, ""),
+        ("wrong", counts_wrong, colors.WRONG, "/"),
+        ("truth hidden", counts_unknown, colors.UNKNOWN, "x"),
+    ]
+    traces = []
+    for name, counts, color, hatching in layers:
+        if counts is None:
+            continue
+        values = np.asarray(counts)
+        if values.shape != middles.shape:
+            raise ValueError(
+                f"counts of {name!r} must have {len(middles)} entries, one fewer than edges, but have the shape"
+                f" {list(values.shape)}"
+            )
+        if name == "truth hidden" and not values.any():
+            continue
+        traces.append(
+            {
+                "type": "bar",
+                "name": name,
+                "uid": trace_uid("layer", name),
+                "x": middles.round(6).tolist(),
+                "y": values.tolist(),
+                "width": widths.round(6).tolist(),
+                "marker": {
+                    "color": color,
+                    "pattern": {
+                        "shape": hatching,
+                        "size": 7,
+                        "solidity": 0.3,
+                        "fgcolor": "rgba(255, 255, 255, 0.75)",
+                        "bgcolor": color,
+                    },
+                    "line": {"width": 0},
+                },
+                "customdata": ranges,
+                "hovertemplate": "%{fullData.name}: %{y:,d} at confidence %{customdata}<extra></extra>",
+            }
+        )
+    figure = framed(traces, title, "confidence (largest probability)", "pictures")
+    layout = figure["layout"]
+    layout.update({"barmode": "stack", "bargap": 0})
+    layout["xaxis"].update({"range": [float(borders[0]), float(borders[-1])], "tickformat": ".2~f"})
+    layout["yaxis"]["rangemode"] = "tozero"
+    if threshold is not None:
+        layout["shapes"] = [vertical_line(threshold, width=2)]
+        middle = (borders[0] + borders[-1]) / 2
+        layout["annotations"] = [line_label(threshold, f"τ = {threshold:.2f}", left=bool(threshold > middle))]
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One bar in every group: shares [G], None where there is none; pattern: plotly's hatching, so that color is not
+    alone.
+    """
+
+    name: str
+    shares: Sequence[float | None]
+    color: str
+    pattern: str = ""
+
+
+def grouped_bars(
+    title: str, groups: Sequence[str], bars: Sequence[Bars], *, y_title: str = "share right", x_title: str = ""
+) -> Figure:
+    """Shares side by side in groups, each with its figure above it. Raises ValueError where a bar's shares are not one
+    per group.
+    """
+    traces = []
+    for one in bars:
+        if len(one.shares) != len(groups):
+            raise ValueError(
+                f"{one.name!r} must have one share for each of the {len(groups)} groups, but has {len(one.shares)}"
+            )
+        shares = json_numbers(np.array([math.nan if share is None else share for share in one.shares], np.float64))
+        traces.append(
+            {
+                "type": "bar",
+                "name": plain_text(one.name),
+                "uid": trace_uid("bars", one.name),
+                "x": [plain_text(group) for group in groups],
+                "y": shares,
+                "marker": {
+                    "color": one.color,
+                    "pattern": {
+                        "shape": one.pattern,
+                        "size": 7,
+                        "solidity": 0.3,
+                        "fgcolor": "rgba(255, 255, 255, 0.75)",
+                        "bgcolor": one.color,
+                    },
+                },
+                "text": [
+                    "" if share is None or len(groups) > _FIGURES_UP_TO else f"{share * 100:.0f}" for share in shares
+                ],
+                "textposition": "outside",
+                "cliponaxis": False,
+                "hovertemplate": "%{fullData.name}, %{x}: %{y:.1%}<extra></extra>",
+            }
+        )
+    figure = framed(traces, title, x_title, y_title)
+    figure["layout"]["barmode"] = "group"
+    figure["layout"]["xaxis"].update({"type": "category", "showgrid": False})
+    figure["layout"]["yaxis"].update({"range": [0, 1.08], **PERCENT_TICKS})
+    return figure
+
+
+def probability_bars(
+    classes: Sequence[str],
+    probabilities: npt.ArrayLike,
+    *,
+    top: int = 5,
+    sure_from: float | None = None,
+    title: str = "What it could be",
+) -> Figure:
+    """The `top` most probable classes, the first one uppermost. probabilities: [K]. sure_from: the confidence below
+    which the answer is "not sure".
+    """
+    values = np.asarray(probabilities, np.float64)
+    if values.shape != (len(classes),):
+        raise ValueError(
+            f"there must be one probability per class ({len(classes)}), but the shape is {list(values.shape)}"
+        )
+    order = np.argsort(-values, kind="stable")[:top]
+    shown = [float(values[index]) for index in order]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "uid": "probabilities",
+        "x": [round(value, 6) for value in shown],
+        "y": list(range(len(shown))),
+        "marker": {"color": [colors.class_color(int(index)) for index in order]},
+        "text": [formatting.percent(value) for value in shown],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "customdata": [plain_text(classes[index]) for index in order],
+        "hovertemplate": "%{customdata}: %{text}<extra></extra>",
+    }
+    figure = framed([bars], title, "probability", "")
+    layout = figure["layout"]
+    layout["showlegend"] = False
+    layout["margin"]["r"] = 56
+    layout["xaxis"].update({"range": [0, 1], "fixedrange": True, **PERCENT_TICKS})
+    names = [plain_text(shorten(classes[index], 20)) for index in order]
+    layout["yaxis"].update(
+        {
+            "autorange": "reversed",
+            "tickvals": list(range(len(shown))),
+            "ticktext": names,
+            "showgrid": False,
+            "fixedrange": True,
+        }
+    )
+    layout["bargap"] = 0.3
+    if sure_from is not None:
+        layout["shapes"] = [{**vertical_line(sure_from), "layer": "below"}]
+        layout["annotations"] = [
+            line_label(sure_from, f"sure from {formatting.percent(sure_from)}", left=sure_from > 0.5, below=True)
+        ]
+    return figure
+
+
+def confusion_matrix(
+    counts: npt.ArrayLike,
+    classes: Sequence[str],
+    *,
+    shares: bool = False,
+    title: str = "What is taken for what: mistakes lie off the diagonal",
+) -> Figure:
+    """Rows are true classes, columns predicted ones. counts: int [K, K]. Color is the share of the row; blue the
+    diagonal, orange the mistakes.
+
+    Small shares are drawn stronger than in proportion, because a class confused once in fifty is worth seeing. Counts,
+    or with `shares` shares of the row, stand in the cells up to CELLS_UP_TO classes; any number of classes is legible
+    by hovering and zooming. A click on a cell gives `customdata` [true index, predicted index].
+    """
+    counts_of = np.asarray(counts)
+    k = len(classes)
+    if counts_of.shape != (k, k):
+        raise ValueError(
+            f"counts must be {k} x {k}, one row and column per class, but have the shape {list(counts_of.shape)}"
+        )
+    of_row = counts_of / np.maximum(counts_of.sum(1, keepdims=True), 1)
+    names = unique_names([plain_text(name) for name in shorten_unique(classes, 18)])
+    diagonal = np.eye(k, dtype=bool)
+    cells = [
+        [
+            [true, predicted, int(counts_of[true, predicted]), formatting.percent(float(of_row[true, predicted]))]
+            for predicted in range(k)
+        ]
+        for true in range(k)
+    ]
+    traces = []
+    for name, where, color in (("right", diagonal, "0, 135, 195"), ("mistaken", ~diagonal, "224, 96, 0")):
+        shown = where & (counts_of > 0) if name == "mistaken" else where
+        traces.append(
+            {
+                "type": "heatmap",
+                "name": name,
+                "uid": trace_uid("layer", name),
+                "x": names,
+                "y": names,
+                "z": [[round(float(of_row[i, j]), 4) if shown[i, j] else None for j in range(k)] for i in range(k)],
+                "zmin": 0,
+                "zmax": 1,
+                "colorscale": [
+                    [share, f"rgba({color}, {alpha})"]
+                    for share, alpha in ((0, 0.0), (0.01, 0.2), (0.05, 0.4), (0.2, 0.65), (1, 1.0))
+                ],
+                "showscale": False,
+                "xgap": 1 if k <= 30 else 0,
+                "ygap": 1 if k <= 30 else 0,
+                "customdata": cells,
+                "hoverongaps": False,
+                "hovertemplate": (
+                    "true: %{y}<br>predicted: %{x}<br>%{customdata[2]:,d} pictures, %{customdata[3]} of this true"
+                    " class<extra></extra>"
+                ),
+            }
+        )
+    figure = framed(traces, title, "predicted class", "true class")
+    found = [(i, j) for i in range(k) for j in range(k) if counts_of[i, j]]
+    rows = [[classes[i], classes[j], int(counts_of[i, j]), round(float(of_row[i, j]), 6)] for i, j in found]
+    figure["table"] = csv_table(["true class", "predicted class", "pictures", "share of the true class"], rows)
+    layout = figure["layout"]
+    layout["showlegend"] = False
+    for axis in ("xaxis", "yaxis"):
+        layout[axis].update(
+            {
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": names,
+                "showgrid": False,
+                "ticks": "",
+                "tickangle": 0,
+            }
+        )
+    layout["xaxis"]["tickangle"] = -60 if max(map(len, names), default=0) > 3 else 0
+    layout["yaxis"]["autorange"] = "reversed"
+    if (
+        k <= CELLS_UP_TO
+    ):  # annotations instead of the traces' own text: that one chooses its color as if the cells were opaque
+        text = {(i, j): f"{of_row[i, j]:.0%}" if shares else f"{counts_of[i, j]:,d}" for i, j in found}
+        layout["annotations"] = [
+            {"x": names[j], "y": names[i], "text": text[i, j], "showarrow": False, "font": {"size": 11}}
+            for i, j in found
+        ]
+    return figure

@@ -1,0 +1,109 @@
+"""What every figure shares: title, axes, names, the table behind it."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ui.style import colors
+
+Figure = dict[str, Any]
+PERCENT_TICKS = {
+    "nticks": 6,
+    "tickformatstops": [{"dtickrange": [None, 0.0099], "value": ".1%"}, {"dtickrange": [0.0099, None], "value": ".0%"}],
+}
+
+
+def plain_text(text: str) -> str:
+    """Text as plotly shows it letter by letter: its markup characters escaped, line breaks and invisible characters as
+    spaces.
+    """
+    return html.escape("".join(c if c.isprintable() else " " for c in text), quote=False)
+
+
+def shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    """What a figure's download as CSV holds where its points alone would not say it: plain values, None for nothing."""
+    return {"columns": list(columns), "rows": [list(row) for row in rows]}
+
+
+def shorten_unique(names: Sequence[str], limit: int) -> list[str]:
+    """Names that fit. Where some do not, what all of them begin with is left out first: it tells none apart."""
+    if all(len(name) <= limit for name in names):
+        return list(names)
+    same = next((place for place, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
+    return [shorten("…" + name[same:] if same > 1 else name, limit) for name in names]
+
+
+def framed(traces: list[dict[str, Any]], title: str, x_title: str, y_title: str) -> Figure:
+    return {
+        "data": traces,
+        "layout": {
+            "title": {"text": plain_text(title)},
+            "xaxis": {"title": {"text": plain_text(x_title)}, "automargin": True},
+            "yaxis": {"title": {"text": plain_text(y_title)}, "automargin": True},
+            "margin": {"l": 56, "r": 16, "t": 40, "b": 24},
+            "showlegend": True,
+        },
+    }
+
+
+def json_numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
+    """Six significant digits are more than a screen shows and half the bytes; what is not finite is a gap, and JSON has
+    no NaN.
+    """
+    return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def trace_uid(kind: str, name: str) -> str:
+    """By it plotly knows a curve again when another one joins. It becomes part of an SVG reference, which breaks at a
+    space (hatching turns black).
+    """
+    return f"{kind}-{''.join(c if c.isalnum() else '-' for c in name)}"
+
+
+def _hover_format(percent: bool) -> str:
+    return ":.1%" if percent else ":.4~g"
+
+
+def _no_template(text: str) -> str:
+    return text.replace("%{", "%\u200b{")
+
+
+def vertical_line(x: float, width: float = 1.5) -> dict[str, Any]:
+    line = {"color": colors.MUTED, "width": width, "dash": "dash"}
+    return {"type": "line", "xref": "x", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
+
+
+def line_label(x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False) -> dict[str, Any]:
+    place = {"y": 0, "yanchor": "bottom", "yshift": 2} if below else {"y": 1, "yanchor": "top", "yshift": -14 * row}
+    side = {"xanchor": "right", "xshift": -3} if left else {"xanchor": "left", "xshift": 3}
+    return {
+        "xref": "x",
+        "x": x,
+        "yref": "paper",
+        **place,
+        **side,
+        "text": plain_text(text),
+        "showarrow": False,
+        "font": {"size": 11},
+    }
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Two classes of one (shortened) name must not fall on one place of an axis."""
+    unique: dict[str, None] = {}
+    for index, name in enumerate(names):
+        candidate = name
+        while candidate in unique:
+            candidate = f"{candidate} ({index})"
+        unique[candidate] = None
+    return list(unique)
