@@ -11,7 +11,7 @@ from ui.shell.entry import open_front_door
 from ui.shell.page import mistakes, plain
 from ui.shell.server import lab
 
-# A file of our own: Streamlit fetches the picture of a named icon from another machine.
+# A file of our own: Streamlit fetches the image of a named icon from another machine.
 ICON = Path(__file__).parent / "ui" / "icon.svg"
 st.set_page_config(page_title="FewLab", page_icon=ICON, layout="wide")
 

@@ -1,9 +1,9 @@
-"""Strong views: torchvision v2 picture by picture against this project's whole batches, with the same random
+"""Strong views: torchvision v2 image by image against this project's whole batches, with the same random
 parameters. `python -m benchmarks.augment`
 
 What is compared. Both sides get the same uint8 tensors and the same parameters, drawn beforehand. torchvision's side is
-its fastest way to give each picture its own operations: functional calls on uint8 tensors (no PIL, no random modules),
-one picture after the other: flip, reflect-pad and crop, two operations, cutout, float. The line above it is what one
+its fastest way to give each image its own operations: functional calls on uint8 tensors (no PIL, no random modules),
+one image after the other: flip, reflect-pad and crop, two operations, cutout, float. The line above it is what one
 would write with torchvision's own random modules: they draw for themselves, so it says what is usual and is not the
 base of the ratios. Folded draws from ten operations instead of fourteen and is held against torchvision on the same
 draw. Where a sample has no geometric operation, views agree to the bit; where it has one, before its color operations,
@@ -77,7 +77,7 @@ def one_by_one(images: Tensor, draw: Draw, pad: int) -> Tensor:
 
 
 def usual(channels: int, size: int, pad: int) -> Callable[[Tensor], Tensor]:
-    """The same chain from torchvision's random modules, for one picture."""
+    """The same chain from torchvision's random modules, for one image."""
     return v2.Compose(  # type: ignore[no-any-return]  # torchvision has no types
         [
             v2.RandomHorizontalFlip(),
@@ -147,7 +147,7 @@ def measure(channels: int, size: int, batch: int, repeats: int) -> dict[str, flo
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Strong views: torchvision picture by picture against whole batches.")
+    parser = argparse.ArgumentParser(description="Strong views: torchvision image by image against whole batches.")
     parser.add_argument("--size", type=int, default=32, help="pixels on a side (default 32)")
     parser.add_argument("--channels", type=int, choices=(1, 3), default=3)
     parser.add_argument("--batch", type=int, default=128)
@@ -168,14 +168,14 @@ def main() -> int:
     print(f"{'':42}{'ms':>9}{'faster':>10}")
     for title, name, base in (
         ("torchvision's random modules, own draws", "modules", "torchvision"),
-        ("torchvision v2, picture by picture", "torchvision", "torchvision"),
+        ("torchvision v2, image by image", "torchvision", "torchvision"),
         ("strong, color exact", "exact", "torchvision"),
         ("torchvision v2, folded's operations", "torchvision, folded's draw", "torchvision, folded's draw"),
         ("strong, color folded", "folded", "torchvision, folded's draw"),
     ):
         print(f"{title:42}{found[name]:9.2f}{found[base] / found[name]:9.1f}x")
     print(f"{'drawing the parameters':42}{found['draw']:9.2f}")
-    print(f"{'weak, ' + str(asked.batch + asked.batch // 4) + ' pictures':42}{found['weak']:9.2f}")
+    print(f"{'weak, ' + str(asked.batch + asked.batch // 4) + ' images':42}{found['weak']:9.2f}")
     print(f"\n{found['compared']} samples compared with torchvision: {'they agree' if agree else 'THEY DISAGREE'}.")
     return 0 if agree else 1
 

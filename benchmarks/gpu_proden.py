@@ -3,7 +3,7 @@
     python -m benchmarks.gpu_proden --data FOLDER [--minutes 5] [--device cuda] [--set KEY=VALUE ...] [--json]
 
 FOLDER holds `images/cifar10_jpeg.zip`. The configuration is the preset `paper-proden`; its steps are as many as fit
-into the minutes, by the measured time of a step. Prints test accuracy, the share of pictures whose heaviest candidate
+into the minutes, by the measured time of a step. Prints test accuracy, the share of images whose heaviest candidate
 is the true label, images per second and seconds. Without a GPU the path can be tried at tiny size: --device cpu --set
 backbone.name=small_cnn --set budget.batch_size=32 --set budget.steps=4.
 """

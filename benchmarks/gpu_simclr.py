@@ -1,4 +1,4 @@
-"""SimCLR on a GPU: ResNet-18 on CIFAR-10 for some minutes, pictures and views on the device.
+"""SimCLR on a GPU: ResNet-18 on CIFAR-10 for some minutes, images and views on the device.
 
     python -m benchmarks.gpu_simclr --data FOLDER [--minutes 8] [--device cuda] [--set KEY=VALUE ...] [--json]
 

@@ -56,7 +56,7 @@ def slider(page: Page, url: str, run: Run) -> list[float]:
 
 
 def lasso(page: Page, url: str, run: Run) -> tuple[int, list[float]]:
-    """How many points were surrounded, and seconds from letting go of the mouse until their pictures are there."""
+    """How many points were surrounded, and seconds from letting go of the mouse until their images are there."""
     page.set_viewport_size({"width": 1280, "height": 1500})
     taken, count = [], 0
     for number in range(5):

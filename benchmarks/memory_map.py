@@ -1,12 +1,12 @@
-"""Training from a memory map against training from memory: the process's own memory (RssAnon), and pictures per second.
+"""Training from a memory map against training from memory: the process's own memory (RssAnon), and images per second.
 
     python -m benchmarks.memory_map CIFAR10.zip [--large 100000] [--rounds 12] [--json]
 
 First the archive (one folder per class) is imported and opened again. Then FixMatch takes steps on it, and on a made-up
-set of --large color pictures of 64x64, once gathering from the map and once from a copy in memory, in alternating
+set of --large color images of 64x64, once gathering from the map and once from a copy in memory, in alternating
 rounds on one thread. Rates are per second of this process's own processor time, faults of the map included, so that
 whatever else the machine does hits neither side; once the file is cached nothing waits for a disk. The wall clock's
-ratio is given too. "memory of its own" is what the trainer has taken since before it saw the pictures: with the map,
+ratio is given too. "memory of its own" is what the trainer has taken since before it saw the images: with the map,
 buffers and the network alone.
 """
 
@@ -37,7 +37,7 @@ WARM = 3
 
 
 class Side:
-    """The trainer's own pieces over one set of pictures."""
+    """The trainer's own pieces over one set of images."""
 
     def __init__(self, images: ImageSet) -> None:
         plain = {
@@ -97,13 +97,13 @@ def measure(name: str, images: ImageSet, rounds: int) -> dict[str, float | str]:
     for i in range(rounds):
         for side, taken in (((mapped, "map"), (copied, "memory")), ((copied, "memory"), (mapped, "map")))[i % 2]:
             times[taken].extend(side.step() for _ in range(4))
-    per_step = mapped.batches.pictures_per_step
+    per_step = mapped.batches.images_per_step
     prepare, step, wall = (
         {taken: statistics.median(three[k] for three in threes) for taken, threes in times.items()} for k in range(3)
     )
     return {
         "set": name,
-        "pictures (MB)": images.images.nbytes / 1e6,
+        "images (MB)": images.images.nbytes / 1e6,
         "memory of its own, map (MB)": from_map,
         "memory of its own, both (MB)": from_memory,
         "images/s, map": per_step / step["map"],
@@ -122,7 +122,7 @@ def own_memory() -> float:
 
 
 def made_up(folder: Path, n: int) -> ImageSet:
-    """n random color pictures of 64x64, written block by block and mapped."""
+    """n random color images of 64x64, written block by block and mapped."""
     images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=(n, 3, 64, 64))
     random = np.random.default_rng(0)
     for start in range(0, n, 1000):
@@ -154,7 +154,7 @@ def main() -> None:
         print(json.dumps({"import (s)": report.seconds, "open again (s)": opened, "sets": rows}))
         return
     print(
-        f"{report.read:,} pictures imported in {report.seconds:.1f} s (when that was done), opened again in"
+        f"{report.read:,} images imported in {report.seconds:.1f} s (when that was done), opened again in"
         f" {opened * 1000:.0f} ms"
     )
     for name in rows[0]:

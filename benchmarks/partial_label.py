@@ -3,7 +3,7 @@
     python -m benchmarks.partial_label [--rates 0.1 0.3 0.5 0.7] [--seeds 0 1 2] [--json]
 
 Digits with the steps and batch of the preset `digits-proden`. Prints test accuracy (final averaged weights; mean and
-every seed). The true labels are those of the same training pictures; what is held back for validation is the same too.
+every seed). The true labels are those of the same training images; what is held back for validation is the same too.
 """
 
 from __future__ import annotations

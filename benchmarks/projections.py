@@ -27,7 +27,7 @@ from engine.cores import usable_cores
 from engine.lab.projections.projection_inputs import Sample
 from engine.lab.projections.projection_queue import Projector
 from engine.runs.folder import RunFolder
-from engine.runs.stored_images import save_pictures
+from engine.runs.stored_images import store_images
 
 GOALS = {"PCA": 0.5, "UMAP, first": 30.0, "UMAP, later": 15.0, "UMAP, later, seeded": 32.0, "from the cache": 0.5}
 FIRST_UMAP: dict[str, Any] = {"method": "umap"}
@@ -53,10 +53,10 @@ def made_up(root: Path, points: int, features: int, frames: int) -> tuple[RunFol
     folder = RunFolder(root / "20260101-000000-made-up-0000")
     folder.path.mkdir(parents=True)
     ids, labels = np.arange(points), rng.integers(0, 10, points)
-    save_pictures(
+    store_images(
         root, "made-up", rng.integers(0, 256, (points, 1, 8, 8), dtype=np.uint8), labels, ids, tuple("0123456789")
     )
-    folder.add_event("start", 0, pictures="made-up")
+    folder.add_event("start", 0, images="made-up")
     part = rng.integers(0, 4, points).astype(np.uint8)
     centers, noise = (
         rng.normal(size=(10, features)) * rng.uniform(0.3, 1.0, (10, 1)),

@@ -2,7 +2,7 @@
 
     python -m benchmarks.self_supervised [--preset digits-simclr] [--seeds 0 1 2] [--json]
 
-Each seed is one training; each accuracy is the mean over five fixed draws of labels, on the test pictures. The same
+Each seed is one training; each accuracy is the mean over five fixed draws of labels, on the test images. The same
 draws are given to the raw pixels and to the network's first weights, so the differences are paired.
 """
 

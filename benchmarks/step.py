@@ -3,7 +3,7 @@ prepared.
 
     python -m benchmarks.step [--sizes 8 28 32] [--steps 30] [--json]
 
-Both sides use the same network, batch, loss, optimizer and number of threads. The other side reads single pictures from
+Both sides use the same network, batch, loss, optimizer and number of threads. The other side reads single images from
 a Dataset through a DataLoader and applies torchvision's v2 transforms to each (flip, reflect-padded crop; RandAugment
 with two operations; a square erased), in this process and, for comparison, with two workers. Rounds alternate, the
 medians are of all rounds, so a slow moment of the machine hits every side.
@@ -37,10 +37,10 @@ from engine.training.loops.weight_average import WeightAverage
 
 CHANNELS = {8: 1, 28: 1, 32: 3}
 LABELED, UNLABELED = 32, 128
-PICTURES = LABELED + 2 * UNLABELED
+IMAGES = LABELED + 2 * UNLABELED
 
 
-def pictures(size: int) -> ImageSet:
+def make_images(size: int) -> ImageSet:
     rng = np.random.default_rng(0)
     n = 2000
     ids = np.arange(n)
@@ -64,7 +64,7 @@ class Ours:
         )
         self.machine = resolve(self.config.hardware)
         self.machine.apply()
-        images = pictures(size)
+        images = make_images(size)
         split = make_split(images, self.config.data)
         method = make_method(self.config, make_problem(self.config, images, split))
         assert isinstance(method, GradientMethod)
@@ -103,7 +103,7 @@ class Ours:
 
 
 class Usual(Dataset[tuple[Tensor, ...]]):
-    """One picture at a time, as in most published code."""
+    """One image at a time, as in most published code."""
 
     def __init__(self, images: ImageSet, both: bool) -> None:
         size = images.size
@@ -120,13 +120,13 @@ class Usual(Dataset[tuple[Tensor, ...]]):
         return 1900
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        picture = self.images[index]
-        return (self.weak(picture), self.strong(picture)) if self.both else (self.weak(picture), self.labels[index])
+        image = self.images[index]
+        return (self.weak(image), self.strong(image)) if self.both else (self.weak(image), self.labels[index])
 
 
 class UsualLoop:
     def __init__(self, size: int, workers: int) -> None:
-        images = pictures(size)
+        images = make_images(size)
         ours = Ours(size)
         self.network, self.optimizer, self.average = ours.method, ours.optimizer, ours.average
         self.labeled = self._forever(Usual(images, False), LABELED, workers)
@@ -179,7 +179,7 @@ def measure(size: int, steps: int) -> dict[str, float]:
         **{f"{name} (ms)": value for name, value in middle.items()},
         "prepare / step": middle["prepare"] / middle["step"],
         "step / floor": middle["step"] / middle["floor"],
-        "our images/s": PICTURES / middle["step"] * 1000,
+        "our images/s": IMAGES / middle["step"] * 1000,
         "ratio to usual": middle["usual"] / middle["step"],
         "ratio to usual, 2 workers": middle["usual, 2 workers"] / middle["step"],
     }

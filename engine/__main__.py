@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.errors import ConfigError, DataError, FewLabError, PictureError, RunError, UnknownName
+from engine.errors import ConfigError, DataError, FewLabError, ImageError, RunError, UnknownName
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
 
@@ -100,7 +100,7 @@ def train(
         from engine.lab.executors.inline import train as train_inline
 
         with _interruptible() as control, _Bar() as bar:
-            _read_pictures(parsed, control, bar)
+            _read_images(parsed, control, bar)
             run = train_inline(parsed, checkpoints, bar.show, control)
     _report(run, as_json)
 
@@ -113,7 +113,7 @@ def resume(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) 
         from engine.lab.executors.inline import resume as resume_inline
 
         with _interruptible() as control, _Bar() as bar:
-            _read_pictures(RunConfig.parse(Store(checkpoints).run(run).config), control, bar)
+            _read_images(RunConfig.parse(Store(checkpoints).run(run).config), control, bar)
             ended = resume_inline(run, checkpoints, bar.show, control)
     _report(ended, as_json)
 
@@ -134,7 +134,7 @@ def show(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) ->
 
 @app.command()
 def test(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
-    """Measure a run's saved model on the validation and test pictures again."""
+    """Measure a run's saved model on the validation and test images again."""
     with _sentences():
         from engine.training.retest import retest
 
@@ -144,13 +144,13 @@ def test(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) ->
 
 
 @app.command()
-def predict(run: str, pictures: list[Path], checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
-    """Classify pictures with a run's model."""
+def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
+    """Classify images with a run's model."""
     with _sentences():
         from engine.predictor import Predictor
 
         predictor = Predictor(Store(checkpoints).open(run))
-    answers: list[dict[str, Any]] = [_classify(predictor, path) for path in pictures]
+    answers: list[dict[str, Any]] = [_classify(predictor, path) for path in images]
     if as_json:
         print(json.dumps({"pictures": answers}, ensure_ascii=False))
     else:
@@ -168,19 +168,19 @@ def predict(run: str, pictures: list[Path], checkpoints: Checkpoints = DEFAULT, 
 
 
 def _classify(predictor: Any, path: Path) -> dict[str, Any]:
-    from engine.images.decode import LARGEST_FILE, read_picture
+    from engine.images.decode import LARGEST_FILE, read_image
 
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)  # one byte more than allowed is enough to be refused
-        prediction = predictor.predict([read_picture(data, path.name)])[0]
+        prediction = predictor.predict([read_image(data, path.name)])[0]
     except OSError as error:
         return {
             "path": str(path),
             "top": [],
             "error": f"{path.name} cannot be read: {error.strerror or type(error).__name__}.",
         }
-    except PictureError as error:
+    except ImageError as error:
         return {"path": str(path), "top": [], "error": str(error)}
     return {"path": str(path), "top": predictor.top(prediction), "error": None}
 
@@ -252,7 +252,7 @@ def _interruptible() -> Iterator[Any]:
 
 
 class _Bar:
-    """A progress bar on stderr where that is a terminal, from the first picture read or the run's first status on: a
+    """A progress bar on stderr where that is a terminal, from the first image read or the run's first status on: a
     refusal leaves its sentence alone.
     """
 
@@ -308,7 +308,7 @@ def _summary(run: Run) -> dict[str, Any]:
     }
 
 
-def _read_pictures(config: RunConfig, control: Control, bar: _Bar) -> None:
+def _read_images(config: RunConfig, control: Control, bar: _Bar) -> None:
     """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to
     stderr, in no program's way.
     """
@@ -320,7 +320,7 @@ def _read_pictures(config: RunConfig, control: Control, bar: _Bar) -> None:
     bar.stop()
     left_out = sum(report.skipped.values())
     rest = f"; {left_out:,} file{' was' if left_out == 1 else 's were'} left out:" if left_out else "."
-    print(f"Read {report.read:,} pictures of {len(report.training)} classes{rest}", file=sys.stderr)
+    print(f"Read {report.read:,} images of {len(report.training)} classes{rest}", file=sys.stderr)
     for reason, count in report.skipped.items():
         print(f"  {count:,}: {reason}", file=sys.stderr)
 

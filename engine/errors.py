@@ -33,18 +33,18 @@ class ShapeError(FewLabError, ValueError):
     """Tensors that must agree in a dimension do not."""
 
 
-class PictureError(FewLabError):
-    """A file that cannot be read as one picture. `reason` is the same for all files with the same trouble, so that many
+class ImageError(FewLabError):
+    """A file that cannot be read as one image. `reason` is the same for all files with the same trouble, so that many
     can be counted.
     """
 
-    def __init__(self, sentence: str, reason: str = "not a picture") -> None:
+    def __init__(self, sentence: str, reason: str = "not an image") -> None:
         super().__init__(sentence)
         self.reason = reason
 
 
 class DataError(FewLabError):
-    """Pictures of a data set that are not where they should be, or not what they should be."""
+    """Images of a data set that are not where they should be, or not what they should be."""
 
 
 class ImportCancelled(FewLabError):

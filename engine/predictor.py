@@ -1,4 +1,4 @@
-"""Predictor: a stranger's picture to probabilities, with a trained run's model."""
+"""Predictor: a stranger's image to probabilities, with a trained run's model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.images.fit import fit_picture
+from engine.images.fit import fit_image
 from engine.runs.folder import RunFolder
 from engine.training.model_file import load_model
 
@@ -46,17 +46,15 @@ class Predictor:
         self.probe: dict[str, Any] | None = about.get("probe")
         if self.probe is not None and not self.probe.get("labels"):
             raise RunError(
-                f"Run {folder.id} learned features and no classes, and its pictures have no labels for a probe: give"
+                f"Run {folder.id} learned features and no classes, and its images have no labels for a probe: give"
                 " some of them a label and start it again."
             )
 
-    def predict(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """pictures: decoded, uint8 [H, W, C] of any size, C 1 or 3. Brought to the data set's size and colors first, as
-        its own pictures were.
+    def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """images: decoded, uint8 [H, W, C] of any size, C 1 or 3. Brought to the data set's size and colors first, as
+        its own images were.
         """
-        fitted = [
-            fit_picture(picture, self.size, self.channels, self.fit, background=self.background) for picture in pictures
-        ]
+        fitted = [fit_image(image, self.size, self.channels, self.fit, background=self.background) for image in images]
         if not fitted:
             return []
         probabilities = self.probabilities(np.stack([f.pixels for f in fitted]))

@@ -25,7 +25,7 @@ class Preset:
     gpu: bool = False
 
 
-# Chosen on validation pictures of other seeds than those in docs/RESULTS.md: at this size of picture, more steps of
+# Chosen on validation images of other seeds than those in docs/RESULTS.md: at this size of image, more steps of
 # fewer unlabeled ones make a hard draw of labels less often end in two classes taken for one.
 _DIGITS: dict[str, Any] = {"data": {"name": "digits"}, "budget": {"steps": 1000, "evaluate_every": 50}}
 
@@ -43,7 +43,7 @@ _DAYS = "made for a GPU"
 
 PRESETS: dict[str, Preset] = {
     "digits-fixmatch": Preset(
-        "Few labels, many pictures",
+        "Few labels, many images",
         "FixMatch with distribution alignment reads 1,797 handwritten digits with two labels per class.",
         {
             **_DIGITS,
@@ -53,18 +53,18 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-supervised": Preset(
         "The labels alone",
-        "The same network and the same 20 labels, without the unlabeled pictures: the baseline to beat.",
+        "The same network and the same 20 labels, without the unlabeled images: the baseline to beat.",
         {**_DIGITS, "method": {"name": "supervised"}},
         takes="about 5 s",
     ),
     "noise-fixmatch": Preset(
         "The honesty check",
-        "FixMatch on random pictures with random labels: nothing can be learned, so it must stay at 10 %.",
+        "FixMatch on random images with random labels: nothing can be learned, so it must stay at 10 %.",
         {"data": {"name": "noise"}, "method": {"name": "fixmatch"}, "budget": {"steps": 200, "evaluate_every": 20}},
     ),
     "noise-supervised": Preset(
         "The honesty check, labels only",
-        "The same network on random pictures with random labels.",
+        "The same network on random images with random labels.",
         {"data": {"name": "noise"}, "method": {"name": "supervised"}, "budget": {"steps": 200, "evaluate_every": 20}},
     ),
     "digits-pseudo-label": Preset(
@@ -74,7 +74,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-simclr": Preset(
         "No labels",
-        "SimCLR learns features of handwritten digits from the pictures alone; probes show what one label per class is"
+        "SimCLR learns features of handwritten digits from the images alone; probes show what one label per class is"
         " then worth.",
         {
             "data": {"name": "digits"},
@@ -96,7 +96,7 @@ PRESETS: dict[str, Preset] = {
         takes="about 20 s",
     ),
     "digits-label-spreading": Preset(
-        "Labels flow to similar pictures",
+        "Labels flow to similar images",
         "Label spreading joins each handwritten digit to those that look most like it, and lets two labels per class"
         " flow along these ties.",
         {"data": {"name": "digits"}, "method": {"name": "label_spreading"}},
@@ -104,7 +104,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "shapes-fixmatch": Preset(
         "Colored shapes",
-        "FixMatch on drawn pictures: six shapes in any color over clutter, four labels per class.",
+        "FixMatch on drawn images: six shapes in any color over clutter, four labels per class.",
         {
             "data": {"name": "shapes", "labels": {"kind": "few", "per_class": 4}},
             "method": {"name": "fixmatch"},
@@ -113,7 +113,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fashion-fixmatch": Preset(
         "Clothes, ten labels per class",
-        "FixMatch on Fashion-MNIST: 100 labels and 60,000 pictures of clothing.",
+        "FixMatch on Fashion-MNIST: 100 labels and 60,000 images of clothing.",
         {
             "data": {"name": "fashion_mnist", "labels": {"kind": "few", "per_class": 10}},
             "backbone": {"name": "small_cnn", "width": 32},
@@ -148,7 +148,7 @@ PRESETS: dict[str, Preset] = {
     "paper-fixmatch": Preset(
         "FixMatch as in its paper",
         "CIFAR-10, four labels per class, WRN-28-2 and a million steps. Here, as in all of these, a tenth of the"
-        " pictures is held out for validation.",
+        " images is held out for validation.",
         {
             "data": {"name": "cifar10", "labels": {"kind": "few", "per_class": 4}},
             "backbone": _WRN_28_2,

@@ -302,7 +302,7 @@ else:
 
         live()
         st.subheader("Final figures", anchor=False)
-        st.caption("Averaged weights on the test pictures, after the last step; nothing was chosen by them.")
+        st.caption("Averaged weights on the test images, after the last step; nothing was chosen by them.")
         table(final_rows(chosen))
         spread(chosen)
         label_budgets(chosen)
@@ -328,7 +328,7 @@ else:
             st.rerun()
 
 how_it_works(
-    "Two runs are a fair pair when they differ in one setting and share seed, labels and steps: the order of pictures"
+    "Two runs are a fair pair when they differ in one setting and share seed, labels and steps: the order of images"
     " and their views then agree too.",
     "With few labels, the draw of labels moves accuracy by many points: compare means over several seeds, not single"
     " runs.",

@@ -1,4 +1,4 @@
-"""Errors: what a run takes for what, with the pictures behind every number."""
+"""Errors: what a run takes for what, with the images behind every number."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ui.figures.classification import CELLS_UP_TO, confusion_matrix
 from ui.figures.curves import Series, line_chart
 from ui.figures.frame import shorten_unique
 from ui.figures.pseudo_labels import reliability_diagram
-from ui.runs.image_gallery import Shown, picture_gallery
+from ui.runs.image_gallery import Shown, image_gallery
 from ui.runs.image_history import biography
-from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_pictures
+from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, opened, play_interval, same_images
 from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.remembered import address, follow, keep, kept, one_of
 from ui.shell.server import lab
 from ui.style import colors, formatting
 
-header("Errors", "See what is taken for what, and open the pictures behind every number.")
+header("Errors", "See what is taken for what, and open the images behind every number.")
 _KEY = "errors"
 _GALLERY = 36
 _CURVES = 5  # ROC curves that are drawn unless others are chosen
@@ -36,7 +36,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 def known(inside: Inside, step: int, part: str) -> tuple[Ids, Floats, Ids]:
-    """Ids, probabilities and true labels of the pictures of a part whose label is known."""
+    """Ids, probabilities and true labels of the images of a part whose label is known."""
     ids, probabilities = inside.part(step, part)
     truth = inside.truth(ids)
     return ids[truth >= 0], probabilities[truth >= 0], truth[truth >= 0]
@@ -103,7 +103,7 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: st
             f"**{len(chosen)} of {counts[true].sum()}: {names[0]}"
             + (f", taken for {names[1]}**" if true != taken else ", and recognized**")
         )
-        st.caption("The commonest mistake; choose a cell to open its pictures." if chosen_cell is None else "")
+        st.caption("The commonest mistake; choose a cell to open its images." if chosen_cell is None else "")
         shown = [
             one(inside, int(ids[i]), int(truth[i]), int(taken), float(probabilities[i].max()))
             for i in chosen[np.argsort(-probabilities[chosen].max(1), kind="stable")]
@@ -112,18 +112,18 @@ def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: st
 
 
 def browse(inside: Inside, shown: list[Shown], part: str, step: int, which: str, narrow: bool = False) -> None:
-    """A gallery whose pictures open: the one that was chosen tells its life below."""
+    """A gallery whose images open: the one that was chosen tells its life below."""
     if len(shown) > _GALLERY:
         st.caption(f"The first {_GALLERY} of {formatting.count(len(shown))}.")
         shown = shown[:_GALLERY]
-    place = f"{_KEY}_picture"
+    place = f"{_KEY}_image"
     before = st.session_state.get(place)
     chosen = (
         before[2]
         if before is not None and before[:2] == (inside.run.id, which) and any(one.id == before[2] for one in shown)
         else None
     )
-    clicked = picture_gallery(inside, shown, f"{_KEY}_{which}", selected=chosen)
+    clicked = image_gallery(inside, shown, f"{_KEY}_{which}", selected=chosen)
     if clicked is not None:
         st.session_state[place] = (inside.run.id, which, clicked)
         st.rerun(scope="fragment")
@@ -144,7 +144,7 @@ def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
         there, asked = (
             table["support"][k] > 0,
             taken[k] > 0,
-        )  # of a class without pictures, or that nothing is taken for, a share says nothing
+        )  # of a class without images, or that nothing is taken for, a share says nothing
         figures_of = {
             "precision": 100 * float(table["precision"][k]) if asked else None,
             "recall": 100 * float(table["recall"][k]) if there else None,
@@ -223,7 +223,7 @@ def reliability(inside: Inside, step: int, part: str, probabilities: Floats, tru
 
 def cooling(inside: Inside, step: int) -> tuple[float | None, str]:
     """The temperature that is stored with the model, or of an earlier evaluation one fitted here; None without
-    validation pictures. And what it was fitted to.
+    validation images. And what it was fitted to.
     """
     last = step == inside.steps[-1] and inside.run.status.state in (
         "finished",
@@ -231,10 +231,10 @@ def cooling(inside: Inside, step: int) -> tuple[float | None, str]:
     )  # a resumed run has written no new model yet
     stored = inside.run.folder.model_about().get("temperature") if last else None
     if isinstance(stored, float):
-        return stored, "all validation pictures, and is stored with the model"
+        return stored, "all validation images, and is stored with the model"
     _, held, truth = known(inside, step, "validation")
     return (
-        (fit_temperature(held, truth), f"the {formatting.count(len(truth))} validation pictures of this evaluation")
+        (fit_temperature(held, truth), f"the {formatting.count(len(truth))} validation images of this evaluation")
         if len(truth)
         else (None, "")
     )
@@ -251,11 +251,11 @@ def worst_mistakes(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, 
     if shown:
         browse(inside, shown, part, step, "worst")
     else:
-        st.caption("No mistake among these pictures.")
+        st.caption("No mistake among these images.")
 
 
 def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
-    """Which pictures another run gets right that this one does not, and the other way round."""
+    """Which images another run gets right that this one does not, and the other way round."""
     titles = run_titles(others)
     chosen = st.selectbox(
         "Another run, B",
@@ -270,12 +270,12 @@ def against(inside: Inside, others: list[Run], part: str, step: int) -> None:
     theirs, their_probabilities, _ = known(other, other.steps[-1], part)
     both, mine, yours = np.intersect1d(ids, theirs, return_indices=True)
     if not len(both):
-        st.info("The other run has no answers for these pictures at its last evaluation.")
+        st.info("The other run has no answers for these images at its last evaluation.")
         return
     a, b, t = probabilities[mine].argmax(1), their_probabilities[yours].argmax(1), truth[mine]
     fixed, broken = np.flatnonzero((a != t) & (b == t)), np.flatnonzero((a == t) & (b != t))
     st.markdown(
-        f"Of {formatting.count(len(both))} pictures that both looked at, B fixes **{len(fixed)}** and breaks"
+        f"Of {formatting.count(len(both))} images that both looked at, B fixes **{len(fixed)}** and breaks"
         f" **{len(broken)}**."
     )
     st.caption(
@@ -297,20 +297,20 @@ def page(inside: Inside, others: list[Run]) -> None:
     step = evaluation(inside, _KEY)
     parts = [part for part in ("test", "validation") if len(known(inside, step, part)[0])]
     if not parts:
-        if inside.pictures is None:
-            st.info("The pictures of this run, and with them their true labels, are not on this machine.")
+        if inside.images is None:
+            st.info("The images of this run, and with them their true labels, are not on this machine.")
         elif not len(inside.part(step, "test")[0]) and not len(inside.part(step, "validation")[0]):
             st.info(
                 "The network gave no answers at this evaluation: where it learns features alone, only the last one has"
                 " them, by its probe."
             )
         else:
-            st.info("No picture with a known label was looked at: there is nothing to compare with.")
+            st.info("No image with a known label was looked at: there is nothing to compare with.")
         return
     place = f"{_KEY}_part"
     follow("part", place, inside.run.id, one_of(parts))
     part = (
-        st.segmented_control("Pictures", parts, default=kept(place, parts[0], parts), key=place)
+        st.segmented_control("Images", parts, default=kept(place, parts[0], parts), key=place)
         if len(parts) > 1
         else None
     ) or parts[0]
@@ -320,7 +320,7 @@ def page(inside: Inside, others: list[Run]) -> None:
     right_ones = int((probabilities.argmax(1) == truth).sum())
     st.markdown(
         f"**{formatting.percent(right_ones / len(truth))}** right: {formatting.count(right_ones)} of"
-        f" {formatting.count(len(truth))} {part} pictures of this evaluation."
+        f" {formatting.count(len(truth))} {part} images of this evaluation."
     )
     everything, final = len(inside.run.folder.split()[part]), inside.run.status.metrics.get(f"{part}/accuracy")
     if everything > len(truth) and final is not None:
@@ -340,7 +340,7 @@ def page(inside: Inside, others: list[Run]) -> None:
     if others:
         against(inside, others, part, step)
     else:
-        st.caption("A second run on the same pictures can be compared here.")
+        st.caption("A second run on the same images can be compared here.")
 
 
 def guarded(inside: Inside, others: list[Run]) -> None:
@@ -361,13 +361,13 @@ else:
                 found.run,
                 ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/compare.py", "pages/predict.py"],
             )
-            st.fragment(guarded, run_every=play_interval(_KEY))(found, same_pictures(found, runs))
+            st.fragment(guarded, run_every=play_interval(_KEY))(found, same_images(found, runs))
 
 how_it_works(
     "A confusion matrix has a row for each true class and a column for each answer; what lies off the diagonal is"
-    " mistaken. Each number opens its pictures.",
-    "A ROC curve shows, for every threshold on one class's probability, how many of its pictures are found and how many"
+    " mistaken. Each number opens its images.",
+    "A ROC curve shows, for every threshold on one class's probability, how many of its images are found and how many"
     " others are taken for it; 1 is the best area, 0.5 is chance.",
-    "Temperature scaling divides the logits by one number, fitted on validation pictures, so that the model is as sure"
+    "Temperature scaling divides the logits by one number, fitted on validation images, so that the model is as sure"
     " as it is right. $$p_k \\propto \\exp(z_k / T)$$ Paper: Guo et al. 2017, arXiv:1706.04599",
 )

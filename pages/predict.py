@@ -1,4 +1,4 @@
-"""Predict: your own pictures, the camera's, or samples of the test set, read by a trained run."""
+"""Predict: your own images, the camera's, or samples of the test set, read by a trained run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import streamlit as st
 
 from engine.images.decode import LARGEST_FILE
 from engine.runs.store import Run
-from ui.components.gallery import GalleryItem, gallery, picture_uri
+from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.classification import probability_bars
 from ui.runs.current_run import pick_run
@@ -20,9 +20,9 @@ from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
 from ui.shell.server import lab
 from ui.style import formatting
 
-header("Predict", "Show a trained model a picture and see what it takes it for.")
+header("Predict", "Show a trained model an image and see what it takes it for.")
 _SURE = 0.5  # below this the page says "not sure"
-_SINGLE = 6  # up to so many pictures each get bars of their own; more become a table
+_SINGLE = 6  # up to so many images each get bars of their own; more become a table
 Answer = dict[str, Any]
 
 
@@ -61,7 +61,7 @@ def show(answer: Answer, number: int, class_names: list[str]) -> None:
                 [
                     GalleryItem(
                         0,
-                        picture_uri(seen),
+                        image_uri(seen),
                         (
                             "what the model sees",
                             f"{seen.shape[2]}x{seen.shape[1]} px" + (", inverted" if answer["inverted"] else ""),
@@ -84,7 +84,7 @@ def show(answer: Answer, number: int, class_names: list[str]) -> None:
 def as_csv(answers: list[Answer], class_names: list[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["picture", "prediction", "probability", "error", *class_names])
+    writer.writerow(["image", "prediction", "probability", "error", *class_names])
     for answer in answers:
         if answer["error"]:
             writer.writerow([answer["name"], "", "", answer["error"], *[""] * len(class_names)])
@@ -105,7 +105,7 @@ def results(reply: dict[str, Any]) -> None:
         rows = [
             (
                 {
-                    "picture": a["name"],
+                    "image": a["name"],
                     "prediction": a["top"][0]["class"],
                     "probability": formatting.percent(a["top"][0]["probability"]),
                     "note": (
@@ -117,7 +117,7 @@ def results(reply: dict[str, Any]) -> None:
                     ),
                 }
                 if not a["error"]
-                else {"picture": a["name"], "prediction": "", "probability": "", "note": a["error"]}
+                else {"image": a["name"], "prediction": "", "probability": "", "note": a["error"]}
             )
             for a in answers
         ]
@@ -135,8 +135,8 @@ def results(reply: dict[str, Any]) -> None:
 @st.cache_data(max_entries=8, show_spinner="Looking …")
 def _answers(run: str, written: int, files: list[tuple[str, bytes]]) -> dict[str, Any]:
     """`written`: when the model was, because a resumed run writes it anew."""
-    pictures = [{"name": name, "data": base64.b64encode(content).decode()} for name, content in files]
-    reply: dict[str, Any] = lab().assistant.ask("predict", run=run, pictures=pictures, timeout=120)
+    images = [{"name": name, "data": base64.b64encode(content).decode()} for name, content in files]
+    reply: dict[str, Any] = lab().assistant.ask("predict", run=run, images=images, timeout=120)
     return reply
 
 
@@ -151,13 +151,13 @@ def uploaded(run: Run, files: list[Any]) -> None:
 
 
 def samples(run: Run) -> None:
-    if st.button("Other pictures", key="predict_more", icon=":material/shuffle:"):
+    if st.button("Other images", key="predict_more", icon=":material/shuffle:"):
         st.session_state["predict_draw"] = st.session_state.get("predict_draw", 0) + 1
     kept = next((event["pictures"] for event in run.folder.events() if event.get("pictures")), "")
     reply = lab().assistant.ask(
         "predict_samples",
         run=str(run.folder.path),
-        pictures=kept,
+        content_hash=kept,
         count=_SINGLE,
         seed=st.session_state.get("predict_draw", 0),
     )
@@ -167,7 +167,7 @@ def samples(run: Run) -> None:
 usable = [run for run in lab().store.runs() if run.folder.model_file.exists()]
 if not usable:
     nothing_yet(
-        "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your pictures"
+        "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your images"
         " here.",
         ":material/image_search:",
     )
@@ -176,19 +176,19 @@ else:
     assert run is not None
     accuracy = run.status.metrics.get("test/accuracy")
     st.caption(
-        f"Right on {formatting.percent(accuracy)} of its test pictures, trained {formatting.date(run.created)}. It"
+        f"Right on {formatting.percent(accuracy)} of its test images, trained {formatting.date(run.created)}. It"
         " knows only its own classes and will find one of them in anything."
     )
     source = (
         st.segmented_control(
-            "Pictures from", ["my files", "camera", "the test set"], default="my files", key="predict_source"
+            "Images from", ["my files", "camera", "the test set"], default="my files", key="predict_source"
         )
         or "my files"
     )
     with mistakes():
         if source == "my files":
             files = st.file_uploader(
-                "Pictures (PNG, JPEG, GIF, BMP, WebP, TIFF)",
+                "Images (PNG, JPEG, GIF, BMP, WebP, TIFF)",
                 accept_multiple_files=True,
                 max_upload_size=LARGEST_FILE // 1_000_000,
                 key="predict_files",
@@ -203,8 +203,8 @@ else:
             samples(run)
 
 how_it_works(
-    "Your picture is turned upright, fitted to the size and colors the network was trained on, and given to the"
+    "Your image is turned upright, fitted to the size and colors the network was trained on, and given to the"
     " averaged network of the run.",
-    "For pictures of light strokes on dark ground, such as the digits, a dark drawing on white paper is inverted first;"
+    "For images of light strokes on dark ground, such as the digits, a dark drawing on white paper is inverted first;"
     " the page says so.",
 )

@@ -1,4 +1,4 @@
-"""Pseudo-labels: what a run took its unlabeled pictures for, how surely, and what another threshold would have kept."""
+"""Pseudo-labels: what a run took its unlabeled images for, how surely, and what another threshold would have kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ui.figures.classification import confidence_histogram
 from ui.figures.curves import Mark, Series, line_chart
 from ui.figures.pseudo_labels import class_counts, class_shares, reliability_diagram
 from ui.runs.current_run import GHOST, open_page, watch_new_run
-from ui.runs.image_gallery import Shown, picture_gallery
+from ui.runs.image_gallery import Shown, image_gallery
 from ui.runs.image_history import biography
 from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, play_interval
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet, plain
@@ -26,7 +26,7 @@ from ui.style import colors, formatting
 
 header(
     "Pseudo-labels",
-    "See what the model took the unlabeled pictures for, how surely, and what another threshold would have kept.",
+    "See what the model took the unlabeled images for, how surely, and what another threshold would have kept.",
 )
 _THRESHOLDS = np.linspace(0, 1, 101)
 _GALLERY = 36
@@ -61,7 +61,7 @@ def tiles(guesses: Guesses, found: Kept, threshold: float) -> None:
         "Kept",
         formatting.percent(found.mask_rate),
         help=(
-            f"{formatting.count(found.count)} of {formatting.count(len(guesses.ids))} unlabeled pictures are at or"
+            f"{formatting.count(found.count)} of {formatting.count(len(guesses.ids))} unlabeled images are at or"
             " above the threshold."
         ),
     )
@@ -142,7 +142,7 @@ def time_figures(inside: Inside, found: Kept, threshold: float, step: int) -> No
             inside.class_names,
             found.used,
             found.coverage,
-            "of its own pictures kept",
+            "of its own images kept",
         )
         live_figure(figure, key=f"{_KEY}_classes", revision=inside.run.id)
     hungry = starved(found.used)
@@ -169,19 +169,19 @@ def against_truth(inside: Inside, guesses: Guesses, found: Kept) -> None:
     left, right = st.columns(2)
     with left:
         figure = class_shares(
-            "How much of each class is kept", inside.class_names, found.coverage, "of its pictures kept"
+            "How much of each class is kept", inside.class_names, found.coverage, "of its images kept"
         )
         live_figure(figure, key=f"{_KEY}_coverage", revision=inside.run.id)
     with right:
         bins = calibration_of(guesses.confidence[known], guesses.right[known])
         figure = reliability_diagram(
-            [("unlabeled pictures", bins, error_of(bins), colors.RIGHT)],
+            [("unlabeled images", bins, error_of(bins), colors.RIGHT)],
             "As sure as it is right? Bars below the line promise too much",
         )
         live_figure(figure, key=f"{_KEY}_reliability", revision=inside.run.id)
 
 
-def chosen_pictures(inside: Inside, guesses: Guesses, threshold: float, which: str) -> list[tuple[Any, ...]]:
+def chosen_images(inside: Inside, guesses: Guesses, threshold: float, which: str) -> list[tuple[Any, ...]]:
     """All that belong there, the most telling first: places in `guesses`, each with what its caption adds."""
     confidence = guesses.confidence.astype(float)
     if which == "mistakes":
@@ -200,7 +200,7 @@ def chosen_pictures(inside: Inside, guesses: Guesses, threshold: float, which: s
 def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
     which = (
         st.segmented_control(
-            "Pictures",
+            "Images",
             list(GALLERIES),
             default="mistakes",
             format_func=lambda one: GALLERIES[one],
@@ -208,19 +208,19 @@ def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
         )
         or "mistakes"
     )
-    shown = chosen_pictures(inside, guesses, threshold, which)
+    shown = chosen_images(inside, guesses, threshold, which)
     if not shown:
         st.caption(
             {
                 "mistakes": "No mistake is known.",
                 "below": "Nothing lies below this threshold.",
-                "flipped": "No picture was ever taken for another class than before.",
+                "flipped": "No image was ever taken for another class than before.",
             }[which]
         )
         return
     if len(shown) > _GALLERY:
         st.caption(f"The first {_GALLERY} of {formatting.count(len(shown))}.")
-    pictures = [
+    images = [
         Shown(
             int(guesses.ids[i]),
             int(guesses.truth[i]),
@@ -229,12 +229,12 @@ def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
         )
         for i, *more in shown[:_GALLERY]
     ]
-    place = f"{_KEY}_picture_{inside.run.id}"
-    clicked = picture_gallery(inside, pictures, f"{_KEY}_gallery_{which}", selected=st.session_state.get(place))
+    place = f"{_KEY}_image_{inside.run.id}"
+    clicked = image_gallery(inside, images, f"{_KEY}_gallery_{which}", selected=st.session_state.get(place))
     if clicked is not None:
         st.session_state[place] = clicked
         st.rerun(scope="fragment")
-    st.caption("Choose a picture to read its biography." if place not in st.session_state else "")
+    st.caption("Choose an image to read its biography." if place not in st.session_state else "")
 
 
 def retrain(inside: Inside, threshold: float) -> None:
@@ -265,16 +265,16 @@ def page(inside: Inside) -> None:
     found = kept(guesses, threshold, len(inside.class_names))
     tiles(guesses, found, threshold)
     st.caption(
-        f"Counted over the {formatting.count(len(guesses.ids))} unlabeled pictures that each evaluation looked at;"
+        f"Counted over the {formatting.count(len(guesses.ids))} unlabeled images that each evaluation looked at;"
         " training's own mask rate counts the weak views of each batch."
     )
     threshold_figures(inside, guesses, threshold)
     time_figures(inside, found, threshold, step)
     against_truth(inside, guesses, found)
     galleries(inside, guesses, threshold)
-    picture = st.session_state.get(f"{_KEY}_picture_{inside.run.id}")
-    if picture is not None:
-        biography(inside, picture, "unlabeled", step, _KEY, threshold=threshold)
+    image = st.session_state.get(f"{_KEY}_image_{inside.run.id}")
+    if image is not None:
+        biography(inside, image, "unlabeled", step, _KEY, threshold=threshold)
 
 
 def guarded(inside: Inside) -> None:
@@ -289,7 +289,7 @@ runs = [
 ]
 if not runs:
     nothing_yet(
-        "No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here.", ":material/label:"
+        "No run with unlabeled images yet. Start one, and all its guesses can be looked at here.", ":material/label:"
     )
 else:
     with mistakes():
@@ -303,11 +303,11 @@ else:
                 st.fragment(guarded, run_every=play_interval(_KEY))(found)
             else:
                 st.info(
-                    "This run kept no guesses of unlabeled pictures: it had none, or its evaluations are still to come."
+                    "This run kept no guesses of unlabeled images: it had none, or its evaluations are still to come."
                 )
 
 how_it_works(
-    "After every few steps the averaged network looked at a fixed sample of up to 2,000 unlabeled pictures, after the"
+    "After every few steps the averaged network looked at a fixed sample of up to 2,000 unlabeled images, after the"
     " last step 5,000, and all its probabilities were kept. A threshold keeps those guesses of which the model is sure"
     " enough.",
     "$$\\text{kept}(\\tau) = \\frac{1}{N}\\sum_i \\mathbb 1[\\max_k p_{ik} \\ge \\tau]$$",

@@ -169,5 +169,5 @@ how_it_works(
     "Every run is a folder of plain files: its settings, the journal of its curves, snapshots of each evaluation, and"
     " the model. Nothing leaves this machine.",
     "Export gives that folder as a zip. Unpacked into the checkpoints folder of another FewLab, the run opens there"
-    " with its curves, its pictures aside.",
+    " with its curves, its images aside.",
 )

@@ -1,4 +1,4 @@
-"""Space: the pictures as points where the network sees them, at any evaluation and through time."""
+"""Space: the images as points where the network sees them, at any evaluation and through time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from engine.runs.store import Run
 from ui.components.live_figure import live_figure
 from ui.components.player import player
 from ui.figures.space import scatter
-from ui.runs.image_gallery import Shown, picture_gallery
-from ui.runs.run_bar import Inside, elsewhere, look_into, opened, same_pictures
+from ui.runs.image_gallery import Shown, image_gallery
+from ui.runs.run_bar import Inside, elsewhere, look_into, opened, same_images
 from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import header, how_it_works, mistakes, nothing_yet
 from ui.shell.remembered import keep, kept
@@ -27,7 +27,7 @@ from ui.space.form import METHODS, before, chose, wanted
 from ui.space.point_colors import COLORS, answers, coloring, tips
 from ui.style import formatting
 
-header("Space", "See each picture as a point where the network sees it: what lies together looks alike to it.")
+header("Space", "See each image as a point where the network sees it: what lies together looks alike to it.")
 _KEY = "space"
 _GALLERY, _NEAR = 60, 12
 _WORDS: dict[Source, str] = {
@@ -114,12 +114,12 @@ def projection(
 
 
 def chosen_key(inside: Inside) -> str:
-    """A selection is one of pictures: runs of the same ones share it."""
+    """A selection is one of images: runs of the same ones share it."""
     return f"{_KEY}_chosen_{inside.content}"
 
 
 def near_key(inside: Inside) -> str:
-    """The one picture whose neighbors are shown."""
+    """The one image whose neighbors are shown."""
     return f"{_KEY}_near_{inside.content}"
 
 
@@ -157,7 +157,7 @@ def trust(found: Projection) -> None:
         "Trustworthiness",
         formatting.percent(float(found.trustworthiness[-1])),
         help=(
-            "Of a point's neighbors in the picture, how far they are neighbors in the full space too: 100 % is perfect,"
+            "Of a point's neighbors in the image, how far they are neighbors in the full space too: 100 % is perfect,"
             " 50 % is chance."
         ),
     )
@@ -165,7 +165,7 @@ def trust(found: Projection) -> None:
         "Neighbors of the same class",
         formatting.percent(float(found.purity[-1])),
         help=(
-            "Share of the nearest neighbors in the full space, not in the picture, that have a point's own true class."
+            "Share of the nearest neighbors in the full space, not in the image, that have a point's own true class."
         ),
     )
     third.metric("Points", formatting.count(len(found.ids)))
@@ -174,7 +174,7 @@ def trust(found: Projection) -> None:
 def selection(inside: Inside, material: Material, found: Projection, step: int) -> None:
     chosen: list[int] | None = st.session_state.get(chosen_key(inside))
     if not chosen:
-        st.caption("Surround points with the lasso, or click one, and their pictures appear here.")
+        st.caption("Surround points with the lasso, or click one, and their images appear here.")
         return
     taken, sure = answers(inside, step)
     truth = dict(zip(found.ids.tolist(), found.labels.tolist(), strict=True))
@@ -193,21 +193,19 @@ def selection(inside: Inside, material: Material, found: Projection, step: int) 
         )
         for sample in here[:_GALLERY]
     ]
-    clicked = picture_gallery(
-        inside, shown, f"{_KEY}_gallery", selected=st.session_state.get(near_key(inside)), thumb=48
-    )
+    clicked = image_gallery(inside, shown, f"{_KEY}_gallery", selected=st.session_state.get(near_key(inside)), thumb=48)
     if clicked is not None:
         st.session_state[near_key(inside)] = clicked
         st.rerun()
     near = st.session_state.get(near_key(inside))
     if near is not None and near in truth:
-        st.markdown(f"**Nearest to picture {near}** in the full space, by cosine")
+        st.markdown(f"**Nearest to image {near}** in the full space, by cosine")
         at = int(np.searchsorted(material.ids, int(near)))
         found_near = nearest_neighbors(material.last(), _NEAR, "cosine", np.array([at]))
         rows: list[tuple[int, float]] = list(
             zip(material.ids[found_near.indices[0]].tolist(), (1 - found_near.distances[0]).tolist(), strict=True)
         )
-        picture_gallery(
+        image_gallery(
             inside,
             [Shown(i, truth[i], taken.get(i, -1), (f"cosine {cosine:.2f}",)) for i, cosine in rows],
             f"{_KEY}_nearest",
@@ -232,7 +230,7 @@ def travelling(inside: Inside, found: Projection, by: str) -> None:
         key=f"{_KEY}_player",
     )
     st.caption(
-        "Colors are those of the last evaluation; the labeled pictures are rings."
+        "Colors are those of the last evaluation; the labeled images are rings."
         + ("" if by != "confidence" else " Confidence has no color here: the true classes do.")
     )
 
@@ -274,10 +272,10 @@ def page(inside: Inside, others: list[Run]) -> None:
     travelling(inside, found, by)
     title, place = f"{METHODS[request.method]}: {_WORDS[source]}", f"{_KEY}_figure_{request.dimensions}"
     if beside is None:
-        figure, pictures = st.columns([3, 2])
+        figure, images = st.columns([3, 2])
         with figure:
             draw(inside, found, steps[-1], by, title, place, name, chosen)
-        with pictures:
+        with images:
             selection(inside, material, found, steps[-1])
     else:
         other = opened(next(run for run in others if run.id == beside))
@@ -328,13 +326,13 @@ else:
             elsewhere(
                 chosen_run.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/errors.py", "pages/predict.py"]
             )
-            page(chosen_run, same_pictures(chosen_run, runs))
+            page(chosen_run, same_images(chosen_run, runs))
 
 how_it_works(
-    "Each evaluation keeps the features of a fixed sample of pictures, 64 or more numbers each. "
+    "Each evaluation keeps the features of a fixed sample of images, 64 or more numbers each. "
     "A projection puts them on a plane so that what is near stays near, as well as it can.",
     "PCA shows the directions of largest spread; distances keep their meaning. t-SNE and UMAP keep neighborhoods; sizes"
-    " of clusters and gaps between them mean little. The two figures below say how far the picture can be trusted.",
+    " of clusters and gaps between them mean little. The two figures below say how far the image can be trusted.",
     "Papers: van der Maaten & Hinton 2008 (t-SNE); McInnes et al. 2018, arXiv:1802.03426 (UMAP); Venna & Kaski 2001"
     " (trustworthiness)",
 )

@@ -18,7 +18,7 @@ from ui.train.form import prefill, with_features
 from ui.train.initial_weights import usable
 
 # What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.
-header("FewLab", "Thousands of pictures, a handful of labels: see what can be done.")
+header("FewLab", "Thousands of images, a handful of labels: see what can be done.")
 store = lab().store
 _BESIDE = ("digits-supervised", "noise-fixmatch")  # under the cards, not in them
 
@@ -47,7 +47,7 @@ def build_on() -> None:
 
 
 def card(column: DeltaGenerator, have: str, title: str, summary: str) -> DeltaGenerator:
-    """A framed place with the picture of an idea; returns where its button goes."""
+    """A framed place with the image of an idea; returns where its button goes."""
     place = column.container(border=True, height="stretch")
     place.image(illustrations.OF_SITUATIONS[have], width=200)
     place.subheader(title, anchor=False)
@@ -89,8 +89,8 @@ with st.container(horizontal=True):
 
 
 def more_presets() -> None:
-    """All others: those of generated or built-in pictures start at once; the rest is put into the form, where their
-    pictures are read first.
+    """All others: those of generated or built-in images start at once; the rest is put into the form, where their
+    images are read first.
     """
     for name, preset in PRESETS.items():
         if preset.answers or name in _BESIDE:
@@ -107,7 +107,7 @@ def more_presets() -> None:
             open_page("pages/train.py")
 
 
-if (more := folded("More presets: other pictures, other methods, the papers' own settings", "start_more")) is not None:
+if (more := folded("More presets: other images, other methods, the papers' own settings", "start_more")) is not None:
     with more:
         more_presets()
 

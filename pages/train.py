@@ -15,7 +15,7 @@ from ui.runs.run_bar import elsewhere
 from ui.runs.run_names import run_name
 from ui.shell.page import header, how_it_works, mistakes, plain
 from ui.shell.server import catalog, lab
-from ui.train.form import labeled_pictures, prefill, train_form, with_features
+from ui.train.form import labeled_images, prefill, train_form, with_features
 from ui.train.initial_weights import usable
 from ui.train.live_settings import live_settings
 from ui.train.monitor import Story, curves, polling_interval, progress, pseudo_label_gallery, tiles
@@ -153,7 +153,7 @@ with run_side:
 # The run stands first in the script, so that its curves are drawn before the longer form is.
 with form_side, st.container(key="train_form_side"):
     with st.container(key="train_form"):
-        config, pictures_place = train_form()
+        config, images_place = train_form()
     seeds = (
         st.segmented_control(
             "Runs",
@@ -171,8 +171,8 @@ with form_side, st.container(key="train_form_side"):
 
 # Asked last: each answer takes a moment, and what is there already should not wait for them.
 readable = False
-with pictures_place, mistakes():
-    readable = labeled_pictures(config)
+with images_place, mistakes():
+    readable = labeled_images(config)
 with estimate_place, mistakes():
     if readable:
         time_estimate(config, seeds)

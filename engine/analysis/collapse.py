@@ -1,4 +1,4 @@
-"""Whether an embedding still tells pictures apart: figures of stored embeddings, and the warning a page shows beside
+"""Whether an embedding still tells images apart: figures of stored embeddings, and the warning a page shows beside
 the live ones.
 """
 
@@ -55,7 +55,7 @@ def collapse_warning(spreads: Sequence[float], ranks: Sequence[float] = ()) -> s
     if last < COLLAPSED and last < SHRUNK * first:
         return (
             f"The embedding is collapsing: its spread fell from {first:.2f} to {last:.2f} (1 is even, 0 is one point"
-            " for all pictures), so the loss may look fine while pictures can no longer be told apart. Make the views"
+            " for all images), so the loss may look fine while images can no longer be told apart. Make the views"
             " stronger, the batch larger or the learning rate lower."
         )
     if len(ranks) and ranks[-1] < LOST_RANK * ranks[0]:

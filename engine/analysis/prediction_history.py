@@ -1,4 +1,4 @@
-"""The same pictures through all evaluations of a run: what each was taken for, how surely, and when that changed."""
+"""The same images through all evaluations of a run: what each was taken for, how surely, and when that changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Biographies:
-    """E evaluations of the same N pictures. steps: int64 [E], ascending. ids: int64 [N]. labels: int64 [E, N].
+    """E evaluations of the same N images. steps: int64 [E], ascending. ids: int64 [N]. labels: int64 [E, N].
     confidence: float [E, N].
     """
 
@@ -24,27 +24,27 @@ class Biographies:
     confidence: Floats
 
     def flips(self) -> NDArray[np.int64]:
-        """int64 [N]: how often each picture was taken for another class than at the evaluation before."""
+        """int64 [N]: how often each image was taken for another class than at the evaluation before."""
         changes: NDArray[np.int64] = (self.labels[1:] != self.labels[:-1]).sum(0)
         return changes
 
-    def crossed(self, picture: int, threshold: float) -> int | None:
-        """The step from which the picture at this place stayed at or above the threshold to the end; None if it ends
+    def crossed(self, image: int, threshold: float) -> int | None:
+        """The step from which the image at this place stayed at or above the threshold to the end; None if it ends
         below.
         """
-        below = np.flatnonzero(self.confidence[:, picture].astype(np.float64) < threshold)
+        below = np.flatnonzero(self.confidence[:, image].astype(np.float64) < threshold)
         if len(below) == 0:
             return int(self.steps[0])
         return int(self.steps[below[-1] + 1]) if below[-1] + 1 < len(self.steps) else None
 
-    def flipped_at(self, picture: int) -> list[int]:
-        """The steps at which the picture at this place was taken for another class than before."""
-        changed = np.flatnonzero(self.labels[1:, picture] != self.labels[:-1, picture])
+    def flipped_at(self, image: int) -> list[int]:
+        """The steps at which the image at this place was taken for another class than before."""
+        changed = np.flatnonzero(self.labels[1:, image] != self.labels[:-1, image])
         return [int(step) for step in self.steps[changed + 1]]
 
 
 def biographies(steps: Sequence[int], ids: Sequence[NDArray[np.int64]], probabilities: Sequence[Floats]) -> Biographies:
-    """From the snapshots of one run: ids [n] and probabilities [n, K] of each evaluation. Pictures that are not in all
+    """From the snapshots of one run: ids [n] and probabilities [n, K] of each evaluation. Images that are not in all
     of them are left out.
     """
     common = ids[0]

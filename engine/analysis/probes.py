@@ -15,7 +15,7 @@ Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
-"""Values of C, scikit-learn's inverse strength of regularization, to choose from on validation pictures."""
+"""Values of C, scikit-learn's inverse strength of regularization, to choose from on validation images."""
 WITHOUT_VALIDATION = 1.0
 _WORTH_THREADS = 5_000_000  # numbers
 _NEVER = -1e4  # bias of a class without a label: probability 0, still finite in half precision
@@ -38,11 +38,11 @@ class LinearProbe(NamedTuple):
 
 
 def few_per_class(labels: Ints, rank: Ints, per_class: int) -> Ints:
-    """Rows of the `per_class` pictures of lowest rank in each class, or of all where a class has fewer; unknown labels
+    """Rows of the `per_class` images of lowest rank in each class, or of all where a class has fewer; unknown labels
     (-1) are passed over.
 
-    labels, rank: [N]. The rank of a picture does not depend on the others here, so draws from two overlapping sets
-    agree where they can, and the pictures for 1 per class are among those for 5.
+    labels, rank: [N]. The rank of an image does not depend on the others here, so draws from two overlapping sets
+    agree where they can, and the images for 1 per class are among those for 5.
     """
     order = np.argsort(rank, kind="stable")
     chosen = [order[labels[order] == k][:per_class] for k in np.unique(labels[labels >= 0])]
@@ -95,10 +95,10 @@ def fit_linear(
     if len(known) == 1:
         bias[known] = 0
         return LinearProbe(mean, std, weight, bias)
-    # Products of a few pictures are over before a second thread has woken up; on a busy machine waiting for it took a
+    # Products of a few images are over before a second thread has woken up; on a busy machine waiting for it took a
     # minute.
     with warnings.catch_warnings(), threadpool_limits(1 if features.size < _WORTH_THREADS else None):
-        # 300 steps are far on the way, and validation chooses among such fits; one picture per class is not the mistake
+        # 300 steps are far on the way, and validation chooses among such fits; one image per class is not the mistake
         # it is taken for.
         warnings.simplefilter("ignore", UserWarning)
         fitted = LogisticRegression(C=c, max_iter=steps).fit((features - mean) / std, labels)
@@ -117,10 +117,10 @@ def choose_c(
     draws: Sequence[Ints],
     held: tuple[Floats, Ints],
 ) -> float:
-    """The value of GRID that is right most often on held-out pictures, over all draws of rows; of equals the most
+    """The value of GRID that is right most often on held-out images, over all draws of rows; of equals the most
     regularized.
 
-    held: features [V, D] and labels [V] of pictures that are not among the rows. WITHOUT_VALIDATION if there are none.
+    held: features [V, D] and labels [V] of images that are not among the rows. WITHOUT_VALIDATION if there are none.
     """
     if not len(held[1]):
         return WITHOUT_VALIDATION

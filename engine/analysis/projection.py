@@ -66,12 +66,12 @@ class ProjectionRequest(Settings):
         ge=2,
         le=200,
         help=(
-            "UMAP: neighbors of a point, itself counted. Few show detail, many the large picture. Lowered where there"
+            "UMAP: neighbors of a point, itself counted. Few show detail, many the large image. Lowered where there"
             " are not as many points."
         ),
     )
     min_dist: float = param(
-        0.1, ge=0, le=0.99, help="UMAP: how close points may lie in the picture. Small values make tight clumps."
+        0.1, ge=0, le=0.99, help="UMAP: how close points may lie in the image. Small values make tight clumps."
     )
     seed: int | None = param(
         None,
@@ -79,7 +79,7 @@ class ProjectionRequest(Settings):
         le=2**31 - 1,
         empty="another one each time",
         help=(
-            "t-SNE and UMAP: a number makes the picture repeatable, on one core. Empty: on all cores, and two UMAPs of"
+            "t-SNE and UMAP: a number makes the image repeatable, on one core. Empty: on all cores, and two UMAPs of"
             " the same data differ a little."
         ),
     )
@@ -164,7 +164,7 @@ def _checked(frames: Sequence[Floats], metric: Metric) -> list[NDArray[np.float3
         prepared.append(unit_rows(features) if metric == "cosine" else features)
     if _constant(prepared[-1]):
         raise ProjectionError(
-            f"All {count} points have the same features, so there is nothing to lay out: the network tells no picture"
+            f"All {count} points have the same features, so there is nothing to lay out: the network tells no image"
             " from another there."
         )
     return prepared
@@ -197,7 +197,7 @@ def _directions(features: NDArray[np.float32], dimensions: int) -> tuple[NDArray
     """Mean [D] and the directions of largest spread, one in each column [D, dimensions]; columns of zeros where the
     features have no more.
 
-    Of each direction and its opposite, the one whose largest entry is positive: the same picture on every machine.
+    Of each direction and its opposite, the one whose largest entry is positive: the same image on every machine.
     """
     from sklearn.decomposition import PCA
     from threadpoolctl import threadpool_limits

@@ -19,7 +19,7 @@ class Roc(NamedTuple):
 
 
 def roc_curves(probabilities: Floats, labels: NDArray[np.int64]) -> list[Roc | None]:
-    """One curve per class from probabilities [N, K] and labels [N]; None for a class that has no picture, or all of
+    """One curve per class from probabilities [N, K] and labels [N]; None for a class that has no image, or all of
     them.
     """
     from sklearn.metrics import auc, roc_curve

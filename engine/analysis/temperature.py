@@ -31,7 +31,7 @@ def fit_temperature(probabilities: Floats, labels: NDArray[np.int64]) -> float:
     """The temperature in RANGE with the least negative log likelihood of `labels` [N]. probabilities: [N, K]. Raises
     ShapeError if N is 0.
 
-    Fitted on validation pictures, never on those that calibration is then measured on.
+    Fitted on validation images, never on those that calibration is then measured on.
     """
     from scipy.optimize import minimize_scalar
 

@@ -19,7 +19,7 @@ got as many.
 
 @dataclass(frozen=True)
 class Guesses:
-    """What a model believed of unlabeled pictures. ids, labels: int64 [N]; confidence: float [N] in [0, 1]; truth:
+    """What a model believed of unlabeled images. ids, labels: int64 [N]; confidence: float [N] in [0, 1]; truth:
     int64 [N], -1 where unknown.
     """
 
@@ -46,7 +46,7 @@ class Kept:
     """What a threshold keeps of N guesses over K classes.
 
     mask_rate: kept / N. accuracy: share right of the kept ones whose truth is known, NaN if there are none. used: int64
-    [K], kept guesses by the class they name. coverage: float [K], of the pictures that truly are of a class the share
+    [K], kept guesses by the class they name. coverage: float [K], of the images that truly are of a class the share
     that is kept, whatever they are taken for; NaN where none is known.
     """
 

@@ -15,8 +15,8 @@ from engine.errors import ConfigError
 class Backbone(nn.Module):
     """Images float [B, C, H, W] in [0, 1] to features [B, D].
 
-    Normalization by the training pictures' mean and std per channel is the first operation and lives in buffers, so
-    that whoever loads the weights cannot forget it. Raises ConfigError for pictures smaller than `smallest` pixels.
+    Normalization by the training images' mean and std per channel is the first operation and lives in buffers, so
+    that whoever loads the weights cannot forget it. Raises ConfigError for images smaller than `smallest` pixels.
     """
 
     Params: ClassVar[type[BackboneParams]]
@@ -33,8 +33,8 @@ class Backbone(nn.Module):
         super().__init__()
         if size < self.smallest:
             raise ConfigError(
-                f"{params.name} needs pictures of at least {self.smallest} pixels, but these have {size}: choose"
-                " another backbone or enlarge the pictures."
+                f"{params.name} needs images of at least {self.smallest} pixels, but these have {size}: choose"
+                " another backbone or enlarge the images."
             )
         self.params, self.channels, self.size = params, channels, size
         self.register_buffer("mean", torch.zeros(channels))

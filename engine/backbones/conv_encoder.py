@@ -23,7 +23,7 @@ class ConvEncoder(Backbone):
 
     class Params(BackboneParams):
         name: Literal["conv_encoder"] = "conv_encoder"
-        output: int = param(128, ge=2, le=4096, symbol="D", help="Features of a picture.")
+        output: int = param(128, ge=2, le=4096, symbol="D", help="Features of an image.")
 
     title = "Convolutional encoder"
     summary = "Three convolutions of 64, 128 and 256 channels and 128 features: small, and wider than the small CNN."

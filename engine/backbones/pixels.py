@@ -1,4 +1,4 @@
-"""pixels: no network at all, the picture itself as its features: the reference that learned features must beat."""
+"""pixels: no network at all, the image itself as its features: the reference that learned features must beat."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ class Pixels(Backbone):
         name: Literal["pixels"] = "pixels"
 
     title = "Raw pixels"
-    summary = (
-        "No network: the picture itself, for graphs of similar pictures and as the reference for learned features."
-    )
+    summary = "No network: the image itself, for graphs of similar images and as the reference for learned features."
     smallest = 1
     learns = False
 

@@ -1,4 +1,4 @@
-"""resnet18: torchvision's ResNet-18, with the stem that papers use for small pictures."""
+"""resnet18: torchvision's ResNet-18, with the stem that papers use for small images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PHOTOS_FROM = 64
 class ResNet18(Backbone):
     """ResNet-18 (He et al. 2016, arXiv:1512.03385) without its classification layer: D = 512 features.
 
-    Pictures below 64 pixels get the stem of SimCLR's appendix B.9: a 3x3 convolution of stride 1 in place of 7x7 of
+    Images below 64 pixels get the stem of SimCLR's appendix B.9: a 3x3 convolution of stride 1 in place of 7x7 of
     stride 2, and no max pooling. Two CPU cores need seconds for a step at 32 pixels: it is meant for a GPU.
     """
 
@@ -71,14 +71,14 @@ class ResNet18(Backbone):
         """torchvision's weights of ImageNet (IMAGENET1K_V1), with the normalization they were trained with; downloaded
         once into torch's cache.
 
-        They belong to the original stem and to color pictures.
+        They belong to the original stem and to color images.
         """
         from torchvision.models import ResNet18_Weights
 
         if self._small or self.channels != 3:
             raise ConfigError(
-                "The pretrained ResNet-18 reads color pictures through the original stem: set backbone.stem to photo,"
-                " bring your pictures to 64 pixels or more, or start from random, run:<id> or file:<path>."
+                "The pretrained ResNet-18 reads color images through the original stem: set backbone.stem to photo,"
+                " bring your images to 64 pixels or more, or start from random, run:<id> or file:<path>."
             )
         patience = socket.getdefaulttimeout()
         socket.setdefaulttimeout(PATIENCE)  # torch's own download would wait for ever

@@ -18,7 +18,7 @@ class SmallCNN(Backbone):
     features.
 
     The largest of every 2x2 places is kept after the second and third convolution. From 16 pixels on the first
-    convolution halves the picture, because full-size feature maps of 28 and 32 pixel pictures cost a CPU three times
+    convolution halves the image, because full-size feature maps of 28 and 32 pixel images cost a CPU three times
     what the rest of the step costs (docs/decisions/0004-small-cnn.md). Batch norm keeps torch's momentum of 0.1: short
     runs need it.
     """

@@ -39,17 +39,17 @@ class FewLabels(Settings):
     """A class-balanced handful of labels."""
 
     kind: Literal["few"] = "few"
-    per_class: int = param(2, ge=1, le=1_000_000, help="Labeled pictures of each class; all others count as unlabeled.")
+    per_class: int = param(2, ge=1, le=1_000_000, help="Labeled images of each class; all others count as unlabeled.")
 
 
 class AllLabels(Settings):
-    """Every training picture keeps its label: the upper bound that few-label methods are held against."""
+    """Every training image keeps its label: the upper bound that few-label methods are held against."""
 
     kind: Literal["all"] = "all"
 
 
 class PartialLabels(Settings):
-    """Every training picture comes with several possible labels, exactly one of which is true."""
+    """Every training image comes with several possible labels, exactly one of which is true."""
 
     kind: Literal["partial"] = "partial"
     generator: Literal["uniform"] = param(
@@ -61,12 +61,12 @@ class PartialLabels(Settings):
     repair: bool = param(
         True,
         advanced=True,
-        help="Give a picture that no wrong label joined one at random, so that no label is known for sure.",
+        help="Give an image that no wrong label joined one at random, so that no label is known for sure.",
     )
 
 
 class NoLabels(Settings):
-    """No label reaches training. Validation and test pictures keep theirs, and probes of the features say how many
+    """No label reaches training. Validation and test images keep theirs, and probes of the features say how many
     labels they were given.
     """
 
@@ -78,21 +78,21 @@ Labels = Annotated[FewLabels | PartialLabels | AllLabels | NoLabels, Field(discr
 
 class DataParams(Settings):
     name: str
-    labels: Labels = param(FewLabels(), help="How many of the training pictures keep their labels.")
+    labels: Labels = param(FewLabels(), help="How many of the training images keep their labels.")
     split_seed: int | None = param(
         None,
         ge=0,
         le=2**31 - 1,
         advanced=True,
         empty="follows the seed",
-        help="Which pictures are labeled. Empty: the run's seed decides, so every seed draws its own labels.",
+        help="Which images are labeled. Empty: the run's seed decides, so every seed draws its own labels.",
     )
     validation: float = param(
         0.1,
         ge=0,
         le=0.5,
         advanced=True,
-        help="Share of the training pictures held back, with their labels, for choosing between settings.",
+        help="Share of the training images held back, with their labels, for choosing between settings.",
     )
 
 
@@ -162,7 +162,7 @@ class Budget(Settings):
         ge=2,
         le=65_536,
         symbol="B",
-        help="Labeled pictures in a step; of a method that learns without labels, all pictures in a step.",
+        help="Labeled images in a step; of a method that learns without labels, all images in a step.",
     )
     evaluate_every: int = param(
         25, ge=1, le=1_000_000, advanced=True, help="Steps between two evaluations (metrics and a snapshot)."

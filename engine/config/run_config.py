@@ -61,7 +61,7 @@ class RunConfig(Settings):
 
     version: Literal[1] = 1
     name: str = param("", max_length=200, help="A name of your own; it never decides anything.")
-    seed: Seed = param(0, help="Decides the first weights, the order of pictures and every random view.")
+    seed: Seed = param(0, help="Decides the first weights, the order of images and every random view.")
     data: SerializeAsAny[DataParams]
     backbone: SerializeAsAny[BackboneParams]
     augment: dict[str, SerializeAsAny[RecipeParams]]

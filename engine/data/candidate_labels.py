@@ -1,4 +1,4 @@
-"""Candidate sets: for each picture the labels it may have, the true one always among them."""
+"""Candidate sets: for each image the labels it may have, the true one always among them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def uniform_candidates(
 ) -> Candidates:
     """Each wrong label joins the true one with probability `rate`, by itself.
 
-    labels: int64 [n], 0..K-1. Returns bool [n, K]. With `repair`, a picture that no wrong label joined gets one at
+    labels: int64 [n], 0..K-1. Returns bool [n, K]. With `repair`, an image that no wrong label joined gets one at
     random (PRODEN, Lv et al. 2020, arXiv:2002.08053, section 4.1); without, some sets hold the true label alone (PiCO,
     Wang et al. 2022, arXiv:2201.08984).
     """

@@ -1,4 +1,4 @@
-"""ImageSet: pictures, in memory or memory-mapped, with labels and stable sample ids, and the base class of what loads
+"""ImageSet: images, in memory or memory-mapped, with labels and stable sample ids, and the base class of what loads
 one.
 """
 
@@ -24,7 +24,7 @@ Cancelled = Callable[[], bool]
 
 class Known(NamedTuple):
     """What was computed when a set was imported, because it means reading every pixel. histogram: int64 [C, 256], of
-    the training pictures.
+    the training images.
     """
 
     content_hash: str
@@ -33,10 +33,10 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Pictures of one size.
+    """Images of one size.
 
     images: uint8 [N, C, H, W], C 1 or 3. labels: int64 [N], 0..K-1, -1 where unknown. ids: int64 [N], unique and
-    stable: the same picture has the same id in every run. is_test: bool [N], the fixed test pictures. symmetries: what
+    stable: the same image has the same id in every run. is_test: bool [N], the fixed test images. symmetries: what
     leaves the meaning alone ({"flip"}). known: given by who kept it from an import; it must be what would be computed.
     Raises ShapeError if the arrays disagree in N.
     """
@@ -81,7 +81,7 @@ class ImageSet:
 
     @cached_property
     def histogram(self) -> NDArray[np.int64]:
-        """How often each value occurs in each channel of the training pictures: int64 [C, 256]. Test pictures are not
+        """How often each value occurs in each channel of the training images: int64 [C, 256]. Test images are not
         looked at.
         """
         return histogram(self.images, self.is_test) if self.known is None else self.known.histogram
@@ -102,7 +102,7 @@ class DataSource(ABC):
 
     @abstractmethod
     def load(self) -> ImageSet:
-        """Read or make the pictures. Raises FewLabError with one sentence if that cannot be done."""
+        """Read or make the images. Raises FewLabError with one sentence if that cannot be done."""
 
     def ready(self) -> bool:
         """Whether `load` answers at once. False: it would first download or import, so call `prepare` and show its
@@ -121,7 +121,7 @@ class DataSource(ABC):
 
 
 def histogram(images: NDArray[np.uint8], is_test: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Counts of each value in each channel of the pictures that are not test ones: int64 [C, 256]. Block by block:
+    """Counts of each value in each channel of the images that are not test ones: int64 [C, 256]. Block by block:
     bincount needs 8 bytes for each.
     """
     channels = images.shape[1]

@@ -9,7 +9,7 @@ from engine.derived_seed import derive
 
 
 class RowSampler:
-    """Batches of rows of a pool of `size` pictures; the batch of a step follows from (seed, name, step) alone.
+    """Batches of rows of a pool of `size` images; the batch of a step follows from (seed, name, step) alone.
 
     Within a pass no row comes twice, and a batch never crosses two passes: the remainder of a pass is dropped. A pool
     smaller than the batch is repeated, each repetition in a fresh order, so that every row comes equally often up to

@@ -1,4 +1,4 @@
-"""Split: which pictures are labeled, unlabeled, validation and test, from a seed and a label budget."""
+"""Split: which images are labeled, unlabeled, validation and test, from a seed and a label budget."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Ids = NDArray[np.int64]
 class Split:
     """Sample ids of each part, in the order that `rows` of the parts refer to.
 
-    pool is every training picture, the labeled ones included: what the unlabeled stream draws from (FixMatch's authors
-    do the same). candidates: bool [len(pool), K], the possible labels of each picture of the pool, where the data has
+    pool is every training image, the labeled ones included: what the unlabeled stream draws from (FixMatch's authors
+    do the same). candidates: bool [len(pool), K], the possible labels of each image of the pool, where the data has
     partial labels; no label is known then.
     """
 
@@ -42,7 +42,7 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
     Without labels, `labeled` is empty.
 
     The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a
-    class has too few pictures.
+    class has too few images.
     """
     rng = np.random.default_rng(params.split_seed)
     labels, ids = images.labels, images.ids
@@ -58,14 +58,14 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
         for name, rows in zip(images.class_names, rest, strict=True):
             if len(rows) < wanted:
                 raise ConfigError(
-                    f"{wanted} labels per class are asked for, but class {name!r} has {len(rows)} training pictures:"
+                    f"{wanted} labels per class are asked for, but class {name!r} has {len(rows)} training images:"
                     f" ask for at most {min(map(len, rest))}."
                 )
         labeled = np.concatenate([rows[:wanted] for rows in rest])
     elif isinstance(params.labels, PartialLabels):
         if len(unknown):
             raise ConfigError(
-                f"Candidate labels are drawn around the true one, but {len(unknown)} training pictures have none:"
+                f"Candidate labels are drawn around the true one, but {len(unknown)} training images have none:"
                 " choose few labels instead."
             )
         labeled = np.empty(0, np.int64)

@@ -1,5 +1,5 @@
-"""A person's picture file -> pixels a model can be asked about. The file is hostile until shown otherwise: every
-refusal is a PictureError.
+"""A person's image file -> pixels a model can be asked about. The file is hostile until shown otherwise: every
+refusal is a ImageError.
 
 Pillow and numpy only. Dimension letters: H W pixels of the file, C channels (1 grey, 3 color).
 """
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-from engine.errors import PictureError
+from engine.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -27,7 +27,7 @@ LARGEST_FILE = 20_000_000  # bytes
 MOST_PIXELS = 50_000_000
 
 _ALLOWED = "PNG, JPEG, GIF, BMP, WEBP or TIFF"
-_TURNS = {  # EXIF orientation -> what brings the picture upright
+_TURNS = {  # EXIF orientation -> what brings the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -41,31 +41,31 @@ _TURNS = {  # EXIF orientation -> what brings the picture upright
 _warnings_lock = threading.Lock()
 _silent = 0
 _filters = warnings.catch_warnings()
-# Threads that decode side by side take turns at pictures of many pixels: each needs a dozen bytes per pixel while it is
+# Threads that decode side by side take turns at images of many pixels: each needs a dozen bytes per pixel while it is
 # made upright.
 LARGE = 4_000_000
 _large_lock = threading.Lock()
 
 
-def read_picture(data: bytes, name: str = "picture", smallest: int | None = None) -> Pixels:
-    """The picture in `data` as a person would see it: uint8 [H, W, 1] if it is stored as grey (or in a palette of greys
+def read_image(data: bytes, name: str = "image", smallest: int | None = None) -> Pixels:
+    """The image in `data` as a person would see it: uint8 [H, W, 1] if it is stored as grey (or in a palette of greys
     only), else [H, W, 3] (RGB).
 
     The format is decided by the content, never by `name`, which only appears (shortened) in error sentences. Applied:
     EXIF orientation, alpha and transparent colors on white, palettes, 16-bit and floating-point grey scaled to 8 bits,
     CMYK, YCbCr and LAB to RGB, the first frame of an animation. Not applied: embedded color profiles, because the
-    pictures of data sets are read without them too. smallest: a JPEG may come at a half, a quarter or an eighth of its
-    size if both sides keep this many pixels: many times faster where it is made small anyway. Raises PictureError, and
-    nothing else, if the bytes are not one picture of an allowed format within LARGEST_FILE and MOST_PIXELS; the pixel
+    images of data sets are read without them too. smallest: a JPEG may come at a half, a quarter or an eighth of its
+    size if both sides keep this many pixels: many times faster where it is made small anyway. Raises ImageError, and
+    nothing else, if the bytes are not one image of an allowed format within LARGEST_FILE and MOST_PIXELS; the pixel
     limit is checked on the header, before anything is decoded.
     """
     shown = short_name(name)
     if not data:
-        raise PictureError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} picture.", "empty")
+        raise ImageError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} image.", "empty")
     if len(data) > LARGEST_FILE:
         size = f"{math.ceil(len(data) / 1e5) / 10:.1f} MB"
-        raise PictureError(
-            f"{shown} has {size}, but pictures may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try"
+        raise ImageError(
+            f"{shown} has {size}, but images may have at most {LARGEST_FILE / 1e6:.0f} MB: save it smaller and try"
             " again.",
             "too large",
         )
@@ -75,7 +75,7 @@ def read_picture(data: bytes, name: str = "picture", smallest: int | None = None
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Pillow warns about odd metadata; what matters here becomes a PictureError. Around many pictures, so that not each
+    """Pillow warns about odd metadata; what matters here becomes a ImageError. Around many images, so that not each
     pays for it.
     """
     global _silent, _filters
@@ -99,7 +99,7 @@ def short_name(name: str, limit: int = 40) -> str:
     left out beyond `limit`.
     """
     last = re.split(r"[/\\]", name.strip().rstrip("/\\"))[-1]
-    clean = " ".join("".join(c if c.isprintable() else " " for c in last).split()) or "picture"
+    clean = " ".join("".join(c if c.isprintable() else " " for c in last).split()) or "image"
     if len(clean) > limit:
         clean = clean[: limit - 11] + "…" + clean[-10:]
     return f"'{clean}'"
@@ -111,8 +111,8 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
     except Image.DecompressionBombError as error:  # Pillow's own, higher limit; its sentence has the number of pixels
         found = re.search(r"(\d+) pixels", str(error))
         raise _too_many_pixels(shown, f"{int(found[1]) / 1e6:,.0f}" if found else "far more than 50") from None
-    except Exception:  # noqa: BLE001  a decoder may raise anything on a prepared file, and no picture is worth a traceback
-        raise _not_a_picture(data, shown) from None
+    except Exception:  # noqa: BLE001  a decoder may raise anything on a prepared file, and no image is worth a traceback
+        raise _not_a_image(data, shown) from None
     if image.width * image.height > MOST_PIXELS:
         raise _too_many_pixels(shown, f"{image.width * image.height / 1e6:,.0f}")
     try:
@@ -123,23 +123,23 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
             return _upright_pixels(image)
     except Exception:  # noqa: BLE001  as above; MemoryError included
         kind = "JPEG" if image.format == "MPO" else image.format
-        raise PictureError(
+        raise ImageError(
             f"{shown} is a damaged or cut-off {kind} file ({len(data):,} bytes) whose pixels cannot be decoded: save or"
             " download it again.",
             "damaged",
         ) from None
 
 
-def _too_many_pixels(shown: str, millions: str) -> PictureError:
-    return PictureError(
-        f"{shown} claims {millions} million pixels, but pictures may have at most {MOST_PIXELS / 1e6:.0f} million: make"
+def _too_many_pixels(shown: str, millions: str) -> ImageError:
+    return ImageError(
+        f"{shown} claims {millions} million pixels, but images may have at most {MOST_PIXELS / 1e6:.0f} million: make"
         " it smaller and try again.",
         "too many pixels",
     )
 
 
-def _not_a_picture(data: bytes, shown: str) -> PictureError:
-    """What the bytes look like instead, because "not a picture" alone leaves a person with an SVG or a phone's HEIC
+def _not_a_image(data: bytes, shown: str) -> ImageError:
+    """What the bytes look like instead, because "not an image" alone leaves a person with an SVG or a phone's HEIC
     puzzled.
     """
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -153,8 +153,8 @@ def _not_a_picture(data: bytes, shown: str) -> PictureError:
     elif brand in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftypavif"):
         kind = "a HEIC or AVIF photo"
     elif data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")) or data[8:12] == b"WEBP":
-        return PictureError(
-            f"{shown} begins like a picture but its header is damaged or cut off ({len(data):,} bytes): save or"
+        return ImageError(
+            f"{shown} begins like an image but its header is damaged or cut off ({len(data):,} bytes): save or"
             " download it again.",
             "damaged",
         )
@@ -162,8 +162,8 @@ def _not_a_picture(data: bytes, shown: str) -> PictureError:
         kind = "text"
     else:
         kind = "something else"
-    return PictureError(
-        f"{shown} is not a picture this app reads (it looks like {kind}): save it as {_ALLOWED} and try again."
+    return ImageError(
+        f"{shown} is not an image this app reads (it looks like {kind}): save it as {_ALLOWED} and try again."
     )
 
 
@@ -192,7 +192,7 @@ def _upright_pixels(image: Image.Image) -> Pixels:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(0x0112, 1))
-    except Exception:  # noqa: BLE001  a picture with broken metadata is still a picture
+    except Exception:  # noqa: BLE001  an image with broken metadata is still an image
         return 1
 
 

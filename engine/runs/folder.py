@@ -208,7 +208,7 @@ class RunFolder:
             raise RunError(f"The split of run {self.id} cannot be read ({type(error).__name__}).") from None
 
     def candidates(self) -> NDArray[np.bool_] | None:
-        """bool [len(pool), K], the possible labels of each picture of the pool; None if the run has no partial labels.
+        """bool [len(pool), K], the possible labels of each image of the pool; None if the run has no partial labels.
         Raises RunError.
         """
         try:

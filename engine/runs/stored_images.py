@@ -1,4 +1,4 @@
-"""The pictures of a data set, decoded once and memory-mapped: what galleries show and what a large set trains from."""
+"""The images of a data set, decoded once and memory-mapped: what galleries show and what a large set trains from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.runs.atomic_write import write_json
 
 
 @dataclass(frozen=True)
-class Pictures:
+class StoredImages:
     """images: uint8 [N, C, H, W], memory-mapped. labels: int64 [N], -1 unknown. ids: int64 [N], rising."""
 
     images: NDArray[np.uint8]
@@ -31,7 +31,7 @@ class Pictures:
         return np.searchsorted(self.ids, ids)
 
 
-def save_pictures(
+def store_images(
     root: Path,
     content_hash: str,
     images: NDArray[np.uint8],
@@ -39,13 +39,13 @@ def save_pictures(
     ids: NDArray[np.int64],
     class_names: tuple[str, ...],
 ) -> Path:
-    """Keep a set under its content's hash, once. The folder is renamed into place whole. Pictures mapped from a file
+    """Keep a set under its content's hash, once. The folder is renamed into place whole. Images mapped from a file
     are linked, not copied, where the disk allows it.
     """
     folder = _folder(root, content_hash)
     if folder.exists():
         try:
-            load_pictures(root, content_hash)
+            load_stored_images(root, content_hash)
             return folder
         except RunError:  # damaged, or linked to what was deleted since
             shutil.rmtree(folder, ignore_errors=True)
@@ -64,7 +64,7 @@ def save_pictures(
     return folder
 
 
-def load_pictures(root: Path, content_hash: str) -> Pictures:
+def load_stored_images(root: Path, content_hash: str) -> StoredImages:
     """Raises RunError if the set is not there."""
     folder = _folder(root, content_hash)
     try:
@@ -74,9 +74,9 @@ def load_pictures(root: Path, content_hash: str) -> Pictures:
         names = tuple(json.loads((folder / "about.json").read_bytes())["class_names"])
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         raise RunError(
-            "The pictures of this run are no longer in the cache: start a run on the same data set to bring them back."
+            "The images of this run are no longer in the cache: start a run on the same data set to bring them back."
         ) from None
-    return Pictures(images, labels, ids, names)
+    return StoredImages(images, labels, ids, names)
 
 
 def _link(images: NDArray[np.uint8], path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A config to its parts: pictures, split, method. Prediction uses the same function as training, so both build the same
+"""A config to its parts: images, split, method. Prediction uses the same function as training, so both build the same
 network.
 """
 
@@ -27,7 +27,7 @@ def load_images(config: RunConfig) -> ImageSet:
 
 
 def prepare(config: RunConfig, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Report | None:
-    """Download and import the pictures if that was not done before; the report of an import. Raises DataError, or
+    """Download and import the images if that was not done before; the report of an import. Raises DataError, or
     ImportCancelled.
     """
     source: DataSource = datasets[config.data.name](config.data)
@@ -35,7 +35,7 @@ def prepare(config: RunConfig, progress: Progress | None = None, cancelled: Canc
 
 
 def check(config: RunConfig, checkpoints: Path) -> None:
-    """Refuse, before anything is written, what only the data can refuse: a label budget it cannot fill, pictures too
+    """Refuse, before anything is written, what only the data can refuse: a label budget it cannot fill, images too
     small for the network, weights to start from that do not fit.
 
     Raises ConfigError.
@@ -61,7 +61,7 @@ def make_method(config: RunConfig, problem: Problem) -> Method:
 
 
 def set_normalization(backbone: Backbone, images: ImageSet) -> None:
-    """Mean and standard deviation per channel over all training pictures, labeled or not; test pictures are not looked
+    """Mean and standard deviation per channel over all training images, labeled or not; test images are not looked
     at.
     """
     levels = np.arange(256) / 255
@@ -74,10 +74,10 @@ def set_normalization(backbone: Backbone, images: ImageSet) -> None:
 
 def border_brightness(images: ImageSet) -> float:
     """Mean brightness, 0 to 1, of the outermost pixels: tells white on black from black on white when a stranger's
-    picture comes.
+    image comes.
     """
     sample = images.images[:: max(1, len(images.images) // 1000)][
         :1000
-    ]  # from all over the set: a folder's pictures stand class by class
+    ]  # from all over the set: a folder's images stand class by class
     edge = np.concatenate([sample[:, :, [0, -1], :].ravel(), sample[:, :, :, [0, -1]].ravel()])
     return float(edge.mean() / 255)

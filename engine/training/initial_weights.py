@@ -47,7 +47,7 @@ def start_from(backbone: Backbone, params: BackboneParams, checkpoints: Path) ->
             else "is not there"
         )
         raise ConfigError(
-            f"{what} does not fit the network {params.name} on these pictures ({name} {given}): choose the same"
+            f"{what} does not fit the network {params.name} on these images ({name} {given}): choose the same"
             " network, with the same settings and colors."
         )
     backbone.load_state_dict({name: weights.get(name, value) for name, value in own.items()})

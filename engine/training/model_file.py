@@ -32,11 +32,11 @@ def save_model(
     probe: dict[str, Any] | None = None,
     temperature: float | None = None,
 ) -> None:
-    """Write the served network of a run. background: mean brightness of the pictures' borders, 0 to 1.
+    """Write the served network of a run. background: mean brightness of the images' borders, 0 to 1.
 
     probe: what is known of the linear probe that `served` answers with (`labels`, `protocol` ...); {"labels": 0} if
     there is no label to answer with, None if the method has logits of its own. temperature: fitted on validation, None
-    without validation pictures.
+    without validation images.
     """
     about: dict[str, Any] = {
         "version": 1 if probe is None else VERSION,

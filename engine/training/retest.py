@@ -12,7 +12,7 @@ from engine.training.model_file import load_model
 
 
 def retest(folder: RunFolder) -> dict[str, float]:
-    """Metrics of model.safetensors on every validation and test picture of the run's own split. Raises RunError if
+    """Metrics of model.safetensors on every validation and test image of the run's own split. Raises RunError if
     there is no model.
     """
     served, _ = load_model(folder)

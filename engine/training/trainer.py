@@ -19,7 +19,7 @@ from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
 from engine.methods.base.batch import shown_part
 from engine.methods.base.context import Now
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, Change, RunFolder, State, Status
-from engine.runs.stored_images import save_pictures
+from engine.runs.stored_images import store_images
 from engine.training import checkpoint
 from engine.training.assemble import border_brightness, load_images, make_method, make_problem, set_normalization
 from engine.training.commands import Command, Control
@@ -148,7 +148,7 @@ class Trainer:
         self._converged = False
         self._changes = self.folder.changes()
         if saved is None:
-            save_pictures(
+            store_images(
                 self.folder.path.parent,
                 images.content_hash,
                 images.images,
@@ -383,7 +383,7 @@ class Trainer:
             self._tick()
         step, seconds = self._speed
         rate = (
-            (self.step - step) * self.course.pictures_per_step / max(self.seconds - seconds, 1e-9)
+            (self.step - step) * self.course.images_per_step / max(self.seconds - seconds, 1e-9)
             if self.step > step
             else self.status.images_per_second
         )

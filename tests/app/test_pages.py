@@ -42,7 +42,7 @@ def finished(lab: Lab, run_id: str) -> Run:
 @pytest.mark.parametrize(
     ("page", "title", "sentence"),
     [
-        ("start", "FewLab", "Thousands of pictures, a handful of labels: see what can be done."),
+        ("start", "FewLab", "Thousands of images, a handful of labels: see what can be done."),
         (
             "train",
             "Train",
@@ -60,7 +60,7 @@ def finished(lab: Lab, run_id: str) -> Run:
         (
             "pseudo_labels",
             "Pseudo-labels",
-            "No run with unlabeled pictures yet. Start one, and all its guesses can be looked at here.",
+            "No run with unlabeled images yet. Start one, and all its guesses can be looked at here.",
         ),
         ("space", "Space", "No run has been evaluated yet. Start one, and its feature space can be looked at here."),
         ("errors", "Errors", "No run has been evaluated yet. Start one, and its mistakes can be looked at here."),
@@ -69,7 +69,7 @@ def finished(lab: Lab, run_id: str) -> Run:
             "Predict",
             (
                 "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your"
-                " pictures here."
+                " images here."
             ),
         ),
     ],
@@ -145,7 +145,7 @@ def test_a_small_weight_decay_is_shown_as_it_is(open_page: Open) -> None:
     assert field.value == catalog()["defaults"]["fixmatch/digits"]["optimizer"]["weight_decay"] != round(field.value, 2)
 
 
-def test_every_method_is_offered_with_a_picture_of_its_idea_and_its_paper(open_page: Open) -> None:
+def test_every_method_is_offered_with_a_image_of_its_idea_and_its_paper(open_page: Open) -> None:
     shelf = catalog()["methods"]
     seen = set()
     for have in ("few", "none", "partial", "model"):
@@ -210,7 +210,7 @@ def test_retrain_puts_the_runs_settings_into_the_form(lab: Lab, open_page: Open)
     assert app.session_state["train_ghost"] == run.id
 
 
-def test_a_model_to_build_on_is_the_newest_run_of_these_pictures(lab: Lab, open_page: Open) -> None:
+def test_a_model_to_build_on_is_the_newest_run_of_these_images(lab: Lab, open_page: Open) -> None:
     run = lab.store.runs()[0]
     app = open_page("train")
     app.selectbox(key="train_0_have").select("model").run()

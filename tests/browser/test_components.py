@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 from ui.style import colors, formatting
-from ui.components.gallery import GalleryItem, gallery, picture_uri
+from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.components.plotly_script import write_script
 
@@ -47,17 +47,17 @@ def still():
     st.button("Run it again")
 
 
-def pictures():
+def images():
     pixels = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), np.uint8)
     items = [
-        GalleryItem(100 + i, picture_uri(p), ("<img src=x onerror=alert(1)>", f"line {i}"), "rgb(1, 2, 3)", "dashed")
+        GalleryItem(100 + i, image_uri(p), ("<img src=x onerror=alert(1)>", f"line {i}"), "rgb(1, 2, 3)", "dashed")
         for i, p in enumerate(pixels)
     ]
-    st.text(f"clicked {gallery(items, key='pictures', selected=103)}")
+    st.text(f"clicked {gallery(items, key='images', selected=103)}")
 
 
 pages = [st.Page(live, title="Live", url_path="live", default=True), st.Page(still, title="Still", url_path="still")]
-st.navigation([*pages, st.Page(pictures, title="Pictures", url_path="pictures")]).run()
+st.navigation([*pages, st.Page(images, title="Images", url_path="images")]).run()
 """
 
 FIGURE = ".fewlab-figure"
@@ -250,7 +250,7 @@ def test_one_sentence_stands_where_a_figure_would_be_if_its_script_does_not_load
 
 
 def test_a_click_in_the_gallery_and_the_enter_key_reach_python(page: Page, url: str) -> None:
-    page.goto(f"{url}/pictures")
+    page.goto(f"{url}/images")
     buttons = page.locator(".fewlab-gallery button")
     expect(buttons).to_have_count(60)
     page.get_by_text("clicked None").wait_for()
@@ -265,21 +265,21 @@ def test_a_click_in_the_gallery_and_the_enter_key_reach_python(page: Page, url: 
     assert page.evaluate("document.activeElement.dataset.id") == "108"
 
 
-def test_captions_of_the_gallery_stay_text_and_tiny_pictures_show_their_pixels(page: Page, url: str) -> None:
-    page.goto(f"{url}/pictures")
+def test_captions_of_the_gallery_stay_text_and_tiny_images_show_their_pixels(page: Page, url: str) -> None:
+    page.goto(f"{url}/images")
     first = page.locator(".fewlab-gallery button").first
     expect(first.locator("span").first).to_have_text("<img src=x onerror=alert(1)>")
     assert page.locator(".fewlab-gallery img").count() == 60
-    picture = first.locator("img")
-    expect(picture).to_have_css("image-rendering", "pixelated")
-    expect(picture).to_have_css("border-top-color", "rgb(1, 2, 3)")
-    expect(picture).to_have_css("border-top-style", "dashed")
+    image = first.locator("img")
+    expect(image).to_have_css("image-rendering", "pixelated")
+    expect(image).to_have_css("border-top-color", "rgb(1, 2, 3)")
+    expect(image).to_have_css("border-top-style", "dashed")
     expect(page.locator(".fewlab-gallery [aria-pressed=true]")).to_have_attribute("data-id", "103")
 
 
 def test_the_gallery_wraps_on_a_phone(page: Page, url: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{url}/pictures")
+    page.goto(f"{url}/images")
     buttons = page.locator(".fewlab-gallery button")
     expect(buttons).to_have_count(60)
     rows = {buttons.nth(index).evaluate("(button) => button.offsetTop") for index in range(10)}

@@ -1,4 +1,4 @@
-"""One run of each other family, as a person makes it: pictures of one's own, features without labels, several possible
+"""One run of each other family, as a person makes it: images of one's own, features without labels, several possible
 labels each.
 """
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run, Store
 from tests.browser.looking import newest, wait_for
-from tests.given_pictures import encoded, zip_of
+from tests.given_images import encoded, zip_of
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -54,18 +54,18 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recogn
     archive = zip_of(
         tmp_path / "fruit.zip",
         {f"{name}/{i}.png": fruit(kind, 100 * kind + i) for kind, name in enumerate(names) for i in range(30)}
-        | {"lime/broken.png": b"no picture"},
+        | {"lime/broken.png": b"no image"},
     )
     page.goto(f"{url}/train")
-    choose(page, "Data set", "My own pictures")
+    choose(page, "Data set", "My own images")
     page.locator("input[type=file]").set_input_files(str(archive))
-    page.get_by_role("button", name="Read the pictures").click()
+    page.get_by_role("button", name="Read the images").click()
     expect(page.get_by_text(re.compile("6 labeled, .* unlabeled"))).to_be_visible(timeout=30_000)
     expect(page.get_by_text("broken.png")).to_have_count(0)  # folded away until it is asked for
     (kept,) = (checkpoints / ".uploads").glob("*.zip")
     written = kept.stat().st_mtime_ns
     set_steps(page, 80)
-    start_and_finish(page, checkpoints, "FixMatch on the uploaded pictures")
+    start_and_finish(page, checkpoints, "FixMatch on the uploaded images")
     assert (
         kept.stat().st_mtime_ns == written
     )  # whoever hashes it again touches it: it was read once, not with every click

@@ -134,17 +134,17 @@ def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> N
         if p.max() > 0.9 and p.argmax() == digits.target[i]
     ]
     assert sure, "a trained model is sure of some of the first 200 digits"
-    picture = Image.fromarray(candidates[sure[0]])
+    image = Image.fromarray(candidates[sure[0]])
     page.goto(f"{url}/predict?run={run.id}")
     files = [
-        {"name": "digit.png", "mimeType": "image/png", "buffer": png(picture)},
+        {"name": "digit.png", "mimeType": "image/png", "buffer": png(image)},
         # Dark on white paper and large, as a person would photograph it.
         {
             "name": "paper <i>.png",
             "mimeType": "image/png",
-            "buffer": png(Image.fromarray(255 - np.asarray(picture.resize((160, 160), Image.Resampling.BICUBIC)))),
+            "buffer": png(Image.fromarray(255 - np.asarray(image.resize((160, 160), Image.Resampling.BICUBIC)))),
         },
-        {"name": "letter.png", "mimeType": "image/png", "buffer": b"not a picture at all"},
+        {"name": "letter.png", "mimeType": "image/png", "buffer": b"not an image at all"},
     ]
     page.locator("input[type=file]").set_input_files(files)
     expect(page.get_by_text("What it could be").first).to_be_visible(timeout=30_000)
@@ -156,14 +156,14 @@ def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> N
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
     rows = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
-    assert rows[0].startswith("picture,prediction,probability,error,0,1,2")
+    assert rows[0].startswith("image,prediction,probability,error,0,1,2")
     assert rows[1].startswith(f"digit.png,{label},")
     assert len(rows) == 4
 
 
-def png(picture: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The pages that look into a run, in a real browser: each number and picture is the one that the run left on disk,
+"""The pages that look into a run, in a real browser: each number and image is the one that the run left on disk,
 counted here by hand.
 """
 
@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from engine.runs.store import Run
-from engine.runs.stored_images import Pictures, load_pictures
+from engine.runs.stored_images import StoredImages, load_stored_images
 from tests.browser.conftest import Studied
 from tests.browser.looking import as_csv, wait_for
-from ui.components.gallery import picture_uri
+from ui.components.gallery import image_uri
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def url(studied: Studied) -> str:
 
 
 @pytest.fixture
-def pictures(studied: Studied) -> Pictures:
-    return load_pictures(
+def images(studied: Studied) -> StoredImages:
+    return load_stored_images(
         studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures"))
     )
 
@@ -50,7 +50,7 @@ def opened(page: Page, url: str, where: str, run: Run) -> None:
 
 
 def gallery(page: Page, number: int = 0) -> list[tuple[int, str]]:
-    """Id and picture of each button of the gallery, in order."""
+    """Id and image of each button of the gallery, in order."""
     found = page.evaluate(
         "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) =>"
         " [Number(b.dataset.id), b.querySelector('img').src])",
@@ -60,11 +60,11 @@ def gallery(page: Page, number: int = 0) -> list[tuple[int, str]]:
 
 
 def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(
-    page: Page, url: str, run: Run, pictures: Pictures
+    page: Page, url: str, run: Run, images: StoredImages
 ) -> None:
     opened(page, url, "pseudo_labels", run)
     ids, probabilities = stored(run, part=1)
-    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    truth = images.labels[np.searchsorted(images.ids, ids)]
     slider = page.get_by_role("slider", name=re.compile("^Threshold"))
     slider.focus()
     threshold = 0.9
@@ -80,12 +80,12 @@ def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(
         expect(page.get_by_role("button", name=f"Retrain at {threshold:.2f}")).to_be_visible()
 
 
-def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_pictures_life(
-    page: Page, url: str, run: Run, pictures: Pictures
+def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_images_life(
+    page: Page, url: str, run: Run, images: StoredImages
 ) -> None:
     opened(page, url, "pseudo_labels", run)
     ids, probabilities = stored(run, part=1)
-    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    truth = images.labels[np.searchsorted(images.ids, ids)]
     wrong = [i for i in range(len(ids)) if int(probabilities[i].argmax()) != truth[i]]
     expected = {int(ids[i]) for i in sorted(wrong, key=lambda i: -float(probabilities[i].max()))[:36]}
     wait_for(lambda: len(gallery(page)) == min(36, len(wrong)), 20, "the gallery")
@@ -94,10 +94,10 @@ def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_pictures_li
         float(probabilities[list(ids).index(sample)].max()) for sample in expected
     }
     for sample, source in shown:
-        assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
+        assert source == image_uri(np.asarray(images.images[int(np.searchsorted(images.ids, sample))]))
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
-    expect(page.get_by_text(f"Picture {sample}")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"Image {sample}")).to_be_visible(timeout=10_000)
     taken = {}
     for step in run.folder.snapshot_steps():
         at, p = stored(run, 1, step)
@@ -146,12 +146,12 @@ def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, 
     )
 
 
-def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(
-    page: Page, url: str, run: Run, pictures: Pictures
+def test_a_cell_of_the_confusion_matrix_opens_exactly_its_images(
+    page: Page, url: str, run: Run, images: StoredImages
 ) -> None:
     opened(page, url, "errors", run)
     ids, probabilities = stored(run, part=3)
-    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    truth = images.labels[np.searchsorted(images.ids, ids)]
     counts = np.zeros((10, 10), int)
     for i in range(len(ids)):
         counts[truth[i], probabilities[i].argmax()] += 1
@@ -164,27 +164,27 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_pictures(
     expect(page.get_by_text(f"{len(expected)} of {counts[true].sum()}: 4, and recognized")).to_be_visible(
         timeout=10_000
     )
-    wait_for(lambda: len(gallery(page)) == min(36, len(expected)), 10, "the pictures of the cell")
+    wait_for(lambda: len(gallery(page)) == min(36, len(expected)), 10, "the images of the cell")
     shown = gallery(page)
     assert {sample for sample, _ in shown} <= expected
     assert len({sample for sample, _ in shown}) == min(36, len(expected))
     for sample, source in shown:
-        assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
+        assert source == image_uri(np.asarray(images.images[int(np.searchsorted(images.ids, sample))]))
 
     # One of them opens: all that was ever thought of it.
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
-    expect(page.get_by_text(f"Picture {sample}, truly 4")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"Image {sample}, truly 4")).to_be_visible(timeout=10_000)
     row = probabilities[list(ids).index(sample)].astype(float)
     expect(page.get_by_text(f"4 {100 * row[4]:.1f} %")).to_be_visible()
 
 
 def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(
-    page: Page, url: str, run: Run, pictures: Pictures
+    page: Page, url: str, run: Run, images: StoredImages
 ) -> None:
     opened(page, url, "errors", run)
     ids, probabilities = stored(run, part=3)
-    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    truth = images.labels[np.searchsorted(images.ids, ids)]
     counted = Counter(zip(truth.tolist(), probabilities.argmax(1).tolist(), strict=True))
     rows = as_csv(page, page.locator(".fewlab-figure").first)
     assert {(int(row["true class"]), int(row["predicted class"])): int(row["pictures"]) for row in rows} == counted
@@ -233,11 +233,11 @@ def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_pag
 
 
 def test_a_link_opens_the_cell_part_and_projection_that_it_names(
-    page: Page, url: str, run: Run, pictures: Pictures
+    page: Page, url: str, run: Run, images: StoredImages
 ) -> None:
     page.goto(f"{url}/errors?run={run.id}&part=validation&cell=(4, 4)&step=90")
     ids, probabilities = stored(run, 2, 90)
-    truth = pictures.labels[np.searchsorted(pictures.ids, ids)]
+    truth = images.labels[np.searchsorted(images.ids, ids)]
     recognized = int(((truth == 4) & (probabilities.argmax(1) == 4)).sum())
     expect(page.get_by_text(f"{recognized} of {(truth == 4).sum()}: 4, and recognized")).to_be_visible(timeout=60_000)
     page.goto(f"{url}/space?run={run.id}&projection=pca&dimensions=3&of=pixels&color=right")
@@ -254,7 +254,7 @@ def test_a_link_that_says_nonsense_shows_the_run_as_it_is(page: Page, url: str, 
     page.goto(f"{url}/pseudo_labels?run={run.id}&step=61&tau=nan")
     expect(page.get_by_role("button", name="Retrain at 0.90")).to_be_visible(timeout=60_000)
     page.goto(f"{url}/errors?run={run.id}&cell=(99, x)&part=elsewhere")
-    expect(page.get_by_text("The commonest mistake; choose a cell to open its pictures.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("The commonest mistake; choose a cell to open its images.")).to_be_visible(timeout=60_000)
     page.goto(f"{url}/space?run={run.id}&projection=magic&color=7&of=nothing&dimensions=4")
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=60_000)
     assert page.get_by_test_id("stException").count() == 0

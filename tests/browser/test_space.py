@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run
-from engine.runs.stored_images import load_pictures
+from engine.runs.stored_images import load_stored_images
 from tests.browser.conftest import Studied
 from tests.browser.looking import as_csv, wait_for
-from ui.components.gallery import picture_uri
+from ui.components.gallery import image_uri
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def points(page: Page) -> list[tuple[int, float, float]]:
     return [(int(i), float(x), float(y)) for i, x, y in found]
 
 
-def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_are_those_of_the_full_space(
+def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are_those_of_the_full_space(
     page: Page, url: str, studied: Studied
 ) -> None:
     run = studied.run
@@ -66,22 +66,22 @@ def test_the_lasso_opens_exactly_the_pictures_it_surrounds_and_their_neighbors_a
         "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) =>"
         " [Number(b.dataset.id), b.querySelector('img').src])"
     )
-    wait_for(lambda: len(page.evaluate(gallery, 0)) > 0, 10, "the pictures")
+    wait_for(lambda: len(page.evaluate(gallery, 0)) > 0, 10, "the images")
     shown = page.evaluate(gallery, 0)
     count = int(re.findall(r"(\d+) chosen", page.get_by_text(re.compile(r"\d+ chosen")).inner_text())[0])
     assert len(inside) <= count <= len(at_most)
     assert {i for i, _ in shown} <= at_most
     if count <= 60:
         assert {i for i, _ in shown} >= inside
-    pictures = load_pictures(
+    images = load_stored_images(
         studied.checkpoints, next(event["pictures"] for event in run.folder.events() if event.get("pictures"))
     )
     for sample, source in shown:
-        assert source == picture_uri(np.asarray(pictures.images[int(np.searchsorted(pictures.ids, sample))]))
+        assert source == image_uri(np.asarray(images.images[int(np.searchsorted(images.ids, sample))]))
     # The neighbors of one of them, against cosines in double precision.
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
-    expect(page.get_by_text(f"Nearest to picture {sample}")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(f"Nearest to image {sample}")).to_be_visible(timeout=15_000)
     wait_for(lambda: len(page.evaluate(gallery, 1)) == 12, 10, "the neighbors")
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     cosines = unit @ unit[ids.tolist().index(sample)]
@@ -96,7 +96,7 @@ def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url:
     rows = as_csv(page, page.locator(".fewlab-figure").first)
     with np.load(sorted(run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
         ids, probabilities = arrays["ids"].tolist(), arrays["probabilities"].astype(float)
-    told = {int(re.findall(r"picture (\d+)", row["about"])[0]): row["about"] for row in rows}
+    told = {int(re.findall(r"image (\d+)", row["about"])[0]): row["about"] for row in rows}
     assert sorted(told) == sorted(ids)
     for place in (0, len(ids) // 2, len(ids) - 1):
         assert (

@@ -182,12 +182,12 @@ def test_any_channels_classes_labels_and_batch(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_served_answers_one_picture_as_it_answers_it_among_others(method: str) -> None:
+def test_what_is_served_answers_one_image_as_it_answers_it_among_others(method: str) -> None:
     built, batch, _ = _one_step(method)
-    pictures = next(iter(built.show(batch).values()))
+    images = next(iter(built.show(batch).values()))
     served = built.served().eval()
     with torch.inference_mode():
-        (alone, logits), (features, _) = served(pictures[:1]), served(pictures)
+        (alone, logits), (features, _) = served(images[:1]), served(images)
     assert torch.allclose(alone, features[:1], atol=1e-5)
     if logits is None:
         assert method in WITHOUT_LOGITS, "a method that knows no classes says so by learning without labels"
@@ -225,17 +225,17 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_saved_model_answers_one_picture_or_many_as_the_run_did(method: str, tmp_path: Path) -> None:
+def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, tmp_path: Path) -> None:
     run = train(config(method), tmp_path)
     arrays = run.folder.snapshot(run.status.step)
     images = load_images(config(method))
     order = np.argsort(images.ids)
-    pictures = images.images[order[np.searchsorted(images.ids[order], arrays["ids"])]]
+    images = images.images[order[np.searchsorted(images.ids[order], arrays["ids"])]]
     predictor = Predictor(run.folder)
-    many = predictor.probabilities(pictures)
+    many = predictor.probabilities(images)
     np.testing.assert_allclose(many, arrays["probabilities"], atol=1e-3)  # the snapshot keeps 16 bits
     np.testing.assert_allclose(
-        np.concatenate([predictor.probabilities(pictures[i : i + 1]) for i in range(3)]), many[:3], atol=1e-5
+        np.concatenate([predictor.probabilities(images[i : i + 1]) for i in range(3)]), many[:3], atol=1e-5
     )
     measured = retest(run.folder)
     assert measured["test/accuracy"] == pytest.approx(run.status.metrics["test/accuracy"])
@@ -251,7 +251,7 @@ def test_every_backbone_it_names_works(method: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_pseudo_labels_are_shares_and_name_pictures_of_the_pool(method: str, tmp_path: Path) -> None:
+def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, tmp_path: Path) -> None:
     run = train(config(method), tmp_path)
     arrays = run.folder.snapshot(run.status.step)
     if "pseudo_ids" not in arrays:

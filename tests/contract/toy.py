@@ -21,7 +21,7 @@ class Toy(DataSource):
         classes: int = param(3, ge=2, le=40, help="Classes.")
         channels: int = param(1, ge=1, le=3, help="Channels.")
         size: int = param(8, ge=8, le=64, help="Pixels.")
-        per_class: int = param(12, ge=2, le=100, help="Training pictures of a class.")
+        per_class: int = param(12, ge=2, le=100, help="Training images of a class.")
 
     title = "Toy"
     summary = "Made for the contract suite."

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data.importing import image_files as picture_files
+from engine.data.importing import image_files as image_files
 from engine.errors import DataError
-from tests.given_pictures import CATS_AND_DOGS, folder_of, grey, source, zip_of
+from tests.given_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
 
 
 @pytest.fixture(autouse=True)
@@ -34,13 +34,13 @@ def refusal(path: Path | str) -> str:
     return str(caught.value)
 
 
-# What is no set of pictures
+# What is no set of images
 
 
 def test_no_path_at_all() -> None:
     assert (
         refusal("  ")
-        == "data.path is empty: give the path of a folder or zip archive that holds one folder of pictures per class."
+        == "data.path is empty: give the path of a folder or zip archive that holds one folder of images per class."
     )
 
 
@@ -54,7 +54,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert (
         refusal(tmp_path / "pipe")
-        == f"data.path is {str(tmp_path / 'pipe')!r}, which is neither a folder nor a file: choose a folder of pictures"
+        == f"data.path is {str(tmp_path / 'pipe')!r}, which is neither a folder nor a file: choose a folder of images"
         " or a zip archive."
     )
 
@@ -88,15 +88,15 @@ def test_nothing_inside(tmp_path: Path, packed: bool) -> None:
     path = zip_of(tmp_path / "x", {}) if packed and not (tmp_path / "x").rmdir() else tmp_path / "x"
     assert (
         refusal(path)
-        == "'x' has no class folders (no pictures): put the pictures of each class into a folder of its own, such as"
+        == "'x' has no class folders (no images): put the images of each class into a folder of its own, such as"
         " cat/1.jpg and dog/1.jpg."
     )
 
 
-def test_pictures_without_class_folders(tmp_path: Path) -> None:
+def test_images_without_class_folders(tmp_path: Path) -> None:
     folder_of(tmp_path / "x", {"1.png": grey(1), "2.png": grey(2)})
     sentence = (
-        "'x' has no class folders (2 files lie in no class folder): put the pictures of each class into a folder of its"
+        "'x' has no class folders (2 files lie in no class folder): put the images of each class into a folder of its"
         " own, such as cat/1.jpg and dog/1.jpg."
     )
     assert refusal(tmp_path / "x") == sentence
@@ -104,7 +104,7 @@ def test_pictures_without_class_folders(tmp_path: Path) -> None:
 
 def test_one_class(tmp_path: Path) -> None:
     sentence = (
-        "'x' has training pictures of 1 class ('cat'), but at least 2 classes are needed: put the pictures of each"
+        "'x' has training images of 1 class ('cat'), but at least 2 classes are needed: put the images of each"
         " class into a folder of its own."
     )
     assert (
@@ -117,18 +117,18 @@ def test_one_class(tmp_path: Path) -> None:
     )
 
 
-def test_two_classes_of_which_one_has_no_readable_picture(tmp_path: Path) -> None:
+def test_two_classes_of_which_one_has_no_readable_image(tmp_path: Path) -> None:
     sentence = (
-        "'x' has training pictures of 1 class ('cat'), but at least 2 classes are needed: put the pictures of each"
+        "'x' has training images of 1 class ('cat'), but at least 2 classes are needed: put the images of each"
         " class into a folder of its own."
     )
     assert refusal(folder_of(tmp_path / "x", {"cat/1.png": grey(1), "dog/1.png": b"woof"})) == sentence
 
 
-def test_class_folders_without_a_picture(tmp_path: Path) -> None:
+def test_class_folders_without_a_image(tmp_path: Path) -> None:
     sentence = (
-        "None of the files in 'x' is a picture that can be read (2 not a picture, 1 empty): choose a folder or zip"
-        " archive of pictures."
+        "None of the files in 'x' is an image that can be read (2 not an image, 1 empty): choose a folder or zip"
+        " archive of images."
     )
     assert refusal(folder_of(tmp_path / "x", {"a/1.txt": b"one", "b/2.txt": b"two", "b/3": b""})) == sentence
 
@@ -187,7 +187,7 @@ def test_a_link_or_special_file(tmp_path: Path, kind: int) -> None:
         archive.writestr(info, "/etc/passwd")
     assert (
         refusal(tmp_path / "x.zip")
-        == "'x.zip' holds 'passwords.png', a link or special file: pack the pictures themselves."
+        == "'x.zip' holds 'passwords.png', a link or special file: pack the images themselves."
     )
 
 
@@ -196,7 +196,7 @@ def test_an_encrypted_archive(tmp_path: Path) -> None:
     at = data.find(b"PK\x01\x02")
     data[at + 8] |= 1  # the flag in the central directory
     (tmp_path / "x.zip").write_bytes(data)
-    assert refusal(tmp_path / "x.zip") == "'x.zip' is encrypted: pack the pictures again without a password."
+    assert refusal(tmp_path / "x.zip") == "'x.zip' is encrypted: pack the images again without a password."
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -216,8 +216,8 @@ def test_two_files_of_one_name(tmp_path: Path, second: str) -> None:
 
 
 def test_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert picture_files.MOST_FILES == 500_000
-    monkeypatch.setattr(picture_files, "MOST_FILES", 10)
+    assert image_files.MOST_FILES == 500_000
+    monkeypatch.setattr(image_files, "MOST_FILES", 10)
     assert (
         refusal(zip_of(tmp_path / "x.zip", CATS_AND_DOGS))
         == "'x.zip' has more than 10 entries: split it, or choose the archive of one data set."
@@ -234,8 +234,8 @@ def test_a_bomb_of_many_members_is_refused_by_what_they_claim(tmp_path: Path) ->
     assert path.stat().st_size < 300_000
     sentence = refusal(path)
     assert (
-        sentence == "'bomb.zip' has 0.3 MB but unpacks to more than 285 MB, which pictures do not: choose an archive of"
-        " pictures, or unpack it yourself and choose the folder."
+        sentence == "'bomb.zip' has 0.3 MB but unpacks to more than 285 MB, which images do not: choose an archive of"
+        " images, or unpack it yourself and choose the folder."
     )
 
 
@@ -246,17 +246,17 @@ def test_a_bomb_that_claims_to_be_small_is_cut_off_where_its_claim_ends(tmp_path
 
 
 def test_sizes_are_counted_while_reading_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = picture_files.open_files(
+    files = image_files.open_files(
         str(zip_of(tmp_path / "bomb.zip", {f"{'ab'[i % 2]}/{i}.png": bytes(1_000_000) for i in range(3)}))
     )
-    monkeypatch.setattr(picture_files, "MOST_UNPACKED", 2_500_000)  # after the claims were found harmless
+    monkeypatch.setattr(image_files, "MOST_UNPACKED", 2_500_000)  # after the claims were found harmless
     with closing(files):
         assert [len(files.read(file)) for file in files.files[:2]] == [1_000_000, 1_000_000]
         with pytest.raises(DataError) as refused:
             files.read(files.files[2])
     assert (
         str(refused.value)
-        == "'bomb.zip' has 0.0 MB but unpacks to more than 2 MB, which pictures do not: choose an archive of pictures,"
+        == "'bomb.zip' has 0.0 MB but unpacks to more than 2 MB, which images do not: choose an archive of images,"
         " or unpack it yourself and choose the folder."
     )
 
@@ -293,7 +293,7 @@ def test_damaged_members_cost_only_themselves(tmp_path: Path) -> None:
 def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path) -> None:
     inner = zip_of(tmp_path / "inner.zip", CATS_AND_DOGS).read_bytes()
     report = source(zip_of(tmp_path / "x.zip", CATS_AND_DOGS | {"cat/inner.zip": inner})).prepare()
-    assert (report.read, report.skipped) == (20, {"not a picture": 1})
+    assert (report.read, report.skipped) == (20, {"not an image": 1})
 
 
 def test_flipped_bytes_never_let_another_error_out(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path: Path, monkeypatc
     with pytest.raises(DataError) as refused:
         source(folder_of(tmp_path / "x", CATS_AND_DOGS)).load()
     sentence = (
-        f"The decoded pictures could not be written to {tmp_path / 'file'} (Not a directory): free some disk space, or"
+        f"The decoded images could not be written to {tmp_path / 'file'} (Not a directory): free some disk space, or"
         " set FEWLAB_CACHE to a folder that can be written."
     )
     assert str(refused.value) == sentence

@@ -27,7 +27,7 @@ from engine.lab.executors.inline import resume
 from engine.predictor import Predictor
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
-from engine.runs.stored_images import load_pictures
+from engine.runs.stored_images import load_stored_images
 from engine.training import checkpoint
 from engine.training.commands import Command
 from engine.training.retest import retest
@@ -418,7 +418,7 @@ def test_no_model_and_a_newer_model_say_so(run: RunFolder) -> None:
     )
 
 
-# snapshots, the split, the kept pictures
+# snapshots, the split, the kept images
 
 
 def zipped(content: bytes) -> bytes:
@@ -489,18 +489,18 @@ def test_a_missing_snapshot_and_names_that_are_no_steps(run: RunFolder) -> None:
     [None, b"", GARBAGE, b"[]", b"\x93NUMPY\x01\x00"],
     ids=["missing", "empty", "garbage", "a list", "cut off"],
 )
-def test_kept_pictures_that_cannot_be_read_are_one_sentence(
+def test_kept_images_that_cannot_be_read_are_one_sentence(
     trained: Callable[..., Run], tmp_path: Path, name: str, content: bytes | None
 ) -> None:
     folder = trained(method={"name": "supervised"}).folder
     content_hash = folder.events()[0]["pictures"]
     kept = tmp_path / ".pictures" / content_hash
     shutil.copytree(folder.path.parent / ".pictures" / content_hash, kept)
-    assert len(load_pictures(tmp_path, content_hash).ids) == 1797
+    assert len(load_stored_images(tmp_path, content_hash).ids) == 1797
     (kept / name).unlink() if content is None else (kept / name).write_bytes(content)
     with pytest.raises(RunError) as refused:
-        load_pictures(tmp_path, content_hash)
+        load_stored_images(tmp_path, content_hash)
     assert (
         str(refused.value)
-        == "The pictures of this run are no longer in the cache: start a run on the same data set to bring them back."
+        == "The images of this run are no longer in the cache: start a run on the same data set to bring them back."
     )

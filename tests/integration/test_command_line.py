@@ -22,7 +22,7 @@ from engine.methods.base.method import Method
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods
 from engine.runs.store import Store
-from tests.given_pictures import CATS_AND_DOGS, folder_of
+from tests.given_images import CATS_AND_DOGS, folder_of
 from tests.integration.waiting import ROOT, until
 
 # Promised to scripts. A change here is a broken promise: it needs a line in the change log.
@@ -40,7 +40,7 @@ METRICS = [
 SHOW = [*SUMMARY, "reason", "config", "evaluations"]
 CONFIG = ["version", "name", "seed", "data", "backbone", "augment", "method", "optimizer", "budget", "hardware"]
 TEST = ["run", "metrics"]
-PICTURE = ["path", "top", "error"]
+IMAGE = ["path", "top", "error"]
 TOP = ["class", "probability"]
 
 SHORT = (
@@ -142,7 +142,7 @@ def test_the_saved_model_measures_the_same_again(trained: dict[str, Any], root: 
     assert tested["metrics"] == pytest.approx(trained["metrics"], abs=1e-6)
 
 
-def test_predict_answers_each_picture_it_can_and_gives_a_refused_one_its_sentence(
+def test_predict_answers_each_image_it_can_and_gives_a_refused_one_its_sentence(
     trained: dict[str, Any], root: Path, tmp_path: Path
 ) -> None:
     good, missing, text = tmp_path / "seven.png", tmp_path / "missing.png", tmp_path / "notes.png"
@@ -151,8 +151,8 @@ def test_predict_answers_each_picture_it_can_and_gives_a_refused_one_its_sentenc
     text.write_text("Dear diary")
     done = engine("predict", trained["run"], good, missing, text, "--checkpoints", root, "--json", code=2)
     first, second, third = answer(done)["pictures"]
-    assert [list(picture) for picture in (first, second, third)] == [PICTURE] * 3
-    assert [picture["path"] for picture in (first, second, third)] == [str(good), str(missing), str(text)]
+    assert [list(image) for image in (first, second, third)] == [IMAGE] * 3
+    assert [image["path"] for image in (first, second, third)] == [str(good), str(missing), str(text)]
     assert first["error"] is None
     assert [list(top) for top in first["top"]] == [TOP] * 5
     assert {top["class"] for top in first["top"]} <= set("0123456789")
@@ -167,7 +167,7 @@ def test_predict_answers_each_picture_it_can_and_gives_a_refused_one_its_sentenc
     assert third["top"] == []
     assert (
         third["error"]
-        == "'notes.png' is not a picture this app reads (it looks like text): save it as PNG, JPEG, GIF, BMP, WEBP or"
+        == "'notes.png' is not an image this app reads (it looks like text): save it as PNG, JPEG, GIF, BMP, WEBP or"
         " TIFF and try again."
     )
     assert done.stderr.splitlines() == [second["error"], third["error"]]
@@ -305,7 +305,7 @@ def test_every_wrong_request_ends_with_2_and_one_sentence(trained: dict[str, Any
         (("train", "--set", "method.threshold=NaN"), "method.threshold is 'nan': input should be a finite number."),
         (
             ("train", "--set", "data.labels.per_class=126"),
-            "126 labels per class are asked for, but class '8' has 125 training pictures: ask for at most 125.",
+            "126 labels per class are asked for, but class '8' has 125 training images: ask for at most 125.",
         ),
         (("train", "--seed", "-1"), "seed is -1 but must be at least 0."),
         (("resume", run), f"Run {run} cannot be resumed because it is finished."),
@@ -330,7 +330,7 @@ def test_an_import_tells_what_was_read_and_what_was_left_out(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
-    photos = folder_of(tmp_path / "photos", CATS_AND_DOGS | {"cat/broken.png": b"no picture"})
+    photos = folder_of(tmp_path / "photos", CATS_AND_DOGS | {"cat/broken.png": b"no image"})
     ours = (
         "--set",
         "data.name=folder",
@@ -346,7 +346,7 @@ def test_an_import_tells_what_was_read_and_what_was_left_out(
     )
     done = engine("train", *SHORT, *ours)
     assert list(answer(done)) == SUMMARY
-    assert done.stderr.splitlines()[0] == "Read 20 pictures of 2 classes; 1 file was left out:"
+    assert done.stderr.splitlines()[0] == "Read 20 images of 2 classes; 1 file was left out:"
     assert done.stderr.splitlines()[1].startswith("  1: ")
 
 

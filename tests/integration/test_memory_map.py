@@ -1,4 +1,4 @@
-"""Training from a memory map: the same bits as from memory, without a copy of the pictures in the trainer or beside the
+"""Training from a memory map: the same bits as from memory, without a copy of the images in the trainer or beside the
 runs.
 """
 
@@ -20,18 +20,18 @@ from engine.data.importing.image_cache import cache_root
 from engine.errors import RunError
 from engine.lab.executors.inline import train
 from engine.runs.store import Run
-from engine.runs.stored_images import load_pictures, save_pictures
+from engine.runs.stored_images import load_stored_images, store_images
 from engine.training import trainer as loop
 from engine.training.loops import batches
 from engine.training.model_file import load_model
 from engine.training.retest import retest
-from tests.given_pictures import encoded, folder_of, source
+from tests.given_images import encoded, folder_of, source
 from tests.integration.waiting import ROOT
 
 
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
-    """Three unbalanced classes of noisy color pictures, with unlabeled ones."""
+    """Three unbalanced classes of noisy color images, with unlabeled ones."""
     random = np.random.default_rng(0)
     files: dict[str, bytes] = {}
     for k, (name, n) in enumerate([("cat", 40), ("dog", 25), ("hen", 12), ("unlabeled", 60)]):
@@ -138,8 +138,8 @@ np.lib.format.open_memmap(sys.argv[1] + "/images.npy", mode="w+", dtype=np.uint8
 ids = np.arange(n)
 images = np.load(sys.argv[1] + "/images.npy", mmap_mode="r")
 known = Known("0" * 16, np.ones((3, 256), np.int64))
-pictures = ImageSet("large", images, ids % 10, ids, ids >= 99_900, tuple("0123456789"), frozenset(), known)
-loop.load_images = lambda config: pictures
+images = ImageSet("large", images, ids % 10, ids, ids >= 99_900, tuple("0123456789"), frozenset(), known)
+loop.load_images = lambda config: images
 evaluate.SAMPLE = evaluate.FINAL_SAMPLE = 64  # or the activations of whole evaluation batches would hide what is asked
 inline.check = lambda config, checkpoints: None
 small = {
@@ -163,28 +163,28 @@ print(peak[0] - before)
 """
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) < 600  # MB, for activations; the pictures have 1,229
+    assert int(done.stdout.split()[-1]) < 600  # MB, for activations; the images have 1,229
 
 
-# the pictures beside the runs
+# the images beside the runs
 
 
 def test_galleries_link_the_cache_instead_of_copying_it(pets: Path, tmp_path: Path) -> None:
     images = source(pets).load()
     assert isinstance(images.images, np.memmap)
-    folder = save_pictures(tmp_path, images.content_hash, images.images, images.labels, images.ids, images.class_names)
+    folder = store_images(tmp_path, images.content_hash, images.images, images.labels, images.ids, images.class_names)
     assert (folder / "images.npy").samefile(str(images.images.filename))
-    kept = load_pictures(tmp_path, images.content_hash)
+    kept = load_stored_images(tmp_path, images.content_hash)
     assert np.array_equal(kept.images, images.images)
     assert np.array_equal(kept.images[kept.rows(np.array([7, 3]))], images.images[[7, 3]])
 
 
 @pytest.mark.parametrize("part", [lambda images: images[:5], lambda images: images[::-1]])
 def test_a_part_of_a_map_is_copied(pets: Path, tmp_path: Path, part: Callable[[Any], Any]) -> None:
-    pictures = part(source(pets).load().images)
-    ids = np.arange(len(pictures))
-    save_pictures(tmp_path, "part", pictures, ids, ids, ("a",))
-    assert np.array_equal(load_pictures(tmp_path, "part").images, pictures)
+    images = part(source(pets).load().images)
+    ids = np.arange(len(images))
+    store_images(tmp_path, "part", images, ids, ids, ("a",))
+    assert np.array_equal(load_stored_images(tmp_path, "part").images, images)
 
 
 def test_without_hard_links_a_deleted_cache_is_brought_back_by_the_next_run(
@@ -199,12 +199,12 @@ def test_without_hard_links_a_deleted_cache_is_brought_back_by_the_next_run(
 
     def save() -> Path:
         images = source(pets).load()
-        return save_pictures(tmp_path, "x", images.images, images.labels, images.ids, images.class_names)
+        return store_images(tmp_path, "x", images.images, images.labels, images.ids, images.class_names)
 
     assert (save() / "images.npy").is_symlink()
     for file in cache_root().rglob("*.npy"):
         file.unlink()
     with pytest.raises(RunError):
-        load_pictures(tmp_path, "x")
+        load_stored_images(tmp_path, "x")
     assert (save() / "images.npy").is_symlink()
-    assert len(load_pictures(tmp_path, "x").images) == 137
+    assert len(load_stored_images(tmp_path, "x").images) == 137

@@ -1,6 +1,6 @@
-"""The honesty check: on random pictures with random labels nobody beats chance on the test part.
+"""The honesty check: on random images with random labels nobody beats chance on the test part.
 
-2,000 test pictures of ten equally frequent classes, whose labels no method can know: the number of right answers is
+2,000 test images of ten equally frequent classes, whose labels no method can know: the number of right answers is
 close to binomial with p = 0.1, a standard deviation of sqrt(0.1 * 0.9 / 2000) = 0.67 points. Four of them, 7.3 % to
 12.7 %, hold an honest method in all but one of 16,000 draws of labels, and the draw here is always the same; a leak of
 test labels would show up far outside.
@@ -26,7 +26,7 @@ SETTINGS: dict[str, Any] = {
     "augment": {"weak": {"translate": 0, "flip": "off"}},
     "budget": {"steps": 80, "batch_size": 16, "evaluate_every": 40},
 }
-# A threshold that guesses about noise do reach: at 0.95 the unlabeled pictures would not be used at all.
+# A threshold that guesses about noise do reach: at 0.95 the unlabeled images would not be used at all.
 METHODS: list[dict[str, Any]] = [
     {"name": "supervised"},
     *({"name": name, "threshold": 0.4, "unlabeled_ratio": 2} for name in ("pseudo_label", "fixmatch")),
@@ -42,7 +42,7 @@ def test_no_method_beats_chance_where_nothing_can_be_learned(
     assert len(accuracies) == 2
     assert all(abs(accuracy - 0.1) < FOUR_DEVIATIONS for accuracy in accuracies), accuracies
     assert run.status.metrics["test/auc_roc"] == pytest.approx(0.5, abs=0.02)
-    # The labels it was given it has learned by heart, and the unlabeled pictures were used: an idle run would prove
+    # The labels it was given it has learned by heart, and the unlabeled images were used: an idle run would prove
     # nothing.
     last = run.folder.metrics()[-1]
     assert last["loss/labeled"] < 0.1

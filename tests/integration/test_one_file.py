@@ -14,7 +14,7 @@ import pytest
 from tests.integration.waiting import ROOT
 
 TOY = '''
-"""nearest_average: nothing but a linear layer on the pictures as they are."""
+"""nearest_average: nothing but a linear layer on the images as they are."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from engine.errors import LabError, ProjectionCancelled, ProjectionError, RunErr
 from engine.lab.projections.projection_inputs import Sample, gather
 from engine.lab.projections.projection_queue import Job, Projector
 from engine.runs.folder import RunFolder
-from engine.runs.stored_images import save_pictures
+from engine.runs.stored_images import store_images
 from tests.integration.waiting import ROOT, alive, until
 
 N, D, K = 240, 8, 4
@@ -34,8 +34,8 @@ ALL = Sample()
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with three snapshots of the same pictures, the second in another order and with one picture less, and the
-    pictures themselves.
+    """A run with three snapshots of the same images, the second in another order and with one image less, and the
+    images themselves.
     """
     root = tmp_path_factory.mktemp("projections") / "checkpoints"
     folder = RunFolder(root / "20260101-000000-made-up-0000")
@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids, labels = np.arange(N) * 3, np.arange(N) % K
     labels[5] = -1
     images = rng.integers(0, 256, (N, 1, 8, 8), dtype=np.uint8)
-    save_pictures(root, "cafe", images, labels, ids, tuple("abcd"))
+    store_images(root, "cafe", images, labels, ids, tuple("abcd"))
     folder.add_event("start", 0, pictures="cafe")
     part = np.minimum(np.arange(N) * 4 // N + (np.arange(N) >= 8), 3).astype(np.uint8)
     part[:8], part[8:60] = 0, 1
@@ -142,7 +142,7 @@ def test_what_is_kept_is_answered_without_a_process_until_something_that_matters
     assert len(names) == 6
 
 
-def test_the_sample_holds_all_labeled_pictures_and_is_the_same_in_all_frames(run: Path) -> None:
+def test_the_sample_holds_all_labeled_images_and_is_the_same_in_all_frames(run: Path) -> None:
     drawn = gather(run, "embeddings", STEPS, Sample(limit=50))
     assert len(drawn.ids) == 50
     whole = gather(run, "embeddings", [10], ALL)
@@ -154,7 +154,7 @@ def test_the_sample_holds_all_labeled_pictures_and_is_the_same_in_all_frames(run
         assert (snapshot["part"][rows] == drawn.part).all()
 
 
-def test_pixels_are_the_pictures_between_0_and_1_in_one_frame(run: Path, shared: Projector) -> None:
+def test_pixels_are_the_images_between_0_and_1_in_one_frame(run: Path, shared: Projector) -> None:
     found = shared.ask(run, "pixels", PCA, STEPS, Sample(parts=("test",))).result(60)
     assert found.steps.tolist() == [0]
     material = gather(run, "pixels", STEPS, Sample(parts=("test",)))
@@ -164,11 +164,11 @@ def test_pixels_are_the_pictures_between_0_and_1_in_one_frame(run: Path, shared:
     assert set(found.part) == {3}
 
 
-def test_large_pictures_are_reduced_to_means_of_squares(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "20260101-000000-large-pictures-0000")
+def test_large_images_are_reduced_to_means_of_squares(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "20260101-000000-large-images-0000")
     folder.path.mkdir()
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 75, 76), dtype=np.uint8)
-    save_pictures(tmp_path, "large", images, np.zeros(5, np.int64), np.arange(5), ("one",))
+    store_images(tmp_path, "large", images, np.zeros(5, np.int64), np.arange(5), ("one",))
     folder.add_event("start", 0, pictures="large")
     folder.write_snapshot(
         1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.zeros((5, 2), np.float16)}
@@ -198,11 +198,11 @@ def test_what_cannot_be_projected_is_said_at_once(run: Path, tmp_path: Path, pro
         1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.zeros((5, 2), np.float16)}
     )
     assert refused(RunError, bare.path, "pixels", PCA, [1], ALL).startswith(
-        f"Run {bare.id} does not say which pictures it was trained on"
+        f"Run {bare.id} does not say which images it was trained on"
     )
     assert (
         refused(ProjectionError, bare.path, "embeddings", PCA, [1], Sample(parts=("validation", "test")))
-        == "There are no validation or test pictures in this evaluation: choose other parts."
+        == "There are no validation or test images in this evaluation: choose other parts."
     )
     assert projector.pid is None
     bare.write_snapshot(2, {"ids": np.arange(5), "part": np.zeros(5, np.uint8)})
@@ -218,7 +218,7 @@ def test_the_engines_own_sentence_arrives(tmp_path: Path, run: Path, shared: Pro
     with pytest.raises(
         LabError,
         match=(
-            r"^All 5 points have the same features, so there is nothing to lay out: the network tells no picture from"
+            r"^All 5 points have the same features, so there is nothing to lay out: the network tells no image from"
             r" another there\.$"
         ),
     ):

@@ -15,10 +15,10 @@ from sklearn.datasets import load_digits
 import engine
 from engine.config.run_config import RunConfig as Config
 from engine.errors import ConfigError, ImportCancelled, RunError, UnknownName
-from engine.images.decode import read_picture
+from engine.images.decode import read_image
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
-from tests.given_pictures import CATS_AND_DOGS, encoded, folder_of
+from tests.given_images import CATS_AND_DOGS, encoded, folder_of
 from tests.integration.waiting import ROOT
 
 TINY = {
@@ -53,7 +53,7 @@ def test_train_load_and_predict(tmp_path: Path) -> None:
     predictor = Predictor(again.folder)
     assert predictor.class_names == list("0123456789")
     assert (predictor.channels, predictor.size) == (1, 8)
-    # The temperature of the validation pictures, by trying one after the other.
+    # The temperature of the validation images, by trying one after the other.
     arrays = again.folder.snapshot(20)
     held = arrays["part"] == 2
     logits, truth = (
@@ -63,14 +63,14 @@ def test_train_load_and_predict(tmp_path: Path) -> None:
     tried = np.geomspace(0.05, 20, 600)
     losses = [-log_softmax(logits / temperature, axis=1)[np.arange(len(truth)), truth].mean() for temperature in tried]
     assert predictor.temperature == pytest.approx(tried[int(np.argmin(losses))], rel=0.03)
-    pictures = [np.full((40, 30, 3), 255, np.uint8), np.zeros((8, 8, 1), np.uint8)]
-    answers = predictor.predict(pictures)
+    images = [np.full((40, 30, 3), 255, np.uint8), np.zeros((8, 8, 1), np.uint8)]
+    answers = predictor.predict(images)
     assert [answer.probabilities.sum() for answer in answers] == pytest.approx([1, 1], abs=1e-6)
     assert answers[0].inverted  # digits are white on black, a white page is not
     assert not answers[1].inverted
     assert predictor.top(answers[0], 3)[0]["probability"] == pytest.approx(answers[0].probabilities.max())
-    for picture, answer in zip(pictures, answers, strict=True):
-        assert predictor.predict([picture])[0].probabilities == pytest.approx(answer.probabilities, abs=1e-6)
+    for image, answer in zip(images, answers, strict=True):
+        assert predictor.predict([image])[0].probabilities == pytest.approx(answer.probabilities, abs=1e-6)
     assert predictor.predict([]) == []
 
 
@@ -108,9 +108,7 @@ def test_a_new_photo_is_fitted_as_the_photos_were_that_the_run_learned_from(
     from engine.training.assemble import load_images
 
     imported = load_images(Config.parse(run.config))
-    seen = (
-        engine.Predictor(run.folder).predict([read_picture((photos / "cat" / "0.png").read_bytes(), "0.png")])[0].seen
-    )
+    seen = engine.Predictor(run.folder).predict([read_image((photos / "cat" / "0.png").read_bytes(), "0.png")])[0].seen
     np.testing.assert_array_equal(seen, imported.images[0])
 
 
@@ -138,7 +136,7 @@ def test_an_import_can_be_ended_before_the_first_step(tmp_path: Path, monkeypatc
     [
         (
             {"data": {"labels": {"kind": "few", "per_class": 500}}},
-            "500 labels per class are asked for, but class '0' has 128 training pictures: ask for at most 125.",
+            "500 labels per class are asked for, but class '0' has 128 training images: ask for at most 125.",
         ),
         ({"optimizer": {"lr": -1}}, "optimizer.lr is -1 but must be above 0.0."),
     ],

@@ -149,7 +149,7 @@ def patched(monkeypatch: pytest.MonkeyPatch, known: int) -> None:
         monkeypatch.setattr(f"{place}.load_images", load)
 
 
-def test_pictures_without_any_label_train_and_only_predict_refuses(
+def test_images_without_any_label_train_and_only_predict_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patched(monkeypatch, 0)
@@ -161,7 +161,7 @@ def test_pictures_without_any_label_train_and_only_predict_refuses(
         Predictor(run.folder)
     assert (
         str(refused.value)
-        == f"Run {run.id} learned features and no classes, and its pictures have no labels for a probe: give some of"
+        == f"Run {run.id} learned features and no classes, and its images have no labels for a probe: give some of"
         " them a label and start it again."
     )
     assert retest(run.folder) == {}
@@ -170,7 +170,7 @@ def test_pictures_without_any_label_train_and_only_predict_refuses(
 def test_a_probe_of_few_known_labels_still_answers_for_every_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patched(monkeypatch, 7)  # one picture of some classes, none of others, and no validation
+    patched(monkeypatch, 7)  # one image of some classes, none of others, and no validation
     run = train(RunConfig.parse(SHORT), tmp_path)
     predictor = Predictor(run.folder)
     assert predictor.probe is not None

@@ -161,7 +161,7 @@ def resnet() -> ResNet18:
     return ResNet18(ResNet18.Params(), 3, 64)
 
 
-def test_pretrained_weights_give_torchvisions_features_of_pictures_normalized_as_it_does(hub: Path) -> None:
+def test_pretrained_weights_give_torchvisions_features_of_images_normalized_as_it_does(hub: Path) -> None:
     """A file in the official format with other numbers in it, where torch keeps its downloads."""
     from torchvision.models import resnet18
 
@@ -207,14 +207,14 @@ def test_without_a_network_pretrained_weights_are_one_sentence_with_the_alternat
     (hub / "resnet18-f37072fd.pth").write_bytes(b"damaged")
     with pytest.raises(ConfigError, match="could not be fetched"):
         start_from(resnet(), ResNet18.Params(init="pretrained"), hub)
-    with pytest.raises(ConfigError, match="reads color pictures through the original stem"):
+    with pytest.raises(ConfigError, match="reads color images through the original stem"):
         start_from(ResNet18(ResNet18.Params(), 1, 28), ResNet18.Params(init="pretrained"), hub)
 
 
 def test_another_width_and_foreign_files_are_one_sentence(first: Run, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         train(plain(init=f"run:{first.id}", width=8), first.folder.path.parent)
-    assert "does not fit the network small_cnn on these pictures" in str(refused.value)
+    assert "does not fit the network small_cnn on these images" in str(refused.value)
     assert "choose the same network, with the same settings and colors." in str(refused.value)
     for name, content in {
         "text.safetensors": b"hello",

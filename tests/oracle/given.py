@@ -36,7 +36,7 @@ CROSS_ENTROPY = [
 
 
 class AsGiven(nn.Module):
-    """Takes the place of a classifier: the "pictures" of a view are already its logits."""
+    """Takes the place of a classifier: the "images" of a view are already its logits."""
 
     def logits(self, *views: Tensor) -> list[Tensor]:
         return list(views)

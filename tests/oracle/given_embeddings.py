@@ -1,4 +1,4 @@
-"""Two views' embeddings of four pictures for which the losses were worked out in float64, apart from the engine and
+"""Two views' embeddings of four images for which the losses were worked out in float64, apart from the engine and
 from any library; 12 decimals.
 """
 

@@ -1,4 +1,4 @@
-"""The strong view's operations against torchvision.transforms.v2.functional, picture by picture, at the same
+"""The strong view's operations against torchvision.transforms.v2.functional, image by image, at the same
 parameters.
 """
 
@@ -67,8 +67,8 @@ THEIRS: dict[str, Callable[[Tensor, float, InterpolationMode], Tensor]] = {
 }
 
 
-def pictures(shape: Shape, seed: int = 0) -> Tensor:
-    """Noise, smooth ramps, few dark values, flat pictures and black ones: what rounding and histograms find hardest."""
+def make_images(shape: Shape, seed: int = 0) -> Tensor:
+    """Noise, smooth ramps, few dark values, flat images and black ones: what rounding and histograms find hardest."""
     random = np.random.default_rng(seed)
     batch, _, height, width = shape
     images = random.integers(0, 256, shape)
@@ -119,14 +119,14 @@ def one_by_one(images: Tensor, plan: Plan, mode: str = "bilinear") -> Tensor:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", [*COLORS, "identity"])
 def test_a_color_operation_equals_torchvisions_bit_for_bit(name: str, shape: Shape) -> None:
-    images = pictures(shape)
+    images = make_images(shape)
     plan = planned((name, amounts_of(name, shape[0])))
     assert torch.equal(recolor(images, plan), one_by_one(images, plan))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_three_color_operations_in_any_order_equal_torchvisions_one_after_the_other(shape: Shape) -> None:
-    images = pictures(shape)
+    images = make_images(shape)
     plan = mixed((*COLORS, "identity"), shape[0], 3)
     assert torch.equal(recolor(images, plan), one_by_one(images, plan))
 
@@ -135,7 +135,7 @@ def test_three_color_operations_in_any_order_equal_torchvisions_one_after_the_ot
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", GEOMETRY)
 def test_a_geometric_operation_equals_torchvisions(name: str, shape: Shape, mode: Interpolation) -> None:
-    images = pictures(shape)
+    images = make_images(shape)
     plan = planned((name, amounts_of(name, shape[0])))
     apart = (warp(images, plan, mode).int() - one_by_one(images, plan, mode).int()).abs()
     if mode == "nearest":
@@ -151,15 +151,15 @@ def test_a_geometric_operation_equals_torchvisions(name: str, shape: Shape, mode
 def test_two_geometric_operations_are_composed_in_their_order(
     first: tuple[str, float], second: tuple[str, float]
 ) -> None:
-    images = pictures((20, 3, 12, 12))
+    images = make_images((20, 3, 12, 12))
     plan = planned(
         *((name, np.full(20, amount)) for name, amount in (first, second))
     )  # every step moves whole pixels onto whole pixels
     assert torch.equal(warp(images, plan, "nearest"), one_by_one(images, plan, "nearest"))
 
 
-def test_moving_out_and_back_loses_nothing_because_the_picture_is_resampled_once() -> None:
-    images = pictures((20, 3, 12, 12))
+def test_moving_out_and_back_loses_nothing_because_the_image_is_resampled_once() -> None:
+    images = make_images((20, 3, 12, 12))
     there_and_back = planned(("translate_x", np.full(20, 5.0)), ("translate_x", np.full(20, -5.0)))
     assert torch.equal(warp(images, there_and_back, "bilinear"), images)
     assert (one_by_one(images, there_and_back)[..., -5:] == 0).all()
@@ -168,7 +168,7 @@ def test_moving_out_and_back_loses_nothing_because_the_picture_is_resampled_once
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", sorted(set(COLORS) - set(LEFT_OUT)))
 def test_a_folded_operation_is_within_two_of_256_levels_of_the_exact_one(name: str, channels: int) -> None:
-    images = pictures((60, channels, 16, 16))
+    images = make_images((60, channels, 16, 16))
     plan = planned((name, amounts_of(name, 60)))
     assert (
         recolor_folded(images, plan) * 255 - recolor(images, plan)
@@ -176,7 +176,7 @@ def test_a_folded_operation_is_within_two_of_256_levels_of_the_exact_one(name: s
 
 
 def test_two_folded_operations_are_the_exact_ones_without_the_rounding_between() -> None:
-    images = pictures((60, 3, 16, 16))
+    images = make_images((60, 3, 16, 16))
     gentle = ("brightness", "contrast", "color")
     plan = mixed(gentle, 60, 2)
     plan = Plan(
@@ -186,7 +186,7 @@ def test_two_folded_operations_are_the_exact_ones_without_the_rounding_between()
 
 
 def test_a_whole_strong_view_without_geometry_equals_torchvisions_chain() -> None:
-    images = pictures((60, 3, 20, 24))
+    images = make_images((60, 3, 20, 24))
     strong = Strong(Strong.Params(without=GEOMETRY), frozenset({"flip"}), 3)
     draw = strong.draw(60, 20, 24, torch.Generator().manual_seed(5))
     expected = []
@@ -219,6 +219,6 @@ def test_a_weak_view_is_tilted_by_up_to_its_setting_in_either_direction() -> Non
             for angle in angles
         ]
         found.append(angles[apart.index(min(apart))])
-        assert min(apart) < 4  # an eighth of a degree at most; pictures of noise tilted by a degree are 20 apart
+        assert min(apart) < 4  # an eighth of a degree at most; images of noise tilted by a degree are 20 apart
     assert -20.25 <= min(found) < -15
     assert 15 < max(found) <= 20.25

@@ -14,12 +14,12 @@ from engine.backbones.wide_resnet import WideResNet
 from engine.errors import ConfigError
 
 
-def pictures(channels: int, size: int) -> Tensor:
+def make_images(channels: int, size: int) -> Tensor:
     return torch.rand(3, channels, size, size, generator=torch.Generator().manual_seed(0))
 
 
 def theirs(ours: ResNet18, change: bool) -> nn.Module:
-    """torchvision's ResNet-18 with the same weights; change: with the stem that papers give it for small pictures."""
+    """torchvision's ResNet-18 with the same weights; change: with the stem that papers give it for small images."""
     from torchvision.models import resnet18
 
     network = resnet18(weights=None)
@@ -38,7 +38,7 @@ def theirs(ours: ResNet18, change: bool) -> nn.Module:
 )
 def test_resnet18_is_torchvisions_with_the_stem_that_the_size_asks_for(size: int, stem: str, small: bool) -> None:
     ours = ResNet18(ResNet18.Params.model_validate({"stem": stem}), 3, size)
-    images = pictures(3, size)
+    images = make_images(3, size)
     for mode in (True, False):
         expected = theirs(ours, small).train(mode)(images)
         assert torch.allclose(ours.train(mode)(images), expected, atol=1e-4)
@@ -56,7 +56,7 @@ def test_features_have_the_promised_size_and_every_weight_gets_a_gradient(
     cls: type[Backbone], channels: int, size: int
 ) -> None:
     backbone = cls(cls.Params(), channels, size)  # type: ignore[call-arg]  # every backbone's name has a default
-    features = backbone(pictures(channels, size))
+    features = backbone(make_images(channels, size))
     assert features.shape == (3, backbone.feature_size)
     features.square().sum().backward()
     for name, parameter in backbone.named_parameters():
@@ -67,11 +67,11 @@ def test_features_have_the_promised_size_and_every_weight_gets_a_gradient(
 def test_conv_encoder_has_64_128_and_256_channels_and_as_many_features_as_asked() -> None:
     backbone = ConvEncoder(ConvEncoder.Params(output=40), 3, 32)
     assert [m.out_channels for m in backbone.modules() if isinstance(m, nn.Conv2d)] == [64, 128, 256]
-    assert backbone(pictures(3, 32)).shape == (3, 40)
+    assert backbone(make_images(3, 32)).shape == (3, 40)
 
 
-def test_pictures_too_small_are_refused() -> None:
-    with pytest.raises(ConfigError, match="conv_encoder needs pictures of at least 4 pixels, but these have 3"):
+def test_images_too_small_are_refused() -> None:
+    with pytest.raises(ConfigError, match="conv_encoder needs images of at least 4 pixels, but these have 3"):
         ConvEncoder(ConvEncoder.Params(), 1, 3)
 
 
@@ -99,7 +99,7 @@ def test_wide_resnet_reads_the_activated_input_in_the_first_shortcut_and_the_raw
         ]
         return torch.where(x > 0, x, 0.1 * x)
 
-    x = torch.conv2d(pictures(3, 16).double(), state["stem.weight"], padding=1)
+    x = torch.conv2d(make_images(3, 16).double(), state["stem.weight"], padding=1)
     for group in range(3):
         for block in range(2):
             at, stride = f"groups.{group}.{block}", 2 if group and not block else 1
@@ -117,12 +117,12 @@ def test_wide_resnet_reads_the_activated_input_in_the_first_shortcut_and_the_raw
                 if f"{at}.shortcut.weight" in state
                 else around
             )
-    assert torch.allclose(backbone.features(pictures(3, 16).double()), activated(x, "norm").mean((2, 3)))
+    assert torch.allclose(backbone.features(make_images(3, 16).double()), activated(x, "norm").mean((2, 3)))
 
 
 def test_convnet_12_ends_at_six_by_six_places_and_drops_nothing_when_it_answers() -> None:
     backbone = ConvNet12(ConvNet12.Params(), 3, 32).eval()
-    assert backbone.blocks(pictures(3, 32)).shape == (3, 128, 6, 6)
+    assert backbone.blocks(make_images(3, 32)).shape == (3, 128, 6, 6)
     assert [
         (m.out_channels, m.kernel_size[0], m.padding[0]) for m in backbone.modules() if isinstance(m, nn.Conv2d)
     ] == [
@@ -132,5 +132,5 @@ def test_convnet_12_ends_at_six_by_six_places_and_drops_nothing_when_it_answers(
         (256, 1, 0),
         (128, 1, 0),
     ]
-    assert torch.equal(backbone(pictures(3, 32)), backbone(pictures(3, 32)))
-    assert not torch.equal(backbone.train()(pictures(3, 32)), backbone.train()(pictures(3, 32)))
+    assert torch.equal(backbone(make_images(3, 32)), backbone(make_images(3, 32)))
+    assert not torch.equal(backbone.train()(make_images(3, 32)), backbone.train()(make_images(3, 32)))

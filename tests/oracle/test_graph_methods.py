@@ -59,18 +59,18 @@ def test_four_points_on_a_line() -> None:
 @pytest.fixture(scope="module")
 def digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """500 digits, scaled to 0..1, with five labels per class; -1 where hidden."""
-    pictures, truth = load_digits(return_X_y=True)
-    pictures, truth = pictures[:500] / 16, truth[:500]
+    images, truth = load_digits(return_X_y=True)
+    images, truth = images[:500] / 16, truth[:500]
     labels = np.full(500, -1)
     for k in range(10):
         rows = np.flatnonzero(truth == k)[:5]
         labels[rows] = k
-    return pictures, labels
+    return images, labels
 
 
 def test_the_neighbors_are_those_of_scikit_learn(digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
-    pictures = torch.as_tensor(digits[0]).float()
-    ours = nearest(pictures, pictures, 7, skip_self=True)
+    images = torch.as_tensor(digits[0]).float()
+    ours = nearest(images, images, 7, skip_self=True)
     theirs, _ = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(digits[0]).kneighbors()
     np.testing.assert_allclose(ours.distances.sqrt().numpy(), theirs, atol=1e-5)
     graph = knn_graph(ours)
@@ -84,11 +84,11 @@ def test_the_neighbors_are_those_of_scikit_learn(digits: tuple[NDArray[np.float6
 def test_propagation_gives_the_labels_of_scikit_learn_on_one_graph(
     kind: str, digits: tuple[NDArray[np.float64], NDArray[np.int64]]
 ) -> None:
-    pictures, labels = digits
-    graph = _graph(kind, pictures)
+    images, labels = digits
+    graph = _graph(kind, images)
     dense = graph.toarray() if sparse.issparse(graph) else graph
     theirs = TheirPropagation(kernel=lambda a, b: dense.copy(), max_iter=50_000, tol=1e-12)
-    _quietly(theirs, pictures, labels)
+    _quietly(theirs, images, labels)
     ours = flowed(made(LabelPropagation, 500, 10, tolerance=1e-12), graph, labels)
     np.testing.assert_array_equal(ours.argmax(1), theirs.transduction_)
     np.testing.assert_allclose(ours, theirs.label_distributions_, atol=1e-5)
@@ -99,19 +99,19 @@ def test_propagation_gives_the_labels_of_scikit_learn_on_one_graph(
 def test_spreading_gives_the_labels_of_scikit_learn_on_one_graph(
     kind: str, alpha: float, digits: tuple[NDArray[np.float64], NDArray[np.int64]]
 ) -> None:
-    pictures, labels = digits
-    graph = _graph(kind, pictures)
+    images, labels = digits
+    graph = _graph(kind, images)
     dense = graph.toarray() if sparse.issparse(graph) else graph
     theirs = TheirSpreading(kernel=lambda a, b: dense.copy(), alpha=alpha, max_iter=50_000, tol=1e-12)
-    _quietly(theirs, pictures, labels)
+    _quietly(theirs, images, labels)
     ours = flowed(made(LabelSpreading, 500, 10, alpha=alpha, tolerance=1e-12), graph, labels)
     np.testing.assert_array_equal(ours.argmax(1), theirs.transduction_)
     np.testing.assert_allclose(ours, theirs.label_distributions_, atol=1e-5)
 
 
 def test_the_fixed_points_are_the_closed_forms(digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
-    pictures, labels = digits
-    w, targets = _graph("rbf", pictures), one_hot(labels, 10)
+    images, labels = digits
+    w, targets = _graph("rbf", images), one_hot(labels, 10)
     degrees = w.sum(1)
     s = w / np.sqrt(np.outer(degrees, degrees))
     spread = flowed(made(LabelSpreading, 500, 10, alpha=0.9, tolerance=1e-13), w, labels)
@@ -124,7 +124,7 @@ def test_the_fixed_points_are_the_closed_forms(digits: tuple[NDArray[np.float64]
 
 
 @pytest.mark.parametrize("cls", [LabelPropagation, LabelSpreading])
-def test_a_picture_that_no_label_reaches_is_unknown_not_class_0(cls: type[Ours]) -> None:
+def test_a_image_that_no_label_reaches_is_unknown_not_class_0(cls: type[Ours]) -> None:
     features = torch.tensor([[0.0], [1.0], [100.0], [101.0], [0.5], [100.5]])
     method = made(cls, 6, 2, neighbors=2)
     method.prepare(Fitting(features, torch.tensor([0, 1, -1, -1, -1, -1]), torch.arange(6)))
@@ -150,25 +150,25 @@ def test_the_chosen_gamma_does_not_depend_on_the_scale_of_the_pixels(
     np.testing.assert_allclose(rbf_graph(features, gamma / 3), _graph("rbf", digits[0]), atol=1e-4)
 
 
-def test_a_dense_graph_of_too_many_pictures_is_refused_before_it_is_made() -> None:
+def test_a_dense_graph_of_too_many_images_is_refused_before_it_is_made() -> None:
     with pytest.raises(ConfigError) as refused:
         rbf_graph(torch.zeros(12_001, 1), 1.0)
     assert (
         str(refused.value)
-        == "An rbf graph of 12,001 pictures would not fit into memory: choose method.graph knn, or at most 12,000"
-        " pictures."
+        == "An rbf graph of 12,001 images would not fit into memory: choose method.graph knn, or at most 12,000"
+        " images."
     )
 
 
-def _graph(kind: str, pictures: NDArray[np.float64]) -> Any:
-    features = torch.as_tensor(pictures).float()
+def _graph(kind: str, images: NDArray[np.float64]) -> Any:
+    features = torch.as_tensor(images).float()
     neighbors = nearest(features, features, 7, skip_self=True)
     # A third of the chosen gamma: with the whole, the other side's iterations take minutes to come to rest.
     return knn_graph(neighbors) if kind == "knn" else rbf_graph(features, scaled_gamma(neighbors.distances) / 3)
 
 
-def _quietly(estimator: Any, pictures: NDArray[np.float64], labels: NDArray[np.int64]) -> None:
+def _quietly(estimator: Any, images: NDArray[np.float64], labels: NDArray[np.int64]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
-        estimator.fit(pictures, labels)
+        estimator.fit(images, labels)

@@ -40,7 +40,7 @@ class Given(Backbone):
 
 
 def built(method: type[Proden] | type[AllCandidates]) -> Proden | AllCandidates:
-    """The method on logits that pass through its head unchanged; the pool has three pictures, of which the batch holds
+    """The method on logits that pass through its head unchanged; the pool has three images, of which the batch holds
     rows 2 and 0.
     """
     sets = torch.zeros(3, 4, dtype=torch.bool)
@@ -93,7 +93,7 @@ def test_the_heaviest_candidates_are_reported_as_what_it_believes() -> None:
 
 
 def test_with_uniform_weights_it_starts_as_the_baseline() -> None:
-    """1.976551725025 is the mean over both pictures of the mean of -log p over their candidates."""
+    """1.976551725025 is the mean over both images of the mean of -log p over their candidates."""
     assert float(built(AllCandidates).step(BATCH, Now(0, 0, 10)).loss.detach()) == pytest.approx(
         1.976551725025, abs=1e-6
     )

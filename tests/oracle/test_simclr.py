@@ -44,7 +44,7 @@ def slow(first: Tensor, second: Tensor, temperature: float) -> float:
 
 
 @pytest.mark.parametrize(("temperature", "expected"), [(0.5, 0.999425919488), (0.1, 0.549183352164)])
-def test_the_loss_of_four_pictures_is_the_worked_number(temperature: float, expected: float) -> None:
+def test_the_loss_of_four_images_is_the_worked_number(temperature: float, expected: float) -> None:
     assert nt_xent(A, B, temperature).item() == pytest.approx(expected, abs=1e-11)
     assert nt_xent(B, A, temperature).item() == pytest.approx(expected, abs=1e-11)
 
@@ -96,7 +96,7 @@ def test_length_and_order_of_the_rows_do_not_matter() -> None:
     )
 
 
-def test_two_pictures_are_enough_and_half_precision_is_computed_in_float32() -> None:
+def test_two_images_are_enough_and_half_precision_is_computed_in_float32() -> None:
     first, second = (part[:2].bfloat16() for part in random_pair(2))
     with torch.autocast("cpu", torch.bfloat16):
         loss = nt_xent(first, second, 0.1)
@@ -104,7 +104,7 @@ def test_two_pictures_are_enough_and_half_precision_is_computed_in_float32() -> 
     assert loss.item() == pytest.approx(nt_xent(first.double(), second.double(), 0.1).item(), rel=1e-5)
 
 
-def test_views_of_different_pictures_are_refused() -> None:
+def test_views_of_different_images_are_refused() -> None:
     with pytest.raises(ShapeError) as refused:
         nt_xent(A, B[:3], 0.5)
     assert str(refused.value) == "first and second must have one shape [N, D], but have [4, 3] and [3, 3]."

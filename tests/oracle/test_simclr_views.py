@@ -1,4 +1,4 @@
-"""SimCLR's views against torchvision.transforms.v2.functional, picture by picture, at the same parameters."""
+"""SimCLR's views against torchvision.transforms.v2.functional, image by image, at the same parameters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ THEIRS = {
 Shape = tuple[int, int, int, int]
 
 
-def pictures(shape: Shape, seed: int = 0) -> Tensor:
+def make_images(shape: Shape, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
@@ -63,7 +63,7 @@ def cropped(image: Tensor, window: Window, row: int) -> Tensor:
 
 @pytest.mark.parametrize("shape", [(60, 3, 32, 32), (60, 1, 28, 28), (60, 1, 8, 8), (60, 3, 20, 33)])
 def test_a_window_of_whole_pixels_equals_torchvisions_resized_crop(shape: Shape) -> None:
-    images, window = pictures(shape), whole_pixels(shape[0], *shape[2:])
+    images, window = make_images(shape), whole_pixels(shape[0], *shape[2:])
     seen = seen_through(images, window).int()
     rounded = torch.stack([cropped(image, window, row) for row, image in enumerate(images)])
     assert (seen - rounded.int()).abs().max() <= 1  # theirs rounds twice on bytes, after the columns and after the rows
@@ -71,8 +71,8 @@ def test_a_window_of_whole_pixels_equals_torchvisions_resized_crop(shape: Shape)
     assert (seen - floats).abs().max() <= 0.5 + 1e-3
 
 
-def test_the_whole_picture_as_a_window_is_the_picture() -> None:
-    images = pictures((4, 3, 9, 14))
+def test_the_whole_image_as_a_window_is_the_image() -> None:
+    images = make_images((4, 3, 9, 14))
     zero, full = np.zeros(4), np.full(4, 1.0)
     assert torch.equal(seen_through(images, Window(zero, zero, 9 * full, 14 * full, np.zeros(4, bool))), images)
 
@@ -107,7 +107,7 @@ def test_windows_have_torchvisions_areas_shapes_and_places() -> None:
     assert 0.45 < window.flip.mean() < 0.55
 
 
-def test_a_window_that_never_fits_is_the_whole_picture() -> None:
+def test_a_window_that_never_fits_is_the_whole_image() -> None:
     chance = np.full((2 * TRIES + 3, 5), 0.999)  # as large and as wide as can be
     window = window_of(chance, 10, 10, 0.9, 4.0, False)
     assert (np.stack(window[:4]) == np.array([[0], [0], [10], [10]])).all()
@@ -115,7 +115,7 @@ def test_a_window_that_never_fits_is_the_whole_picture() -> None:
 
 @pytest.mark.parametrize(("shape", "kernel"), [((20, 3, 32, 32), 3), ((20, 1, 64, 70), 7), ((6, 3, 96, 96), 9)])
 def test_a_blur_equals_torchvisions(shape: Shape, kernel: int) -> None:
-    images = pictures(shape)
+    images = make_images(shape)
     sigma = np.random.default_rng(0).uniform(0.1, 2, shape[0]) * (np.arange(shape[0]) % 3 > 0)
     expected = torch.stack(
         [
@@ -136,7 +136,7 @@ def test_the_blurs_kernel_is_a_tenth_of_the_side_and_odd(side: int, kernel: int)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side", [8, 32, 64])
 def test_a_whole_view_equals_torchvisions_chain(channels: int, side: int) -> None:
-    images = pictures((40, channels, side, side))
+    images = make_images((40, channels, side, side))
     made = recipe(channels, strength=1.0)
     drawn = made.draw(40, side, side, torch.Generator().manual_seed(3))
     draw = Draw(whole_pixels(40, side, side), drawn.geometry, drawn.colors, drawn.sigma)
@@ -182,8 +182,8 @@ def test_half_of_the_views_are_blurred_from_64_pixels_on_and_none_below() -> Non
     assert 1.99 < sigma.max() <= 2
 
 
-def test_a_picture_is_tilted_about_its_centre_before_the_window_is_cut() -> None:
-    images = pictures((20, 3, 16, 16))
+def test_a_image_is_tilted_about_its_centre_before_the_window_is_cut() -> None:
+    images = make_images((20, 3, 16, 16))
     made = recipe(area=1.0, aspect=1.0, strength=0, grey=0, flip="off", rotate=30.0)
     draw = made.draw(20, 16, 16, torch.Generator().manual_seed(0))
     expected = torch.stack(
@@ -203,7 +203,7 @@ def test_nothing_is_tilted_by_default() -> None:
 
 
 @pytest.mark.parametrize("flip", ["auto", "off"])
-def test_pictures_without_that_symmetry_are_never_mirrored(flip: str) -> None:
+def test_images_without_that_symmetry_are_never_mirrored(flip: str) -> None:
     draw = recipe(symmetries=frozenset(), flip=flip).draw(500, 8, 8, torch.Generator().manual_seed(0))
     assert not draw.window.flip.any()
 

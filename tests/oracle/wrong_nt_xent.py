@@ -13,7 +13,7 @@ def cosines(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 
 
 def everything_a_positive(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """The mask turned around: all other pictures are positives, and the only "negative" of a row is itself. Its
+    """The mask turned around: all other images are positives, and the only "negative" of a row is itself. Its
     minimum, 0, is full collapse.
     """
     logits = cosines(first, second, temperature)
@@ -45,7 +45,7 @@ def without_the_positive(first: Tensor, second: Tensor, temperature: float) -> T
 
 
 def across_views_only(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """One direction, and the other pictures' second views only."""
+    """One direction, and the other images' second views only."""
     logits = F.normalize(first) @ F.normalize(second).T / temperature
     return F.cross_entropy(logits, torch.arange(len(logits)))
 

@@ -1,4 +1,4 @@
-"""One picture through the evaluations, by hand."""
+"""One image through the evaluations, by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from engine.analysis.prediction_history import biographies
 
 
-def test_pictures_are_followed_by_their_ids_whatever_order_a_snapshot_has_them_in() -> None:
+def test_images_are_followed_by_their_ids_whatever_order_a_snapshot_has_them_in() -> None:
     first = np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]])
     second = np.array([[0.2, 0.8], [0.8, 0.2], [0.45, 0.55], [0.5, 0.5]])
     lives = biographies([10, 20], [np.array([7, 3, 5]), np.array([5, 7, 3, 9])], [first, second])

@@ -24,7 +24,7 @@ def loaded(name: str) -> ImageSet:
 
 
 @pytest.mark.parametrize("name", list(SHAPES))
-def test_every_set_has_the_pictures_it_promises(name: str) -> None:
+def test_every_set_has_the_images_it_promises(name: str) -> None:
     images = loaded(name)
     assert images.name == name
     assert images.images.shape == SHAPES[name]
@@ -80,7 +80,7 @@ def test_shapes_are_balanced_and_every_class_is_drawn_differently() -> None:
     assert images.class_names == ("circle", "square", "triangle", "cross", "ring", "star")
     assert np.bincount(images.labels[~images.is_test]).tolist() == [500] * 6
     assert np.bincount(images.labels[images.is_test]).tolist() == [100] * 6
-    assert len({picture.tobytes() for picture in images.images}) == 3600
+    assert len({image.tobytes() for image in images.images}) == 3600
 
 
 def test_a_set_loaded_twice_is_the_same() -> None:

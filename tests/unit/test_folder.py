@@ -1,4 +1,4 @@
-"""A person's own pictures: every layout that is understood, what comes out pixel by pixel, what is said about the rest,
+"""A person's own images: every layout that is understood, what comes out pixel by pixel, what is said about the rest,
 and when it is made anew.
 """
 
@@ -19,9 +19,9 @@ from engine.data.image_set import ImageSet
 from engine.data.importing.folder_layout import arrange, natural, titles
 from engine.data.split import make_split
 from engine.errors import ConfigError, DataError, ImportCancelled
-from engine.images.decode import read_picture
-from engine.images.fit import fit_picture
-from tests.given_pictures import CATS_AND_DOGS, encoded, folder_of, grey, red, source, zip_of
+from engine.images.decode import read_image
+from engine.images.fit import fit_image
+from tests.given_images import CATS_AND_DOGS, encoded, folder_of, grey, red, source, zip_of
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ JUNK = {
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
 @pytest.mark.parametrize(
     "files",
-    [CATS_AND_DOGS, under("My pictures", CATS_AND_DOGS), CATS_AND_DOGS | JUNK, under("pets", CATS_AND_DOGS) | JUNK],
+    [CATS_AND_DOGS, under("My images", CATS_AND_DOGS), CATS_AND_DOGS | JUNK, under("pets", CATS_AND_DOGS) | JUNK],
     ids=["plain", "wrapped", "junk", "both"],
 )
 def test_one_folder_per_class_is_a_set_with_a_fifth_of_each_class_for_testing(
@@ -83,13 +83,13 @@ def test_train_and_test_folders_are_the_official_split(tmp_path: Path, train: st
     assert source(tmp_path / "x").prepare().own_test is True
 
 
-def test_without_a_test_folder_a_fifth_of_the_training_pictures_is_held_out(tmp_path: Path) -> None:
+def test_without_a_test_folder_a_fifth_of_the_training_images_is_held_out(tmp_path: Path) -> None:
     report = source(folder_of(tmp_path / "x", under("train", CATS_AND_DOGS))).prepare()
     assert (report.own_test, report.training, report.test) == (False, {"cat": 8, "dog": 8}, {"cat": 2, "dog": 2})
 
 
 @pytest.mark.parametrize("place", ["unlabeled", "Unlabelled/deep/er", "train/unlabeled"])
-def test_unlabeled_pictures_join_the_training_pool_without_a_label(tmp_path: Path, place: str) -> None:
+def test_unlabeled_images_join_the_training_pool_without_a_label(tmp_path: Path, place: str) -> None:
     labeled = under("train", CATS_AND_DOGS) if place.startswith("train") else CATS_AND_DOGS
     images = source(folder_of(tmp_path / "x", labeled | {f"{place}/{i}.png": grey(200 + i) for i in range(7)})).load()
     assert images.class_names == ("cat", "dog")
@@ -104,7 +104,7 @@ def test_unlabeled_pictures_join_the_training_pool_without_a_label(tmp_path: Pat
     assert (report.read, report.unlabeled, report.training) == (27, 7, {"cat": 8, "dog": 8})
 
 
-def test_pictures_may_lie_deeper_than_their_class_folder(tmp_path: Path) -> None:
+def test_images_may_lie_deeper_than_their_class_folder(tmp_path: Path) -> None:
     files = {"cat/2019/summer/1.png": grey(1), "cat/2.png": grey(2), "dog/x/1.png": grey(3)}
     assert source(folder_of(tmp_path / "x", files)).load().labels.tolist() == [0, 0, 1]
 
@@ -114,7 +114,7 @@ def test_vehicles_may_be_trains() -> None:
     assert sorted(str(place.of) for place in layout.places) == ["car", "plane", "train"]
 
 
-def test_a_class_of_test_pictures_only_and_folders_beside_the_split_are_skipped_and_said(tmp_path: Path) -> None:
+def test_a_class_of_test_images_only_and_folders_beside_the_split_are_skipped_and_said(tmp_path: Path) -> None:
     files = under("train", CATS_AND_DOGS) | {
         "test/cat/1.png": grey(5),
         "test/cow/1.png": grey(6),
@@ -125,11 +125,11 @@ def test_a_class_of_test_pictures_only_and_folders_beside_the_split_are_skipped_
     assert report.skipped == {
         "in no class folder": 1,
         "beside train and test": 1,
-        "a test picture of a class without training pictures": 1,
+        "a test image of a class without training images": 1,
     }
     assert sorted(report.names) == [
         ["notes.txt", "in no class folder"],
-        ["test/cow/1.png", "a test picture of a class without training pictures"],
+        ["test/cow/1.png", "a test image of a class without training images"],
         ["val/cat/1.png", "beside train and test"],
     ]
     assert report.test == {"cat": 1, "dog": 0}
@@ -200,11 +200,11 @@ def test_any_format_size_and_color_becomes_the_pixels_that_reading_and_fitting_i
         files[f"{'ab'[i % 2]}/{i}.{format.lower()}"] = encoded(noise.integers(0, 256, shape), format)
     images = source(folder_of(tmp_path / "x", files)).load()
     assert images.channels == 3
-    for picture, name in zip(images.images, sorted(files), strict=True):
-        assert (picture == fit_picture(read_picture(files[name]), 8, 3, "crop").pixels).all(), name
+    for image, name in zip(images.images, sorted(files), strict=True):
+        assert (image == fit_image(read_image(files[name]), 8, 3, "crop").pixels).all(), name
 
 
-def test_grey_pictures_read_before_the_first_color_get_three_equal_channels(tmp_path: Path) -> None:
+def test_grey_images_read_before_the_first_color_get_three_equal_channels(tmp_path: Path) -> None:
     images = source(
         folder_of(tmp_path / "x", {"a/1.png": grey(70), "a/2.png": grey(80), "b/1.png": red(), "b/2.png": grey(90)})
     ).load()
@@ -239,7 +239,7 @@ def test_the_three_ways_to_a_square(tmp_path: Path) -> None:
     assert padded[4, 4] > 200
 
 
-def test_a_large_jpeg_decoded_at_a_fraction_of_its_size_is_nearly_the_same_picture(tmp_path: Path) -> None:
+def test_a_large_jpeg_decoded_at_a_fraction_of_its_size_is_nearly_the_same_image(tmp_path: Path) -> None:
     smooth = np.asarray(
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)).resize(
             (640, 480), Image.Resampling.BICUBIC
@@ -247,9 +247,9 @@ def test_a_large_jpeg_decoded_at_a_fraction_of_its_size_is_nearly_the_same_pictu
     )
     data = encoded(smooth, "JPEG", quality=95)
     images = source(folder_of(tmp_path / "x", {"a/1.jpg": data, "b/1.png": grey(1)}), size=32).load()
-    full = fit_picture(read_picture(data), 32, 3, "crop").pixels.astype(int)
+    full = fit_image(read_image(data), 32, 3, "crop").pixels.astype(int)
     assert np.abs(images.images[0].astype(int) - full).mean() < 2
-    assert read_picture(data, smallest=64).shape == (120, 160, 3)  # a quarter: an eighth would have fewer than 64 rows
+    assert read_image(data, smallest=64).shape == (120, 160, 3)  # a quarter: an eighth would have fewer than 64 rows
 
 
 # the report
@@ -260,10 +260,10 @@ def test_what_cannot_be_read_is_skipped_counted_and_named(tmp_path: Path) -> Non
     broken |= {"dog/cut.png": grey(1)[:40], "dog/empty.png": b"", "dog/doc.pdf": b"%PDF-1.7", "readme.md": b"#"}
     report = source(folder_of(tmp_path / "x", broken)).prepare()
     assert report.read == 20
-    assert report.skipped == {"not a picture": 61, "damaged": 1, "empty": 1, "in no class folder": 1}
+    assert report.skipped == {"not an image": 61, "damaged": 1, "empty": 1, "in no class folder": 1}
     assert len(report.names) == 50
-    assert report.names[:2] == [["readme.md", "in no class folder"], ["cat/note 000.txt", "not a picture"]]
-    assert source(tmp_path / "x").prepare() == report  # kept beside the pictures
+    assert report.names[:2] == [["readme.md", "in no class folder"], ["cat/note 000.txt", "not an image"]]
+    assert source(tmp_path / "x").prepare() == report  # kept beside the images
 
 
 def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
@@ -280,12 +280,12 @@ def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
 # the cache
 
 
-def test_a_set_opens_again_without_reading_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_opens_again_without_reading_a_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zip_of(tmp_path / "x.zip", CATS_AND_DOGS)
     assert source(path).ready() is False
     first = source(path).load()
     assert source(path).ready() is True
-    monkeypatch.setattr("engine.data.sets.folder.read_picture", None)
+    monkeypatch.setattr("engine.data.sets.folder.read_image", None)
     monkeypatch.setattr("engine.data.importing.image_files.ZipFiles.read", None)
     again = source(path).load()
     assert again.content_hash == first.content_hash
@@ -361,7 +361,7 @@ def test_files_that_change_while_they_are_read_are_refused(tmp_path: Path, empty
         source(path).prepare(lambda done, total: (path / "cat" / "new.png").write_bytes(grey(1)) and None)
     assert (
         str(refused.value)
-        == "'x' changed while its pictures were read: import it again when nothing writes to it any more."
+        == "'x' changed while its images were read: import it again when nothing writes to it any more."
     )
 
 
@@ -381,7 +381,7 @@ def test_a_cancelled_import_leaves_nothing(tmp_path: Path, empty_cache: Path) ->
     done: list[int] = []
     with pytest.raises(ImportCancelled) as cancelled:
         source(path).prepare(lambda n, total: done.append(n), lambda: len(done) > 1)
-    assert str(cancelled.value) == "The import was cancelled after 128 of 200 pictures: nothing of it was kept."
+    assert str(cancelled.value) == "The import was cancelled after 128 of 200 images: nothing of it was kept."
     assert [entry.name for entry in (empty_cache / "decoded").iterdir() if not entry.name.endswith(".lock")] == []
     assert source(path).load().images.shape[0] == 200
 
@@ -417,7 +417,7 @@ def test_a_label_budget_that_the_smallest_class_cannot_fill_says_how_far_it_goes
         )
     assert (
         str(refused.value)
-        == "4 labels per class are asked for, but class 'cow' has 2 training pictures: ask for at most 2."
+        == "4 labels per class are asked for, but class 'cow' has 2 training images: ask for at most 2."
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures travel to the browser exactly, and fast enough for a page full of them."""
+"""Images travel to the browser exactly, and fast enough for a page full of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from ui.components.gallery import picture_uri
+from ui.components.gallery import image_uri
 
 
 def decoded(uri: str) -> npt.NDArray[np.uint8]:
@@ -24,25 +24,25 @@ def decoded(uri: str) -> npt.NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_picture_arrives_exactly(channels: int) -> None:
+def test_a_image_arrives_exactly(channels: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (channels, 5, 7), np.uint8)
-    seen = decoded(picture_uri(pixels))
+    seen = decoded(image_uri(pixels))
     assert (seen.reshape(5, 7, channels) == pixels.transpose(1, 2, 0)).all()
 
 
-def test_sixty_pictures_are_encoded_in_a_blink() -> None:
+def test_sixty_images_are_encoded_in_a_blink() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 3, 32, 32), np.uint8)
     start = time.perf_counter()
-    for picture in pixels:
-        picture_uri(picture)
+    for image in pixels:
+        image_uri(image)
     assert time.perf_counter() - start < 0.3  # 0.02 s measured; the rest is for a busy machine
 
 
 def test_pixels_of_another_kind_are_refused() -> None:
     with pytest.raises(ValueError, match=r"pixels must be uint8 \[1 or 3, H, W\], but are uint8 \[32, 32, 3\]"):
-        picture_uri(np.zeros((32, 32, 3), np.uint8))
+        image_uri(np.zeros((32, 32, 3), np.uint8))
     with pytest.raises(ValueError, match=r"but are float32 \[1, 2, 2\]"):
-        picture_uri(np.zeros((1, 2, 2), np.float32))
+        image_uri(np.zeros((1, 2, 2), np.float32))
 
 
 def test_no_component_loads_torch() -> None:

@@ -37,7 +37,7 @@ from engine.presets import PRESETS
             },
         ),
         # Chen et al. 2020, appendix B.9, but for the optimizer, which is lightly's for this network and batch: lr 0.06
-        # for each 128 pictures.
+        # for each 128 images.
         (
             "paper-simclr",
             {

@@ -113,7 +113,7 @@ def test_a_feature_that_never_changes_does_no_harm() -> None:
     assert np.isfinite(fit_linear(features, labels, 3, (mean, std), 1.0).weight).all()
 
 
-def test_regularization_is_chosen_where_held_out_pictures_say_so() -> None:
+def test_regularization_is_chosen_where_held_out_images_say_so() -> None:
     random = np.random.default_rng(0)
     labels = np.arange(40) % 2
     features = random.normal(0, 1, (40, 200))
@@ -162,4 +162,4 @@ def test_a_draw_is_the_same_for_every_seed_but_for_what_is_held_back() -> None:
         seen.append(draws)
     shared = [len(a & b) for a, b in zip(*seen, strict=True)]
     assert len(shared) == DRAWS
-    assert min(shared) > 30  # of 50; a tenth of the pictures is held back, others for each seed
+    assert min(shared) > 30  # of 50; a tenth of the images is held back, others for each seed

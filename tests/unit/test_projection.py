@@ -1,4 +1,4 @@
-"""Projections: what they promise about directions, repetition, time, and inputs that have no picture."""
+"""Projections: what they promise about directions, repetition, time, and inputs that have no image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def groups(n: int = 120, d: int = 10, apart: float = 3.0, seed: int = 0) -> Feat
 
 
 def movement(frames: Features) -> float:
-    """Mean way of a point from one frame to the next, in units of the picture's spread."""
+    """Mean way of a point from one frame to the next, in units of the image's spread."""
     return float(np.linalg.norm(np.diff(frames, axis=0), axis=2).mean() / frames.std())
 
 
@@ -128,7 +128,7 @@ def test_progress_is_told_and_never_goes_back() -> None:
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
-def test_what_has_no_picture_is_refused_in_a_sentence(method: str) -> None:
+def test_what_has_no_image_is_refused_in_a_sentence(method: str) -> None:
     def refused(*frames: Features) -> str:
         with pytest.raises(ProjectionError) as error:
             project(frames, request(method))
@@ -154,7 +154,7 @@ def test_what_has_no_picture_is_refused_in_a_sentence(method: str) -> None:
         == "The evaluations must have features [N, D] of the same points, but theirs are [120, 10], [100, 10]."
     )
     same = (
-        "All 120 points have the same features, so there is nothing to lay out: the network tells no picture from"
+        "All 120 points have the same features, so there is nothing to lay out: the network tells no image from"
         " another there."
     )
     assert refused(np.ones((120, 10), np.float32)) == same

@@ -1,4 +1,4 @@
-"""The pictures that evaluations look at: the same ones whatever the run was told about the others."""
+"""The images that evaluations look at: the same ones whatever the run was told about the others."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def evaluator(images: ImageSet, **labels: object) -> Evaluator:
     return Evaluator(images, split, resolve(Hardware(device="cpu", threads=1)))
 
 
-def test_runs_with_other_labels_look_at_the_same_test_pictures() -> None:
+def test_runs_with_other_labels_look_at_the_same_test_images() -> None:
     images = many()
     looked_at = []
     for labels in (
@@ -70,12 +70,12 @@ def test_the_last_snapshot_keeps_more_and_all_that_the_others_kept() -> None:
         assert set(before) <= set(after), name
         assert len(after) <= FINAL_SAMPLE
     assert int((last["part"] == PARTS.index("test")).sum()) == FINAL_SAMPLE
-    # The same picture has the same answer in both.
+    # The same image has the same answer in both.
     _, mine, theirs = np.intersect1d(live["ids"], last["ids"], return_indices=True)
     np.testing.assert_array_equal(live["probabilities"][mine], last["probabilities"][theirs])
 
 
-def test_neighbors_are_measured_on_the_same_pictures_to_the_end() -> None:
+def test_neighbors_are_measured_on_the_same_images_to_the_end() -> None:
     looking = evaluator(many(), kind="none")
     live, last = (looking.evaluate(Features(), final)[0] for final in (False, True))
     assert live

@@ -1,4 +1,4 @@
-"""Split: balanced, nested, disjoint where it must be, and the same test pictures for everyone."""
+"""Split: balanced, nested, disjoint where it must be, and the same test images for everyone."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from engine.errors import ConfigError
 from engine.registry import datasets
 
 
-def pictures(counts: list[int], tests: int = 2, unknown: int = 0, seed: int = 0) -> ImageSet:
-    """`counts` training pictures and `tests` test pictures of each class, `unknown` without a label, in random places
+def make_images(counts: list[int], tests: int = 2, unknown: int = 0, seed: int = 0) -> ImageSet:
+    """`counts` training images and `tests` test images of each class, `unknown` without a label, in random places
     with scattered ids.
     """
     rng = np.random.default_rng(seed)
@@ -61,7 +61,7 @@ def labels_of(images: ImageSet, ids: np.ndarray) -> list[int]:
 def test_any_split_is_balanced_disjoint_and_complete(
     counts: list[int], per_class: int, seed: int, validation: float, unknown: int
 ) -> None:
-    images = pictures(counts, unknown=unknown)
+    images = make_images(counts, unknown=unknown)
     parts = split(images, {"kind": "few", "per_class": per_class}, seed, validation)
     assert np.bincount(labels_of(images, parts.labeled), minlength=len(counts)).tolist() == [per_class] * len(counts)
     assert set(parts.labeled) <= set(parts.pool)
@@ -80,7 +80,7 @@ def test_any_split_is_balanced_disjoint_and_complete(
 @settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(1, 9))
 def test_more_labels_contain_the_fewer_ones(seed: int, per_class: int) -> None:
-    images = pictures([12, 15, 20])
+    images = make_images([12, 15, 20])
     fewer = split(images, {"kind": "few", "per_class": per_class}, seed, 0.1)
     more = split(images, {"kind": "few", "per_class": per_class + 1}, seed, 0.1)
     assert set(fewer.labeled) < set(more.labeled)
@@ -89,7 +89,7 @@ def test_more_labels_contain_the_fewer_ones(seed: int, per_class: int) -> None:
 
 
 def test_a_seed_draws_the_same_split_again_and_another_seed_another_one_with_the_same_test_part() -> None:
-    images = pictures([30, 30, 30])
+    images = make_images([30, 30, 30])
     first, again, other = (
         split(images, seed=4, validation=0.1),
         split(images, seed=4, validation=0.1),
@@ -102,32 +102,32 @@ def test_a_seed_draws_the_same_split_again_and_another_seed_another_one_with_the
     assert first.test.tolist() == other.test.tolist()
 
 
-def test_all_labels_leave_nothing_unlabeled_but_pictures_without_a_label() -> None:
-    images = pictures([5, 7], unknown=3)
+def test_all_labels_leave_nothing_unlabeled_but_images_without_a_label() -> None:
+    images = make_images([5, 7], unknown=3)
     parts = split(images, {"kind": "all"})
     assert sorted(labels_of(images, parts.labeled)) == [0] * 5 + [1] * 7
     assert labels_of(images, parts.unlabeled) == [-1, -1, -1]
 
 
-def test_too_few_pictures_of_a_class_are_refused_with_the_number_that_would_do() -> None:
+def test_too_few_images_of_a_class_are_refused_with_the_number_that_would_do() -> None:
     with pytest.raises(ConfigError) as refused:
-        split(pictures([8, 3, 5]), {"kind": "few", "per_class": 4})
+        split(make_images([8, 3, 5]), {"kind": "few", "per_class": 4})
     assert (
         str(refused.value)
-        == "4 labels per class are asked for, but class 'class 1' has 3 training pictures: ask for at most 3."
+        == "4 labels per class are asked for, but class 'class 1' has 3 training images: ask for at most 3."
     )
 
 
-def test_exactly_as_many_labels_as_pictures_are_enough() -> None:
-    assert len(split(pictures([4, 4]), {"kind": "few", "per_class": 4}).unlabeled) == 0
+def test_exactly_as_many_labels_as_images_are_enough() -> None:
+    assert len(split(make_images([4, 4]), {"kind": "few", "per_class": 4}).unlabeled) == 0
 
 
-def test_pictures_held_back_for_validation_cannot_be_labeled() -> None:
+def test_images_held_back_for_validation_cannot_be_labeled() -> None:
     with pytest.raises(ConfigError) as refused:
-        split(pictures([10, 10]), {"kind": "few", "per_class": 6}, validation=0.5)
+        split(make_images([10, 10]), {"kind": "few", "per_class": 6}, validation=0.5)
     assert (
         str(refused.value)
-        == "6 labels per class are asked for, but class 'class 0' has 5 training pictures: ask for at most 5."
+        == "6 labels per class are asked for, but class 'class 0' has 5 training images: ask for at most 5."
     )
 
 

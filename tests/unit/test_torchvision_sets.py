@@ -221,7 +221,7 @@ def test_a_changed_file_is_refused_and_not_unpacked(tmp_path: Path, tiny_mnist: 
 
 @pytest.fixture
 def tiny_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve pictures in CIFAR-10's format, packed, in tmp_path/data: red rises with the number of the picture."""
+    """Twelve images in CIFAR-10's format, packed, in tmp_path/data: red rises with the number of the image."""
     theirs = torchvision.datasets.CIFAR10
     names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
     files: dict[str, bytes] = {}

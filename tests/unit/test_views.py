@@ -26,7 +26,7 @@ Shape = tuple[int, int, int, int]
 SHAPES = [(16, 1, 8, 8), (16, 3, 32, 32), (1, 3, 12, 12), (7, 3, 9, 14), (5, 1, 4, 4), (2, 1, 5, 17)]
 
 
-def pictures(shape: Shape = (64, 3, 12, 12), seed: int = 0) -> Tensor:
+def make_images(shape: Shape = (64, 3, 12, 12), seed: int = 0) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
@@ -66,7 +66,7 @@ def drawn_names(made: Strong, size: int = 16, batch: int = 4000) -> set[str]:
     ],
 )
 def test_a_view_keeps_the_shape_and_lies_between_0_and_1(name: str, params: dict[str, Any], shape: Shape) -> None:
-    images = pictures(shape)
+    images = make_images(shape)
     before = images.clone()
     seen = view(name, images, **params)
     assert seen.shape == images.shape
@@ -80,7 +80,7 @@ def test_a_view_keeps_the_shape_and_lies_between_0_and_1(name: str, params: dict
     ("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("simclr", {})]
 )
 def test_the_same_seed_gives_the_same_view_and_another_seed_another(name: str, params: dict[str, Any]) -> None:
-    images = pictures()
+    images = make_images()
     assert torch.equal(view(name, images, 1, **params), view(name, images, 1, **params))
     assert not torch.equal(view(name, images, 1, **params), view(name, images, 2, **params))
 
@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_view_and_another_seed_another(name: str, p
     ("name", "params"), [("weak", {}), ("strong", {}), ("strong", {"color": "folded"}), ("simclr", {})]
 )
 def test_deterministic_algorithms_refuse_nothing_and_change_nothing(name: str, params: dict[str, Any]) -> None:
-    images = pictures()
+    images = make_images()
     relaxed = view(name, images, **params)
     torch.use_deterministic_algorithms(True)
     try:
@@ -100,22 +100,22 @@ def test_deterministic_algorithms_refuse_nothing_and_change_nothing(name: str, p
 
 
 @pytest.mark.parametrize("name", ["weak", "strong", "simclr"])
-def test_copies_of_one_picture_get_different_views(name: str) -> None:
-    images = pictures((1, 3, 12, 12)).expand(64, -1, -1, -1).contiguous()
+def test_copies_of_one_image_get_different_views(name: str) -> None:
+    images = make_images((1, 3, 12, 12)).expand(64, -1, -1, -1).contiguous()
     assert len(np.unique(view(name, images, flip="off").flatten(1).numpy(), axis=0)) > 20
 
 
 @pytest.mark.parametrize("name", ["weak", "strong", "simclr"])
-def test_the_amount_of_chance_does_not_depend_on_the_pictures(name: str) -> None:
+def test_the_amount_of_chance_does_not_depend_on_the_make_images(name: str) -> None:
     after = []
     for seed in (0, 1):
         generator = torch.Generator().manual_seed(9)
-        recipe(name)(pictures(seed=seed), generator)
+        recipe(name)(make_images(seed=seed), generator)
         after.append(torch.rand(1, generator=generator).item())
     assert after[0] == after[1]
 
 
-def test_plain_is_the_picture_over_255() -> None:
+def test_plain_is_the_image_over_255() -> None:
     images = torch.tensor([0, 51, 255, 1], dtype=torch.uint8).view(1, 1, 2, 2)
     assert view("plain", images).flatten().tolist() == pytest.approx([0, 0.2, 1, 1 / 255])
 
@@ -123,8 +123,8 @@ def test_plain_is_the_picture_over_255() -> None:
 # --- flip and shift ---
 
 
-def test_a_crop_equals_a_slow_loop_over_the_reflected_picture() -> None:
-    images = pictures((40, 3, 5, 7))
+def test_a_crop_equals_a_slow_loop_over_the_reflected_image() -> None:
+    images = make_images((40, 3, 5, 7))
     random = np.random.default_rng(0)
     crop = Crop(random.integers(-2, 3, 40), random.integers(-3, 4, 40), random.random(40) < 0.5)
 
@@ -155,10 +155,10 @@ def test_shifts_reach_every_whole_pixel_up_to_the_share_and_no_further() -> None
     ("flip", "symmetries", "share"),
     [("auto", FLIP, 0.5), ("auto", frozenset(), 0), ("on", frozenset(), 0.5), ("off", FLIP, 0)],
 )
-def test_pictures_are_mirrored_only_where_that_keeps_their_meaning(
+def test_images_are_mirrored_only_where_that_keeps_their_meaning(
     name: str, flip: str, symmetries: frozenset[str], share: float
 ) -> None:
-    images = pictures((1000, 1, 6, 6))
+    images = make_images((1000, 1, 6, 6))
     still: dict[str, Any] = {
         "translate": 0,
         "flip": flip,
@@ -177,7 +177,7 @@ def test_pictures_are_mirrored_only_where_that_keeps_their_meaning(
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"auto_contrast", "equalize"}))
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 def test_magnitude_0_changes_nothing(name: str, interpolation: str) -> None:
-    images = pictures()
+    images = make_images()
     others = tuple(set(OPERATIONS) - {name})
     assert torch.equal(
         view(
@@ -195,8 +195,10 @@ def test_magnitude_0_changes_nothing(name: str, interpolation: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"identity"}))
-def test_each_operation_changes_pictures_at_full_magnitude(name: str) -> None:
-    images = pictures((64, 3, 24, 24)) // 2 + 40  # neither black nor white, so that auto_contrast has something to do
+def test_each_operation_changes_images_at_full_magnitude(name: str) -> None:
+    images = (
+        make_images((64, 3, 24, 24)) // 2 + 40
+    )  # neither black nor white, so that auto_contrast has something to do
     seen = view("strong", images, without=tuple(set(OPERATIONS) - {name}), cutout=0, translate=0, flip="off")
     assert (seen != images / 255).flatten(1).any(1).float().mean() > 0.9
 
@@ -238,10 +240,10 @@ def test_all_14_operations_are_drawn_about_equally_often() -> None:
     assert (abs(counts - 2000) < 200).all()  # standard deviation 43
 
 
-def test_operations_that_can_do_nothing_are_not_drawn_color_for_grey_pictures_and_equalize_below_256_pixels() -> None:
+def test_operations_that_can_do_nothing_are_not_drawn_color_for_grey_images_and_equalize_below_256_pixels() -> None:
     assert drawn_names(strong(channels=1)) == set(OPERATIONS) - {"color"}
     assert drawn_names(strong(), size=15) == set(OPERATIONS) - {"equalize"}
-    tiny = pictures((8, 3, 15, 15))
+    tiny = make_images((8, 3, 15, 15))
     assert torch.equal(recolor(tiny, Plan(np.full((8, 1), CODE["equalize"]), np.zeros((8, 1)))), tiny)
 
 
@@ -262,7 +264,7 @@ def test_an_unknown_operation_in_without_is_refused_in_one_sentence() -> None:
 
 @pytest.mark.parametrize("params", [{"policy": "none"}, {"operations": 0}, {"without": OPERATIONS}])
 def test_without_operations_a_strong_view_is_a_weak_one_with_a_square(params: dict[str, Any]) -> None:
-    images = pictures()
+    images = make_images()
     bare = view("strong", images, cutout=0, **params)
     assert torch.equal(bare, view("strong", images, cutout=0, policy="none", color="folded"))
     made = strong(**params)
@@ -271,7 +273,7 @@ def test_without_operations_a_strong_view_is_a_weak_one_with_a_square(params: di
 
 
 def test_a_sample_is_worked_on_alone() -> None:
-    images, made = pictures(), strong(operations=3)
+    images, made = make_images(), strong(operations=3)
     draw = made.draw(64, 12, 12, torch.Generator().manual_seed(0))
     together = made.apply(images, draw)
     for row in range(64):
@@ -302,8 +304,8 @@ def test_a_quarter_turn_is_counterclockwise() -> None:
     ]
 
 
-def test_color_does_nothing_to_grey_pictures() -> None:
-    images = pictures((8, 1, 12, 12))
+def test_color_does_nothing_to_grey_make_images() -> None:
+    images = make_images((8, 1, 12, 12))
     plan = Plan(np.full((8, 1), CODE["color"]), np.full((8, 1), 0.3))
     assert torch.equal(recolor(images, plan), images)
 
@@ -312,7 +314,7 @@ def test_a_folded_plan_refuses_what_no_matrix_can_do() -> None:
     with pytest.raises(
         ValueError, match="sharpness, posterize, solarize, equalize, hue cannot be folded into a matrix"
     ):
-        recolor_folded(pictures((1, 3, 8, 8)), Plan(np.array([[CODE["equalize"]]]), np.zeros((1, 1))))
+        recolor_folded(make_images((1, 3, 8, 8)), Plan(np.array([[CODE["equalize"]]]), np.zeros((1, 1))))
 
 
 # --- cutout ---
@@ -361,7 +363,7 @@ def test_the_square_is_always_cut_half_as_long_as_the_shorter_side_and_its_centr
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
 def test_each_setting_changes_the_view(name: str, changes: dict[str, Any]) -> None:
-    images = pictures()
+    images = make_images()
     assert not torch.equal(view(name, images), view(name, images, **changes))
 
 

@@ -1,4 +1,4 @@
-"""A race: several methods on the same pictures, labels and seeds, queued with one click and watched on one chart."""
+"""A race: several methods on the same images, labels and seeds, queued with one click and watched on one chart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def race(runs: list[Run]) -> list[str] | None:
     shelf = catalog()
     titles = run_titles(runs)
     base_id = st.selectbox(
-        "Pictures, labels, network and steps as in",
+        "Images, labels, network and steps as in",
         list(titles),
         format_func=lambda run_id: titles[run_id],
         key="race_base",
@@ -32,7 +32,7 @@ def race(runs: list[Run]) -> list[str] | None:
     base = next(run for run in runs if run.id == base_id).config
     kind = (base["data"].get("labels") or {}).get("kind")
     if base["data"]["name"] not in shelf["datasets"]:
-        st.caption("This FewLab does not know the pictures of that run.")
+        st.caption("This FewLab does not know the images of that run.")
         return None
     fitting = [
         name
@@ -102,7 +102,7 @@ def race(runs: list[Run]) -> list[str] | None:
 
 
 def entered(base: Config, method: str, per_class: int | None, seed: int) -> Config:
-    """The base's pictures, network and steps with another method at its own settings, and the draw of labels that
+    """The base's images, network and steps with another method at its own settings, and the draw of labels that
     belongs to the seed.
     """
     config = (

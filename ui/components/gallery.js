@@ -18,26 +18,26 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function made() {
   const button = document.createElement("button");
   button.type = "button";
-  const picture = document.createElement("img");
-  picture.alt = ""; // the caption is the button's name
-  picture.decoding = "async";
-  button.append(picture);
+  const image = document.createElement("img");
+  image.alt = ""; // the caption is the button's name
+  image.decoding = "async";
+  button.append(image);
   return button;
 }
 
 function filled(button, item, { thumb, selected }) {
   button.dataset.id = item.id;
-  button.setAttribute("aria-label", item.lines.join(", ") || `picture ${item.id}`);
+  button.setAttribute("aria-label", item.lines.join(", ") || `image ${item.id}`);
   if (selected === null) button.removeAttribute("aria-pressed");
   else button.setAttribute("aria-pressed", item.id === selected);
-  const picture = button.firstChild;
-  if (picture.src !== item.picture) picture.src = item.picture.startsWith("data:image/") ? item.picture : "";
-  picture.onload = () => {
-    picture.classList.toggle("tiny", picture.naturalWidth < thumb);
+  const image = button.firstChild;
+  if (image.src !== item.image) image.src = item.image.startsWith("data:image/") ? item.image : "";
+  image.onload = () => {
+    image.classList.toggle("tiny", image.naturalWidth < thumb);
   };
-  if (picture.complete) picture.onload();
-  picture.style.borderColor = item.border ?? "transparent";
-  picture.style.borderStyle = item.border_style;
+  if (image.complete) image.onload();
+  image.style.borderColor = item.border ?? "transparent";
+  image.style.borderStyle = item.border_style;
   while (button.childNodes.length > 1) button.lastChild.remove();
   for (const line of item.lines) {
     const text = document.createElement("span");

@@ -1,4 +1,4 @@
-"""Pictures in rows, each a button: 60 of them in one component, where 60 st.image would take several times as long and
+"""Images in rows, each a button: 60 of them in one component, where 60 st.image would take several times as long and
 could not be clicked.
 """
 
@@ -45,14 +45,14 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True)
 class GalleryItem:
-    """One picture: the id a click returns, a data URI from `picture_uri`, caption lines (shown as text whatever they
+    """One image: the id a click returns, a data URI from `image_uri`, caption lines (shown as text whatever they
     hold), and a border.
 
     border is a CSS color; because color alone must not carry meaning, say the same in a line or with border_style.
     """
 
     id: int
-    picture: str
+    image: str
     lines: tuple[str, ...] = ()
     border: str | None = None
     border_style: Literal["solid", "dashed", "dotted", "double"] = "solid"
@@ -66,10 +66,10 @@ def gallery(
     selected: int | None = None,
     on_click: Callable[[], None] | None = None,
 ) -> int | None:
-    """Show `items`; a click runs the script (or fragment) again and returns the id of the clicked picture, once, else
+    """Show `items`; a click runs the script (or fragment) again and returns the id of the clicked image, once, else
     None.
 
-    thumb: the side of a picture in screen pixels; smaller pictures are enlarged with visible pixels. selected: the id
+    thumb: the side of an image in screen pixels; smaller images are enlarged with visible pixels. selected: the id
     that stands out.
     """
     data = {"items": [asdict(item) for item in items], "thumb": thumb, "selected": selected}
@@ -78,7 +78,7 @@ def gallery(
     return clicked
 
 
-def picture_uri(pixels: npt.NDArray[np.uint8]) -> str:
+def image_uri(pixels: npt.NDArray[np.uint8]) -> str:
     """uint8 [C, H, W] (C is 1 or 3) -> a PNG as a data URI, exact to the pixel; about 0.1 ms for 32 x 32."""
     if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or pixels.dtype != np.uint8:
         raise ValueError(f"pixels must be uint8 [1 or 3, H, W], but are {pixels.dtype} {list(pixels.shape)}")

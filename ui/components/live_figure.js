@@ -293,7 +293,7 @@ function themed(figure, host) {
   const fontSize = narrow ? 14 : 15;
   const lines = wrapped(layout.title.text, host.clientWidth - (touch() ? 160 : 20), `600 ${fontSize}px ${colors.font}`);
   layout.title = {
-    // anchored "top" its first line would leave the picture as soon as there is a second; anchored "bottom" y is the
+    // anchored "top" its first line would leave the image as soon as there is a second; anchored "bottom" y is the
     // first line's foot
     text: lines.join("<br>"),
     x: 0,

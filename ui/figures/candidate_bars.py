@@ -1,4 +1,4 @@
-"""Weights of a picture's candidates as one small drawing: a bar for each, its name on it."""
+"""Weights of an image's candidates as one small drawing: a bar for each, its name on it."""
 
 from __future__ import annotations
 

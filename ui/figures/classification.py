@@ -39,7 +39,7 @@ def confidence_histogram(
     *,
     title: str = "How sure the model is: guesses right of the line are used",
 ) -> Figure:
-    """Pictures per range of confidence, stacked: right, wrong, and (hatched) those whose true class is hidden.
+    """Images per range of confidence, stacked: right, wrong, and (hatched) those whose true class is hidden.
 
     counts_*: int [B]. edges: [B + 1], ascending. threshold: τ, drawn as a labeled line unless None.
     """
@@ -263,7 +263,7 @@ def confusion_matrix(
                 "customdata": cells,
                 "hoverongaps": False,
                 "hovertemplate": (
-                    "true: %{y}<br>predicted: %{x}<br>%{customdata[2]:,d} pictures, %{customdata[3]} of this true"
+                    "true: %{y}<br>predicted: %{x}<br>%{customdata[2]:,d} images, %{customdata[3]} of this true"
                     " class<extra></extra>"
                 ),
             }

@@ -1,4 +1,4 @@
-"""Figures of what a run left on disk: classes, calibration, the life of one picture. Pure functions like those of
+"""Figures of what a run left on disk: classes, calibration, the life of one image. Pure functions like those of
 ui.figures.curves.
 """
 
@@ -151,7 +151,7 @@ def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]
             ],
             "hovertemplate": (
                 "confidence %{customdata[0]}: %{y:.1%} right, %{customdata[2]} sure, %{customdata[1]:,d}"
-                " pictures<extra></extra>"
+                " images<extra></extra>"
             ),
             "y": json_numbers(bins.accuracy[there].astype(np.float64)),
         }
@@ -213,7 +213,7 @@ def history_figure(
     threshold: float | None,
     title: str,
 ) -> Figure:
-    """One picture through the evaluations: how sure the model was, each point in the color of the class it was taken
+    """One image through the evaluations: how sure the model was, each point in the color of the class it was taken
     for. All arrays [E].
     """
     at, sure, taken = np.asarray(steps), np.asarray(confidence, np.float64), np.asarray(labels)

@@ -1,4 +1,4 @@
-"""Pictures that must be read first, a person's own or a downloaded set: upload, progress, cancel, and the report of
+"""Images that must be read first, a person's own or a downloaded set: upload, progress, cancel, and the report of
 what was read.
 """
 
@@ -43,12 +43,12 @@ class _Import:
         write_bytes(self.place.with_suffix(".cancel"), b"")
 
 
-def own_pictures(data: Data, key: str) -> Data:
+def own_images(data: Data, key: str) -> Data:
     """An upload beside the path: the zip is kept under its content's hash beside the runs, and the path points
     there.
     """
     uploaded = st.file_uploader(
-        "Or upload a zip with one folder of pictures per class",
+        "Or upload a zip with one folder of images per class",
         type=["zip"],
         max_upload_size=LARGEST_UPLOAD,
         key=f"{key}_zip",
@@ -80,7 +80,7 @@ def _clear_out(uploads: Path) -> None:
 
 
 def prepared(data: Data) -> bool:
-    """Whether the pictures can be learned from now; if not, the button that reads them, or how far that is."""
+    """Whether the images can be learned from now; if not, the button that reads them, or how far that is."""
     if not any(field.get("place") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
         return True  # it lies nowhere: the engine makes it or brings it
     running: dict[str, _Import] = st.session_state.setdefault("imports", {})
@@ -94,7 +94,7 @@ def prepared(data: Data) -> bool:
         return False
     if found is not None:
         running.pop(name)
-        st.cache_data.clear()  # what was shown of these pictures may be of an earlier state of the folder
+        st.cache_data.clear()  # what was shown of these images may be of an earlier state of the folder
         try:
             st.session_state["import_report"] = (name, found.future.result())
         except FewLabError as error:
@@ -103,10 +103,10 @@ def prepared(data: Data) -> bool:
     if sentence:
         st.info(plain(sentence), icon=":material/folder_open:")
     elif not ready:
-        if st.button("Read the pictures", key="train_import", icon=":material/download:", width="stretch"):
+        if st.button("Read the images", key="train_import", icon=":material/download:", width="stretch"):
             running[name] = _start(name, data)
             st.rerun()
-        st.caption("These pictures have not been read on this machine yet.")
+        st.caption("These images have not been read on this machine yet.")
     elif data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
         _report(st.session_state["import_report"][1])
     return ready
@@ -154,7 +154,7 @@ def _report(report: dict[str, Any] | None) -> None:
         return
     skipped = sum(report["skipped"].values())
     st.caption(
-        f"Read {formatting.count(report['read'])} pictures of {len(report['training'])} classes in"
+        f"Read {formatting.count(report['read'])} images of {len(report['training'])} classes in"
         f" {formatting.duration(report['seconds'])}"
         + (f"; {formatting.count(skipped)} left out." if skipped else ".")
         + ("" if report["own_test"] else " A fifth of each class is kept for the test.")

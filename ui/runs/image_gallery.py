@@ -1,4 +1,4 @@
-"""Galleries of a run's own pictures: what each is, what it was taken for, right or wrong by border, stroke and word."""
+"""Galleries of a run's own images: what each is, what it was taken for, right or wrong by border, stroke and word."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from ui.components.gallery import GalleryItem, gallery, picture_uri
+from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.runs.run_bar import Inside
 from ui.style import colors
 
 
 class Shown(NamedTuple):
-    """A picture by its sample id, its true class (-1 unknown), the class it was taken for (-1 none), and what else
+    """An image by its sample id, its true class (-1 unknown), the class it was taken for (-1 none), and what else
     stands under it.
     """
 
@@ -23,12 +23,12 @@ class Shown(NamedTuple):
     lines: tuple[str, ...] = ()
 
 
-def picture_gallery(
+def image_gallery(
     inside: Inside, shown: Sequence[Shown], key: str, *, selected: int | None = None, thumb: int = 64
 ) -> int | None:
-    """Returns the id of a picture that was clicked, once, else None."""
-    if inside.pictures is None:
-        st.caption("The pictures themselves are not on this machine.")
+    """Returns the id of an image that was clicked, once, else None."""
+    if inside.images is None:
+        st.caption("The images themselves are not on this machine.")
         return None
     names = inside.class_names
     items = []
@@ -41,7 +41,7 @@ def picture_gallery(
         items.append(
             GalleryItem(
                 one.id,
-                picture_uri(inside.pixels(one.id)),
+                image_uri(inside.pixels(one.id)),
                 (verdict + name, *one.lines),
                 border,
                 "dashed" if judged and not right else "solid",

@@ -1,37 +1,37 @@
-"""One picture through all evaluations of a run: what it was taken for, how surely, and when that changed."""
+"""One image through all evaluations of a run: what it was taken for, how surely, and when that changed."""
 
 from __future__ import annotations
 
 import numpy as np
 import streamlit as st
 
-from ui.components.gallery import picture_uri
+from ui.components.gallery import image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.pseudo_labels import history_figure
-from ui.runs.image_gallery import Shown, picture_gallery
+from ui.runs.image_gallery import Shown, image_gallery
 from ui.runs.run_bar import Inside
 from ui.shell.page import plain
 from ui.style import formatting
 
-_GUESSES, _NEAREST = 3, 6  # that are named of one evaluation; labeled pictures beside it
+_GUESSES, _NEAREST = 3, 6  # that are named of one evaluation; labeled images beside it
 
 
 def biography(
     inside: Inside, sample: int, part: str, step: int, key: str, *, threshold: float | None = None, narrow: bool = False
 ) -> None:
-    """Nothing if the picture is not in all evaluations. step: the evaluation whose answer is spelled out. narrow: one
+    """Nothing if the image is not in all evaluations. step: the evaluation whose answer is spelled out. narrow: one
     below the other.
     """
     lives = inside.lives(part)
-    if inside.pictures is None or sample not in lives.ids:
+    if inside.images is None or sample not in lives.ids:
         return
     at = int(np.searchsorted(lives.ids, sample))
     truth = int(inside.truth(lives.ids[at : at + 1])[0])
     left, right = (st.container(), st.container()) if narrow else st.columns([1, 3])
     with left:
-        st.markdown("**The biography of one picture**")
-        st.image(picture_uri(inside.pixels(sample)), width=140)
-        st.markdown(f"Picture **{sample}**" + (f", truly **{plain(inside.class_names[truth])}**" if truth >= 0 else ""))
+        st.markdown("**The biography of one image**")
+        st.image(image_uri(inside.pixels(sample)), width=140)
+        st.markdown(f"Image **{sample}**" + (f", truly **{plain(inside.class_names[truth])}**" if truth >= 0 else ""))
         st.markdown(_answer(inside, sample, part, step))
         if threshold is not None:
             crossed = lives.crossed(at, threshold)
@@ -54,11 +54,11 @@ def biography(
         live_figure(figure, key=f"{key}_life", revision=f"{inside.run.id} {sample}")
         near = inside.nearest_labeled(step, sample, _NEAREST)
         if near:
-            st.markdown("The labeled pictures that it looks most like to the network:")
+            st.markdown("The labeled images that it looks most like to the network:")
             truth_of = dict(
                 zip([i for i, _ in near], inside.truth(np.array([i for i, _ in near])).tolist(), strict=True)
             )
-            picture_gallery(
+            image_gallery(
                 inside,
                 [Shown(i, truth_of[i], -1, (f"cosine {cosine:.2f}",)) for i, cosine in near],
                 f"{key}_near",

@@ -17,26 +17,26 @@ from engine.analysis.thresholds import Guesses
 from engine.errors import FewLabError, RunError
 from engine.runs.folder import PARTS, RunFolder
 from engine.runs.store import Run
-from engine.runs.stored_images import Pictures
+from engine.runs.stored_images import StoredImages
 from ui.runs.current_run import open_page, pick_run
 from ui.shell.remembered import address, follow, keep, kept, one_of
 from ui.style import formatting
-from ui.train.monitor import pictures_of
+from ui.train.monitor import stored_images_of
 
 _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
 
 
 @dataclass(frozen=True)
 class Inside:
-    """One run as the pages look into it: the evaluations it kept, and its pictures, or None where they are not on this
+    """One run as the pages look into it: the evaluations it kept, and its images, or None where they are not on this
     machine.
 
-    content: a hash of those pictures; sample ids mean the same in two runs only where it is the same.
+    content: a hash of those images; sample ids mean the same in two runs only where it is the same.
     """
 
     run: Run
     steps: tuple[int, ...]
-    pictures: Pictures | None
+    images: StoredImages | None
     content: str
     class_names: tuple[str, ...]
 
@@ -46,14 +46,14 @@ class Inside:
         return len(self.steps), _written(self.run.folder, self.steps[-1])
 
     def truth(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """True classes of these pictures, -1 where they are unknown."""
-        return self.pictures.labels[self.pictures.rows(ids)] if self.pictures is not None else np.full(len(ids), -1)
+        """True classes of these images, -1 where they are unknown."""
+        return self.images.labels[self.images.rows(ids)] if self.images is not None else np.full(len(ids), -1)
 
     def pixels(self, sample: int) -> NDArray[np.uint8]:
-        """uint8 [C, H, W] of one picture. Raises ValueError where the pictures are not on this machine."""
-        if self.pictures is None:
-            raise ValueError("the pictures of this run are not on this machine")
-        return np.asarray(self.pictures.images[int(self.pictures.rows(np.array([sample]))[0])])
+        """uint8 [C, H, W] of one image. Raises ValueError where the images are not on this machine."""
+        if self.images is None:
+            raise ValueError("the images of this run are not on this machine")
+        return np.asarray(self.images.images[int(self.images.rows(np.array([sample]))[0])])
 
     def part(self, step: int, part: str) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
         """Ids [n] and probabilities [n, K] of one part at one evaluation; both empty where the snapshot has none."""
@@ -62,7 +62,7 @@ class Inside:
 
     @property
     def sampled(self) -> int:
-        """How many pictures each evaluation kept."""
+        """How many images each evaluation kept."""
         return len(
             _arrays(self.run.id, self.steps[-1], _written(self.run.folder, self.steps[-1]), self.run.folder)["ids"]
         )
@@ -74,7 +74,7 @@ class Inside:
         )
 
     def guesses(self, step: int) -> Guesses:
-        """What the served network took the unlabeled pictures of the fixed sample for."""
+        """What the served network took the unlabeled images of the fixed sample for."""
         ids, probabilities = self.part(step, "unlabeled")
         return (
             Guesses(ids, probabilities.argmax(1), probabilities.max(1), self.truth(ids))
@@ -83,7 +83,7 @@ class Inside:
         )
 
     def nearest_labeled(self, step: int, sample: int, count: int) -> list[tuple[int, float]]:
-        """Ids and cosines of the labeled pictures that the network sees nearest to this one, nearest first."""
+        """Ids and cosines of the labeled images that the network sees nearest to this one, nearest first."""
         ids, part, features = _features(self.run.id, step, _written(self.run.folder, step), self.run.folder)
         labeled, mine = (
             np.flatnonzero((part == PARTS.index("labeled")) & (ids != sample)),
@@ -96,7 +96,7 @@ class Inside:
         return [(int(ids[labeled[i]]), float(cosines[i])) for i in nearest]
 
     def lives(self, part: str = "unlabeled") -> Biographies:
-        """Every picture of a part's fixed sample, through all evaluations."""
+        """Every image of a part's fixed sample, through all evaluations."""
         return _lives(self.run.id, self.stamp, part, self.steps, len(self.class_names), self.run.folder)
 
 
@@ -110,10 +110,10 @@ def opened(run: Run) -> Inside:
     """A run with at least one snapshot. Raises RunError if that cannot be read."""
     steps = tuple(run.folder.snapshot_steps())
     events = run.folder.events()
-    pictures = pictures_of(run, events)
+    images = stored_images_of(run, events)
     content = next((str(event["pictures"]) for event in events if event.get("pictures")), run.id)
-    if pictures is not None:
-        return Inside(run, steps, pictures, content, pictures.class_names)
+    if images is not None:
+        return Inside(run, steps, images, content, images.class_names)
     shape = (
         _arrays(run.id, steps[-1], _written(run.folder, steps[-1]), run.folder)
         .get("probabilities", np.zeros((0, 0)))
@@ -122,8 +122,8 @@ def opened(run: Run) -> Inside:
     return Inside(run, steps, None, content, tuple(f"class {k}" for k in range(shape[1])))
 
 
-def same_pictures(inside: Inside, runs: Sequence[Run]) -> list[Run]:
-    """The other runs that learned from the very same pictures, so that their sample ids name the same ones."""
+def same_images(inside: Inside, runs: Sequence[Run]) -> list[Run]:
+    """The other runs that learned from the very same images, so that their sample ids name the same ones."""
     return [
         run
         for run in runs

@@ -40,7 +40,7 @@ def folded(label: str, key: str, icon: str | None = None) -> DeltaGenerator | No
 
 
 def nothing_yet(sentence: str, icon: str) -> None:
-    """An empty page: what would be here, the picture of the idea, and the button that brings it."""
+    """An empty page: what would be here, the image of the idea, and the button that brings it."""
     st.info(sentence, icon=icon)
     st.image(illustrations.OF_SITUATIONS["few"], width=260)
     st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")

@@ -115,7 +115,7 @@ def details(inside: Inside, settings: dict[str, Any], sample: dict[str, Any]) ->
         f"{_KEY}_{method}",
         skip=("method", "dimensions", *skip),
     )
-    parts = st.multiselect("Pictures", PARTS, sample.get("parts", PARTS), key=f"{_KEY}_parts") or PARTS
+    parts = st.multiselect("Images", PARTS, sample.get("parts", PARTS), key=f"{_KEY}_parts") or PARTS
     most = min(20_000, -(-inside.sampled // 500) * 500)  # as many as the evaluations kept, in whole steps of the slider
     limit = sample.get("limit", 5_000)
     if most > 500:

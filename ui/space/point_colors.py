@@ -81,8 +81,6 @@ def tips(inside: Inside, found: Projection, taken: dict[int, int], sure: dict[in
     for i, truth, part in zip(found.ids.tolist(), found.labels.tolist(), found.part.tolist(), strict=True):
         answer = f"<br>taken for {names[taken[i]]}, {formatting.percent(sure[i])} sure" if i in taken else ""
         lines.append(
-            f"picture {i}, {PARTS[part]}<br>"
-            + (f"truly {names[truth]}" if truth >= 0 else "true class unknown")
-            + answer
+            f"image {i}, {PARTS[part]}<br>" + (f"truly {names[truth]}" if truth >= 0 else "true class unknown") + answer
         )
     return lines

@@ -1,4 +1,4 @@
-"""The pictures of the ideas: small drawings in SVG, in colors that stand out on light and on dark ground."""
+"""The images of the ideas: small drawings in SVG, in colors that stand out on light and on dark ground."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _two_views() -> str:
             f' fill="{A}" opacity="{opacity}"/></g>'
         )
 
-    picture = shape(16, 31, 0, 1)
+    image = shape(16, 31, 0, 1)
     weak = f'<path d="M44 36 L 66 24" stroke="{MUTED}" stroke-width="2"/>' + shape(70, 10, 4, 1)
     strong = f'<path d="M44 48 L 66 60" stroke="{MUTED}" stroke-width="2"/>' + shape(70, 52, 38, 0.45)
     answers = _bar(132, 15, 50, A) + _bar(132, 57, 50, A)
@@ -161,8 +161,8 @@ def _two_views() -> str:
         + f'<path d="M157 30 L 157 54 m -5 -6 l 5 6 l 5 -6" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
     )
     return _svg(
-        picture + weak + strong + answers + ties,
-        "one picture, slightly and strongly changed: what the network says of the first it must say of the second",
+        image + weak + strong + answers + ties,
+        "one image, slightly and strongly changed: what the network says of the first it must say of the second",
     )
 
 
@@ -196,5 +196,5 @@ _OF_METHODS = {
 
 
 def of_method(method: str, have: str) -> str:
-    """The picture of a method's idea; of a method that has none, the picture of what it is made for."""
+    """The image of a method's idea; of a method that has none, the image of what it is made for."""
     return _OF_METHODS.get(method) or OF_SITUATIONS[have]

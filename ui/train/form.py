@@ -10,10 +10,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
 from engine.runs.store import Run
-from engine.runs.stored_images import load_pictures
-from ui.components.gallery import GalleryItem, gallery, picture_uri
+from engine.runs.stored_images import load_stored_images
+from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.forms import schema_form as forms
-from ui.forms.import_form import own_pictures, prepared
+from ui.forms.import_form import own_images, prepared
 from ui.runs.run_names import automatic_name
 from ui.shell.page import folded, plain
 from ui.shell.server import catalog, lab
@@ -29,12 +29,12 @@ _KINDS = {
     "none": "None",
 }
 SITUATIONS = {
-    "few": "Few labels, many pictures",
+    "few": "Few labels, many images",
     "none": "No labels",
     "partial": "Several possible labels each",
     "model": "A model to build on",
 }
-_SHOWN = 40  # labeled pictures that are shown small
+_SHOWN = 40  # labeled images that are shown small
 
 
 def prefill(config: Config) -> None:
@@ -44,7 +44,7 @@ def prefill(config: Config) -> None:
 
 
 def with_features(run: Run, method: str | None = None) -> Config:
-    """A config that starts from a run's network, on the same pictures and seed: of `method`, else the run's own if that
+    """A config that starts from a run's network, on the same images and seed: of `method`, else the run's own if that
     learns from few labels, else FixMatch.
     """
     shelf = catalog()
@@ -64,7 +64,7 @@ def with_features(run: Run, method: str | None = None) -> Config:
 
 
 def train_form() -> tuple[Config, DeltaGenerator]:
-    """Draw the form; returns the config as it is set now, and the place in its data part where the labeled pictures
+    """Draw the form; returns the config as it is set now, and the place in its data part where the labeled images
     go.
     """
     shelf = catalog()
@@ -80,7 +80,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
     with st.container(border=True):
         st.markdown("**1 · Data**")
         data = _choose("Data set", shelf["datasets"], config["data"]["name"], f"{key}_data")
-        data_place, pictures_place = st.container(), st.container()
+        data_place, images_place = st.container(), st.container()
     with st.container(border=True):
         st.markdown("**2 · Method**")
         fitting = {name: part for name, part in shelf["methods"].items() if have in _situations(part)}
@@ -156,7 +156,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                         2**31 - 1,
                         config["seed"],
                         key=f"{key}_seed",
-                        help="Decides the first weights, the order and the views, and which pictures are labeled.",
+                        help="Decides the first weights, the order and the views, and which images are labeled.",
                     )
                 )
                 config["name"] = st.text_input(
@@ -167,7 +167,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                     placeholder=automatic_name(config),
                 )
     st.session_state[_CONFIG] = config
-    return config, pictures_place
+    return config, images_place
 
 
 def _situations(method: Config) -> set[str]:
@@ -229,9 +229,9 @@ def _switched(config: Config, before: Config, defaults: Config, method: Config) 
 
 def _data(values: Config, shelf: Config, supervision: list[str], key: str, form: str) -> Config:
     schema = shelf["datasets"][values["name"]]["schema"]
-    # Which pictures they are comes before how many of them are labeled.
+    # Which images they are comes before how many of them are labeled.
     if values["name"] == "folder":
-        values = own_pictures(forms.settings(schema, values, key, advanced=False, skip=("labels",)), key)
+        values = own_images(forms.settings(schema, values, key, advanced=False, skip=("labels",)), key)
     kinds = [kind for kind in _KINDS if kind in supervision]
     kind = values["labels"]["kind"]
     if len(kinds) > 1:
@@ -264,8 +264,8 @@ def _preview(method: str, data: Config, seed: int, root: str) -> dict[str, Any]:
     return preview
 
 
-def labeled_pictures(config: Config) -> bool:
-    """What the run would learn from: how many of each kind, and the labeled pictures, small. False while they have to
+def labeled_images(config: Config) -> bool:
+    """What the run would learn from: how many of each kind, and the labeled images, small. False while they have to
     be read first.
     """
     if not prepared(config["data"]):
@@ -285,21 +285,21 @@ def labeled_pictures(config: Config) -> bool:
         " test."
     )
     try:
-        pictures = load_pictures(lab().store.root, facts["pictures"])
+        images = load_stored_images(lab().store.root, facts["pictures"])
     except FewLabError:
         _preview.clear()
         return True
     ids = np.asarray(facts["labeled"], dtype=np.int64)
-    rows = pictures.rows(ids)
-    order = np.argsort(pictures.labels[rows], kind="stable")[
+    rows = images.rows(ids)
+    order = np.argsort(images.labels[rows], kind="stable")[
         np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)
     ]
     items = [
         GalleryItem(
             int(ids[i]),
-            picture_uri(np.asarray(pictures.images[rows[i]])),
-            (pictures.class_names[int(pictures.labels[rows[i]])],),
-            colors.class_color(int(pictures.labels[rows[i]])),
+            image_uri(np.asarray(images.images[rows[i]])),
+            (images.class_names[int(images.labels[rows[i]])],),
+            colors.class_color(int(images.labels[rows[i]])),
         )
         for i in order
     ]

@@ -1,4 +1,4 @@
-"""A run as it trains: progress, headline figures, live curves, confidence histogram and the pictures it labeled just
+"""A run as it trains: progress, headline figures, live curves, confidence histogram and the images it labeled just
 now.
 """
 
@@ -16,8 +16,8 @@ from engine.errors import FewLabError
 from engine.runs.folder import Change, RunFolder, Status
 from engine.runs.journal import Row
 from engine.runs.store import Run
-from engine.runs.stored_images import Pictures, load_pictures
-from ui.components.gallery import GalleryItem, gallery, picture_uri
+from engine.runs.stored_images import StoredImages, load_stored_images
+from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.candidate_bars import bars
 from ui.figures.classification import confidence_histogram
@@ -38,7 +38,7 @@ _ACCURACIES: tuple[tuple[str, str, str, colors.Dash], ...] = (
 _SHARES: tuple[tuple[str, str, str], ...] = (
     ("mask_rate", "used", "Mask rate: guesses sure enough to be used"),
     ("candidates/ambiguity", "ambiguity left", "Ambiguity: 100 % undecided, 0 % decided"),
-    ("embedding/spread", "spread", "Spread of the embedding: near 0 all pictures look alike to it"),
+    ("embedding/spread", "spread", "Spread of the embedding: near 0 all images look alike to it"),
 )
 _TILES: dict[str, tuple[tuple[str, str], ...]] = {
     "guesses": (
@@ -62,7 +62,7 @@ _TILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Linear probe, all labels", "test/accuracy"),
     ),
 }
-_LATEST = 24  # pictures in the gallery of pseudo-labels
+_LATEST = 24  # images in the gallery of pseudo-labels
 _PAIRS = 6
 
 
@@ -185,25 +185,25 @@ def tiles(story: Story, ghost: Story | None) -> None:
 
 _HELP = {
     "test/accuracy": (
-        "Share of the test pictures that the averaged network gets right. Test pictures are never trained on; do not"
+        "Share of the test images that the averaged network gets right. Test images are never trained on; do not"
         " choose settings by them."
     ),
-    "mask_rate": "Share of the unlabeled pictures of a step whose guess reached the threshold.",
+    "mask_rate": "Share of the unlabeled images of a step whose guess reached the threshold.",
     "candidates/identified": (
-        "Share of the pictures with several candidates whose heaviest one is the true label. The method itself never"
+        "Share of the images with several candidates whose heaviest one is the true label. The method itself never"
         " sees this."
     ),
     "candidates/ambiguity": "How undecided the weights still are: 100 % all candidates alike, 0 % one candidate left.",
     "test/knn_1_per_class": (
-        "Each test picture gets the label of its nearest labeled one, with one label per class; mean over five fixed"
+        "Each test image gets the label of its nearest labeled one, with one label per class; mean over five fixed"
         " draws."
     ),
     "test/knn_5_per_class": (
-        "Each test picture gets the label of its nearest labeled one, with five labels per class; mean over five fixed"
+        "Each test image gets the label of its nearest labeled one, with five labels per class; mean over five fixed"
         " draws."
     ),
     "test/knn_full": (
-        "Twenty nearest training pictures vote, all labels known. With so many labels even poor features look good."
+        "Twenty nearest training images vote, all labels known. With so many labels even poor features look good."
     ),
     "pseudo_label/accuracy": (
         "Of the guesses that were used, the share that is right. The method itself never sees this."
@@ -238,7 +238,7 @@ def curves(story: Story, ghost: Story | None, key: str) -> None:
         live_figure(figure, key=f"{key}_accuracy", revision=run.id, height=280)
     if unknown := story.latest("unknown"):
         st.caption(
-            f"No chain of neighbors leads from a label to {formatting.percent(unknown)} of the pictures: they stay"
+            f"No chain of neighbors leads from a label to {formatting.percent(unknown)} of the images: they stay"
             " unknown, all classes alike. More neighbors reach more of them."
         )
     if not shares:
@@ -293,12 +293,12 @@ def rank(story: Story, steps: int, key: str) -> None:
 
 
 def candidate_bars(run: Run, key: str) -> None:
-    """A few pictures with the weights of their candidates at the newest evaluation, the true one marked where it is
+    """A few images with the weights of their candidates at the newest evaluation, the true one marked where it is
     known.
     """
     found = latest_snapshot(run)
-    pictures = pictures_of(run, run.folder.events())
-    if found is None or pictures is None or "candidate_weights" not in found[1]:
+    images = stored_images_of(run, run.folder.events())
+    if found is None or images is None or "candidate_weights" not in found[1]:
         st.caption("The weights of the candidates appear after the first evaluation.")
         return
     arrays = found[1]
@@ -308,16 +308,16 @@ def candidate_bars(run: Run, key: str) -> None:
     )
     st.markdown("**What it believes of the candidates** (the true one marked ✓)")
     for i in chosen:
-        row = int(pictures.rows(arrays["candidate_ids"][i : i + 1])[0])
-        truth = int(pictures.labels[row])
+        row = int(images.rows(arrays["candidate_ids"][i : i + 1])[0])
+        truth = int(images.labels[row])
         inside = np.flatnonzero(arrays["candidate_sets"][i])
         order = inside[np.argsort(-arrays["candidate_weights"][i][inside].astype(float), kind="stable")][:5]
         weights = [
-            (pictures.class_names[k] + (" ✓" if k == truth else ""), float(arrays["candidate_weights"][i][k]))
+            (images.class_names[k] + (" ✓" if k == truth else ""), float(arrays["candidate_weights"][i][k]))
             for k in order
         ]
         left, right = st.columns([1, 6], vertical_alignment="center")
-        left.image(picture_uri(np.asarray(pictures.images[row])), width=40)
+        left.image(image_uri(np.asarray(images.images[row])), width=40)
         right.image(bars(weights), width="stretch")
 
 
@@ -341,13 +341,13 @@ def latest_snapshot(run: Run) -> tuple[int, dict[str, Any]] | None:
         return None
 
 
-def pictures_of(run: Run, events: list[Row]) -> Pictures | None:
-    """The run's pictures, or None if they are not cached here."""
+def stored_images_of(run: Run, events: list[Row]) -> StoredImages | None:
+    """The run's images, or None if they are not cached here."""
     found = next((event["pictures"] for event in events if event.get("pictures")), None)
     if found is None:
         return None
     try:
-        return load_pictures(run.folder.path.parent, found)
+        return load_stored_images(run.folder.path.parent, found)
     except FewLabError:
         return None
 
@@ -363,9 +363,9 @@ def histogram(run: Run, key: str) -> None:
         )
         return
     _, arrays = found
-    pictures = pictures_of(run, run.folder.events())
+    images = stored_images_of(run, run.folder.events())
     confidence, labels = arrays["pseudo_confidence"].astype(float), arrays["pseudo_labels"]
-    truth = pictures.labels[pictures.rows(arrays["pseudo_ids"])] if pictures is not None else np.full(len(labels), -1)
+    truth = images.labels[images.rows(arrays["pseudo_ids"])] if images is not None else np.full(len(labels), -1)
     edges = np.linspace(0, 1, 21)
     right, wrong, unknown = (
         np.histogram(confidence[chosen], edges)[0]
@@ -377,30 +377,30 @@ def histogram(run: Run, key: str) -> None:
 
 
 def pseudo_label_gallery(run: Run, key: str) -> None:
-    """The pictures it labeled just now, most confident first, and the pair of views it compared."""
+    """The images it labeled just now, most confident first, and the pair of views it compared."""
     found = latest_snapshot(run)
-    pictures = pictures_of(run, run.folder.events())
-    if found is None or pictures is None:
+    images = stored_images_of(run, run.folder.events())
+    if found is None or images is None:
         return
     step, arrays = found
     if "pseudo_ids" in arrays:
         used = np.flatnonzero(arrays["pseudo_weight"] > 0)[-_LATEST:]
         st.markdown(
-            f"**Pictures it labeled just now** (step {formatting.count(step)})"
+            f"**Images it labeled just now** (step {formatting.count(step)})"
             if len(used)
             else "**No guess was sure enough yet to be used**"
         )
         items = []
         for i in used[np.argsort(-arrays["pseudo_confidence"][used], kind="stable")]:
-            row = int(pictures.rows(arrays["pseudo_ids"][i : i + 1])[0])
-            label, truth = int(arrays["pseudo_labels"][i]), int(pictures.labels[row])
-            verdict = "" if truth < 0 else ("✓ " if truth == label else f"✗ is {pictures.class_names[truth]}, not ")
+            row = int(images.rows(arrays["pseudo_ids"][i : i + 1])[0])
+            label, truth = int(arrays["pseudo_labels"][i]), int(images.labels[row])
+            verdict = "" if truth < 0 else ("✓ " if truth == label else f"✗ is {images.class_names[truth]}, not ")
             border = colors.UNKNOWN if truth < 0 else colors.RIGHT if truth == label else colors.WRONG
-            lines = (verdict + pictures.class_names[label], formatting.percent(float(arrays["pseudo_confidence"][i])))
+            lines = (verdict + images.class_names[label], formatting.percent(float(arrays["pseudo_confidence"][i])))
             items.append(
                 GalleryItem(
                     int(i),
-                    picture_uri(np.asarray(pictures.images[row])),
+                    image_uri(np.asarray(images.images[row])),
                     lines,
                     border,
                     "solid" if truth in (-1, label) else "dashed",
@@ -416,7 +416,7 @@ def pseudo_label_gallery(run: Run, key: str) -> None:
         items = [
             GalleryItem(
                 len(views) * i + j,
-                picture_uri(arrays[name][i]),
+                image_uri(arrays[name][i]),
                 (name.removeprefix("view_").replace("simclr_", "view "),),
                 colors.MUTED,
             )
@@ -432,5 +432,5 @@ _WHAT_VIEWS_ARE: dict[tuple[str, ...], str] = {
     (
         "view_simclr_1",
         "view_simclr_2",
-    ): "The pairs it compared: two views of one picture must find each other among all others",
+    ): "The pairs it compared: two views of one image must find each other among all others",
 }

@@ -57,7 +57,7 @@ def probe_bars(run: Run, key: str) -> None:
     live_figure(figure, key=f"{key}_probes", revision=run.id, height=320)
     other = "the untrained network" if drawn else _BEGAN_WITH
     st.caption(
-        f"On the test pictures, without augmentation. What a probe reaches on raw pixels or on {other} was not learned"
+        f"On the test images, without augmentation. What a probe reaches on raw pixels or on {other} was not learned"
         " by this run."
     )
     with st.expander("All probes"):

@@ -21,7 +21,7 @@ def warp(images: Tensor, plan: Plan, interpolation: Interpolation) -> Tensor:
     """All geometric operations of each sample, composed in their order; other operations are passed over, samples
     without any are untouched.
 
-    images: uint8 [B, C, H, W]. Returns the same, rounded to whole values; what comes from outside the picture is black.
+    images: uint8 [B, C, H, W]. Returns the same, rounded to whole values; what comes from outside the image is black.
     One operation alone equals torchvision's `rotate` about the centre, `affine` with a shear about the top left corner
     (as in AutoAugment), or `affine` with a translation. Two are resampled once instead of twice.
     """
@@ -40,7 +40,7 @@ def read(
     """Pixels [B, C, H, W] in 0..255 read at the places where `matrices` [B, 3, 3] put a raster: uint8, rounded, black
     from outside.
 
-    down: [H] or [B, H], across: [W] or [B, W]: the raster's rows and columns, in pixels from the picture's centre.
+    down: [H] or [B, H], across: [W] or [B, W]: the raster's rows and columns, in pixels from the image's centre.
     """
     grid = _grid(matrices, down, across, pixels)
     return to_bytes(F.grid_sample(pixels, grid, mode=interpolation, padding_mode="zeros", align_corners=False).round_())
@@ -60,7 +60,7 @@ def to_bytes(pixels: Tensor) -> Tensor:
 
 def sources(operations: Ints, amounts: Floats, height: int, width: int) -> Floats:
     """Where a pixel of the result comes from: float64 [B, 3, 3], from (x, y, 1) to (x, y, 1), in pixels from the
-    picture's centre.
+    image's centre.
     """
 
     def of(name: str) -> Floats:

@@ -1,4 +1,4 @@
-"""Some rows of a batch: taken out, changed, put back. An operation then costs only the pictures it is drawn for."""
+"""Some rows of a batch: taken out, changed, put back. An operation then costs only the images it is drawn for."""
 
 from __future__ import annotations
 

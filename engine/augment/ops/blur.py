@@ -1,4 +1,4 @@
-"""Gaussian blur, every picture with its own width."""
+"""Gaussian blur, every image with its own width."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from engine.augment.ops.operation_plan import Floats
 
 
 def blur(images: Tensor, sigma: Floats, kernel: int) -> Tensor:
-    """Convolve with a Gaussian cut off at `kernel` pixels (odd); beyond its edges a picture is reflected. Equals
+    """Convolve with a Gaussian cut off at `kernel` pixels (odd); beyond its edges an image is reflected. Equals
     torchvision's but for the last bit.
 
-    images: uint8 [B, C, H, W], sides above kernel / 2. sigma: float64 [B] in pixels; a picture with 0 is left as it is.
+    images: uint8 [B, C, H, W], sides above kernel / 2. sigma: float64 [B] in pixels; an image with 0 is left as it is.
     Returns the same.
     """
     rows = np.flatnonzero(sigma > 0)
@@ -31,7 +31,7 @@ def blur(images: Tensor, sigma: Floats, kernel: int) -> Tensor:
     padded = F.pad(part, (kernel // 2,) * 4, mode="reflect").view(
         1, count * channels, height + kernel - 1, width + kernel - 1
     )
-    # One group per picture and channel; a column, then a row, is the whole square at a fraction of the price.
+    # One group per image and channel; a column, then a row, is the whole square at a fraction of the price.
     down = F.conv2d(padded, bells[:, None, :, None], groups=count * channels)
     both = F.conv2d(down, bells[:, None, None, :], groups=count * channels)
     return put_rows(images, rows, both.view(part.shape).round_().to(torch.uint8))

@@ -15,10 +15,10 @@ from engine.augment.ops.batch_rows import on_device, put_rows, take_rows
 from engine.augment.ops.operation_plan import BLENDS, COLORS, Ints, Plan
 
 LUMA = (0.2989, 0.587, 0.114)
-"""Weights of red, green and blue in a picture's grey, as in torchvision."""
+"""Weights of red, green and blue in an image's grey, as in torchvision."""
 
 EQUALIZE_FROM = 256
-"""Pixels a picture must have for `equalize` to do anything: Pillow spreads whole 255ths of the pixels that are not of
+"""Pixels an image must have for `equalize` to do anything: Pillow spreads whole 255ths of the pixels that are not of
 the brightest value.
 """
 
@@ -68,14 +68,14 @@ def _rounds(plan: Plan) -> Iterator[tuple[Ints, npt.NDArray[np.float32], list[in
 
 
 def _blend_(pixels: Tensor, factor: Tensor, counts: list[int]) -> None:
-    """Brightness, contrast, color and sharpness, in this order of rows: factor * picture + (1 - factor) * (black, mean
+    """Brightness, contrast, color and sharpness, in this order of rows: factor * image + (1 - factor) * (black, mean
     grey, grey, blurred).
     """
     x, rest = pixels.float(), factor.neg().add_(1)
     brightness, contrast, color = counts[:3]
     first, second, third = brightness, brightness + contrast, brightness + contrast + color
     grey = _grey(x[first:third])  # [r, 1, H, W]
-    # torchvision multiplies, then adds the scaled other picture with one rounding: addcmul_ rounds the same, `factor *
+    # torchvision multiplies, then adds the scaled other image with one rounding: addcmul_ rounds the same, `factor *
     # x + rest * y` does not.
     x[:third].mul_(factor[:third])
     if contrast:
@@ -83,7 +83,7 @@ def _blend_(pixels: Tensor, factor: Tensor, counts: list[int]) -> None:
     if color and x.shape[1] == 3:
         x[second:third].addcmul_(grey[contrast:], rest[second:third])
     elif color:
-        x[second:third] = pixels[second:third].float()  # a grey picture has no color to lose
+        x[second:third] = pixels[second:third].float()  # a grey image has no color to lose
     if third < x.shape[0]:
         inner = x[third:, :, 1:-1, 1:-1]
         inner.addcmul_(_blurred(x[third:]).sub_(inner), rest[third:])
@@ -148,7 +148,7 @@ def _hue_(pixels: Tensor, turn: Tensor) -> None:
     step by step, so that it rounds alike.
     """
     if pixels.shape[1] == 1:
-        return  # a grey picture has no hue
+        return  # a grey image has no hue
     x = pixels.float().mul_(1 / 255)
     least, value = torch.aminmax(x, dim=1, keepdim=True)  # [R, 1, H, W]
     reach = value - least

@@ -37,10 +37,10 @@ def recolor_folded(images: Tensor, plan: Plan) -> Tensor:
 
 
 def _matrix(images: Tensor, pixels: Tensor, plan: Plan) -> Tensor:
-    """[B, C, C + 4]: the matrix, the constant, and the picture's mean, least and greatest value per channel, all after
+    """[B, C, C + 4]: the matrix, the constant, and the image's mean, least and greatest value per channel, all after
     the last operation.
 
-    The three statistics are pictures of one pixel: every operation moves them as it moves the constant.
+    The three statistics are images of one pixel: every operation moves them as it moves the constant.
     """
     count, channels = images.shape[:2]
     state = torch.zeros((count, channels, channels + 4), device=images.device)

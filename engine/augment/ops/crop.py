@@ -1,4 +1,4 @@
-"""Flip and shift: every picture mirrored or not, moved by whole pixels, its edges continued by reflection. Pixels stay
+"""Flip and shift: every image mirrored or not, moved by whole pixels, its edges continued by reflection. Pixels stay
 uint8 and exact.
 """
 
@@ -15,7 +15,7 @@ from engine.augment.ops.batch_rows import on_device
 
 
 class Crop(NamedTuple):
-    """Where each picture's window starts on the reflected picture, on the CPU. down, right: int64 [B], pixels, negative
+    """Where each image's window starts on the reflected image, on the CPU. down, right: int64 [B], pixels, negative
     is up and left. flip: bool [B].
     """
 
@@ -37,7 +37,7 @@ def crop_of(chance: npt.NDArray[np.float64], height: int, width: int, translate:
 
 
 def flip_and_crop(images: Tensor, crop: Crop) -> Tensor:
-    """Mirror the picture if `flip`, then look at it through a window moved `down` and `right`; beyond its edges it is
+    """Mirror the image if `flip`, then look at it through a window moved `down` and `right`; beyond its edges it is
     reflected, without repeating the edge.
 
     images: uint8 [B, C, H, W]. Returns the same. A shift must be smaller than its side.

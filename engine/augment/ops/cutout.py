@@ -1,4 +1,4 @@
-"""Cutout: a grey square over every picture (DeVries & Taylor 2017, arXiv:1708.04552)."""
+"""Cutout: a grey square over every image (DeVries & Taylor 2017, arXiv:1708.04552)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GREY = 127
 
 
 class Hole(NamedTuple):
-    """Top left corner of each sample's square, on the CPU; it may lie outside the picture. top, left: int64 [B]. side:
+    """Top left corner of each sample's square, on the CPU; it may lie outside the image. top, left: int64 [B]. side:
     pixels.
     """
 
@@ -26,7 +26,7 @@ class Hole(NamedTuple):
 
 
 def hole_of(chance: Floats, height: int, width: int, share: float) -> Hole:
-    """Squares from uniform numbers in [0, 1): chance [2, B]. share: the square's side by the picture's shorter one.
+    """Squares from uniform numbers in [0, 1): chance [2, B]. share: the square's side by the image's shorter one.
 
     The centre is uniform over all pixels, so near a border part of the square is lost.
     """
@@ -40,7 +40,7 @@ def hole_of(chance: Floats, height: int, width: int, share: float) -> Hole:
 
 def cut_out(images: Tensor, hole: Hole) -> Tensor:
     """images: [B, C, H, W], uint8 or float in [0, 1], not changed. Returns them with the part of each square inside the
-    picture grey.
+    image grey.
     """
     height, width = images.shape[2:]
     rows = np.arange(height) - hole.top[:, None]  # [B, H]

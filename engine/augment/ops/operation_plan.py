@@ -1,4 +1,4 @@
-"""Operations on pictures, RandAugment's among them, and the plan that names those of every sample: drawn here, applied
+"""Operations on images, RandAugment's among them, and the plan that names those of every sample: drawn here, applied
 elsewhere.
 """
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# The order in which the pictures of a batch are worked on: those that share a step stand together, and color operations
+# The order in which the images of a batch are worked on: those that share a step stand together, and color operations
 # have the lowest places.
 BLENDS = ("brightness", "contrast", "color", "sharpness")
 COLORS = (*BLENDS, "posterize", "solarize", "auto_contrast", "equalize", "hue")
@@ -56,7 +56,7 @@ class Plan(NamedTuple):
     amounts: float64 [B, n].
 
     What an amount means depends on its operation: brightness, contrast, color, sharpness: the factor, 1 leaves the
-    picture alone; posterize: bits kept, 0..8; solarize: the value from which pixels are inverted; rotate: degrees,
+    image alone; posterize: bits kept, 0..8; solarize: the value from which pixels are inverted; rotate: degrees,
     counterclockwise; shear_x, shear_y: the slope; translate_x, translate_y: pixels, to the right and down; hue: turns
     of the color circle, -0.5..0.5; auto_contrast, equalize, identity: nothing.
     """

@@ -1,4 +1,4 @@
-"""Random resized crop: a window of random area, shape and place, enlarged to the whole picture (Szegedy et al. 2015,
+"""Random resized crop: a window of random area, shape and place, enlarged to the whole image (Szegedy et al. 2015,
 arXiv:1409.4842).
 """
 
@@ -13,11 +13,11 @@ from engine.augment.ops.affine import centered
 from engine.augment.ops.operation_plan import Floats
 
 TRIES = 10
-"""Windows drawn for each picture; the first that fits is taken, as torchvision does."""
+"""Windows drawn for each image; the first that fits is taken, as torchvision does."""
 
 
 class Window(NamedTuple):
-    """Each picture's window, in pixels that need not be whole, and whether it is mirrored; on the CPU. top, left,
+    """Each image's window, in pixels that need not be whole, and whether it is mirrored; on the CPU. top, left,
     height, width: float64 [B]. flip: bool [B].
     """
 
@@ -31,9 +31,9 @@ class Window(NamedTuple):
 def window_of(chance: Floats, height: int, width: int, area: float, aspect: float, flip: bool) -> Window:
     """A window from uniform numbers in [0, 1): chance [2 * TRIES + 3, B].
 
-    Its area is uniform between `area` and 1 of the picture's, its width by its height log-uniform between 1 / aspect
-    and aspect; if none of TRIES draws fits into the picture, it is the whole picture. Sides are not rounded: whole
-    pixels would leave an 8x8 picture three sizes.
+    Its area is uniform between `area` and 1 of the image's, its width by its height log-uniform between 1 / aspect
+    and aspect; if none of TRIES draws fits into the image, it is the whole image. Sides are not rounded: whole
+    pixels would leave an 8x8 image three sizes.
     """
     share = area + (1 - area) * chance[:TRIES]  # [TRIES, B]
     stretch = aspect ** (
@@ -51,8 +51,8 @@ def window_of(chance: Floats, height: int, width: int, area: float, aspect: floa
 
 
 def raster(window: Window, height: int, width: int) -> tuple[Floats, Floats]:
-    """Rows [B, H] and columns [B, W] at which a picture is read to fill H x W pixels with its window, in pixels from
-    the picture's centre.
+    """Rows [B, H] and columns [B, W] at which an image is read to fill H x W pixels with its window, in pixels from
+    the image's centre.
 
     What lies between the window's outermost pixels and its border is read from those pixels, as if the window had been
     cut out first.

@@ -1,4 +1,4 @@
-"""plain: the picture as it is."""
+"""plain: the image as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a view recipe is: uint8 pictures in, one float view of each out."""
+"""What a view recipe is: uint8 images in, one float view of each out."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from engine.config.parts import RecipeParams
 
 
 class Recipe(ABC):
-    """Makes one view of every picture of a batch, each with its own random parameters, on the pictures' device.
+    """Makes one view of every image of a batch, each with its own random parameters, on the images' device.
 
-    symmetries: what may be done to pictures of this kind without changing their meaning (a subset of {"flip"}).
-    channels: 1 or 3, the pictures' channels.
+    symmetries: what may be done to images of this kind without changing their meaning (a subset of {"flip"}).
+    channels: 1 or 3, the images' channels.
     """
 
     Params: ClassVar[type[RecipeParams]]
@@ -28,6 +28,6 @@ class Recipe(ABC):
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """images: uint8 [B, C, H, W]. Returns float32 [B, C, H, W] in [0, 1].
 
-        All chance comes from `generator` (on the CPU, whatever the pictures' device), in an amount that depends on the
+        All chance comes from `generator` (on the CPU, whatever the images' device), in an amount that depends on the
         batch's shape alone.
         """

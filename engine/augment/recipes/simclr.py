@@ -1,4 +1,4 @@
-"""simclr: an enlarged window of the picture in other colors: two such views are what contrastive methods bring
+"""simclr: an enlarged window of the image in other colors: two such views are what contrastive methods bring
 together.
 """
 
@@ -22,14 +22,14 @@ from engine.config.settings import param
 from engine.registry import recipes
 
 BLUR_FROM = 64
-"""Pixels from which pictures are blurred: at 32 the paper's appendix B.9 leaves it out, at 8 the kernel would be the
-picture.
+"""Pixels from which images are blurred: at 32 the paper's appendix B.9 leaves it out, at 8 the kernel would be the
+image.
 """
 BLUR_SIGMA = (0.1, 2.0)
 
 
 class Draw(NamedTuple):
-    """All that chance decides about the views of one batch. geometry: how the picture is moved before the window is
+    """All that chance decides about the views of one batch. geometry: how the image is moved before the window is
     cut. sigma: float64 [B], 0: sharp.
     """
 
@@ -44,10 +44,10 @@ class SimCLRView(Recipe):
     """SimCLR's augmentation (Chen et al. 2020, arXiv:2002.05709, appendix A): random resized crop, flip, color jitter,
     grey, blur.
 
-    Brightness, contrast, saturation and hue come in an order drawn for each picture. The paper's strength is 1 for
+    Brightness, contrast, saturation and hue come in an order drawn for each image. The paper's strength is 1 for
     photos and 0.5 at 32 pixels. Windows are not rounded to whole pixels and read bilinearly, not bicubically. Tilt,
-    slant and shift are not the paper's and off by default: on pictures of a few pixels, such as digits, windows alone
-    are too few different views. They are composed with the window, so that the picture is resampled once.
+    slant and shift are not the paper's and off by default: on images of a few pixels, such as digits, windows alone
+    are too few different views. They are composed with the window, so that the image is resampled once.
     """
 
     class Params(RecipeParams):
@@ -56,12 +56,12 @@ class SimCLRView(Recipe):
             0.08,
             gt=0,
             le=1,
-            help="Smallest area of the window, as a share of the picture; the largest is the whole picture.",
+            help="Smallest area of the window, as a share of the image; the largest is the whole image.",
         )
         aspect: float = param(4 / 3, ge=1, le=4, advanced=True, help="Largest ratio of the window's sides.")
         flip: Flip = param(
             "auto",
-            help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.",
+            help="Mirror half of the images, left to right. auto: only where a mirrored image keeps its meaning.",
         )
         strength: float = param(
             0.5,

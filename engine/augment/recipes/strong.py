@@ -42,10 +42,10 @@ class Strong(Recipe):
     class Params(RecipeParams):
         name: Literal["strong"] = "strong"
         policy: Literal["randaugment", "none"] = param(
-            "randaugment", help="randaugment: random operations on each picture. none: only shift, flip and cutout."
+            "randaugment", help="randaugment: random operations on each image. none: only shift, flip and cutout."
         )
         operations: int = param(
-            2, ge=0, le=8, symbol="N", help="Operations on each picture, drawn with replacement and always applied."
+            2, ge=0, le=8, symbol="N", help="Operations on each image, drawn with replacement and always applied."
         )
         magnitude: float = param(
             10.0,
@@ -97,7 +97,7 @@ class Strong(Recipe):
         flip: Flip = param(
             "auto",
             advanced=True,
-            help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.",
+            help="Mirror half of the images, left to right. auto: only where a mirrored image keeps its meaning.",
         )
         color: Literal["exact", "folded"] = param(
             "exact",
@@ -108,7 +108,7 @@ class Strong(Recipe):
             "bilinear",
             advanced=True,
             help=(
-                "How turned pictures are read. bilinear keeps thin strokes whole in small pictures; nearest is the"
+                "How turned images are read. bilinear keeps thin strokes whole in small images; nearest is the"
                 " paper's code."
             ),
         )
@@ -131,7 +131,7 @@ class Strong(Recipe):
         return self.apply(images, self.draw(batch, height, width, generator))
 
     def choices(self, pixels: int) -> Ints:
-        """Places in KNOWN of the operations that are drawn from: not those that do nothing to pictures of this many
+        """Places in KNOWN of the operations that are drawn from: not those that do nothing to images of this many
         channels and pixels.
         """
         left_out = {*self.params.without, *(LEFT_OUT if self.params.color == "folded" else ())}

@@ -1,4 +1,4 @@
-"""weak: the picture, mirrored or not, shifted by a few pixels and, if wished, tilted a little."""
+"""weak: the image, mirrored or not, shifted by a few pixels and, if wished, tilted a little."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Flip = Literal["auto", "on", "off"]
 
 @recipes.register
 class Weak(Recipe):
-    """FixMatch's weak augmentation α (Sohn et al. 2020, arXiv:2001.07685, section 2.3): flip half the pictures and
+    """FixMatch's weak augmentation α (Sohn et al. 2020, arXiv:2001.07685, section 2.3): flip half the images and
     shift by up to 12.5 %.
 
-    The vacated edge is filled by reflection. Every pixel of a view is a pixel of the picture, unless `rotate` is set,
+    The vacated edge is filled by reflection. Every pixel of a view is a pixel of the image, unless `rotate` is set,
     which the paper does not have: then the view is tilted, read bilinearly, and black where it comes from outside.
     """
 
@@ -35,7 +35,7 @@ class Weak(Recipe):
         )
         flip: Flip = param(
             "auto",
-            help="Mirror half of the pictures, left to right. auto: only where a mirrored picture keeps its meaning.",
+            help="Mirror half of the images, left to right. auto: only where a mirrored image keeps its meaning.",
         )
         rotate: float = param(
             0.0,
@@ -61,5 +61,5 @@ class Weak(Recipe):
 
 
 def flips(choice: Flip, symmetries: Collection[str]) -> bool:
-    """Whether pictures of this kind are mirrored at all."""
+    """Whether images of this kind are mirrored at all."""
     return choice == "on" or (choice == "auto" and "flip" in symmetries)

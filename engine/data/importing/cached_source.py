@@ -1,4 +1,4 @@
-"""Data sets that are decoded once and then opened from the cache: what a folder of pictures and the downloaded sets
+"""Data sets that are decoded once and then opened from the cache: what a folder of images and the downloaded sets
 share.
 """
 
@@ -22,7 +22,7 @@ class DecodedSource(DataSource):
 
     @abstractmethod
     def key(self) -> str:
-        """A name for the cache that changes whenever the pictures or a setting that forms them do. Letters, digits, -
+        """A name for the cache that changes whenever the images or a setting that forms them do. Letters, digits, -
         and _. Raises DataError.
         """
 
@@ -55,7 +55,7 @@ class DecodedSource(DataSource):
                     decoded = open_decoded(key, self.symmetries)
         if decoded is None:
             raise DataError(
-                f"The pictures just written to {cache_root()} cannot be read back: check the disk, or set FEWLAB_CACHE"
+                f"The images just written to {cache_root()} cannot be read back: check the disk, or set FEWLAB_CACHE"
                 " to a folder on another one."
             )
         return decoded

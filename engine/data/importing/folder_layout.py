@@ -37,7 +37,7 @@ def arrange(names: Sequence[str]) -> Layout:
 
     What macOS and Windows leave behind, and everything hidden, is passed over in silence. One folder around everything
     is tolerated. There is a split if a folder `train` holds folders of its own; what then lies beside `train`, `test`
-    and `unlabeled` is skipped. Pictures may lie deeper than their class folder.
+    and `unlabeled` is skipped. Images may lie deeper than their class folder.
     """
     paths = [
         (row, parts)
@@ -101,7 +101,7 @@ def _place(row: int, parts: tuple[str, ...], split: bool) -> Place | str:
         return "in no class folder"
     if parts[1].lower() not in UNLABELED:
         return Place(row, parts[1], top in TEST)
-    return Place(row, None, False) if top in TRAINING else "unlabeled but a test picture"
+    return Place(row, None, False) if top in TRAINING else "unlabeled but a test image"
 
 
 def _is_junk(parts: tuple[str, ...]) -> bool:

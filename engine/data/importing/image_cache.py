@@ -1,4 +1,4 @@
-"""The cache of decoded sets: pictures as one memory-mapped array, made once, so that a large set opens at once and
+"""The cache of decoded sets: images as one memory-mapped array, made once, so that a large set opens at once and
 never fills the memory.
 
 A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy and about.json. It is
@@ -52,7 +52,7 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
             np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ("images", "labels", "ids", "is_test")
         )
-        # Hashing the pictures would take longer than all the rest; np.load has refused a file that is shorter than its
+        # Hashing the images would take longer than all the rest; np.load has refused a file that is shorter than its
         # header says.
         labels, ids, is_test = (np.array(array) for array in (labels, ids, is_test))
         if (
@@ -107,19 +107,19 @@ def importing(key: str, cancelled: Cancelled | None) -> Iterator[Writer]:
 
 
 class Writer:
-    """Writes one set, picture by picture: what it holds in memory does not grow with the set."""
+    """Writes one set, image by image: what it holds in memory does not grow with the set."""
 
     def __init__(self, temporary: Path, folder: Path) -> None:
         self._temporary, self._folder = temporary, folder
         self._file: BinaryIO | None = None
         self.shape = (0, 0, 0, 0)  # [N, C, H, W] so far
 
-    def add(self, pictures: NDArray[np.uint8]) -> None:
-        """Append pictures, uint8 [n, C, H, W]. A set is grey until its first picture in color: then all that came
+    def add(self, images: NDArray[np.uint8]) -> None:
+        """Append images, uint8 [n, C, H, W]. A set is grey until its first image in color: then all that came
         before get three equal channels.
         """
         try:
-            n, channels, height, width = pictures.shape
+            n, channels, height, width = images.shape
             if self._file is None:
                 self._temporary.mkdir(parents=True)
                 self.shape = (0, channels, height, width)
@@ -127,8 +127,8 @@ class Writer:
             if channels > self.shape[1]:
                 self._widen(channels)
             elif channels < self.shape[1]:
-                pictures = np.repeat(pictures, self.shape[1], axis=1)
-            self._file.write(np.ascontiguousarray(pictures).data)
+                images = np.repeat(images, self.shape[1], axis=1)
+            self._file.write(np.ascontiguousarray(images).data)
             self.shape = (self.shape[0] + n, *self.shape[1:])
         except OSError as error:
             raise _unwritable(error) from None
@@ -142,7 +142,7 @@ class Writer:
         variants: Sequence[frozenset[str]],
         report: Report,
     ) -> None:
-        """Complete the set and put it in place. labels and is_test: one per picture added. variants: all symmetries
+        """Complete the set and put it in place. labels and is_test: one per image added. variants: all symmetries
         that it may be opened with.
         """
         assert self._file is not None
@@ -199,7 +199,7 @@ class Writer:
 
 
 def _begin(path: Path, shape: tuple[int, ...]) -> BinaryIO:
-    file = open(path, "w+b")  # noqa: SIM115  kept open while pictures come
+    file = open(path, "w+b")  # noqa: SIM115  kept open while images come
     _write_header(file, shape)
     return file
 
@@ -263,6 +263,6 @@ def _spelled(symmetries: frozenset[str]) -> str:
 def _unwritable(error: OSError) -> DataError:
     reason = error.strerror or type(error).__name__
     return DataError(
-        f"The decoded pictures could not be written to {cache_root()} ({reason}): free some disk space, or set"
+        f"The decoded images could not be written to {cache_root()} ({reason}): free some disk space, or set"
         " FEWLAB_CACHE to a folder that can be written."
     )

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from engine.errors import DataError, PictureError
+from engine.errors import DataError, ImageError
 from engine.images.decode import LARGEST_FILE, short_name
 
 MOST_FILES = 500_000
@@ -33,7 +33,7 @@ class File(NamedTuple):
     place: str | zipfile.ZipInfo
 
 
-class PictureFiles(ABC):
+class ImageFiles(ABC):
     """Open once, list, read. `stamp` changes whenever a file does, without reading any."""
 
     shown: str  # the name for sentences
@@ -43,7 +43,7 @@ class PictureFiles(ABC):
 
     @abstractmethod
     def read(self, file: File) -> bytes:
-        """At most LARGEST_FILE + 1 bytes, which is enough to be refused. Raises PictureError for this file, DataError
+        """At most LARGEST_FILE + 1 bytes, which is enough to be refused. Raises ImageError for this file, DataError
         for all.
         """
 
@@ -51,11 +51,11 @@ class PictureFiles(ABC):
         """Let go of what was opened."""
 
 
-def open_files(path: str, listed: bool = True) -> PictureFiles:
+def open_files(path: str, listed: bool = True) -> ImageFiles:
     """The folder or zip archive at `path`. listed: False only computes the stamp. Raises DataError in one sentence."""
     if not path.strip():
         raise DataError(
-            "data.path is empty: give the path of a folder or zip archive that holds one folder of pictures per class."
+            "data.path is empty: give the path of a folder or zip archive that holds one folder of images per class."
         )
     place = Path(path).expanduser()
     try:
@@ -72,12 +72,12 @@ def open_files(path: str, listed: bool = True) -> PictureFiles:
     if stat.S_ISREG(mode):
         return ZipFiles(place, listed)
     raise DataError(
-        f"data.path is {path[:300]!r}, which is neither a folder nor a file: choose a folder of pictures or a zip"
+        f"data.path is {path[:300]!r}, which is neither a folder nor a file: choose a folder of images or a zip"
         " archive."
     )
 
 
-class FolderFiles(PictureFiles):
+class FolderFiles(ImageFiles):
     """The plain files under a folder. Links are not followed: one that points upwards would never end."""
 
     def __init__(self, root: Path) -> None:
@@ -112,7 +112,7 @@ class FolderFiles(PictureFiles):
             with open(str(file.place), "rb") as opened:
                 return opened.read(LARGEST_FILE + 1)
         except OSError as error:
-            raise PictureError(
+            raise ImageError(
                 f"{short_name(file.name)} cannot be read: {error.strerror or type(error).__name__}.", "cannot be read"
             ) from None
 
@@ -130,7 +130,7 @@ class FolderFiles(PictureFiles):
         ) from None
 
 
-class ZipFiles(PictureFiles):
+class ZipFiles(ImageFiles):
     """The members of a zip archive, checked before the first is read: names, links, encryption, number and claimed
     sizes; the true sizes while reading.
     """
@@ -161,7 +161,7 @@ class ZipFiles(PictureFiles):
             with self._archive.open(file.place) as member:
                 data = member.read(LARGEST_FILE + 1)
         except Exception:  # noqa: BLE001  a prepared archive may fail in any way, and one damaged member costs only itself
-            raise PictureError(
+            raise ImageError(
                 f"{short_name(file.name)} is damaged inside the archive: pack it again.", "damaged in the archive"
             ) from None
         self._unpacked += len(data)
@@ -225,12 +225,12 @@ class ZipFiles(PictureFiles):
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise DataError(
-                    f"{self.shown} holds {short_name(name)}, a link or special file: pack the pictures themselves."
+                    f"{self.shown} holds {short_name(name)}, a link or special file: pack the images themselves."
                 )
             if member.is_dir():
                 continue
             if member.flag_bits & 0x1:
-                raise DataError(f"{self.shown} is encrypted: pack the pictures again without a password.")
+                raise DataError(f"{self.shown} is encrypted: pack the images again without a password.")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # The others unpack a whole block at a time, of any size: no limit could be kept.
                 raise DataError(
@@ -266,7 +266,7 @@ class ZipFiles(PictureFiles):
         if unpacked > MOST_UNPACKED or (unpacked > UNSUSPICIOUS and unpacked > MOST_TIMES * self._size):
             raise DataError(
                 f"{self.shown} has {self._size / 1e6:,.1f} MB but unpacks to more than"
-                f" {min(unpacked, MOST_UNPACKED) / 1e6:,.0f} MB, which pictures do not: choose an archive of pictures,"
+                f" {min(unpacked, MOST_UNPACKED) / 1e6:,.0f} MB, which images do not: choose an archive of images,"
                 " or unpack it yourself and choose the folder."
             )
 

@@ -12,9 +12,9 @@ NAMED = 50  # skipped files that are kept by name
 class Report:
     """Counts of one import.
 
-    read: pictures in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training
-    and test: pictures by class, in the order of the classes. unlabeled: training pictures without a label. own_test:
-    whether the set came with test pictures of its own; otherwise a fifth of each class was taken. Names are as they
+    read: images in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training
+    and test: images by class, in the order of the classes. unlabeled: training images without a label. own_test:
+    whether the set came with test images of its own; otherwise a fifth of each class was taken. Names are as they
     stand in the files: text to show, never markup.
     """
 

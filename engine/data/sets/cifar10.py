@@ -14,7 +14,7 @@ from engine.registry import datasets
 
 @datasets.register
 class Cifar10(TorchvisionSet):
-    """Krizhevsky 2009: 50,000 training and 10,000 test pictures, as torchvision distributes them. The default views are
+    """Krizhevsky 2009: 50,000 training and 10,000 test images, as torchvision distributes them. The default views are
     the papers' own for this set.
     """
 

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: 1,797 real pictures of 8x8 grey pixels, shipped with the package."""
+"""scikit-learn's handwritten digits: 1,797 real images of 8x8 grey pixels, shipped with the package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Digits(DataSource):
 
     title = "Handwritten digits"
     summary = "1,797 real handwritten digits, 8x8 grey pixels, ten classes."
-    # A glyph fills 8 of 8 rows: the paper's ranges would push strokes out of the picture. With 17 levels of grey on
+    # A glyph fills 8 of 8 rows: the paper's ranges would push strokes out of the image. With 17 levels of grey on
     # black, changes of color teach nothing, and a solarized background erases the strokes: only geometry makes a strong
     # view here, and a tilt of the weak ones spreads the few labels a little further.
     recommended: ClassVar[dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 70,000 pictures of clothing in MNIST's format, and harder than it."""
+"""Fashion-MNIST: 70,000 images of clothing in MNIST's format, and harder than it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNPACKED = {  # md5 sums of the unpacked files; torchvision lists those of the p
 
 @datasets.register
 class FashionMnist(TorchvisionSet):
-    """Xiao, Rasul and Vollgraf 2017 (arXiv:1708.07747): 60,000 training and 10,000 test pictures, as torchvision
+    """Xiao, Rasul and Vollgraf 2017 (arXiv:1708.07747): 60,000 training and 10,000 test images, as torchvision
     distributes them.
     """
 
@@ -30,7 +30,7 @@ class FashionMnist(TorchvisionSet):
         name: Literal["fashion_mnist"] = "fashion_mnist"
 
     title = "Fashion-MNIST"
-    summary = "70,000 pictures of clothing, 28x28 grey pixels, ten classes; 31 MB to download once."
+    summary = "70,000 images of clothing, 28x28 grey pixels, ten classes; 31 MB to download once."
     known_as = "Fashion-MNIST"
     class_names = (
         "T-shirt/top",

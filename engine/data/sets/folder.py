@@ -1,4 +1,4 @@
-"""A person's own pictures: a folder or zip archive with one folder per class, decoded once to one size."""
+"""A person's own images: a folder or zip archive with one folder per class, decoded once to one size."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from engine.data.image_set import Cancelled, Progress, stratified_test
 from engine.data.importing.cached_source import DecodedSource, stop_if
 from engine.data.importing.folder_layout import Layout, arrange, natural, titles
 from engine.data.importing.image_cache import Writer
-from engine.data.importing.image_files import File, PictureFiles, open_files
+from engine.data.importing.image_files import File, ImageFiles, open_files
 from engine.data.importing.import_report import Report
-from engine.errors import DataError, PictureError
-from engine.images.decode import read_picture, without_warnings
-from engine.images.fit import fit_picture
+from engine.errors import DataError, ImageError
+from engine.images.decode import read_image, without_warnings
+from engine.images.fit import fit_image
 from engine.registry import datasets
 
 DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order
 TEST_SHARE = 0.2
-CHUNK, CHUNK_BYTES = 64, 4 << 20  # pictures, and bytes of their files, that one thread decodes in one go
+CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
 SMALL = (
     4 << 10
 )  # bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not
 
 Fit = Literal["crop", "pad", "squash"]
 Color = Literal["auto", "grey", "rgb"]
-Loaded = NDArray[np.uint8] | PictureError  # [C, size, size], or why not
+Loaded = NDArray[np.uint8] | ImageError  # [C, size, size], or why not
 
 
 @datasets.register
@@ -52,26 +52,26 @@ class Folder(DecodedSource):
             max_length=4096,
             place=True,
             help=(
-                "Folder or zip archive with one folder of pictures per class; train and test folders and an unlabeled"
+                "Folder or zip archive with one folder of images per class; train and test folders and an unlabeled"
                 " folder are understood."
             ),
         )
-        size: int = param(32, ge=8, le=256, unit="px", help="Side of the square that every picture is brought to.")
+        size: int = param(32, ge=8, le=256, unit="px", help="Side of the square that every image is brought to.")
         fit: Fit = param(
             "crop",
             help=(
-                "crop: the middle square. pad: the whole picture, with its border continued. squash: the whole picture,"
+                "crop: the middle square. pad: the whole image, with its border continued. squash: the whole image,"
                 " stretched."
             ),
         )
-        color: Color = param("auto", help="auto: grey if every picture is grey, else color.")
+        color: Color = param("auto", help="auto: grey if every image is grey, else color.")
         mirror: bool = param(
             True,
-            help="A mirrored picture still shows the same class: true of most photographs, not of letters and digits.",
+            help="A mirrored image still shows the same class: true of most photographs, not of letters and digits.",
         )
 
-    title = "My own pictures"
-    summary = "A folder or zip archive of pictures, one folder per class."
+    title = "My own images"
+    summary = "A folder or zip archive of images, one folder per class."
     variants: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"flip"}), frozenset())
     params: Params
 
@@ -96,16 +96,15 @@ class Folder(DecodedSource):
             files.close()
         if self.key() != key:
             raise DataError(
-                f"{files.shown} changed while its pictures were read: import it again when nothing writes to it any"
-                " more."
+                f"{files.shown} changed while its images were read: import it again when nothing writes to it any more."
             )
 
-    def _key(self, files: PictureFiles) -> str:
+    def _key(self, files: ImageFiles) -> str:
         settings = [DECODING, self.params.size, self.params.fit, self.params.color]
         return "folder-" + hashlib.sha256(json.dumps([settings, files.stamp]).encode()).hexdigest()[:24]
 
     def _decode(
-        self, files: PictureFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float
+        self, files: ImageFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float
     ) -> None:
         layout = arrange([file.name for file in files.files])
         report = Report(size=self.params.size, own_test=layout.own_test)
@@ -115,20 +114,20 @@ class Folder(DecodedSource):
         places = [place for place in layout.places if place.of in in_training or place.of is None]
         for place in layout.places:
             if place.test and place.of not in in_training:
-                report.skip(files.files[place.row].name, "a test picture of a class without training pictures")
+                report.skip(files.files[place.row].name, "a test image of a class without training images")
         self._refuse_what_is_no_set(files, layout, report)
 
         of: list[str | None] = []
         test: list[bool] = []
         total = len(places)
         progress(0, total)
-        # One chunk after another: the order of the pictures, and with it their ids, is that of the sorted names.
+        # One chunk after another: the order of the images, and with it their ids, is that of the sorted names.
         loaded = decoded(files, [files.files[place.row] for place in places], self._load)
-        for done, (place, picture) in enumerate(zip(places, loaded, strict=True), 1):
-            if isinstance(picture, PictureError):
-                report.skip(files.files[place.row].name, picture.reason)
+        for done, (place, image) in enumerate(zip(places, loaded, strict=True), 1):
+            if isinstance(image, ImageError):
+                report.skip(files.files[place.row].name, image.reason)
             else:
-                writer.add(picture[None])
+                writer.add(image[None])
                 of.append(place.of)
                 test.append(place.test)
             if done % CHUNK == 0 or done == total:
@@ -138,14 +137,14 @@ class Folder(DecodedSource):
 
     def _finish(
         self,
-        files: PictureFiles,
+        files: ImageFiles,
         writer: Writer,
         report: Report,
         of: list[str | None],
         is_test: NDArray[np.bool_],
         start: float,
     ) -> None:
-        # A class of which no training picture could be read is no class; its test pictures cannot be taken back from
+        # A class of which no training image could be read is no class; its test images cannot be taken back from
         # the file.
         classes = sorted(
             {name for name, test in zip(of, is_test, strict=True) if name is not None and not test}, key=natural
@@ -155,8 +154,8 @@ class Folder(DecodedSource):
                 f"{count:,} {reason}" for reason, count in sorted(report.skipped.items(), key=lambda item: -item[1])
             )
             raise DataError(
-                f"None of the files in {files.shown} is a picture that can be read ({reasons}): choose a folder or zip"
-                " archive of pictures."
+                f"None of the files in {files.shown} is an image that can be read ({reasons}): choose a folder or zip"
+                " archive of images."
             )
         if len(classes) < 2:
             raise _too_few(files, classes)
@@ -172,17 +171,17 @@ class Folder(DecodedSource):
         report.seconds = round(time.perf_counter() - start, 2)
         writer.finish("folder", labels, is_test, names, self.variants, report)
 
-    def _refuse_what_is_no_set(self, files: PictureFiles, layout: Layout, report: Report) -> None:
-        """Before the first picture is decoded, as far as the names tell."""
+    def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout, report: Report) -> None:
+        """Before the first image is decoded, as far as the names tell."""
         classes = sorted({place.of for place in layout.places if place.of is not None and not place.test}, key=natural)
         if not classes:
             lying = (
                 f"{report.skipped['in no class folder']:,} files lie in no class folder"
                 if "in no class folder" in report.skipped
-                else "no pictures"
+                else "no images"
             )
             raise DataError(
-                f"{files.shown} has no class folders ({lying}): put the pictures of each class into a folder of its"
+                f"{files.shown} has no class folders ({lying}): put the images of each class into a folder of its"
                 " own, such as cat/1.jpg and dog/1.jpg."
             )
         if len(classes) < 2:
@@ -192,25 +191,25 @@ class Folder(DecodedSource):
         size, color = self.params.size, self.params.color
         try:
             # Twice the size is kept, so that the antialiased filter still has the last word.
-            picture = read_picture(data, name, smallest=2 * size)
-        except PictureError as error:
+            image = read_image(data, name, smallest=2 * size)
+        except ImageError as error:
             return error
-        channels = {"grey": 1, "rgb": 3, "auto": picture.shape[2]}[color]
-        fitted = fit_picture(picture, size, channels, self.params.fit, invert="no").pixels
+        channels = {"grey": 1, "rgb": 3, "auto": image.shape[2]}[color]
+        fitted = fit_image(image, size, channels, self.params.fit, invert="no").pixels
         if color == "auto" and channels == 3 and (fitted[0] == fitted[1]).all() and (fitted[0] == fitted[2]).all():
             return fitted[:1]  # grey that was stored as color
         return fitted
 
 
-def decoded(files: PictureFiles, wanted: list[File], load: Callable[[bytes, str], Loaded]) -> Iterator[Loaded]:
+def decoded(files: ImageFiles, wanted: list[File], load: Callable[[bytes, str], Loaded]) -> Iterator[Loaded]:
     """`load` of each wanted file, in their order. Files are read here, decoded by threads, and few wait in between:
     memory stays bounded.
     """
     threads = min(usable_cores(), 8)
     waiting: deque[Future[list[Loaded]]] = deque()
 
-    def load_all(chunk: list[tuple[bytes | PictureError, str]]) -> list[Loaded]:
-        return [data if isinstance(data, PictureError) else load(data, name) for data, name in chunk]
+    def load_all(chunk: list[tuple[bytes | ImageError, str]]) -> list[Loaded]:
+        return [data if isinstance(data, ImageError) else load(data, name) for data, name in chunk]
 
     with without_warnings(), ThreadPoolExecutor(threads, "decode") as pool:
         try:
@@ -227,15 +226,15 @@ def decoded(files: PictureFiles, wanted: list[File], load: Callable[[bytes, str]
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _chunks(files: PictureFiles, wanted: list[File]) -> Iterator[tuple[list[tuple[bytes | PictureError, str]], int]]:
-    chunk: list[tuple[bytes | PictureError, str]] = []
+def _chunks(files: ImageFiles, wanted: list[File]) -> Iterator[tuple[list[tuple[bytes | ImageError, str]], int]]:
+    chunk: list[tuple[bytes | ImageError, str]] = []
     size = 0
     for file in wanted:
-        data: bytes | PictureError
+        data: bytes | ImageError
         try:
             data = files.read(file)
             size += len(data)
-        except PictureError as error:
+        except ImageError as error:
             data = error
         chunk.append((data, file.name))
         if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
@@ -245,9 +244,9 @@ def _chunks(files: PictureFiles, wanted: list[File]) -> Iterator[tuple[list[tupl
         yield chunk, size
 
 
-def _too_few(files: PictureFiles, classes: list[str]) -> DataError:
+def _too_few(files: ImageFiles, classes: list[str]) -> DataError:
     found = f"1 class ({titles(classes)[0]!r})" if classes else "no class"
     return DataError(
-        f"{files.shown} has training pictures of {found}, but at least 2 classes are needed: put the pictures of each"
+        f"{files.shown} has training images of {found}, but at least 2 classes are needed: put the images of each"
         " class into a folder of its own."
     )

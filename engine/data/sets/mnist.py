@@ -21,7 +21,7 @@ UNPACKED = {  # md5 sums of the unpacked files; torchvision lists those of the p
 
 @datasets.register
 class Mnist(TorchvisionSet):
-    """LeCun, Cortes and Burges 1998: 60,000 training and 10,000 test pictures, as torchvision distributes them."""
+    """LeCun, Cortes and Burges 1998: 60,000 training and 10,000 test images, as torchvision distributes them."""
 
     class Params(TorchvisionParams):
         name: Literal["mnist"] = "mnist"

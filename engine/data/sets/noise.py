@@ -18,19 +18,19 @@ TRAIN, TEST = 6_000, 2_000
 
 @datasets.register
 class Noise(DataSource):
-    """6,000 training and 2,000 test pictures of uniform random 28x28 pixels, ten classes drawn at random, always the
+    """6,000 training and 2,000 test images of uniform random 28x28 pixels, ten classes drawn at random, always the
     same ones.
     """
 
     class Params(DataParams):
         name: Literal["noise"] = "noise"
-        labels: Labels = param(FewLabels(per_class=100), help="How many of the training pictures keep their labels.")
+        labels: Labels = param(FewLabels(per_class=100), help="How many of the training images keep their labels.")
         validation: float = param(
             0.0,
             ge=0,
             le=0.5,
             advanced=True,
-            help="Share of the training pictures held back, with their labels, for choosing between settings.",
+            help="Share of the training images held back, with their labels, for choosing between settings.",
         )
 
     title = "Pure noise"

@@ -1,4 +1,4 @@
-"""Colored shapes on cluttered backgrounds: a made-up data set whose every picture can be explained."""
+"""Colored shapes on cluttered backgrounds: a made-up data set whose every image can be explained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLASSES = ("circle", "square", "triangle", "cross", "ring", "star")
 
 @datasets.register
 class Shapes(DataSource):
-    """3,000 training and 600 test pictures of 32x32 color pixels, deterministic: one shape of random color, size, place
+    """3,000 training and 600 test images of 32x32 color pixels, deterministic: one shape of random color, size, place
     and tilt over clutter.
     """
 
@@ -25,7 +25,7 @@ class Shapes(DataSource):
         name: Literal["shapes"] = "shapes"
 
     title = "Colored shapes"
-    summary = "3,600 drawn pictures, 32x32 color pixels: one of six shapes in any color over clutter."
+    summary = "3,600 drawn images, 32x32 color pixels: one of six shapes in any color over clutter."
 
     def load(self) -> ImageSet:
         rng = np.random.default_rng(0)
@@ -37,7 +37,7 @@ class Shapes(DataSource):
 
 
 def draw_shapes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """One picture per label, uint8 [N, 3, 32, 32], drawn at twice the size and averaged so that edges are soft."""
+    """One image per label, uint8 [N, 3, 32, 32], drawn at twice the size and averaged so that edges are soft."""
     n, fine = len(labels), 2 * SIZE
     line = (np.arange(fine, dtype=np.float32) + 0.5) / fine * 2 - 1
     y, x = np.meshgrid(line, line, indexing="ij")
@@ -45,13 +45,13 @@ def draw_shapes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
     for i in range(n):
         ground = rng.uniform(0.1, 0.9, 3).astype(np.float32)
         slope = rng.uniform(-0.2, 0.2, (2, 3)).astype(np.float32)
-        picture = ground[:, None, None] + slope[0][:, None, None] * x + slope[1][:, None, None] * y
+        image = ground[:, None, None] + slope[0][:, None, None] * x + slope[1][:, None, None] * y
         for _ in range(int(rng.integers(3, 7))):  # clutter: small blots and bars in other colors
             color = rng.uniform(0, 1, 3).astype(np.float32)
             cx, cy = rng.uniform(-1, 1, 2)
             w, h = rng.uniform(0.04, 0.22, 2)
             blot = (np.abs(x - cx) < w) & (np.abs(y - cy) < h) if rng.random() < 0.5 else np.hypot(x - cx, y - cy) < w
-            picture = np.where(blot, color[:, None, None], picture)
+            image = np.where(blot, color[:, None, None], image)
         color = rng.uniform(0, 1, 3).astype(np.float32)
         color = np.where(
             np.abs(color - ground).max() < 0.35, (ground + 0.5) % 1, color
@@ -60,9 +60,9 @@ def draw_shapes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
         cx, cy = rng.uniform(-0.25, 0.25, 2)
         u, v = (x - cx) / radius, (y - cy) / radius
         u, v = u * np.cos(angle) + v * np.sin(angle), v * np.cos(angle) - u * np.sin(angle)
-        picture = np.where(_inside(CLASSES[labels[i]], u, v), color[:, None, None], picture)
-        picture = picture.reshape(3, SIZE, 2, SIZE, 2).mean((2, 4)) + rng.normal(0, 0.03, (3, SIZE, SIZE))
-        canvas[i] = np.clip(np.round(picture * 255), 0, 255)
+        image = np.where(_inside(CLASSES[labels[i]], u, v), color[:, None, None], image)
+        image = image.reshape(3, SIZE, 2, SIZE, 2).mean((2, 4)) + rng.normal(0, 0.03, (3, SIZE, SIZE))
+        canvas[i] = np.clip(np.round(image * 255), 0, 255)
     return canvas
 
 

@@ -60,7 +60,7 @@ class TorchvisionSet(DecodedSource):
     known_as: ClassVar[str]  # for sentences
     class_names: ClassVar[tuple[str, ...]]
     folder: ClassVar[str]  # of the packed files, inside the root
-    shape: ClassVar[tuple[int, int, int, int]]  # [N, C, H, W], training pictures first
+    shape: ClassVar[tuple[int, int, int, int]]  # [N, C, H, W], training images first
     training: ClassVar[int]
 
     @abstractmethod
@@ -73,7 +73,7 @@ class TorchvisionSet(DecodedSource):
 
     @abstractmethod
     def parts(self, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
-        """Pictures [n, C, H, W] and labels of the training and the test part, by torchvision's class, which unpacks in
+        """Images [n, C, H, W] and labels of the training and the test part, by torchvision's class, which unpacks in
         `root` if need be.
         """
 

@@ -19,16 +19,16 @@ from engine.config.settings import Settings, param
 from engine.errors import ProjectionError, RunError
 from engine.runs import projections
 from engine.runs.folder import PARTS, Part, RunFolder
-from engine.runs.stored_images import Pictures, load_pictures
+from engine.runs.stored_images import StoredImages, load_stored_images
 
 Source = Literal["embeddings", "projections", "pixels"]
-PIXELS = 4096  # numbers of one picture; of a larger one the means of squares of pixels are taken
+PIXELS = 4096  # numbers of one image; of a larger one the means of squares of pixels are taken
 
 
 class Sample(Settings):
     """Which points are drawn: the same ones in every frame."""
 
-    parts: tuple[Part, ...] = param(PARTS, min_length=1, help="Which of the run's pictures are drawn.")
+    parts: tuple[Part, ...] = param(PARTS, min_length=1, help="Which of the run's images are drawn.")
     limit: int = param(
         5_000,
         ge=3,
@@ -52,7 +52,7 @@ class Material:
     classes: int
     content: str
     _stored: list[NDArray[np.floating[Any]]]
-    _pixels_of: Pictures | None
+    _pixels_of: StoredImages | None
 
     def features(self) -> list[NDArray[np.float32]]:
         """One table [N, D] for each frame."""
@@ -73,8 +73,8 @@ def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> M
     """The samples that are in the snapshots of all `steps`, drawn as `sample` says.
 
     embeddings: the features that each evaluation stored; projections: what the projection head made of them, where the
-    method has one. pixels: the pictures themselves, 0..1, which no training changes: one frame, said to be of step 0.
-    Raises ProjectionError if nothing is left to project, RunError if a snapshot or, for pixels, the pictures cannot be
+    method has one. pixels: the images themselves, 0..1, which no training changes: one frame, said to be of step 0.
+    Raises ProjectionError if nothing is left to project, RunError if a snapshot or, for pixels, the images cannot be
     read.
     """
     if not steps:
@@ -84,23 +84,23 @@ def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> M
     snapshots = [_snapshot(folder, step, name) for step in ordered]
     ids, rows = _in_all(snapshots)
     part = snapshots[-1]["part"][rows[-1]]
-    pictures, content = _pictures(folder, needed=source == "pixels")
+    images, content = _images(folder, needed=source == "pixels")
     labels = np.full(len(ids), -1, np.int64)
-    if pictures is not None and len(pictures.ids):
-        places = np.minimum(pictures.rows(ids), len(pictures.ids) - 1)
-        there = pictures.ids[places] == ids
+    if images is not None and len(images.ids):
+        places = np.minimum(images.rows(ids), len(images.ids) - 1)
+        there = images.ids[places] == ids
         if source == "pixels" and not there.all():
             raise RunError(
-                "The pictures in the cache are not those of this run: start a run on the same data set to bring them"
+                "The images in the cache are not those of this run: start a run on the same data set to bring them"
                 " back."
             )
-        labels[there] = pictures.labels[places][there]
+        labels[there] = images.labels[places][there]
     wanted = np.nonzero(np.isin(part, [PARTS.index(name) for name in sample.parts]))[0]
     strata = part[wanted].astype(np.int64) << 32 | labels[wanted] + 1
     chosen = wanted[stratified(ids[wanted], strata, part[wanted] == 0, sample.limit)]
     if len(chosen) == 0:
         raise ProjectionError(
-            f"There are no {' or '.join(sample.parts)} pictures in"
+            f"There are no {' or '.join(sample.parts)} images in"
             f" {'these evaluations' if len(ordered) > 1 else 'this evaluation'}: choose other parts."
         )
     ids, part, labels = ids[chosen], part[chosen], labels[chosen]
@@ -113,7 +113,7 @@ def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> M
     for array in (ids, part, labels, *stored):
         digest.update(f"{array.dtype} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
-    classes = len(pictures.class_names) if pictures is not None else 0
+    classes = len(images.class_names) if images is not None else 0
     return Material(
         ids,
         part,
@@ -122,7 +122,7 @@ def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> M
         classes,
         digest.hexdigest(),
         stored,
-        pictures if source == "pixels" else None,
+        images if source == "pixels" else None,
     )
 
 
@@ -132,8 +132,7 @@ def _snapshot(folder: RunFolder, step: int, name: str) -> dict[str, NDArray[Any]
     if len(shapes) < 3 or len(set(shapes)) > 1 or found[name].ndim != 2 or found["ids"].ndim != 1:
         what = "features" if name == "embeddings" else "projections"
         raise RunError(
-            f"The snapshot of step {step} of run {folder.id} holds no {what} of its pictures: choose another"
-            " evaluation."
+            f"The snapshot of step {step} of run {folder.id} holds no {what} of its images: choose another evaluation."
         )
     return found
 
@@ -147,33 +146,33 @@ def _in_all(snapshots: list[dict[str, NDArray[Any]]]) -> tuple[NDArray[np.int64]
     return ids, [places[np.searchsorted(own, ids)] for own, places in firsts]
 
 
-def _pictures(folder: RunFolder, needed: bool) -> tuple[Pictures | None, str]:
-    """The run's pictures and their content's hash; None where they are gone and only their labels would be missed."""
+def _images(folder: RunFolder, needed: bool) -> tuple[StoredImages | None, str]:
+    """The run's images and their content's hash; None where they are gone and only their labels would be missed."""
     found = next((event["pictures"] for event in folder.events() if isinstance(event.get("pictures"), str)), None)
     if found is None:
         if needed:
             raise RunError(
-                f"Run {folder.id} does not say which pictures it was trained on, so their pixels cannot be shown:"
+                f"Run {folder.id} does not say which images it was trained on, so their pixels cannot be shown:"
                 " choose embeddings."
             )
         return None, ""
     try:
-        return load_pictures(folder.path.parent, found), found
+        return load_stored_images(folder.path.parent, found), found
     except RunError:
         if needed:
             raise
         return None, ""
 
 
-def _pixels(pictures: Pictures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _pixels(images: StoredImages, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """[N, D] in 0..1, D at most PIXELS but for the channels' sake."""
-    channels, height, width = pictures.images.shape[1:]
+    channels, height, width = images.images.shape[1:]
     square = int(np.ceil(np.sqrt(channels * height * width / PIXELS)))
     h, w = max(1, height // square), max(1, width // square)
     down, across = min(square, height), min(square, width)
     found = np.empty((len(rows), channels * h * w), np.float32)
     for start in range(0, len(rows), 256):
-        block = np.asarray(pictures.images[rows[start : start + 256]])[:, :, : h * down, : w * across]
+        block = np.asarray(images.images[rows[start : start + 256]])[:, :, : h * down, : w * across]
         means = block.reshape(len(block), channels, h, down, w, across).mean((3, 5), dtype=np.float32)
         found[start : start + 256] = means.reshape(len(block), -1) / 255
     return found

@@ -11,7 +11,7 @@ from engine.data.image_set import DataSource
 from engine.data.split import make_split
 from engine.registry import datasets
 from engine.runs.atomic_write import write_json
-from engine.runs.stored_images import save_pictures
+from engine.runs.stored_images import store_images
 from engine.training.assemble import load_images
 
 
@@ -42,11 +42,11 @@ def _source(data: dict[str, Any]) -> DataSource:
 
 
 def preview(method: str, data: dict[str, Any], seed: int, checkpoints: str) -> dict[str, Any]:
-    """What a run of this method would learn from: counts, the labeled ids and where their pictures are kept."""
+    """What a run of this method would learn from: counts, the labeled ids and where their images are kept."""
     resolved = RunConfig.parse({"method": method, "data": data, "seed": seed})
     images = load_images(resolved)
     split = make_split(images, resolved.data)
-    save_pictures(Path(checkpoints), images.content_hash, images.images, images.labels, images.ids, images.class_names)
+    store_images(Path(checkpoints), images.content_hash, images.images, images.labels, images.ids, images.class_names)
     return {
         "pictures": images.content_hash,
         "class_names": list(images.class_names),

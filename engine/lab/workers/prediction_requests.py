@@ -12,28 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import PictureError
-from engine.images.decode import read_picture
+from engine.errors import ImageError
+from engine.images.decode import read_image
 from engine.predictor import Prediction, Predictor
 from engine.runs.folder import RunFolder
-from engine.runs.stored_images import load_pictures
+from engine.runs.stored_images import load_stored_images
 
 
-def predict(run: str, pictures: list[dict[str, str]]) -> dict[str, Any]:
-    """pictures: [{"name": file name, "data": base64}]. Each gets its top five and what the model saw, or the sentence
+def predict(run: str, images: list[dict[str, str]]) -> dict[str, Any]:
+    """images: [{"name": file name, "data": base64}]. Each gets its top five and what the model saw, or the sentence
     why not.
     """
     predictor = _predictor(run)
     answers: list[dict[str, Any]] = []
-    for picture in pictures:
+    for image in images:
         try:
-            decoded = read_picture(base64.b64decode(picture["data"]), picture["name"])
-        except PictureError as error:
-            answers.append({"name": picture["name"], "error": str(error)})
+            decoded = read_image(base64.b64decode(image["data"]), image["name"])
+        except ImageError as error:
+            answers.append({"name": image["name"], "error": str(error)})
             continue
         answers.append(
             {
-                "name": picture["name"],
+                "name": image["name"],
                 "error": None,
                 "shown": _thumbnail(decoded),
                 **_plain(predictor, predictor.predict([decoded])[0]),
@@ -42,20 +42,20 @@ def predict(run: str, pictures: list[dict[str, str]]) -> dict[str, Any]:
     return {"class_names": predictor.class_names, "metrics": predictor.metrics, "pictures": answers}
 
 
-def predict_samples(run: str, pictures: str, count: int, seed: int) -> dict[str, Any]:
-    """Predictions for random test pictures of the run's own data set, with their true labels."""
+def predict_samples(run: str, content_hash: str, count: int, seed: int) -> dict[str, Any]:
+    """Predictions for random test images of the run's own data set, with their true labels."""
     folder = RunFolder(Path(run))
     predictor = _predictor(run)
-    kept = load_pictures(folder.path.parent, pictures)
+    stored = load_stored_images(folder.path.parent, content_hash)
     ids = np.random.default_rng(seed).permutation(folder.split()["test"])[:count]
-    rows = kept.rows(ids)
-    images = np.asarray(kept.images[rows])
+    rows = stored.rows(ids)
+    images = np.asarray(stored.images[rows])
     answers = []
-    for sample, image, label, p in zip(ids, images, kept.labels[rows], predictor.probabilities(images), strict=True):
-        truth = kept.class_names[label] if label >= 0 else None
+    for sample, image, label, p in zip(ids, images, stored.labels[rows], predictor.probabilities(images), strict=True):
+        truth = stored.class_names[label] if label >= 0 else None
         answers.append(
             {
-                "name": f"test picture {sample}",
+                "name": f"test image {sample}",
                 "error": None,
                 "truth": truth,
                 **_plain(predictor, Prediction(p, image, False)),
@@ -84,9 +84,9 @@ def _plain(predictor: Predictor, prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _thumbnail(picture: NDArray[np.uint8]) -> str:
-    """A decoded picture, [H, W, 1 or 3], as a small PNG in base64: browsers show neither 16-bit PNGs nor TIFFs."""
-    small = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+def _thumbnail(image: NDArray[np.uint8]) -> str:
+    """A decoded image, [H, W, 1 or 3], as a small PNG in base64: browsers show neither 16-bit PNGs nor TIFFs."""
+    small = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     small.thumbnail((224, 224))
     buffer = io.BytesIO()
     small.save(buffer, "PNG")

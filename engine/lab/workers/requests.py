@@ -35,7 +35,7 @@ def check(config: dict[str, Any], checkpoints: str) -> dict[str, Any]:
     """The config resolved; what the data or the weights to start from cannot do is refused too. Raises ConfigError."""
     resolved = RunConfig.parse(config)
     if not ready(resolved.data.model_dump(mode="json")):  # reading them can take minutes, and this answer is waited for
-        raise ConfigError('These pictures have not been read on this machine yet: press "Read the pictures" first.')
+        raise ConfigError('These images have not been read on this machine yet: press "Read the images" first.')
     build.check(resolved, Path(checkpoints))
     return resolved.model_dump(mode="json")
 

@@ -21,7 +21,7 @@ class View:
 
 
 class Stream(NamedTuple):
-    """A source of batches: which pictures, how many at once, which views of each."""
+    """A source of batches: which images, how many at once, which views of each."""
 
     pool: Pool
     batch: int
@@ -29,7 +29,7 @@ class Stream(NamedTuple):
 
 
 class PseudoLabels(NamedTuple):
-    """What the method believed of unlabeled pictures in this step: histogram, gallery and biography feed on it.
+    """What the method believed of unlabeled images in this step: histogram, gallery and biography feed on it.
 
     ids: int64 [U]. labels: int64 [U]. confidence: float [U] in [0, 1]. weight: float [U] in [0, 1], the share with
     which each counts. threshold: float [U], the threshold each row had to reach, or None.
@@ -48,7 +48,7 @@ class Part:
     the pool, for tables.
 
     labels: int64 [B], only in the labeled stream: no hidden label ever reaches a method. candidates: bool [B, K], the
-    labels each picture may have, only where the data has partial labels, in the streams of the whole pool.
+    labels each image may have, only where the data has partial labels, in the streams of the whole pool.
     """
 
     ids: Tensor
@@ -84,5 +84,5 @@ Batch = dict[str, Part]
 
 
 def shown_part(batch: Batch) -> Part:
-    """The stream that a person is shown: the unlabeled pictures if there are such, else the first stream."""
+    """The stream that a person is shown: the unlabeled images if there are such, else the first stream."""
     return batch.get("unlabeled") or next(iter(batch.values()))

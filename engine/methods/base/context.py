@@ -34,7 +34,7 @@ class Now:
 
 
 class Problem(NamedTuple):
-    """What the data asks: classes, channels, pixels, and how many pictures each pool has.
+    """What the data asks: classes, channels, pixels, and how many images each pool has.
 
     candidates: bool [n, K] by row of the pool, where the data has partial labels; None also where a trained model is
     only used.

@@ -130,7 +130,7 @@ class GradientMethod(Method):
 
 class Fitting(NamedTuple):
     """What a fitted method is fitted to, by row of the pool. features: float32 [N, D], of the backbone in eval mode on
-    plain pictures.
+    plain images.
 
     labels: int64 [N], -1 where hidden. ids: int64 [N].
     """
@@ -141,7 +141,7 @@ class Fitting(NamedTuple):
 
 
 class FittedMethod(Method):
-    """A method that is fitted to all training pictures at once, iteration by iteration, without an optimizer. Its
+    """A method that is fitted to all training images at once, iteration by iteration, without an optimizer. Its
     result is buffers.
 
     The trainer counts an iteration as a step, so progress, pause, checkpoint and resume are those of every run; it ends

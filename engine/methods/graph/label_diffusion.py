@@ -1,5 +1,5 @@
 """Spread: what label propagation and label spreading have in common: a graph, labels that flow over it until all is
-still, and a vote for new pictures.
+still, and a vote for new images.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from engine.methods.graph.neighbor_graph import (
     scaled_gamma,
 )
 
-_REPORTED = 4_096  # unlabeled pictures whose beliefs are reported
+_REPORTED = 4_096  # unlabeled images whose beliefs are reported
 Values = NDArray[np.float64]
 
 
@@ -143,7 +143,7 @@ class Spread(FittedMethod):
 
 
 def normalized(graph: Graph) -> tuple[Graph, Values]:
-    """D^-½ W D^-½ and D^-½ [N]; a picture without neighbors keeps a row of zeros."""
+    """D^-½ W D^-½ and D^-½ [N]; an image without neighbors keeps a row of zeros."""
     degrees = np.asarray(graph.sum(1)).reshape(-1)
     scale = np.where(degrees > 0, degrees, 1) ** -0.5
     if sparse.issparse(graph):

@@ -1,4 +1,4 @@
-"""label_propagation: labels flow to similar pictures, and the labeled ones never change theirs."""
+"""label_propagation: labels flow to similar images, and the labeled ones never change theirs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class LabelPropagation(Spread):
         name: Literal["label_propagation"] = "label_propagation"
 
     title = "Label propagation"
-    summary = "Labels flow to similar pictures, and given labels are never doubted; no network is trained."
+    summary = "Labels flow to similar images, and given labels are never doubted; no network is trained."
     idea = (
-        "Join every picture to those that look most like it. Give each the mean belief of its neighbors, again and"
+        "Join every image to those that look most like it. Give each the mean belief of its neighbors, again and"
         " again, while the labeled ones keep their label."
     )
     formula = r"F \leftarrow D^{-1} W F, \qquad F_l \leftarrow Y_l"

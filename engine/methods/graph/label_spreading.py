@@ -1,4 +1,4 @@
-"""label_spreading: labels flow to similar pictures, and each keeps a little of what it started with."""
+"""label_spreading: labels flow to similar images, and each keeps a little of what it started with."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class LabelSpreading(Spread):
         )
 
     title = "Label spreading"
-    summary = "Labels flow to similar pictures; no network is trained."
+    summary = "Labels flow to similar images; no network is trained."
     idea = (
-        "Join every picture to those that look most like it. Let the few labels flow along these ties again and again,"
+        "Join every image to those that look most like it. Let the few labels flow along these ties again and again,"
         " and read off what has arrived where."
     )
     formula = r"F \leftarrow \alpha D^{-1/2} W D^{-1/2} F + (1-\alpha) Y"

@@ -1,5 +1,5 @@
-"""Graphs of similar pictures: who is whose neighbor, and how labels that spread over a graph are read for a new
-picture.
+"""Graphs of similar images: who is whose neighbor, and how labels that spread over a graph are read for a new
+image.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.errors import ConfigError
 
-DENSE_UP_TO = 12_000  # pictures: a dense graph of so many is 1.2 GB in float64, and each iteration reads it once
+DENSE_UP_TO = 12_000  # images: a dense graph of so many is 1.2 GB in float64, and each iteration reads it once
 AUTO = 15.0  # gamma times the median squared distance to the k-th neighbor, where gamma is chosen by itself
 _BLOCK = 8_000_000  # distances that are in memory at a time, a few times over: 64 MB each time
 Graph = sparse.csr_array | NDArray[np.float64]
@@ -29,12 +29,11 @@ class GraphParams(MethodParams):
     graph: Literal["knn", "rbf"] = param(
         "knn",
         help=(
-            "knn: each picture is joined to its nearest ones. rbf: to all, the less the farther; for up to 12,000"
-            " pictures."
+            "knn: each image is joined to its nearest ones. rbf: to all, the less the farther; for up to 12,000 images."
         ),
     )
     neighbors: int = param(
-        7, ge=1, le=1000, symbol="k", help="Pictures that each one is joined to, and that a new one is read from."
+        7, ge=1, le=1000, symbol="k", help="Images that each one is joined to, and that a new one is read from."
     )
     gamma: float = param(
         0.0,
@@ -83,10 +82,10 @@ def nearest(queries: Tensor, bank: Tensor, k: int, *, skip_self: bool = False) -
 
 
 def knn_graph(neighbors: Neighbors) -> sparse.csr_array:
-    """1 where one of two pictures is among the other's nearest, else 0: symmetric, no loops. [N, N] with at most 2kN
+    """1 where one of two images is among the other's nearest, else 0: symmetric, no loops. [N, N] with at most 2kN
     entries.
 
-    At 70,000 pictures and k = 10: at most 1.4 million entries, 17 MB; finding the neighbors takes 0.3 GB meanwhile.
+    At 70,000 images and k = 10: at most 1.4 million entries, 17 MB; finding the neighbors takes 0.3 GB meanwhile.
     """
     n, k = neighbors.rows.shape
     starts = np.arange(0, n * k + 1, k)
@@ -95,11 +94,11 @@ def knn_graph(neighbors: Neighbors) -> sparse.csr_array:
 
 
 def rbf_graph(features: Tensor, gamma: float) -> NDArray[np.float64]:
-    """exp(-gamma·d²) between all pairs, 0 on the diagonal: float64 [N, N]. Raises ConfigError above 12,000 pictures."""
+    """exp(-gamma·d²) between all pairs, 0 on the diagonal: float64 [N, N]. Raises ConfigError above 12,000 images."""
     if len(features) > DENSE_UP_TO:
         raise ConfigError(
-            f"An rbf graph of {len(features):,} pictures would not fit into memory: choose method.graph knn, or at most"
-            f" {DENSE_UP_TO:,} pictures."
+            f"An rbf graph of {len(features):,} images would not fit into memory: choose method.graph knn, or at most"
+            f" {DENSE_UP_TO:,} images."
         )
     values = features.double()
     squares = values.square().sum(1)
@@ -122,10 +121,10 @@ def row_normalized(beliefs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class NeighborVote(nn.Module):
-    """Images to (features, logarithms of probabilities): the mean of the beliefs of the nearest known pictures,
+    """Images to (features, logarithms of probabilities): the mean of the beliefs of the nearest known images,
     weighted as in the graph.
 
-    bank: float32 [N, D] features of the known pictures. beliefs: float32 [N, K]. Saved with them: predicting needs no
+    bank: float32 [N, D] features of the known images. beliefs: float32 [N, K]. Saved with them: predicting needs no
     training set.
     """
 
@@ -150,7 +149,7 @@ class NeighborVote(nn.Module):
         return features, probabilities.clamp_min(1e-12).log().float()
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *more: Any) -> None:
-        # A model file holds as many pictures as the run had; before it is read, this module holds none.
+        # A model file holds as many images as the run had; before it is read, this module holds none.
         for name in ("bank", "beliefs"):
             if f"{prefix}{name}" in state:
                 setattr(self, name, torch.empty_like(state[f"{prefix}{name}"]))

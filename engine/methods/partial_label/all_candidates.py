@@ -18,7 +18,7 @@ from engine.registry import methods
 
 @methods.register
 class AllCandidates(GradientMethod):
-    """Cross-entropy against the uniform distribution over each picture's candidates ("naive" in Lv et al. 2020,
+    """Cross-entropy against the uniform distribution over each image's candidates ("naive" in Lv et al. 2020,
     arXiv:2002.08053).
 
     PRODEN with its weights frozen at their start. Batch norm's statistics come from the weak views of the batch.
@@ -30,7 +30,7 @@ class AllCandidates(GradientMethod):
     title = "All candidates true"
     summary = "Counts every possible label as equally true: the baseline to beat with ambiguous labels."
     idea = (
-        "Pull the answer toward all candidates of a picture at once. Wrong candidates differ from picture to picture,"
+        "Pull the answer toward all candidates of an image at once. Wrong candidates differ from image to image,"
         " so the true class stands out a little."
     )
     formula = r"L = -\frac{1}{B}\sum_b \frac{1}{|S_b|}\sum_{j \in S_b} \log p_j(\alpha(x_b))"

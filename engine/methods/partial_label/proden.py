@@ -22,7 +22,7 @@ from engine.registry import methods
 class Proden(GradientMethod):
     """PRODEN: progressive identification of the true label (Lv et al. 2020, arXiv:2002.08053, algorithm 1).
 
-    Each picture keeps a distribution over its candidates, uniform at first. A step's loss uses the stored weights; the
+    Each image keeps a distribution over its candidates, uniform at first. A step's loss uses the stored weights; the
     new ones are the network's probabilities of the same forward pass, restricted to the candidates, and serve the next
     pass over the data. Updating first would be another method: its gradient is that of CC (Feng et al. 2020). Batch
     norm's statistics come from the weak views of the batch. The authors augment nothing; the weak view is ours, and can
@@ -35,7 +35,7 @@ class Proden(GradientMethod):
     title = "PRODEN"
     summary = "Finds out which of the possible labels is the true one while it learns."
     idea = (
-        "Start by believing all candidates alike. After each look at a picture, believe those more that the network"
+        "Start by believing all candidates alike. After each look at an image, believe those more that the network"
         " finds likely, and learn from that belief next time."
     )
     formula = (

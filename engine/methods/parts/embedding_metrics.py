@@ -1,4 +1,4 @@
-"""Figures of an embedding as it is learned: whether it still tells pictures apart, or collapses."""
+"""Figures of an embedding as it is learned: whether it still tells images apart, or collapses."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch.nn import functional as F
 
 @torch.no_grad()
 def embedding_figures(first: Tensor, second: Tensor) -> dict[str, Tensor]:
-    """Four figures of two views' embeddings, [N, D] each, row by row of the same pictures; N at least 2. 0-d tensors in
+    """Four figures of two views' embeddings, [N, D] each, row by row of the same images; N at least 2. 0-d tensors in
     float32 or better.
 
     `embedding/spread`: standard deviation of the normalized coordinates, averaged, times √D (Chen & He 2021,
     arXiv:2011.10566, section 4): 1 where directions are spread evenly, 0 where all rows are equal. Of `first` alone.
     `embedding/rank`: RankMe (Garrido et al. 2023, arXiv:2210.02885), the dimensions in use; uncentered, unnormalized,
-    of `first` alone. At most min(N, D). `embedding/alignment`: mean squared distance of the two views of a picture, 0
-    to 4; `embedding/uniformity`: ln mean exp(-2 d²) over all pairs of different pictures, 0 where all rows are equal,
+    of `first` alone. At most min(N, D). `embedding/alignment`: mean squared distance of the two views of an image, 0
+    to 4; `embedding/uniformity`: ln mean exp(-2 d²) over all pairs of different images, 0 where all rows are equal,
     lower is more even (both Wang & Isola 2020, arXiv:2005.10242; of normalized rows).
     """
     with torch.autocast(first.device.type, enabled=False):

@@ -55,7 +55,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """NT-Xent, the normalized temperature-scaled cross-entropy (SimCLR, Chen et al. 2020, arXiv:2002.05709, eq. 1 and
     algorithm 1).
 
-    first, second: [N, D], two views of the same N pictures, row by row, any float type, computed in float32 or better;
+    first, second: [N, D], two views of the same N images, row by row, any float type, computed in float32 or better;
     normalized here. Each of the 2N rows picks its other view out of all 2N-1 other rows, by cosine over temperature.
     Returns the mean, a scalar in nats: ln(2N-1) if all rows are equal. The authors' code returns twice this value.
     Raises ShapeError if the two differ in shape.

@@ -1,4 +1,4 @@
-"""Tables with a row per picture: what a method remembers of each one between the passes."""
+"""Tables with a row per image: what a method remembers of each one between the passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""simclr: two views of one picture find each other among all others."""
+"""simclr: two views of one image find each other among all others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SimCLR(GradientMethod):
 
     Both views go through one forward pass, so batch norm sees them together and moves its running statistics once, as
     in the authors' code. The projection head is two layers with batch norm and ReLU between them; it is thrown away
-    after training, and what is served and probed are the features before it. The stream covers all training pictures.
+    after training, and what is served and probed are the features before it. The stream covers all training images.
     The temperature of 0.5 is the paper's best on CIFAR-10; larger batches can use a lower one. SGD with momentum in
     place of LARS, which the paper needs for its batches of 4,096 only.
     """
@@ -56,10 +56,10 @@ class SimCLR(GradientMethod):
         )
 
     title = "SimCLR"
-    summary = "Learns features without any label: two views of one picture must find each other among all others."
+    summary = "Learns features without any label: two views of one image must find each other among all others."
     idea = (
-        "Distort each picture in two ways, and teach the network to tell which two views in the batch come from the"
-        " same picture."
+        "Distort each image in two ways, and teach the network to tell which two views in the batch come from the"
+        " same image."
     )
     formula = (
         r"\ell_{i} = -\log \frac{\exp(\cos(z_i, z_{i^+})/\tau)}{\sum_{k \neq i} \exp(\cos(z_i, z_k)/\tau)}, \quad L ="

@@ -28,7 +28,7 @@ class FixMatch(GradientMethod):
 
     Labels come from the trained network in train mode (not its average), detached, at or above the threshold. All three
     views go through one forward pass, so batch norm sees them together and moves its running statistics once, as in the
-    authors' code. The unlabeled stream covers all training pictures, the labeled ones included. The paper's μ is 7; the
+    authors' code. The unlabeled stream covers all training images, the labeled ones included. The paper's μ is 7; the
     default of 4 suits a CPU.
 
     With distribution alignment (section 2.5 there, after ReMixMatch, Berthelot et al. 2020, arXiv:1911.09785), the weak
@@ -46,7 +46,7 @@ class FixMatch(GradientMethod):
             1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one."
         )
         unlabeled_ratio: int = param(
-            4, ge=1, le=64, symbol="μ", help="Unlabeled pictures in a step for each labeled one."
+            4, ge=1, le=64, symbol="μ", help="Unlabeled images in a step for each labeled one."
         )
         distribution_alignment: bool = param(
             False,
@@ -59,7 +59,7 @@ class FixMatch(GradientMethod):
     title = "FixMatch"
     summary = "Confident guesses on easy views teach the hard views."
     idea = (
-        "Guess from a slightly shifted picture; if the guess is confident, demand the same answer for a strongly"
+        "Guess from a slightly shifted image; if the guess is confident, demand the same answer for a strongly"
         " distorted version of it."
     )
     formula = r"L = L_s + \lambda \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid A(u_b)))"

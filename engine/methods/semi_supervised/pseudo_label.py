@@ -26,7 +26,7 @@ class PseudoLabel(GradientMethod):
 
     One weak view gives the target and takes the loss; only the target is detached. Rows below the threshold add nothing
     but count in the mean; a row exactly at it is used. The unlabeled weight rises linearly over the first 40 % of the
-    run. The unlabeled stream covers all training pictures, the labeled ones included. Batch norm uses the statistics of
+    run. The unlabeled stream covers all training images, the labeled ones included. Batch norm uses the statistics of
     each forward; its running ones move in the labeled forward only, as in the authors' code of that comparison.
     """
 
@@ -43,7 +43,7 @@ class PseudoLabel(GradientMethod):
             ge=1,
             le=64,
             symbol="μ",
-            help="Unlabeled pictures in a step for each labeled one (the comparison above uses 1).",
+            help="Unlabeled images in a step for each labeled one (the comparison above uses 1).",
         )
         ramp: float = param(
             0.4, ge=0, le=1, advanced=True, help="Share of the run in which the unlabeled weight rises from 0."
@@ -52,7 +52,7 @@ class PseudoLabel(GradientMethod):
     title = "Pseudo-labels"
     summary = "Where the network is sure, its answer is taken for the label."
     idea = (
-        "When the network is sure enough about an unlabeled picture, treat its own answer as the label and train on it."
+        "When the network is sure enough about an unlabeled image, treat its own answer as the label and train on it."
     )
     formula = (
         r"L = L_s + \lambda\, r(t)\, \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid \alpha(u_b)))"

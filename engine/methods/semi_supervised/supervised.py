@@ -1,4 +1,4 @@
-"""supervised: the labeled pictures alone, the baseline beside every other method."""
+"""supervised: the labeled images alone, the baseline beside every other method."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.registry import methods
 
 @methods.register
 class Supervised(GradientMethod):
-    """Cross-entropy on weakly augmented labeled pictures; the unlabeled ones are not looked at. Batch norm's statistics
+    """Cross-entropy on weakly augmented labeled images; the unlabeled ones are not looked at. Batch norm's statistics
     come from that batch.
     """
 
@@ -26,8 +26,8 @@ class Supervised(GradientMethod):
         name: Literal["supervised"] = "supervised"
 
     title = "Supervised"
-    summary = "Learns from the labeled pictures only: the baseline to beat."
-    idea = "Show the network each labeled picture, slightly shifted, and pull its answer toward the label."
+    summary = "Learns from the labeled images only: the baseline to beat."
+    idea = "Show the network each labeled image, slightly shifted, and pull its answer toward the label."
     formula = r"L = \frac{1}{B}\sum_b H(y_b,\; p(y \mid \alpha(x_b)))"
     paper = (
         "Oliver et al. 2018, Realistic Evaluation of Deep Semi-Supervised Learning Algorithms, arXiv:1804.09170: why"

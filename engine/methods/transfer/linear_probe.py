@@ -44,7 +44,7 @@ class LinearProbeMethod(FittedMethod):
     appendix B.8).
 
     Features come from the backbone in eval mode, without augmentation, once; they are standardized with all training
-    pictures, labeled or not. scikit-learn fits the layer (L-BFGS, L2) in one iteration. On random weights it says what
+    images, labeled or not. scikit-learn fits the layer (L-BFGS, L2) in one iteration. On random weights it says what
     the network's shape alone is worth.
     """
 
@@ -61,7 +61,7 @@ class LinearProbeMethod(FittedMethod):
     title = "Linear probe"
     summary = "Keeps the features as they are and fits one linear layer to the labels."
     idea = (
-        "Compute the features of every picture once. If they are good, a straight line between the classes is all that"
+        "Compute the features of every image once. If they are good, a straight line between the classes is all that"
         " is left to find."
     )
     formula = r"\min_{W}\; \frac{1}{2}\|W\|^2 + C \sum_i H(y_i,\; \mathrm{softmax}(W f(x_i)))"

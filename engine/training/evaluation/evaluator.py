@@ -22,9 +22,9 @@ from engine.training.evaluation.probes import Features, Probes
 from engine.training.hardware import Machine
 from engine.training.probed_network import Probed
 
-# pictures of one part that a live evaluation looks at; the final one measures on all validation and test pictures
+# images of one part that a live evaluation looks at; the final one measures on all validation and test images
 SAMPLE = 2_000
-FINAL_SAMPLE = 5_000  # pictures of one part that the final snapshot keeps, those of the live ones among them
+FINAL_SAMPLE = 5_000  # images of one part that the final snapshot keeps, those of the live ones among them
 
 
 class Served(NamedTuple):
@@ -42,7 +42,7 @@ class Served(NamedTuple):
 
 def _sampled(places: NDArray[np.int64], part: str, most: int) -> NDArray[np.int64]:
     """At most so many of the places, more of them holding fewer. Each part draws for itself: with other labels a run
-    still looks at the same test pictures.
+    still looks at the same test images.
     """
     return (
         places
@@ -78,9 +78,9 @@ class Evaluator:
 
         The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings
         float16 [n, D] of the fixed samples; with a projection head also projections float16 [n, P], what it makes of
-        the features. A final evaluation measures on every validation and test picture and adds macro F1 and AUC-ROC; it
+        the features. A final evaluation measures on every validation and test image and adds macro F1 and AUC-ROC; it
         sets `temperature`, at which the network would be as sure as it is right. Of a network without logits there are
-        no probabilities; it is measured by nearest neighbors among the training pictures of the samples.
+        no probabilities; it is measured by nearest neighbors among the training images of the samples.
         """
         metrics: dict[str, float] = {}
         found: dict[str, NDArray[np.float32]] = {}
@@ -146,7 +146,7 @@ class Evaluator:
         return {name: value for name, value in found.items() if value is not None}, arrays
 
     def features(self, backbone: nn.Module, places: NDArray[np.int64], batch: int = 512) -> NDArray[np.float32]:
-        """Features [n, D] of a backbone for the pictures at these places, in eval mode and without augmentation."""
+        """Features [n, D] of a backbone for the images at these places, in eval mode and without augmentation."""
         backbone.eval()
         with torch.inference_mode(), self._machine.autocast():
             found = [
@@ -195,7 +195,7 @@ class Evaluator:
         return np.concatenate(list(self._places.values()))
 
     def _settled(self, served: nn.Module) -> nn.Module:
-        """The network with batch norm's running statistics taken from one pass over training pictures, which no
+        """The network with batch norm's running statistics taken from one pass over training images, which no
         training has done for it.
         """
         norms = [m for m in served.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
@@ -206,7 +206,7 @@ class Evaluator:
         train = np.concatenate([self._sample["labeled"], self._sample["unlabeled"]])
         with torch.inference_mode():
             for start in range(0, len(train) if norms else 0, 512):
-                if len(train) - start > 1:  # a single picture has no spread
+                if len(train) - start > 1:  # a single image has no spread
                     served(self._pixels(train[start : start + 512]))
         return served.eval()
 
@@ -217,7 +217,7 @@ class Evaluator:
     def predict(
         self, served: nn.Module, places: NDArray[np.int64], batch: int = 512
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Features [n, D] and probabilities [n, K] of the pictures at these places, in eval mode and without
+        """Features [n, D] and probabilities [n, K] of the images at these places, in eval mode and without
         augmentation.
 
         None instead of probabilities where the network has no logits.

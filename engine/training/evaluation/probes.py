@@ -20,7 +20,7 @@ CHOOSE_ON = 5_000  # labels that regularization is chosen with; the probe itself
 MOST_NUMBERS = 150_000_000  # features times labels that a probe is fitted to: 600 MB
 PROTOCOL = (
     "Logistic regression on the features before the head, network in eval mode, no augmentation; standardized with all"
-    " training pictures; regularization chosen on validation pictures, never on test."
+    " training images; regularization chosen on validation images, never on test."
 )
 
 Floats = NDArray[np.float32]
@@ -37,10 +37,10 @@ class Probing(NamedTuple):
 
 
 class Probes:
-    """Nearest neighbors and linear probes on features of the training pictures; which labels they get follows from the
+    """Nearest neighbors and linear probes on features of the training images; which labels they get follows from the
     data alone, never from the seed.
 
-    places: rows of the image set by part; training pictures are those of "labeled" and "unlabeled". A few labels per
+    places: rows of the image set by part; training images are those of "labeled" and "unlabeled". A few labels per
     class means DRAWS fixed draws, and metrics are means over them. A draw passes over what the run holds back for
     validation.
     """
@@ -51,21 +51,21 @@ class Probes:
         self._train = self._train[self._labels[self._train] >= 0]
         self._parts = {part: places[part][self._labels[places[part]] >= 0] for part in ("validation", "test")}
         order = np.argsort(images.ids, kind="stable").argsort(kind="stable")
-        # The rank of every picture in every draw, by its id.
+        # The rank of every image in every draw, by its id.
         self._ranks = [
             np.random.default_rng(derive(0, f"probe/{draw}")).permutation(len(order))[order] for draw in range(DRAWS)
         ]
 
     @property
     def labels(self) -> int:
-        """Training pictures with a label."""
+        """Training images with a label."""
         return len(self._train)
 
     def neighbors(self, features: Mapping[str, Floats], places: Mapping[str, Places], of: str = "") -> dict[str, float]:
-        """`<part>/knn_<n>_per_class`: the nearest picture's label by cosine, mean over the draws. `<part>/knn_full`:
+        """`<part>/knn_<n>_per_class`: the nearest image's label by cosine, mean over the draws. `<part>/knn_full`:
         NEIGHBORS weighted votes.
 
-        features: [n, D] of the pictures at `places`, by part. of: added to the names. Empty where no training picture
+        features: [n, D] of the images at `places`, by part. of: added to the names. Empty where no training image
         has a label.
         """
         given = [part for part in ("labeled", "unlabeled") if part in features]
@@ -97,7 +97,7 @@ class Probes:
         """`<part>/linear_<n>_per_class` and `<part>/linear_full`, as in PROTOCOL. features: places to [n, D]. of: added
         to the names.
 
-        There must be a training picture with a label.
+        There must be a training image with a label.
         """
         train = features(self._train)
         labels, scale = self._labels[self._train], scale_of(train)
@@ -131,7 +131,7 @@ class Probes:
         return Probing(full, metrics, about)
 
     def pixels(self, places: Places) -> Floats:
-        """The pictures themselves as features, 0 to 1: [n, C * H * W]."""
+        """The images themselves as features, 0 to 1: [n, C * H * W]."""
         return self._images[places].reshape(len(places), -1).astype(np.float32) / np.float32(255)
 
 

@@ -1,4 +1,4 @@
-"""Ids to batches: seeded samplers pick rows, pictures are gathered as uint8 on the device, and views are made there."""
+"""Ids to batches: seeded samplers pick rows, images are gathered as uint8 on the device, and views are made there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from engine.methods.base.method import GradientMethod
 from engine.registry import recipes
 from engine.training.hardware import Machine
 
-# of a GPU's free memory: what pictures may take of it before the network, its gradients and its activations do
+# of a GPU's free memory: what images may take of it before the network, its gradients and its activations do
 DEVICE_SHARE = 0.25
 
 
@@ -50,8 +50,8 @@ class Batches:
         }
 
     @property
-    def pictures_per_step(self) -> int:
-        """Pictures that go into one step, every view counted."""
+    def images_per_step(self) -> int:
+        """Images that go into one step, every view counted."""
         return sum(
             stream.batch * sum(view.count or 1 for view in stream.views.values()) for stream in self._streams.values()
         )
@@ -84,7 +84,7 @@ class Batches:
 
 
 def held(images: NDArray[np.uint8], device: str) -> Tensor:
-    """The pictures as the tensor that batches are gathered from: uint8 [N, C, H, W], which must not be written to.
+    """The images as the tensor that batches are gathered from: uint8 [N, C, H, W], which must not be written to.
 
     On a CPU nothing is copied, whatever the size: a memory-mapped set is read in place, and the system keeps in memory
     what it has room for. A copy would take longer to start and as much memory again, and gains nothing once the file is
@@ -96,7 +96,7 @@ def held(images: NDArray[np.uint8], device: str) -> Tensor:
         warnings.simplefilter(
             "ignore", UserWarning
         )  # torch warns that a read-only map can be written to by mistake; no one does
-        pictures = torch.from_numpy(np.asarray(images))
-    if device == "cuda" and pictures.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info()[0]:
-        return pictures
-    return pictures.to(device)
+        tensor = torch.from_numpy(np.asarray(images))
+    if device == "cuda" and tensor.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info()[0]:
+        return tensor
+    return tensor.to(device)

@@ -28,7 +28,7 @@ class FittedCourse(Course):
         known = torch.as_tensor(np.isin(split.pool, split.labeled))
         self._labels[known] = torch.as_tensor(images.labels[self._places])[known]
         self._ids = torch.as_tensor(split.pool)
-        self.pictures_per_step = len(split.pool)
+        self.images_per_step = len(split.pool)
 
     def begin(self) -> None:
         features = self._evaluator.features(self.method.backbone, self._places)

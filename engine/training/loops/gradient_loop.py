@@ -32,7 +32,7 @@ class GradientCourse(Course):
         head = method.projection_head()
         self._average_head = WeightAverage(head, config.optimizer.ema_decay) if head is not None else None
         self.batches = Batches(method, config, images, split, machine)
-        self.pictures_per_step = self.batches.pictures_per_step
+        self.images_per_step = self.batches.images_per_step
         self._late = [group for group in method.groups() if group.from_progress > 0]
         self._latest: tuple[int, Batch] | None = None
 

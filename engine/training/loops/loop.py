@@ -20,7 +20,7 @@ class Course(ABC):
     one.
     """
 
-    pictures_per_step: int
+    images_per_step: int
 
     @abstractmethod
     def begin(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Small folders and archives of pictures for tests: what a class shows can be told from its brightness."""
+"""Small folders and archives of images for tests: what a class shows can be told from its brightness."""
 
 from __future__ import annotations
 

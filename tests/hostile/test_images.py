@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import PictureError
-from engine.images.decode import LARGEST_FILE, read_picture, short_name
-from engine.images.fit import fit_picture
+from engine.errors import ImageError
+from engine.images.decode import LARGEST_FILE, read_image, short_name
+from engine.images.fit import fit_image
 
 CORNERS = np.array(
     [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8
@@ -39,8 +39,8 @@ def png_header(width: int, height: int, depth: int = 8, color: int = 0) -> bytes
 
 
 def refusal(data: bytes, name: str = "cat.png") -> str:
-    with pytest.raises(PictureError) as caught:
-        read_picture(data, name)
+    with pytest.raises(ImageError) as caught:
+        read_image(data, name)
     assert caught.value.__cause__ is None
     return str(caught.value)
 
@@ -51,18 +51,18 @@ def refusal(data: bytes, name: str = "cat.png") -> str:
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "WEBP"])
 def test_a_lossless_file_keeps_every_pixel(format: str) -> None:
     options = {"lossless": True, "exact": True} if format == "WEBP" else {}
-    assert read_picture(encoded(Image.fromarray(CORNERS), format, **options)).tolist() == CORNERS.tolist()
+    assert read_image(encoded(Image.fromarray(CORNERS), format, **options)).tolist() == CORNERS.tolist()
 
 
-def test_a_grey_picture_stays_grey_with_one_channel() -> None:
+def test_a_grey_image_stays_grey_with_one_channel() -> None:
     grey = np.array([[0, 100], [200, 255]], np.uint8)
     for format in ("PNG", "BMP", "TIFF", "GIF"):
-        assert read_picture(encoded(Image.fromarray(grey), format)).tolist() == grey[:, :, None].tolist()
+        assert read_image(encoded(Image.fromarray(grey), format)).tolist() == grey[:, :, None].tolist()
 
 
 def test_a_jpeg_named_png_is_read_as_the_jpeg_it_is() -> None:
     red = Image.new("RGB", (16, 16), (200, 30, 40))
-    pixels = read_picture(encoded(red, "JPEG", quality=100, subsampling=0), "drawing.png")
+    pixels = read_image(encoded(red, "JPEG", quality=100, subsampling=0), "drawing.png")
     assert pixels.shape == (16, 16, 3)
     assert np.abs(pixels.astype(int) - [200, 30, 40]).max() <= 2
 
@@ -70,7 +70,7 @@ def test_a_jpeg_named_png_is_read_as_the_jpeg_it_is() -> None:
 def test_sixteen_bit_grey_is_scaled_and_not_cut_off() -> None:
     values = np.array([[0, 257, 128 * 257], [65535, 256, 40000]], np.uint16)
     data = encoded(Image.fromarray(values), "PNG")
-    assert read_picture(data)[:, :, 0].tolist() == [[0, 1, 128], [255, 1, 156]]  # 40000 / 257 = 155.6
+    assert read_image(data)[:, :, 0].tolist() == [[0, 1, 128], [255, 1, 156]]  # 40000 / 257 = 155.6
 
 
 @pytest.mark.parametrize("byte_order", ["<u2", ">u2"])
@@ -78,26 +78,26 @@ def test_sixteen_bit_tiffs_of_both_byte_orders_agree(byte_order: str) -> None:
     mode = "I;16" if byte_order == "<u2" else "I;16B"
     raw = np.array([[0, 65535], [257 * 7, 257 * 250]]).astype(byte_order).tobytes()
     data = encoded(Image.frombytes(mode, (2, 2), raw), "TIFF")
-    assert read_picture(data)[:, :, 0].tolist() == [[0, 255], [7, 250]]
+    assert read_image(data)[:, :, 0].tolist() == [[0, 255], [7, 250]]
 
 
 def test_floating_point_grey_from_0_to_1_uses_the_whole_range() -> None:
     data = encoded(Image.fromarray(np.array([[0.0, 0.5], [1.0, np.nan]], np.float32)), "TIFF")
-    assert read_picture(data)[:, :, 0].tolist() == [[0, 128], [255, 0]]
+    assert read_image(data)[:, :, 0].tolist() == [[0, 128], [255, 0]]
 
 
 def test_thirty_two_bit_grey_is_stretched_over_its_own_range() -> None:
     data = encoded(Image.fromarray(np.array([[-1000, 99_000], [49_000, -1000]], np.int32)), "TIFF")
-    assert read_picture(data)[:, :, 0].tolist() == [[0, 255], [128, 0]]
+    assert read_image(data)[:, :, 0].tolist() == [[0, 255], [128, 0]]
 
 
-def test_a_one_bit_picture_is_black_and_white() -> None:
+def test_a_one_bit_image_is_black_and_white() -> None:
     data = encoded(Image.fromarray(np.array([[True, False], [False, True]])), "PNG")
-    assert read_picture(data)[:, :, 0].tolist() == [[255, 0], [0, 255]]
+    assert read_image(data)[:, :, 0].tolist() == [[255, 0], [0, 255]]
 
 
 def test_a_cmyk_jpeg_is_shown_in_its_colors() -> None:
-    pixels = read_picture(
+    pixels = read_image(
         encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=100)
     )  # no cyan, all magenta and yellow: red
     assert pixels.shape == (16, 16, 3)
@@ -105,22 +105,20 @@ def test_a_cmyk_jpeg_is_shown_in_its_colors() -> None:
 
 
 def test_a_lab_tiff_is_shown_in_its_colors() -> None:
-    pixels = read_picture(
-        encoded(Image.new("LAB", (4, 4), (255, 128, 128)), "TIFF")
-    )  # lightness 100 %, no color: white
+    pixels = read_image(encoded(Image.new("LAB", (4, 4), (255, 128, 128)), "TIFF"))  # lightness 100 %, no color: white
     assert np.abs(pixels.astype(int) - 255).max() <= 3
 
 
 def test_transparent_pixels_are_white_and_half_transparent_ones_half_way() -> None:
     rgba = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 128]]], np.uint8)
-    assert read_picture(encoded(Image.fromarray(rgba), "PNG")).tolist() == [
+    assert read_image(encoded(Image.fromarray(rgba), "PNG")).tolist() == [
         [[255, 0, 0], [255, 255, 255], [127, 127, 127]]
     ]
 
 
 def test_grey_with_alpha_stays_grey_on_white() -> None:
     grey_alpha = np.array([[[0, 255], [0, 0], [0, 128]]], np.uint8)
-    assert read_picture(encoded(Image.fromarray(grey_alpha), "PNG")).tolist() == [[[0], [255], [127]]]
+    assert read_image(encoded(Image.fromarray(grey_alpha), "PNG")).tolist() == [[[0], [255], [127]]]
 
 
 def test_a_transparent_palette_color_is_white_in_png_and_gif() -> None:
@@ -129,7 +127,7 @@ def test_a_transparent_palette_color_is_white_in_png_and_gif() -> None:
     palette.putdata([0, 1, 2])
     for format in ("PNG", "GIF"):
         data = encoded(palette, format, transparency=1)
-        assert read_picture(data).tolist() == [[[255, 0, 0], [255, 255, 255], [0, 0, 255]]]
+        assert read_image(data).tolist() == [[[255, 0, 0], [255, 255, 255], [0, 0, 255]]]
 
 
 def test_a_palette_with_an_alpha_table_is_composited_on_white() -> None:
@@ -137,11 +135,11 @@ def test_a_palette_with_an_alpha_table_is_composited_on_white() -> None:
     palette.putpalette([255, 0, 0, 0, 0, 0])
     palette.putdata([0, 1])
     data = encoded(palette, "PNG", transparency=bytes([255, 51]))
-    assert read_picture(data).tolist() == [[[255, 0, 0], [204, 204, 204]]]
+    assert read_image(data).tolist() == [[[255, 0, 0], [204, 204, 204]]]
 
 
 def test_a_transparent_shade_of_grey_is_white_in_8_and_16_bits() -> None:
-    assert read_picture(encoded(Image.fromarray(np.array([[0, 9]], np.uint8)), "PNG", transparency=0)).tolist() == [
+    assert read_image(encoded(Image.fromarray(np.array([[0, 9]], np.uint8)), "PNG", transparency=0)).tolist() == [
         [[255], [9]]
     ]
     rows = b"\0" + struct.pack(">HH", 0, 257 * 9)
@@ -151,7 +149,7 @@ def test_a_transparent_shade_of_grey_is_white_in_8_and_16_bits() -> None:
         + png_chunk(b"IDAT", zlib.compress(rows))
         + png_chunk(b"IEND", b"")
     )
-    assert read_picture(sixteen).tolist() == [[[255], [9]]]
+    assert read_image(sixteen).tolist() == [[[255], [9]]]
 
 
 def orientations() -> list[tuple[int, np.ndarray[Any, Any]]]:
@@ -171,40 +169,38 @@ def orientations() -> list[tuple[int, np.ndarray[Any, Any]]]:
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize(("orientation", "stored"), orientations())
-def test_a_picture_rotated_by_its_metadata_stands_upright(
+def test_a_image_rotated_by_its_metadata_stands_upright(
     orientation: int, stored: np.ndarray[Any, Any], format: str
 ) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True, "exact": True} if format == "WEBP" else {}
     data = encoded(Image.fromarray(np.ascontiguousarray(stored)), format, exif=exif, **options)
-    assert read_picture(data).tolist() == CORNERS.tolist()
+    assert read_image(data).tolist() == CORNERS.tolist()
 
 
-def test_broken_metadata_does_not_cost_the_picture() -> None:
+def test_broken_metadata_does_not_cost_the_image() -> None:
     data = encoded(Image.fromarray(CORNERS), "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12")
-    assert read_picture(data).tolist() == CORNERS.tolist()
+    assert read_image(data).tolist() == CORNERS.tolist()
 
 
 def test_an_animation_is_its_first_frame() -> None:
     red, blue = Image.new("RGB", (4, 4), (255, 0, 0)), Image.new("RGB", (4, 4), (0, 0, 255))
     for format in ("GIF", "PNG"):
-        assert (
-            read_picture(encoded(red, format, save_all=True, append_images=[blue])).tolist() == [[[255, 0, 0]] * 4] * 4
-        )
+        assert read_image(encoded(red, format, save_all=True, append_images=[blue])).tolist() == [[[255, 0, 0]] * 4] * 4
 
 
 # Refused in one sentence
 
 
 def test_an_empty_file_is_refused() -> None:
-    assert refusal(b"") == "'cat.png' is empty (0 bytes): choose a PNG, JPEG, GIF, BMP, WEBP or TIFF picture."
+    assert refusal(b"") == "'cat.png' is empty (0 bytes): choose a PNG, JPEG, GIF, BMP, WEBP or TIFF image."
 
 
 def test_a_file_of_too_many_bytes_is_refused_unread() -> None:
     assert (
         refusal(b"\x89PNG" * 6_325_000)
-        == "'cat.png' has 25.3 MB, but pictures may have at most 20 MB: save it smaller and try again."
+        == "'cat.png' has 25.3 MB, but images may have at most 20 MB: save it smaller and try again."
     )
     assert LARGEST_FILE == 20_000_000
 
@@ -212,7 +208,7 @@ def test_a_file_of_too_many_bytes_is_refused_unread() -> None:
 def test_one_byte_too_many_is_not_rounded_down_to_what_is_allowed() -> None:
     assert (
         refusal(bytes(LARGEST_FILE + 1))
-        == "'cat.png' has 20.1 MB, but pictures may have at most 20 MB: save it smaller and try again."
+        == "'cat.png' has 20.1 MB, but images may have at most 20 MB: save it smaller and try again."
     )
 
 
@@ -226,7 +222,7 @@ def archive() -> bytes:
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (b"These are my notes.\nThey are not a picture.\n", "text"),
+        (b"These are my notes.\nThey are not an image.\n", "text"),
         ("Größe in Metern".encode(), "text"),
         (
             b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
@@ -238,17 +234,17 @@ def archive() -> bytes:
         (b"\x7fELF\x02\x01\x01\0", "something else"),
     ],
 )
-def test_a_file_that_is_no_picture_says_what_it_looks_like(data: bytes, kind: str) -> None:
+def test_a_file_that_is_no_image_says_what_it_looks_like(data: bytes, kind: str) -> None:
     assert (
         refusal(data)
-        == f"'cat.png' is not a picture this app reads (it looks like {kind}): save it as PNG, JPEG, GIF, BMP, WEBP or"
+        == f"'cat.png' is not an image this app reads (it looks like {kind}): save it as PNG, JPEG, GIF, BMP, WEBP or"
         " TIFF and try again."
     )
 
 
-def test_a_picture_of_a_format_that_is_not_on_the_list_is_refused_under_any_name() -> None:
+def test_a_image_of_a_format_that_is_not_on_the_list_is_refused_under_any_name() -> None:
     sentence = (
-        "'cat.png' is not a picture this app reads (it looks like something else): save it as PNG, JPEG, GIF, BMP, WEBP"
+        "'cat.png' is not an image this app reads (it looks like something else): save it as PNG, JPEG, GIF, BMP, WEBP"
         " or TIFF and try again."
     )
     assert refusal(encoded(Image.new("RGB", (8, 8)), "ICO")) == sentence
@@ -260,7 +256,7 @@ def test_a_header_claiming_ten_billion_pixels_is_refused_before_decoding() -> No
     data = png_header(100_000, 100_000) + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + png_chunk(b"IEND", b"")
     assert (
         refusal(data, "huge.png")
-        == "'huge.png' claims 10,000 million pixels, but pictures may have at most 50 million: make it smaller and try"
+        == "'huge.png' claims 10,000 million pixels, but images may have at most 50 million: make it smaller and try"
         " again."
     )
 
@@ -278,7 +274,7 @@ def test_a_bomb_of_highly_compressible_pixels_is_refused_without_a_warning(side:
         sentence = refusal(data, "bomb.png")
     assert (
         sentence
-        == f"'bomb.png' claims {side * side / 1e6:,.0f} million pixels, but pictures may have at most 50 million: make"
+        == f"'bomb.png' claims {side * side / 1e6:,.0f} million pixels, but images may have at most 50 million: make"
         " it smaller and try again."
     )
 
@@ -288,23 +284,23 @@ def test_a_bomb_in_a_gif_frame_larger_than_its_screen_is_refused() -> None:
     frame = b"," + struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x02\x44\x01\x00;"
     assert (
         refusal(screen + frame)
-        == "'cat.png' claims 3,600 million pixels, but pictures may have at most 50 million: make it smaller and try"
+        == "'cat.png' claims 3,600 million pixels, but images may have at most 50 million: make it smaller and try"
         " again."
     )
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
-def test_a_file_cut_off_anywhere_is_either_refused_in_a_sentence_or_a_whole_picture(format: str) -> None:
+def test_a_file_cut_off_anywhere_is_either_refused_in_a_sentence_or_a_whole_image(format: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     data = encoded(Image.fromarray(noise), format)
     sentences = []
     for length in range(1, len(data), 37):
         try:
-            assert read_picture(data[:length]).shape == (40, 40, 3)
-        except PictureError as error:
+            assert read_image(data[:length]).shape == (40, 40, 3)
+        except ImageError as error:
             sentences.append(str(error))
     assert len(sentences) > 5
-    assert all(sentence.startswith("'picture' ") and "\n" not in sentence for sentence in sentences)
+    assert all(sentence.startswith("'image' ") and "\n" not in sentence for sentence in sentences)
 
 
 def test_a_file_cut_off_in_its_pixels_says_so() -> None:
@@ -320,7 +316,7 @@ def test_a_file_cut_off_in_its_pixels_says_so() -> None:
 def test_a_file_cut_off_in_its_header_says_so() -> None:
     assert (
         refusal(png_header(4, 4)[:20])
-        == "'cat.png' begins like a picture but its header is damaged or cut off (20 bytes): save or download it again."
+        == "'cat.png' begins like an image but its header is damaged or cut off (20 bytes): save or download it again."
     )
 
 
@@ -335,8 +331,8 @@ def test_flipped_bytes_never_let_another_error_out(format: str) -> None:
             where = random.integers(0, min(len(data), 400), 6)
             broken[where] = random.integers(0, 256, 6)
             try:
-                pixels = read_picture(broken.tobytes())
-            except PictureError:
+                pixels = read_image(broken.tobytes())
+            except ImageError:
                 continue
             assert pixels.dtype == np.uint8
             assert pixels.ndim == 3
@@ -352,13 +348,13 @@ def test_flipped_bytes_never_let_another_error_out(format: str) -> None:
         ("two\nlines\r\t.png", "'two lines .png'"),
         ("right\u202eto left.png", "'right to left.png'"),
         ("a" * 300 + ".png", "'" + "a" * 29 + "…" + "a" * 6 + ".png'"),
-        ("", "'picture'"),
-        ("///", "'picture'"),
+        ("", "'image'"),
+        ("///", "'image'"),
     ],
 )
 def test_a_strange_name_appears_short_and_on_one_line(name: str, shown: str) -> None:
     assert short_name(name) == shown
-    assert refusal(b"", name) == f"{shown} is empty (0 bytes): choose a PNG, JPEG, GIF, BMP, WEBP or TIFF picture."
+    assert refusal(b"", name) == f"{shown} is empty (0 bytes): choose a PNG, JPEG, GIF, BMP, WEBP or TIFF image."
 
 
 # Fitted to a data set
@@ -372,10 +368,10 @@ def test_black_ink_on_white_becomes_white_on_black_for_a_data_set_with_black_bor
     def sharpened(
         **arguments: Any,
     ) -> list[int]:  # the filter softens the edge of the stroke: look at which side of the middle each pixel lies
-        return [255 if value > 127 else 0 for value in fit_picture(paper, 8, 1, **arguments).pixels[0, 4]]
+        return [255 if value > 127 else 0 for value in fit_image(paper, 8, 1, **arguments).pixels[0, 4]]
 
-    assert fit_picture(paper, 8, 1, background=0.0).inverted is True
-    assert fit_picture(paper, 8, 1, background=1.0).inverted is False
+    assert fit_image(paper, 8, 1, background=0.0).inverted is True
+    assert fit_image(paper, 8, 1, background=1.0).inverted is False
     assert sharpened(background=0.0) == sharpened(invert="yes") == inverted
     assert (
         sharpened(background=1.0)
@@ -387,16 +383,14 @@ def test_black_ink_on_white_becomes_white_on_black_for_a_data_set_with_black_bor
 
 
 def test_inverting_is_exact() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8)
-    assert (
-        fit_picture(picture, 8, 3, invert="yes").pixels == 255 - fit_picture(picture, 8, 3, invert="no").pixels
-    ).all()
+    image = np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8)
+    assert (fit_image(image, 8, 3, invert="yes").pixels == 255 - fit_image(image, 8, 3, invert="no").pixels).all()
 
 
-def test_padding_continues_the_border_of_the_picture() -> None:
+def test_padding_continues_the_border_of_the_image() -> None:
     wide = np.full((10, 20, 3), [200, 100, 50], np.uint8)
     wide[4:6, 8:12] = 0
-    fitted = fit_picture(wide, 20, 3).pixels
+    fitted = fit_image(wide, 20, 3).pixels
     assert fitted.shape == (3, 20, 20)
     assert fitted[:, :5].reshape(3, -1).T.tolist() == [[200, 100, 50]] * 100
     assert fitted[:, 9:11, 8:12].max() == 0
@@ -404,13 +398,13 @@ def test_padding_continues_the_border_of_the_picture() -> None:
 
 def test_cropping_keeps_the_middle_square() -> None:
     left_to_right = np.repeat(np.arange(0, 240, 10, dtype=np.uint8)[None, :, None], 12, axis=0)  # [12, 24, 1]
-    assert fit_picture(left_to_right, 12, 1, "crop").pixels.tolist() == [[list(range(60, 180, 10))] * 12]
+    assert fit_image(left_to_right, 12, 1, "crop").pixels.tolist() == [[list(range(60, 180, 10))] * 12]
 
 
 def test_squashing_uses_every_part() -> None:
     halves = np.zeros((2, 100, 1), np.uint8)
     halves[:, 50:] = 255
-    fitted = fit_picture(halves, 10, 1, "squash").pixels[0]
+    fitted = fit_image(halves, 10, 1, "squash").pixels[0]
     assert fitted[0, 0] == 0
     assert fitted[0, -1] == 255
     assert fitted.shape == (10, 10)
@@ -419,7 +413,7 @@ def test_squashing_uses_every_part() -> None:
 def test_shrinking_averages_so_that_fine_lines_do_not_vanish() -> None:
     lines = np.zeros((64, 64, 1), np.uint8)
     lines[:, ::2] = 255
-    fitted = fit_picture(lines, 8, 1).pixels
+    fitted = fit_image(lines, 8, 1).pixels
     assert int(fitted.min()) >= 120
     assert int(fitted.max()) <= 136
 
@@ -427,21 +421,21 @@ def test_shrinking_averages_so_that_fine_lines_do_not_vanish() -> None:
 def test_a_hard_edge_gets_no_halo() -> None:
     edge = np.full((64, 64, 1), 60, np.uint8)
     edge[:, 32:] = 190
-    fitted = fit_picture(edge, 16, 1).pixels
+    fitted = fit_image(edge, 16, 1).pixels
     assert int(fitted.min()) == 60
     assert int(fitted.max()) == 190
 
 
 def test_color_becomes_grey_by_its_brightness_and_grey_becomes_three_equal_channels() -> None:
     green = np.full((4, 4, 3), [0, 255, 0], np.uint8)
-    assert fit_picture(green, 2, 1).pixels.tolist() == [[[150, 150], [150, 150]]]  # 0.587 of 255
-    assert fit_picture(np.full((4, 4, 1), 77, np.uint8), 2, 3).pixels.tolist() == [[[77, 77], [77, 77]]] * 3
+    assert fit_image(green, 2, 1).pixels.tolist() == [[[150, 150], [150, 150]]]  # 0.587 of 255
+    assert fit_image(np.full((4, 4, 1), 77, np.uint8), 2, 3).pixels.tolist() == [[[77, 77], [77, 77]]] * 3
 
 
-def test_a_picture_one_pixel_high_still_fits() -> None:
-    assert fit_picture(np.full((1, 5000, 1), 9, np.uint8), 8, 1).pixels.tolist() == [[[9] * 8] * 8]
+def test_a_image_one_pixel_high_still_fits() -> None:
+    assert fit_image(np.full((1, 5000, 1), 9, np.uint8), 8, 1).pixels.tolist() == [[[9] * 8] * 8]
 
 
 def test_pixels_of_the_wrong_shape_are_a_programming_error() -> None:
-    with pytest.raises(ValueError, match=r"picture must be uint8 \[H, W, 1 or 3\], but is float64 \[4, 4\]"):
-        fit_picture(np.zeros((4, 4)), 8, 1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"image must be uint8 \[H, W, 1 or 3\], but is float64 \[4, 4\]"):
+        fit_image(np.zeros((4, 4)), 8, 1)  # type: ignore[arg-type]

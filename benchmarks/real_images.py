@@ -1,7 +1,7 @@
-"""What the methods gain on real pictures: clothes with 100 labels, photos without any, and photos of waste with 10
+"""What the methods gain on real images: clothes with 100 labels, photos without any, and photos of waste with 10
 labels per class.
 
-    python -m benchmarks.real_pictures fashion|cifar10|trashnet --data FOLDER [--seeds 0 1 2] [--json]
+    python -m benchmarks.real_images fashion|cifar10|trashnet --data FOLDER [--seeds 0 1 2] [--json]
 
 FOLDER holds `torchvision/FashionMNIST/raw`, `images/cifar10_jpeg.zip` and `images/trashnet256.zip`.
 

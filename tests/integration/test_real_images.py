@@ -1,4 +1,4 @@
-"""Real archives of pictures, where they are here: imported whole, in time, and opened again at once."""
+"""Real archives of images, where they are here: imported whole, in time, and opened again at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine.config.parts import DataParams
 from engine.data.split import make_split
-from tests.given_pictures import source
+from tests.given_images import source
 
 
 @pytest.fixture(autouse=True)
