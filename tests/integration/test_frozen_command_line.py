@@ -1,0 +1,364 @@
+"""What the command line promises to scripts and notebooks, frozen as data in tests/frozen/command_line.json: names, settings, keys, files.
+
+    python -m tests.integration.test_frozen_command_line    write the data anew
+
+More may be added without a word; what is taken away or changed fails here, and is a visible line where the data is written anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import RunConfig, train
+from engine.runs.store import Run, Store
+from tests.integration.test_earlier_runs import INTERRUPTED, RUNS, SMALLEST, Plan
+from tests.integration.waiting import ROOT
+
+FROZEN = Path(__file__).parents[1] / "frozen" / "command_line.json"
+TABLES = ("methods", "datasets", "backbones", "presets")
+COMMANDS = (*TABLES, "train", "resume", "show", "test", "predict")
+# One run of each kind of figures: classes, pseudo-labels, features without classes, candidates, beliefs without a network.
+KINDS: dict[str, dict[str, Any]] = {
+    "supervised": {"data": {"name": "noise"}},
+    "fixmatch": {"method": {"name": "fixmatch", "unlabeled_ratio": 1}},
+    "simclr": {"method": {"name": "simclr", "hidden_size": 16, "projection_size": 8}},
+    "proden": {"data": {"name": "digits", "labels": {"kind": "partial"}}},
+    "label_propagation": {},
+}
+WILD = ("backbone.name=simple_cnn", "optimizer.lr=10", "optimizer.weight_decay=1", "optimizer.momentum=0.99", "optimizer.warmup_steps=0", "budget.steps=200")
+
+
+# what is promised
+
+
+@pytest.fixture(scope="module")
+def frozen() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(FROZEN.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, Any]:
+    return listed()
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return answered(tmp_path_factory.mktemp("answers"))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return written(tmp_path_factory.mktemp("folders"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["methods", "datasets", "backbones"])
+def test_every_name_and_setting_with_its_default_and_limits_is_still_there(table: str, frozen: dict[str, Any], tables: dict[str, Any]) -> None:
+    assert broken(frozen["tables"][table], bones(tables[table])) == []
+
+
+@pytest.mark.slow
+def test_every_preset_is_still_the_same_settings(frozen: dict[str, Any], tables: dict[str, Any]) -> None:
+    actual = presets(tables)
+    assert {name: actual.get(name) for name in frozen["presets"]} == frozen["presets"]
+
+
+def test_every_command_still_has_its_arguments_and_options(frozen: dict[str, Any]) -> None:
+    assert broken(frozen["help"], helped()) == []
+
+
+@pytest.mark.slow
+def test_the_answers_of_commands_still_have_their_keys(frozen: dict[str, Any], answers: dict[str, Any]) -> None:
+    assert broken(frozen["answers"], answers) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_files_of_a_run_are_still_named_and_filled_the_same(kind: str, frozen: dict[str, Any], folders: dict[str, Any]) -> None:
+    assert broken(frozen["folders"][kind], folders[kind]) == []
+
+
+@pytest.mark.slow
+def test_the_events_of_a_run_still_have_their_keys(frozen: dict[str, Any], folders: dict[str, Any]) -> None:
+    assert broken(frozen["events"], folders["events"]) == []
+
+
+def test_what_is_frozen_names_no_place_on_a_machine() -> None:
+    text = FROZEN.read_text(encoding="utf-8")
+    assert str(ROOT) not in text
+    assert not re.search(r'"(/|[A-Z]:\\\\)(home|root|tmp|Users|var)', text)
+
+
+# the same checks, put to a promise that is broken on purpose
+
+SETTING = {"number": {"type": "number", "default": 0.5, "minimum": 0}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({}, "number is gone"),
+        ({"number": {"type": "number", "default": 0.6, "minimum": 0}}, "number.default was 0.5 and is 0.6"),
+        ({"number": {"type": "number", "default": 0.5}}, "number.minimum is gone"),
+        ({"number": {"type": "number", "default": 0.5, "minimum": 0, "maximum": 1}}, "number.maximum is a new limit"),
+    ],
+)
+def test_a_broken_promise_is_named(changed: dict[str, Any], complaint: str) -> None:
+    assert broken(SETTING, changed) == [complaint]
+
+
+def test_what_is_added_breaks_no_promise() -> None:
+    assert broken(SETTING, {"number": {**SETTING["number"], "live": True}, "other": {"type": "string"}}) == []
+    assert broken({"enum": ["a", "b"]}, {"enum": ["b", "c", "a"]}) == []
+    assert broken({"enum": ["a", "b"]}, {"enum": ["a", "c"]}) == ["enum has no 'b' any more"]
+
+
+# comparing
+
+LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "enum", "const", "required", "multipleOf"}
+EXACTLY = {"default", "const", "required", "recommended"}
+TEXTS = {"title", "summary", "description", "help", "idea", "formula", "paper", "unit", "empty", "takes"}  # may be put into better words
+
+
+def broken(promised: Any, actual: Any, where: str = "", exactly: bool = False) -> list[str]:
+    """One line for everything that is promised and not there, or otherwise; what is there besides is passed over, if it is no limit."""
+    if exactly or not isinstance(promised, (dict, list)) or type(promised) is not type(actual):
+        return [] if promised == actual else [f"{where} was {promised!r} and is {actual!r}"]
+    if isinstance(promised, list):
+        return [f"{where} has no {one!r} any more" for one in promised if not any(broken(one, other) == [] for other in actual)]
+    lines: list[str] = []
+    for key, value in promised.items():
+        at = f"{where}.{key}".lstrip(".")
+        lines += broken(value, actual[key], at, key in EXACTLY) if key in actual else [f"{at} is gone"]
+    if "type" in promised or "const" in promised:  # a setting
+        lines += [f"{where}.{key} is a new limit" for key in sorted(LIMITS & (actual.keys() - promised.keys()))]
+    return lines
+
+
+def bones(table: dict[str, Any]) -> dict[str, Any]:
+    """The entries of a table without their texts, of which only the presence counts."""
+    return {
+        name: {"keys": sorted(entry), **{key: schema(value) if key == "schema" else value for key, value in entry.items() if key not in TEXTS}}
+        for name, entry in table.items()
+    }
+
+
+def schema(node: Any, definitions: dict[str, Any] | None = None) -> Any:
+    """A JSON schema without texts, and without names of our classes: what is referred to is put in place."""
+    if isinstance(node, list):
+        return [schema(one, definitions) for one in node]
+    if not isinstance(node, dict):
+        return node
+    definitions = node.get("$defs", definitions or {})
+    if "$ref" in node:
+        node = {**definitions[node["$ref"].rpartition("/")[2]], **{key: value for key, value in node.items() if key != "$ref"}}
+    result: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "properties":
+            result[key] = {name: schema(one, definitions) for name, one in value.items()}
+        elif key == "discriminator":
+            result[key] = {"propertyName": value["propertyName"], "values": sorted(value.get("mapping", {}))}
+        elif key in ("default", "const", "enum"):
+            result[key] = value
+        elif key not in TEXTS | {"$defs", "place"}:
+            result[key] = schema(value, definitions)
+    return result
+
+
+def presets(tables: dict[str, Any]) -> dict[str, Any]:
+    return {name: {key: value for key, value in preset["config"].items() if key != "name"} for name, preset in tables["presets"].items()}
+
+
+def keys(value: Any) -> Any:
+    """The same nest of keys with kinds of values in place of values."""
+    if isinstance(value, dict):
+        return {name: keys(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [keys(value[0])] if value else []
+    kinds: dict[type, str] = {bool: "yes or no", int: "number", float: "number", str: "text", type(None): "nothing"}
+    return kinds[type(value)]
+
+
+def alternatives(values: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The keys of several objects of one kind, together."""
+    return {name: keys(value) for one in values for name, value in one.items()}
+
+
+# asking
+
+
+def engine(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "160", "TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-m", "engine", *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == code, (arguments, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def answer(*arguments: str | Path, code: int = 0) -> Any:
+    """The last line of what a command prints: one JSON object."""
+    found = json.loads(engine(*arguments, "--json", code=code).stdout.splitlines()[-1])
+    assert isinstance(found, dict)
+    return found
+
+
+def in_turn(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(work, items))
+
+
+def listed() -> dict[str, Any]:
+    return dict(zip(TABLES, in_turn(answer, TABLES), strict=True))
+
+
+def helped() -> dict[str, Any]:
+    pages = dict(zip(("", *COMMANDS), in_turn(lambda command: engine(*command.split(), "--help").stdout, ("", *COMMANDS)), strict=True))
+    named = [line.strip("│| ").split() for line in pages.pop("").splitlines()]
+    return {"commands": sorted(words[0] for words in named if words and words[0] in COMMANDS), **{command: accepted(command, page) for command, page in pages.items()}}
+
+
+def accepted(command: str, page: str) -> dict[str, list[str]]:
+    usage = next(line for line in page.splitlines() if "Usage:" in line)
+    arguments = [re.sub(r"[^a-z_.]", "", word.lower()) for word in usage.partition(f" {command} ")[2].split() if word != "[OPTIONS]"]
+    options = [line.strip("│| ").split()[0] for line in page.splitlines() if re.match(r"[│| ]{1,4}--[a-z]", line)]
+    return {"arguments": arguments, "options": sorted(options)}
+
+
+def settings(kind: str) -> dict[str, Any]:
+    """A run that is over in a second."""
+    small = {} if kind == "label_propagation" else {"backbone": SMALLEST}
+    budget = {"steps": 10, "batch_size": 8, "evaluate_every": 5}
+    return {"method": {"name": kind}, **small, "budget": budget, "hardware": {"device": "cpu", "threads": 1}, **KINDS[kind]}
+
+
+def answered(root: Path) -> dict[str, Any]:
+    """What the commands about runs answer, and which exit status they have."""
+    shutil.copytree(RUNS / INTERRUPTED["fixmatch"], root / "resumed" / INTERRUPTED["fixmatch"])
+    config = root / "config.json"
+    config.write_text(json.dumps(settings("fixmatch")), encoding="utf-8")
+    Image.fromarray(np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))).save(root / "picture.png")
+    here = ("--checkpoints", root / "runs")
+    small = [part for setting in WILD for part in ("--set", setting)]
+    trained, resumed, failed = in_turn(
+        lambda work: work(),
+        [
+            lambda: answer("train", "--config", config, *here),
+            lambda: answer("resume", INTERRUPTED["fixmatch"], "--checkpoints", root / "resumed"),
+            lambda: engine("train", "--config", config, "--set", "method.name=supervised", *small, "--checkpoints", root / "failed", "--json", code=1),
+        ],
+    )
+    assert failed.stdout == ""
+    run = trained["run"]
+    shown, tested, predicted = in_turn(
+        lambda work: work(),
+        [
+            lambda: answer("show", run, *here),
+            lambda: answer("test", run, *here),
+            lambda: answer("predict", run, root / "picture.png", root / "none.png", *here, code=2),
+        ],
+    )
+    refused = [("train", "--preset", "none"), ("train", "--set", "seed=-1"), ("train", "--no-such-option"), ("show", "none"), ("resume", run), ()]
+    codes = in_turn(lambda wrong: engine(*wrong, *(here if wrong and wrong[0] != "train" else ()), code=2).returncode, refused)
+    return {
+        **{"train": keys(trained), "resume": keys(resumed), "show": keys(shown), "test": keys(tested)},
+        "predict": {"read": keys(predicted["pictures"][0]), "refused": keys(predicted["pictures"][1]), "keys": sorted(predicted)},
+        "exit status": {"finished": 0, "failed run": failed.returncode, "wrong request": sorted(set(codes))},
+    }
+
+
+def written(root: Path) -> dict[str, Any]:
+    """What is in the folder of a run of each kind, and in the journals of runs that a person stepped in."""
+    found: dict[str, Any] = {}
+    runs = {kind: train(settings(kind), root / "runs") for kind in KINDS}
+    shown = dict(zip(runs, in_turn(lambda run: answer("show", run.id, "--checkpoints", root / "runs"), runs.values()), strict=True))
+    for kind, run in runs.items():
+        found[kind] = {"show": keys(shown[kind]), **folder(run)}
+    events = [event for run in [*runs.values(), *stepped_in(root / "others")] for event in json_lines(run.folder.path / "events.jsonl")]
+    return {**found, "events": {kind: alternatives(one for one in events if one["event"] == kind) for kind in sorted({event["event"] for event in events})}}
+
+
+def stepped_in(root: Path) -> list[Run]:
+    """A run that was changed, refused, paused, resumed, interrupted, resumed and stopped."""
+
+    def said(kind: str, key: str = "", value: Any = None) -> SimpleNamespace:
+        return SimpleNamespace(kind=kind, key=key, value=value)
+
+    class Waits(Plan):
+        def wait(self, timeout: float) -> Any:
+            return self.poll()
+
+    from engine import resume
+
+    changes = [said("set", "optimizer.lr", 0.05), said("set", "seed", 5)]
+    run = train(settings("supervised"), root, control=Waits([None, *changes, said("pause"), said("resume"), None, said("interrupt")]))
+    assert run.status.state == "interrupted"
+    return [resume(run.id, root, control=Waits([None, said("stop")]))]
+
+
+def folder(run: Run) -> dict[str, Any]:
+    import safetensors
+    import torch
+
+    path = run.folder.path
+    files = sorted(re.sub(r"\d{8}\.npz", "<step>.npz", one.relative_to(path).as_posix()) for one in path.rglob("*") if one.is_file())
+    rows = json_lines(path / "metrics.jsonl")
+    last = max((path / "snapshots").iterdir())
+    with safetensors.safe_open(path / "model.safetensors", "np") as model:
+        about, tensors = model.metadata(), sorted(model.keys())
+    return {
+        "files": sorted(set(files)),
+        "config.json": keys(json.loads((path / "config.json").read_text(encoding="utf-8"))),
+        "status.json": keys(json.loads((path / "status.json").read_text(encoding="utf-8"))),
+        "metrics.jsonl": {"lines of steps": alternatives(row for row in rows if "seconds" in row), "lines of evaluations": alternatives(row for row in rows if "seconds" not in row)},
+        "snapshots/<step>.npz": arrays(last),
+        "split.npz": arrays(path / "split.npz"),
+        "model.safetensors": {"metadata": {name: keys(json.loads(value)) for name, value in about.items()}, "tensors": tensors},
+        "checkpoint.pt": sorted(torch.load(path / "checkpoint.pt", map_location="cpu", weights_only=True)),
+    }
+
+
+def arrays(path: Path) -> dict[str, str]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: f"{file[name].dtype.name} in {file[name].ndim} dimensions" for name in sorted(file.files)}
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        os.environ["FEWLAB_CACHE"] = str(root / "cache")
+        tables, folders = listed(), written(root / "folders")
+        (root / "answers").mkdir()
+        found = {
+            "tables": {name: bones(tables[name]) for name in ("methods", "datasets", "backbones")},
+            "presets": presets(tables),
+            "help": helped(),
+            "answers": answered(root / "answers"),
+            "events": folders.pop("events"),
+            "folders": folders,
+        }
+    assert all(RunConfig.parse(config) for config in found["presets"].values())
+    FROZEN.write_text(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
