@@ -1,7 +1,7 @@
 """Runs and settings that an earlier version left behind: they open, go on and end as they would have ended there.
 
-    python -m tests.integration.test_earlier_runs --bits    compare the final weights bit by bit, on the kind of machine that wrote them
-    python -m tests.integration.test_earlier_runs --write   write runs and expectations with the version at hand; see tests/earlier_runs/README.md
+python -m tests.integration.test_earlier_runs --bits    compare the final weights bit by bit, on the kind of machine that wrote them
+python -m tests.integration.test_earlier_runs --write   write runs and expectations with the version at hand; see tests/earlier_runs/README.md
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def left(tmp_path: Path) -> Store:
 def test_everything_in_the_folder_of_an_earlier_run_reads_as_it_did(run_id: str) -> None:
     read, wanted = as_read(Store(RUNS).run(run_id)), expected()[run_id]["read"]
     assert read.pop("snapshots") == {
-        step: {name: {**of, "sum": pytest.approx(of["sum"], rel=1e-9)} for name, of in arrays.items()} for step, arrays in wanted["snapshots"].items()
+        step: {name: {**of, "sum": pytest.approx(of["sum"], rel=1e-9)} for name, of in arrays.items()}
+        for step, arrays in wanted["snapshots"].items()
     }
     assert read == {name: value for name, value in wanted.items() if name != "snapshots"}
 
@@ -111,7 +112,10 @@ def as_read(run: Run) -> dict[str, Any]:
     candidates = folder.candidates()
     plain = {
         "config": run.config,
-        "status": {name: getattr(run.status, name) for name in ("state", "step", "steps", "seconds", "images_per_second", "reason", "metrics", "version")},
+        "status": {
+            name: getattr(run.status, name)
+            for name in ("state", "step", "steps", "seconds", "images_per_second", "reason", "metrics", "version")
+        },
         "metrics": folder.metrics(),
         "events": folder.events(),
         "changes": [[change.step, change.key, change.value] for change in folder.changes()],
@@ -119,7 +123,10 @@ def as_read(run: Run) -> dict[str, Any]:
         "candidates": None if candidates is None else [*candidates.shape, int(candidates.sum())],
         "model": folder.model_about(),
         "snapshots": {
-            str(step): {name: {"type": f"{array.dtype.name}", "shape": list(array.shape), "sum": total(array)} for name, array in folder.snapshot(step).items()}
+            str(step): {
+                name: {"type": f"{array.dtype.name}", "shape": list(array.shape), "sum": total(array)}
+                for name, array in folder.snapshot(step).items()
+            }
             for step in folder.snapshot_steps()
         },
     }
@@ -133,7 +140,12 @@ def total(array: np.ndarray) -> float:
 
 def as_ended(run: Run) -> dict[str, Any]:
     sums = {name: [total(tensor), total(np.abs(tensor.astype(np.float64)))] for name, tensor in weights(run).items()}
-    return {"metrics": run.status.metrics, "steps": [row["step"] for row in run.folder.metrics()], "snapshots": run.folder.snapshot_steps(), "weights": sums}
+    return {
+        "metrics": run.status.metrics,
+        "steps": [row["step"] for row in run.folder.metrics()],
+        "snapshots": run.folder.snapshot_steps(),
+        "weights": sums,
+    }
 
 
 def ends_as_expected(run: Run, wanted: dict[str, Any]) -> None:
@@ -163,13 +175,23 @@ def bits(run: Run) -> str:
 def answers(run: Run) -> list[list[float]]:
     """What a run's model says to pictures that hold no secret: ramps of grey in several directions."""
     rows, columns = np.mgrid[0:24, 0:24]
-    pictures = [((rows * k + columns * (PICTURES - k)) * 255 // (23 * PICTURES)).astype(np.uint8)[:, :, None] for k in range(PICTURES)]
+    pictures = [
+        ((rows * k + columns * (PICTURES - k)) * 255 // (23 * PICTURES)).astype(np.uint8)[:, :, None]
+        for k in range(PICTURES)
+    ]
     return [[float(p) for p in prediction.probabilities] for prediction in Predictor(run.folder).predict(pictures)]
 
 
 def probe(store: Store) -> Run:
     """A linear probe on the features of the finished run."""
-    return train({**plain("linear_probe"), "backbone": {**SMALLEST, "init": f"run:{FINISHED}"}, "budget": {"steps": 1, "batch_size": 8, "evaluate_every": 1}}, store.root)
+    return train(
+        {
+            **plain("linear_probe"),
+            "backbone": {**SMALLEST, "init": f"run:{FINISHED}"},
+            "budget": {"steps": 1, "batch_size": 8, "evaluate_every": 1},
+        },
+        store.root,
+    )
 
 
 # settings
@@ -181,7 +203,10 @@ def config_names() -> list[str]:
 
 def as_completed(name: str) -> dict[str, Any]:
     config = RunConfig.parse(json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8")))
-    return {"resolved": config.model_dump(mode="json"), "fingerprints": {content: config.fingerprint(content) for content in CONTENTS}}
+    return {
+        "resolved": config.model_dump(mode="json"),
+        "fingerprints": {content: config.fingerprint(content) for content in CONTENTS},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +216,9 @@ def completed() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", config_names())
-def test_earlier_settings_are_completed_as_they_were_and_keep_their_fingerprint(name: str, completed: dict[str, Any]) -> None:
+def test_earlier_settings_are_completed_as_they_were_and_keep_their_fingerprint(
+    name: str, completed: dict[str, Any]
+) -> None:
     assert as_completed(name) == completed[name]
 
 
@@ -207,9 +234,25 @@ def test_the_earlier_settings_are_of_every_method_and_every_kind_of_labels(compl
     assert {one["method"]["name"] for one in resolved} == {
         "all_candidates", "fine_tune", "fixmatch", "label_propagation", "label_spreading", "linear_probe", "proden", "pseudo_label", "simclr", "supervised",
     }  # fmt: skip
-    assert {one["data"]["name"] for one in resolved} == {"cifar10", "digits", "fashion_mnist", "folder", "mnist", "noise", "shapes"}
+    assert {one["data"]["name"] for one in resolved} == {
+        "cifar10",
+        "digits",
+        "fashion_mnist",
+        "folder",
+        "mnist",
+        "noise",
+        "shapes",
+    }
     assert {one["data"]["labels"]["kind"] for one in resolved} == {"few", "all", "none", "partial"}
-    assert {one["backbone"]["name"] for one in resolved} == {"conv_encoder", "convnet_12", "pixels", "resnet18", "simple_cnn", "small_cnn", "wide_resnet"}
+    assert {one["backbone"]["name"] for one in resolved} == {
+        "conv_encoder",
+        "convnet_12",
+        "pixels",
+        "resnet18",
+        "simple_cnn",
+        "small_cnn",
+        "wide_resnet",
+    }
     assert {name for one in resolved for name in one["augment"]} == {"weak", "strong", "simclr"}
     assert {one["optimizer"]["name"] for one in resolved} == {"sgd", "adamw"}
 
@@ -221,7 +264,14 @@ SMALLEST = {"name": "small_cnn", "width": 4}
 
 def plain(method: str, **settings: Any) -> dict[str, Any]:
     budget = {"steps": STEPS, "batch_size": 8, "evaluate_every": 4}
-    return {"seed": 7, "method": {"name": method, **settings}, "data": {"name": "digits"}, "backbone": SMALLEST, "budget": budget, "hardware": {"device": "cpu", "threads": 1}}
+    return {
+        "seed": 7,
+        "method": {"name": method, **settings},
+        "data": {"name": "digits"},
+        "backbone": SMALLEST,
+        "budget": budget,
+        "hardware": {"device": "cpu", "threads": 1},
+    }
 
 
 def started() -> dict[str, dict[str, Any]]:
@@ -261,9 +311,16 @@ def write() -> None:
     shutil.rmtree(RUNS, ignore_errors=True)
     interrupt = SimpleNamespace(kind="interrupt", key="", value="Stopped halfway, to be resumed by later versions.")
     change = SimpleNamespace(kind="set", key="method.threshold", value=0.2)
-    rename(train({**plain("supervised"), "budget": {"steps": STEPS, "batch_size": 8, "evaluate_every": STEPS}}, RUNS), FINISHED)
+    rename(
+        train({**plain("supervised"), "budget": {"steps": STEPS, "batch_size": 8, "evaluate_every": STEPS}}, RUNS),
+        FINISHED,
+    )
     for method, config in started().items():
-        looks = [None, None, None, change, None, *[None] * (STOPPED_AT - 4), interrupt] if method == "fixmatch" else [*[None] * STOPPED_AT, interrupt]
+        looks = (
+            [None, None, None, change, None, *[None] * (STOPPED_AT - 4), interrupt]
+            if method == "fixmatch"
+            else [*[None] * STOPPED_AT, interrupt]
+        )
         run = train(config, RUNS, control=Plan(looks))  # type: ignore[arg-type]  # all that is asked of a control here
         assert (run.status.state, run.status.step) == ("interrupted", STOPPED_AT), run
         rename(run, INTERRUPTED[method])
@@ -300,7 +357,12 @@ def machine() -> dict[str, str]:
 
     import torch
 
-    return {"torch": str(torch.__version__), "capability": torch.backends.cpu.get_cpu_capability(), "processor": processor(), "system": f"{platform.system()} {platform.machine()}"}
+    return {
+        "torch": str(torch.__version__),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "processor": processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def processor() -> str:

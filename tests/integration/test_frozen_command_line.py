@@ -24,8 +24,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import RunConfig, train
-from engine.runs.store import Run, Store
+from engine import RunConfig, resume, train
+from engine.runs.store import Run
 from tests.integration.test_earlier_runs import INTERRUPTED, RUNS, SMALLEST, Plan
 from tests.integration.waiting import ROOT
 
@@ -40,7 +40,14 @@ KINDS: dict[str, dict[str, Any]] = {
     "proden": {"data": {"name": "digits", "labels": {"kind": "partial"}}},
     "label_propagation": {},
 }
-WILD = ("backbone.name=simple_cnn", "optimizer.lr=10", "optimizer.weight_decay=1", "optimizer.momentum=0.99", "optimizer.warmup_steps=0", "budget.steps=200")
+WILD = (
+    "backbone.name=simple_cnn",
+    "optimizer.lr=10",
+    "optimizer.weight_decay=1",
+    "optimizer.momentum=0.99",
+    "optimizer.warmup_steps=0",
+    "budget.steps=200",
+)
 
 
 # what is promised
@@ -69,7 +76,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("table", ["methods", "datasets", "backbones"])
-def test_every_name_and_setting_with_its_default_and_limits_is_still_there(table: str, frozen: dict[str, Any], tables: dict[str, Any]) -> None:
+def test_every_name_and_setting_with_its_default_and_limits_is_still_there(
+    table: str, frozen: dict[str, Any], tables: dict[str, Any]
+) -> None:
     assert broken(frozen["tables"][table], bones(tables[table])) == []
 
 
@@ -89,8 +98,10 @@ def test_the_answers_of_commands_still_have_their_keys(frozen: dict[str, Any], a
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_files_of_a_run_are_still_named_and_filled_the_same(kind: str, frozen: dict[str, Any], folders: dict[str, Any]) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, "resumed"])
+def test_the_files_of_a_run_are_still_named_and_filled_the_same(
+    kind: str, frozen: dict[str, Any], folders: dict[str, Any]
+) -> None:
     assert broken(frozen["folders"][kind], folders[kind]) == []
 
 
@@ -131,9 +142,21 @@ def test_what_is_added_breaks_no_promise() -> None:
 
 # comparing
 
-LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "enum", "const", "required", "multipleOf"}
-EXACTLY = {"default", "const", "required", "recommended"}
-TEXTS = {"title", "summary", "description", "help", "idea", "formula", "paper", "unit", "empty", "takes"}  # may be put into better words
+LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "required"}
+LIMITS |= {"minLength", "maxLength", "minItems", "maxItems", "pattern"}
+EXACTLY = {"default", "required", "recommended"}
+TEXTS = {
+    "title",
+    "summary",
+    "description",
+    "help",
+    "idea",
+    "formula",
+    "paper",
+    "unit",
+    "empty",
+    "takes",
+}  # may be put into better words
 
 
 def broken(promised: Any, actual: Any, where: str = "", exactly: bool = False) -> list[str]:
@@ -141,12 +164,16 @@ def broken(promised: Any, actual: Any, where: str = "", exactly: bool = False) -
     if exactly or not isinstance(promised, (dict, list)) or type(promised) is not type(actual):
         return [] if promised == actual else [f"{where} was {promised!r} and is {actual!r}"]
     if isinstance(promised, list):
-        return [f"{where} has no {one!r} any more" for one in promised if not any(broken(one, other) == [] for other in actual)]
+        return [
+            f"{where} has no {one!r} any more"
+            for one in promised
+            if not any(broken(one, other) == [] for other in actual)
+        ]
     lines: list[str] = []
     for key, value in promised.items():
         at = f"{where}.{key}".lstrip(".")
         lines += broken(value, actual[key], at, key in EXACTLY) if key in actual else [f"{at} is gone"]
-    if "type" in promised or "const" in promised:  # a setting
+    if {"type", "oneOf", "anyOf"} & promised.keys():  # a setting, or a group of them
         lines += [f"{where}.{key} is a new limit" for key in sorted(LIMITS & (actual.keys() - promised.keys()))]
     return lines
 
@@ -154,7 +181,10 @@ def broken(promised: Any, actual: Any, where: str = "", exactly: bool = False) -
 def bones(table: dict[str, Any]) -> dict[str, Any]:
     """The entries of a table without their texts, of which only the presence counts."""
     return {
-        name: {"keys": sorted(entry), **{key: schema(value) if key == "schema" else value for key, value in entry.items() if key not in TEXTS}}
+        name: {
+            "keys": sorted(entry),
+            **{key: schema(value) if key == "schema" else value for key, value in entry.items() if key not in TEXTS},
+        }
         for name, entry in table.items()
     }
 
@@ -167,14 +197,19 @@ def schema(node: Any, definitions: dict[str, Any] | None = None) -> Any:
         return node
     definitions = node.get("$defs", definitions or {})
     if "$ref" in node:
-        node = {**definitions[node["$ref"].rpartition("/")[2]], **{key: value for key, value in node.items() if key != "$ref"}}
+        node = {
+            **definitions[node["$ref"].rpartition("/")[2]],
+            **{key: value for key, value in node.items() if key != "$ref"},
+        }
     result: dict[str, Any] = {}
     for key, value in node.items():
         if key == "properties":
             result[key] = {name: schema(one, definitions) for name, one in value.items()}
         elif key == "discriminator":
             result[key] = {"propertyName": value["propertyName"], "values": sorted(value.get("mapping", {}))}
-        elif key in ("default", "const", "enum"):
+        elif key == "const":
+            result["enum"] = [value]  # a second choice may come to stand beside the only one
+        elif key in ("default", "enum"):
             result[key] = value
         elif key not in TEXTS | {"$defs", "place"}:
             result[key] = schema(value, definitions)
@@ -182,7 +217,10 @@ def schema(node: Any, definitions: dict[str, Any] | None = None) -> Any:
 
 
 def presets(tables: dict[str, Any]) -> dict[str, Any]:
-    return {name: {key: value for key, value in preset["config"].items() if key != "name"} for name, preset in tables["presets"].items()}
+    return {
+        name: {key: value for key, value in preset["config"].items() if key != "name"}
+        for name, preset in tables["presets"].items()
+    }
 
 
 def keys(value: Any) -> Any:
@@ -205,7 +243,14 @@ def alternatives(values: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def engine(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "COLUMNS": "160", "TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run([sys.executable, "-m", "engine", *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     assert done.returncode == code, (arguments, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done
@@ -228,14 +273,27 @@ def listed() -> dict[str, Any]:
 
 
 def helped() -> dict[str, Any]:
-    pages = dict(zip(("", *COMMANDS), in_turn(lambda command: engine(*command.split(), "--help").stdout, ("", *COMMANDS)), strict=True))
+    pages = dict(
+        zip(
+            ("", *COMMANDS),
+            in_turn(lambda command: engine(*command.split(), "--help").stdout, ("", *COMMANDS)),
+            strict=True,
+        )
+    )
     named = [line.strip("│| ").split() for line in pages.pop("").splitlines()]
-    return {"commands": sorted(words[0] for words in named if words and words[0] in COMMANDS), **{command: accepted(command, page) for command, page in pages.items()}}
+    return {
+        "commands": sorted(words[0] for words in named if words and words[0] in COMMANDS),
+        **{command: accepted(command, page) for command, page in pages.items()},
+    }
 
 
 def accepted(command: str, page: str) -> dict[str, list[str]]:
     usage = next(line for line in page.splitlines() if "Usage:" in line)
-    arguments = [re.sub(r"[^a-z_.]", "", word.lower()) for word in usage.partition(f" {command} ")[2].split() if word != "[OPTIONS]"]
+    arguments = [
+        re.sub(r"[^a-z_.]", "", word.lower())
+        for word in usage.partition(f" {command} ")[2].split()
+        if word != "[OPTIONS]"
+    ]
     options = [line.strip("│| ").split()[0] for line in page.splitlines() if re.match(r"[│| ]{1,4}--[a-z]", line)]
     return {"arguments": arguments, "options": sorted(options)}
 
@@ -244,7 +302,13 @@ def settings(kind: str) -> dict[str, Any]:
     """A run that is over in a second."""
     small = {} if kind == "label_propagation" else {"backbone": SMALLEST}
     budget = {"steps": 10, "batch_size": 8, "evaluate_every": 5}
-    return {"method": {"name": kind}, **small, "budget": budget, "hardware": {"device": "cpu", "threads": 1}, **KINDS[kind]}
+    return {
+        "method": {"name": kind},
+        **small,
+        "budget": budget,
+        "hardware": {"device": "cpu", "threads": 1},
+        **KINDS[kind],
+    }
 
 
 def answered(root: Path) -> dict[str, Any]:
@@ -260,7 +324,18 @@ def answered(root: Path) -> dict[str, Any]:
         [
             lambda: answer("train", "--config", config, *here),
             lambda: answer("resume", INTERRUPTED["fixmatch"], "--checkpoints", root / "resumed"),
-            lambda: engine("train", "--config", config, "--set", "method.name=supervised", *small, "--checkpoints", root / "failed", "--json", code=1),
+            lambda: engine(
+                "train",
+                "--config",
+                config,
+                "--set",
+                "method.name=supervised",
+                *small,
+                "--checkpoints",
+                root / "failed",
+                "--json",
+                code=1,
+            ),
         ],
     )
     assert failed.stdout == ""
@@ -273,11 +348,17 @@ def answered(root: Path) -> dict[str, Any]:
             lambda: answer("predict", run, root / "picture.png", root / "none.png", *here, code=2),
         ],
     )
-    refused = [("train", "--preset", "none"), ("train", "--set", "seed=-1"), ("train", "--no-such-option"), ("show", "none"), ("resume", run), ()]
-    codes = in_turn(lambda wrong: engine(*wrong, *(here if wrong and wrong[0] != "train" else ()), code=2).returncode, refused)
+    refused = [("train", "--preset", "none"), ("train", "--no-such-option"), ("show", "none"), ()]
+    codes = in_turn(
+        lambda wrong: engine(*wrong, *(here if wrong and wrong[0] != "train" else ()), code=2).returncode, refused
+    )
     return {
         **{"train": keys(trained), "resume": keys(resumed), "show": keys(shown), "test": keys(tested)},
-        "predict": {"read": keys(predicted["pictures"][0]), "refused": keys(predicted["pictures"][1]), "keys": sorted(predicted)},
+        "predict": {
+            "read": keys(predicted["pictures"][0]),
+            "refused": keys(predicted["pictures"][1]),
+            "keys": sorted(predicted),
+        },
         "exit status": {"finished": 0, "failed run": failed.returncode, "wrong request": sorted(set(codes))},
     }
 
@@ -286,14 +367,28 @@ def written(root: Path) -> dict[str, Any]:
     """What is in the folder of a run of each kind, and in the journals of runs that a person stepped in."""
     found: dict[str, Any] = {}
     runs = {kind: train(settings(kind), root / "runs") for kind in KINDS}
-    shown = dict(zip(runs, in_turn(lambda run: answer("show", run.id, "--checkpoints", root / "runs"), runs.values()), strict=True))
+    shown = dict(
+        zip(
+            runs,
+            in_turn(lambda run: answer("show", run.id, "--checkpoints", root / "runs"), runs.values()),
+            strict=True,
+        )
+    )
     for kind, run in runs.items():
         found[kind] = {"show": keys(shown[kind]), **folder(run)}
-    events = [event for run in [*runs.values(), *stepped_in(root / "others")] for event in json_lines(run.folder.path / "events.jsonl")]
-    return {**found, "events": {kind: alternatives(one for one in events if one["event"] == kind) for kind in sorted({event["event"] for event in events})}}
+    stopped = stepped_in(root / "others")
+    found["resumed"] = {"files": files(stopped)}
+    events = [event for run in [*runs.values(), stopped] for event in json_lines(run.folder.path / "events.jsonl")]
+    return {
+        **found,
+        "events": {
+            kind: alternatives(one for one in events if one["event"] == kind)
+            for kind in sorted({event["event"] for event in events})
+        },
+    }
 
 
-def stepped_in(root: Path) -> list[Run]:
+def stepped_in(root: Path) -> Run:
     """A run that was changed, refused, paused, resumed, interrupted, resumed and stopped."""
 
     def said(kind: str, key: str = "", value: Any = None) -> SimpleNamespace:
@@ -303,12 +398,14 @@ def stepped_in(root: Path) -> list[Run]:
         def wait(self, timeout: float) -> Any:
             return self.poll()
 
-    from engine import resume
-
     changes = [said("set", "optimizer.lr", 0.05), said("set", "seed", 5)]
-    run = train(settings("supervised"), root, control=Waits([None, *changes, said("pause"), said("resume"), None, said("interrupt")]))
+    run = train(
+        settings("supervised"),
+        root,
+        control=Waits([None, *changes, said("pause"), said("resume"), None, said("interrupt")]),
+    )
     assert run.status.state == "interrupted"
-    return [resume(run.id, root, control=Waits([None, said("stop")]))]
+    return resume(run.id, root, control=Waits([None, said("stop")]))
 
 
 def folder(run: Run) -> dict[str, Any]:
@@ -316,21 +413,32 @@ def folder(run: Run) -> dict[str, Any]:
     import torch
 
     path = run.folder.path
-    files = sorted(re.sub(r"\d{8}\.npz", "<step>.npz", one.relative_to(path).as_posix()) for one in path.rglob("*") if one.is_file())
     rows = json_lines(path / "metrics.jsonl")
     last = max((path / "snapshots").iterdir())
     with safetensors.safe_open(path / "model.safetensors", "np") as model:
         about, tensors = model.metadata(), sorted(model.keys())
     return {
-        "files": sorted(set(files)),
+        "files": files(run),
         "config.json": keys(json.loads((path / "config.json").read_text(encoding="utf-8"))),
         "status.json": keys(json.loads((path / "status.json").read_text(encoding="utf-8"))),
-        "metrics.jsonl": {"lines of steps": alternatives(row for row in rows if "seconds" in row), "lines of evaluations": alternatives(row for row in rows if "seconds" not in row)},
+        "metrics.jsonl": {
+            "lines of steps": alternatives(row for row in rows if "seconds" in row),
+            "lines of evaluations": alternatives(row for row in rows if "seconds" not in row),
+        },
         "snapshots/<step>.npz": arrays(last),
         "split.npz": arrays(path / "split.npz"),
-        "model.safetensors": {"metadata": {name: keys(json.loads(value)) for name, value in about.items()}, "tensors": tensors},
+        "model.safetensors": {
+            "metadata": {name: keys(json.loads(value)) for name, value in about.items()},
+            "tensors": tensors,
+        },
         "checkpoint.pt": sorted(torch.load(path / "checkpoint.pt", map_location="cpu", weights_only=True)),
     }
+
+
+def files(run: Run) -> list[str]:
+    path = run.folder.path
+    names = (one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file())
+    return sorted({re.sub(r"\d{8}\.npz", "<step>.npz", name) for name in names})
 
 
 def arrays(path: Path) -> dict[str, str]:
