@@ -1,7 +1,8 @@
 """Runs and settings that an earlier version left behind: they open, go on and end as they would have ended there.
 
-python -m tests.integration.test_earlier_runs --bits    compare the final weights bit by bit, on the kind of machine that wrote them
-python -m tests.integration.test_earlier_runs --write   write runs and expectations with the version at hand; see tests/earlier_runs/README.md
+`python -m tests.integration.test_earlier_runs --bits` compares the final weights bit by bit: they are the same only on
+the kind of machine that wrote them. `... --write` writes runs and expectations with the version at hand;
+tests/earlier_runs/README.md says when.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ INTERRUPTED = {
 STOPPED_AT, STEPS = 6, 12
 # Two contents, because a fingerprint without the data's own hash would let a run go on with other pictures.
 CONTENTS = ("", "0123456789abcdef")
-# Another processor's last digits came out as 3e-7 of a tensor's sum, and may carry a picture over the border between two classes: of 143
-# validation pictures each is 0.7 %. SimCLR's classes are a regression's answer, whose search stops within 5e-3 of where it would end.
+# Another processor's last digits came out as 3e-7 of a tensor's sum, and may carry a picture over the border between
+# two classes: of 143 validation pictures each is 0.7 %. SimCLR's classes are a regression's answer, whose search stops
+# within 5e-3 of where it would end.
 WEIGHTS, FIGURES = 1e-4, 0.008
 PROBE_WEIGHTS, PROBE_FIGURES = 2e-2, 0.03
 PICTURES = 5
@@ -157,7 +159,7 @@ def ends_as_expected(run: Run, wanted: dict[str, Any]) -> None:
     assert ended["weights"].keys() == wanted["weights"].keys()
     for name, (plain, absolute) in wanted["weights"].items():
         share = PROBE_WEIGHTS if probed and "." not in name else WEIGHTS
-        # A sum of many numbers of both signs may be near nothing: what it may be off by follows the size of the numbers.
+        # A sum of numbers of both signs may be near nothing: what it may be off by follows their size.
         assert ended["weights"][name] == pytest.approx([plain, absolute], abs=share * absolute + 1e-6), name
 
 
@@ -231,9 +233,9 @@ def test_earlier_settings_in_full_are_read_as_they_are(name: str, completed: dic
 
 def test_the_earlier_settings_are_of_every_method_and_every_kind_of_labels(completed: dict[str, Any]) -> None:
     resolved = [entry["resolved"] for entry in completed.values()]
-    assert {one["method"]["name"] for one in resolved} == {
-        "all_candidates", "fine_tune", "fixmatch", "label_propagation", "label_spreading", "linear_probe", "proden", "pseudo_label", "simclr", "supervised",
-    }  # fmt: skip
+    graphs, transfer = {"label_propagation", "label_spreading"}, {"linear_probe", "fine_tune"}
+    learned = {"supervised", "pseudo_label", "fixmatch", "simclr", "proden", "all_candidates"}
+    assert {one["method"]["name"] for one in resolved} == graphs | transfer | learned
     assert {one["data"]["name"] for one in resolved} == {
         "cifar10",
         "digits",
@@ -283,7 +285,8 @@ def started() -> dict[str, dict[str, Any]]:
         "fixmatch": plain("fixmatch", threshold=0.25, unlabeled_ratio=2, distribution_alignment=True),
         "simclr": plain("simclr", hidden_size=16, projection_size=8),
         "proden": {**plain("proden"), "data": partial, "optimizer": {"name": "adamw"}},
-        # Its state has a row for every picture of the pool, its evaluations all pixels: half of the pool, and none before the stop.
+        # Its state has a row for every picture of the pool, its evaluations all pixels: half of the pool, and no
+        # evaluation before the stop.
         "label_propagation": {
             **plain("label_propagation"),
             "data": {**labels, "validation": 0.5},
@@ -295,7 +298,7 @@ def started() -> dict[str, dict[str, Any]]:
 
 
 class Plan:
-    """Says one thing at each look of the trainer, of which there is one before every step and one more after each command."""
+    """Says one thing at each look of the trainer: one look comes before every step, one more after each command."""
 
     ends = False
 
@@ -304,6 +307,9 @@ class Plan:
 
     def poll(self) -> Any:
         return self._looks.pop(0) if self._looks else None
+
+    def wait(self, timeout: float) -> Any:
+        return self.poll()
 
 
 def write() -> None:
