@@ -141,13 +141,35 @@ def total(array: np.ndarray) -> float:
 
 
 def as_ended(run: Run) -> dict[str, Any]:
-    sums = {name: [total(tensor), total(np.abs(tensor.astype(np.float64)))] for name, tensor in weights(run).items()}
+    """How a run ended: its figures, the network that answers, and what the method itself carries from step to step."""
     return {
         "metrics": run.status.metrics,
         "steps": [row["step"] for row in run.folder.metrics()],
         "snapshots": run.folder.snapshot_steps(),
-        "weights": sums,
+        "weights": sums(weights(run)),
+        "state": sums(state(run)),
     }
+
+
+def sums(tensors: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """Three numbers of each tensor: its sum, that of its absolute values, and that with weights by place.
+
+    Without the third, beliefs that always add up to 1 would pass whatever they are.
+    """
+    found = {}
+    for name, tensor in tensors.items():
+        values = tensor.astype(np.float64).ravel()
+        places = (np.arange(len(values)) * 7919 % 101 - 50) / 50
+        found[name] = [float(values.sum()), float(np.abs(values).sum()), float((values * places).sum())]
+    return found
+
+
+def state(run: Run) -> dict[str, np.ndarray]:
+    """Also what no answer depends on any more at the end: averages, heads, tables of beliefs."""
+    import torch
+
+    saved = torch.load(run.folder.path / "checkpoint.pt", map_location="cpu", weights_only=True)["method"]
+    return {name: tensor.numpy() for name, tensor in sorted(saved.items())}
 
 
 def ends_as_expected(run: Run, wanted: dict[str, Any]) -> None:
@@ -156,11 +178,12 @@ def ends_as_expected(run: Run, wanted: dict[str, Any]) -> None:
     # The network beneath lies under "encoder." there, and the regression's own two tensors beside it.
     probed = any(name.startswith("encoder.") for name in wanted["weights"])
     assert ended["metrics"] == pytest.approx(wanted["metrics"], abs=PROBE_FIGURES if probed else FIGURES)
-    assert ended["weights"].keys() == wanted["weights"].keys()
-    for name, (plain, absolute) in wanted["weights"].items():
-        share = PROBE_WEIGHTS if probed and "." not in name else WEIGHTS
-        # A sum of numbers of both signs may be near nothing: what it may be off by follows their size.
-        assert ended["weights"][name] == pytest.approx([plain, absolute], abs=share * absolute + 1e-6), name
+    for part in ("weights", "state"):
+        assert ended[part].keys() == wanted[part].keys()
+        for name, frozen in wanted[part].items():
+            share = PROBE_WEIGHTS if part == "weights" and probed and "." not in name else WEIGHTS
+            # A sum of numbers of both signs may be near nothing: what it may be off by follows their size.
+            assert ended[part][name] == pytest.approx(frozen, abs=share * frozen[1] + 1e-6, rel=0), (part, name)
 
 
 def weights(run: Run) -> dict[str, np.ndarray]:
@@ -334,6 +357,11 @@ def write() -> None:
         shutil.rmtree(RUNS / leftover, ignore_errors=True)
         (RUNS / leftover).unlink(missing_ok=True)
     (RUNS / FINISHED / "checkpoint.pt").unlink()
+    expect()
+
+
+def expect() -> None:
+    """Write down what the version at hand makes of the runs and settings that are there."""
     found: dict[str, Any] = {run.id: {"read": as_read(run)} for run in Store(RUNS).runs()}
     found[FINISHED]["answers"] = answers(load_run(FINISHED, RUNS))
     with tempfile.TemporaryDirectory() as folder:
