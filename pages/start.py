@@ -10,12 +10,11 @@ from engine.runs.store import Run
 from ui.components.live_figure import preload_figures
 from ui.figures.sparkline import sparkline
 from ui.runs.current_run import current_run, forget_run, open_page, watch_new_run
+from ui.runs.prefill import prefill, usable, with_features
 from ui.runs.run_names import run_name
 from ui.shell.page import folded, header, how_it_works, mistakes, plain
 from ui.shell.server import catalog, lab
 from ui.style import formatting, illustrations
-from ui.train.form import prefill, with_features
-from ui.train.initial_weights import usable
 
 # What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.
 header("FewLab", "Thousands of images, a handful of labels: see what can be done.")

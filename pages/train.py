@@ -8,18 +8,18 @@ import streamlit as st
 
 from engine.config.overlay import apply_changes
 from engine.errors import FewLabError
-from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
 from ui.runs.current_run import GHOST, current_run, ghost_of, open_page, watch_new_run
+from ui.runs.prefill import prefill, usable, with_features
 from ui.runs.run_bar import elsewhere
 from ui.runs.run_names import run_name
 from ui.shell.page import header, how_it_works, mistakes, plain
 from ui.shell.server import catalog, lab
-from ui.train.form import labeled_images, prefill, train_form, with_features
-from ui.train.initial_weights import usable
+from ui.train.form import labeled_images, train_form
 from ui.train.live_settings import live_settings
 from ui.train.monitor import Story, curves, polling_interval, progress, pseudo_label_gallery, tiles
 from ui.train.probe_bars import probe_bars
+from ui.train.run_buttons import buttons
 from ui.train.time_estimate import time_estimate
 
 header("Train", "Choose what to learn from and how, press Start, and watch it learn.")
@@ -42,42 +42,6 @@ _FEATURES = (
     "Puts a run into the form that starts from what this network has learned: FixMatch with a few labels, to begin"
     " with."
 )
-
-
-def buttons(shown: Run) -> None:
-    state, mine = shown.status.state, shown.id == lab().current
-    spaces = st.columns([1, 1, 1, 1])
-    with mistakes():
-        if (
-            state == "running"
-            and mine
-            and spaces[0].button("Pause", key="train_pause", icon=":material/pause:", width="stretch")
-        ):
-            lab().command(shown.id, "pause")
-        if (state in RESUMABLE or (state == "paused" and mine)) and spaces[0].button(
-            "Resume", key="train_resume", icon=":material/resume:", width="stretch"
-        ):
-            lab().resume(shown.id)
-            st.rerun()
-        if (state in ("running", "paused") and mine) or state == "queued":
-            if spaces[1].button(
-                "Stop",
-                key="train_stop",
-                icon=":material/stop:",
-                width="stretch",
-                help="Keeps the model; it can go on later.",
-            ):
-                lab().command(shown.id, "stop")
-        elif spaces[0 if state in ("finished", "failed") else 1].button(
-            "Retrain",
-            key="train_retrain",
-            icon=":material/replay:",
-            width="stretch",
-            help="Put these settings into the form; this run stays behind the new one as ghost curves.",
-        ):
-            prefill(shown.folder.config())
-            st.session_state[GHOST] = shown.id
-            st.rerun()
 
 
 def watch(shown: Run) -> None:

@@ -259,7 +259,13 @@ def test_the_first_look_at_start_asks_the_engine_nothing(
     ]  # the name of another is made from the catalog, below what a newcomer looks at first
     assert named
     monkeypatch.setattr(lab.store, "runs", lambda: named)
-    for module in ("ui.shell.server", "ui.runs.run_names", "ui.train.initial_weights", "ui.train.form"):
+    for module in (
+        "ui.shell.server",
+        "ui.runs.run_names",
+        "ui.runs.prefill",
+        "ui.train.initial_weights",
+        "ui.train.form",
+    ):
         monkeypatch.setattr(f"{module}.catalog", refuse)
     app = open_page("start")
     assert len([button for button in app.button if str(button.label).startswith("Try it")]) == 3

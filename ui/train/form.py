@@ -9,11 +9,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
-from engine.runs.store import Run
 from engine.runs.stored_images import load_stored_images
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.forms import schema_form as forms
 from ui.forms.import_form import own_images, prepared
+from ui.runs.prefill import CONFIG, GENERATION, own_labels
 from ui.runs.run_names import automatic_name
 from ui.shell.page import folded, plain
 from ui.shell.server import catalog, lab
@@ -21,7 +21,6 @@ from ui.style import colors, formatting, illustrations
 from ui.train.initial_weights import newest_features, start_from
 
 Config = dict[str, Any]
-_CONFIG, _GENERATION = "train_config", "train_generation"
 _KINDS = {
     "few": "A few of each class",
     "partial": "Several possible ones each",
@@ -37,39 +36,13 @@ SITUATIONS = {
 _SHOWN = 40  # labeled images that are shown small
 
 
-def prefill(config: Config) -> None:
-    """Put a config into the form, as "Retrain" does; the widgets start from it anew."""
-    st.session_state[_CONFIG] = _own_labels(config)
-    st.session_state[_GENERATION] = st.session_state.get(_GENERATION, 0) + 1
-
-
-def with_features(run: Run, method: str | None = None) -> Config:
-    """A config that starts from a run's network, on the same images and seed: of `method`, else the run's own if that
-    learns from few labels, else FixMatch.
-    """
-    shelf = catalog()
-    about = shelf["methods"][run.config["method"]["name"]]
-    few = method is None and "few" in about["supervision"] and not about["fitted"]
-    method = run.config["method"]["name"] if few else method or "fixmatch"
-    data = run.config["data"]
-    defaults: Config = run.config if few else shelf["defaults"][f"{method}/{data['name']}"]
-    labels = data["labels"] if few else defaults["data"]["labels"]
-    return {
-        **defaults,
-        "name": "",
-        "seed": run.config["seed"],
-        "data": {**data, "labels": labels},
-        "backbone": {**run.config["backbone"], "init": f"run:{run.id}"},
-    }
-
-
 def train_form() -> tuple[Config, DeltaGenerator]:
     """Draw the form; returns the config as it is set now, and the place in its data part where the labeled images
     go.
     """
     shelf = catalog()
-    config: Config = dict(st.session_state.get(_CONFIG) or _own_labels(shelf["presets"]["digits-fixmatch"]["config"]))
-    key = form = f"train_{st.session_state.setdefault(_GENERATION, 0)}"
+    config: Config = dict(st.session_state.get(CONFIG) or own_labels(shelf["presets"]["digits-fixmatch"]["config"]))
+    key = form = f"train_{st.session_state.setdefault(GENERATION, 0)}"
     have: str = st.selectbox(
         "What do you have?",
         list(SITUATIONS),
@@ -166,7 +139,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                     key=f"{key}_name",
                     placeholder=automatic_name(config),
                 )
-    st.session_state[_CONFIG] = config
+    st.session_state[CONFIG] = config
     return config, images_place
 
 
@@ -182,14 +155,6 @@ def _situations(method: Config) -> set[str]:
 def situation(config: Config, shelf: Config) -> str:
     """Which of SITUATIONS a config belongs to."""
     return min(_situations(shelf["methods"][config["method"]["name"]]))
-
-
-def _own_labels(config: Config) -> Config:
-    """The draw of the labels follows the seed again, unless it was set apart from it: then another seed in the form
-    draws other labels.
-    """
-    data = config["data"]
-    return {**config, "data": {**data, "split_seed": None}} if data.get("split_seed") == config["seed"] else config
 
 
 def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.runs.store import Run
+from ui.runs.prefill import usable
 from ui.runs.run_names import run_title
 from ui.shell.server import catalog, lab
 
@@ -60,9 +60,3 @@ def newest_features(data: str) -> dict[str, Any] | None:
         if run.config["data"].get("name") == data and usable(run):
             return {**run.config["backbone"], "init": f"run:{run.id}"}
     return None
-
-
-def usable(run: Run) -> bool:
-    """Whether the run's network holds features that another can start from."""
-    about = catalog()["backbones"].get(run.config["backbone"].get("name"), {})
-    return run.folder.model_file.exists() and bool(about.get("learns"))

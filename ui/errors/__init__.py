@@ -1,0 +1,1 @@
+"""The Errors page's views."""

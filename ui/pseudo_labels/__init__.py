@@ -1,0 +1,1 @@
+"""The Pseudo-labels page's views."""

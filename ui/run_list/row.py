@@ -1,0 +1,78 @@
+"""One row of the list of runs, with what can be done to it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.runs.folder import RESUMABLE
+from engine.runs.store import Run
+from ui.run_list.dialogs import confirm_delete, rename
+from ui.runs.current_run import GHOST, open_page
+from ui.runs.prefill import prefill
+from ui.runs.run_names import automatic_name, run_name
+from ui.shell.page import mistakes, plain
+from ui.shell.server import lab
+from ui.style import formatting
+
+
+def settings_line(run: Run) -> str:
+    seed = f"seed {run.config['seed']}"
+    return f"{automatic_name(run.config)} · {seed}" if run.name else seed
+
+
+def line(run: Run) -> None:
+    status = run.status
+    with st.container(border=True):
+        about, figures, actions = st.columns([4, 3, 4], vertical_alignment="center")
+        about.markdown(f"**{plain(run_name(run))}**  \n{plain(settings_line(run))}")
+        accuracy = formatting.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
+        figures.markdown(
+            f"{accuracy} · {status.state}  \n{formatting.duration(status.seconds)} · {formatting.date(run.created)}"
+        )
+        if status.reason and status.state in ("failed", "interrupted", "finished"):
+            about.caption(plain(status.reason))
+        with actions, st.container(horizontal=True):
+            if st.button("Open", key=f"runs_open_{run.id}"):
+                open_page("pages/train.py", run.id)
+            if (
+                status.state in RESUMABLE
+                and run.id != lab().current
+                and st.button("Resume", key=f"runs_resume_{run.id}")
+            ):
+                with mistakes():
+                    lab().resume(run.id)
+                    open_page("pages/train.py", run.id)
+            if status.state == "queued":
+                if st.button("Up", key=f"runs_up_{run.id}", icon=":material/arrow_upward:"):
+                    with mistakes():
+                        lab().move(run.id, -1)
+                        st.rerun()
+                if st.button("Cancel", key=f"runs_cancel_{run.id}"):
+                    with mistakes():
+                        lab().command(run.id, "stop")
+                        st.rerun()
+            if st.button("Retrain", key=f"runs_retrain_{run.id}"):
+                prefill(run.config)
+                st.session_state[GHOST] = run.id
+                open_page("pages/train.py", run.id)
+            with st.popover("More", key=f"runs_more_{run.id}"):
+                more(run)
+
+
+def more(run: Run) -> None:
+    """What is asked for seldom: rename, export, delete."""
+    if st.button("Rename", key=f"runs_rename_{run.id}", width="stretch"):
+        rename(run)
+    st.download_button(
+        "Export",
+        run.folder.as_zip,
+        f"{run.id}.zip",
+        "application/zip",
+        key=f"runs_export_{run.id}",
+        on_click="ignore",
+        width="stretch",
+    )
+    if st.button(
+        "Delete", key=f"runs_delete_{run.id}", disabled=run.status.state in ("running", "paused"), width="stretch"
+    ):
+        confirm_delete(run)
