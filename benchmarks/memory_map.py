@@ -25,9 +25,9 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.sets.folder import Folder
 from engine.data.split import make_split
-from engine.methods.base.context import Now
+from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod
-from engine.training.assemble import make_method, make_problem, set_normalization
+from engine.training.assemble import make_method, make_task, set_normalization
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches
 from engine.training.loops.optimizer import make_optimizer
@@ -50,7 +50,7 @@ class Side:
         machine = resolve(config.hardware)
         machine.apply()
         split = make_split(images, config.data)
-        method = make_method(config, make_problem(config, images, split))
+        method = make_method(config, make_task(config, images, split))
         assert isinstance(method, GradientMethod)
         set_normalization(method.backbone, images)
         self.method = machine.place(method)
@@ -60,7 +60,7 @@ class Side:
 
     def step(self) -> tuple[float, float, float]:
         """Processor seconds of preparing the batch and of the whole step, and seconds of the step on the wall."""
-        now = Now(0, self.count, 1_000_000)
+        now = StepContext(0, self.count, 1_000_000)
         self.count += 1
         wall, start = time.perf_counter(), time.process_time()
         batch = self.batches.batch(now)

@@ -3,8 +3,8 @@ reading back included.
 
     python -m benchmarks.projections [--points 10000] [--features 128] [--frames 1] [--json]
 
-The features are made up: ten groups of which some overlap. Each row is a question to `Projector`, as the Space page
-asks it; "computing" is what the process itself says it needed, the rest is reading the snapshot, the pipe and the file.
+The features are made up: ten groups of which some overlap. Each row is a question to `ProjectionQueue`, as the Space
+page asks it; "computing" is what the process itself says it needed, the rest is the snapshot, the pipe and the file.
 "First" is the first question to a new process: its start, and for UMAP the compilation, are included. Times are of one
 run each: UMAP's first call cannot be repeated in a process, and the others take long.
 """
@@ -25,7 +25,7 @@ import numpy as np
 from engine.analysis.projection import ProjectionRequest
 from engine.cores import usable_cores
 from engine.lab.projections.projection_inputs import Sample
-from engine.lab.projections.projection_queue import Projector
+from engine.lab.projections.projection_queue import ProjectionQueue
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import store_images
 
@@ -76,7 +76,7 @@ def measure(points: int, features: int, frames: int) -> Iterator[dict[str, Any]]
         folder, steps = made_up(Path(place).resolve() / "checkpoints", points, features, frames)
         sample = Sample(limit=points)
         for questions in PROCESSES:
-            projector = Projector(folder.path.parent)
+            projector = ProjectionQueue(folder.path.parent)
             for name, request in questions:
                 start = time.perf_counter()
                 found = projector.ask(
@@ -89,7 +89,7 @@ def measure(points: int, features: int, frames: int) -> Iterator[dict[str, Any]]
                 yield {"name": name, "seconds": seconds, "computing": found.seconds, "goal": GOALS.get(name), **trust}
             projector.close()
         start = time.perf_counter()
-        Projector(folder.path.parent).ask(
+        ProjectionQueue(folder.path.parent).ask(
             folder.path, "embeddings", ProjectionRequest.parse(FIRST_UMAP), steps, sample
         ).result(0)
         yield {

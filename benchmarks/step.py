@@ -27,9 +27,9 @@ from torchvision.transforms import v2
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
-from engine.methods.base.context import Now
+from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod
-from engine.training.assemble import make_method, make_problem
+from engine.training.assemble import make_method, make_task
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches
 from engine.training.loops.optimizer import make_optimizer
@@ -66,7 +66,7 @@ class Ours:
         self.machine.apply()
         images = make_images(size)
         split = make_split(images, self.config.data)
-        method = make_method(self.config, make_problem(self.config, images, split))
+        method = make_method(self.config, make_task(self.config, images, split))
         assert isinstance(method, GradientMethod)
         self.method = self.machine.place(method)
         self.batches = Batches(self.method, self.config, images, split, self.machine)
@@ -76,7 +76,7 @@ class Ours:
 
     def step(self) -> tuple[float, float]:
         """Seconds of preparing the batch, and of the whole step."""
-        now = Now(0, self.count, 1_000_000)
+        now = StepContext(0, self.count, 1_000_000)
         self.count += 1
         start = time.perf_counter()
         batch = self.batches.batch(now)
@@ -90,7 +90,7 @@ class Ours:
 
     def floor(self) -> Callable[[], float]:
         """Forward and backward alone, on one batch prepared once."""
-        now = Now(0, 0, 1_000_000)
+        now = StepContext(0, 0, 1_000_000)
         batch = self.batches.batch(now)
 
         def run() -> float:

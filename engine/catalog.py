@@ -11,6 +11,7 @@ from typing import Any
 from engine.config.parts import AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels, SGDParams
 from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
+from engine.metrics import declared, plain
 from engine.presets import PRESETS
 from engine.registry import Registry, backbones, datasets, methods, recipes
 
@@ -41,6 +42,7 @@ def catalog() -> dict[str, Any]:
         },
         "budget": {"schema": Budget.model_json_schema()},
         "hardware": {"schema": Hardware.model_json_schema()},
+        "metrics": plain(declared(tuple(metric for name in methods for metric in methods[name].metrics))),
         "presets": {
             name: {"title": p.title, "summary": p.summary, "config": RunConfig.parse(p.config).model_dump(mode="json")}
             for name, p in PRESETS.items()
@@ -75,8 +77,17 @@ def _method(cls: Any) -> dict[str, Any]:
         "backbones": sorted(cls.backbones) if cls.backbones is not None else None,
         "recipes": list(cls.recipes),
         "fitted": cls.fitted,
+        "family": family(cls),
+        "headline": list(cls.headline),
+        "views_caption": cls.views_caption,
+        "view_titles": cls.view_titles,
         "transfers": cls.transfers,
     }
+
+
+def family(cls: type[Any]) -> str:
+    """The folder that a registered class lies in, such as "semi_supervised"; "" for a class of another package."""
+    return cls.__module__.split(".")[-2] if cls.__module__.startswith("engine.methods.") else ""
 
 
 def _defaults(method: str, data: str) -> dict[str, Any] | None:

@@ -10,18 +10,18 @@ from typing import Any, Literal
 class Preset:
     """config holds only what differs from the defaults and recommendations.
 
-    answers: what a person has, for whom this is the first thing to try on the Start page: the kind of labels its data
+    situation: what a person has, for whom this is the first thing to try on the Start page: the kind of labels its data
     is used with.
 
-    takes: roughly, on two cores, or why not there.
+    duration: roughly, on two cores, or why not there.
     gpu: a paper's own configuration, days on a CPU. What differs from the paper is in the summary.
     """
 
     title: str
     summary: str
     config: dict[str, Any]
-    answers: Literal["few", "none", "partial"] | None = None
-    takes: str = "about 15 s"
+    situation: Literal["few", "none", "partial"] | None = None
+    duration: str = "about 15 s"
     gpu: bool = False
 
 
@@ -49,13 +49,13 @@ PRESETS: dict[str, Preset] = {
             **_DIGITS,
             "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True},
         },
-        answers="few",
+        situation="few",
     ),
     "digits-supervised": Preset(
         "The labels alone",
         "The same network and the same 20 labels, without the unlabeled images: the baseline to beat.",
         {**_DIGITS, "method": {"name": "supervised"}},
-        takes="about 5 s",
+        duration="about 5 s",
     ),
     "noise-fixmatch": Preset(
         "The honesty check",
@@ -69,7 +69,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-pseudo-label": Preset(
         "Pseudo-labels",
-        "The network's own confident answers become labels, without strong views.",
+        "The network's own confident predictions become labels, without strong views.",
         {**_DIGITS, "method": {"name": "pseudo_label"}},
     ),
     "digits-simclr": Preset(
@@ -81,8 +81,8 @@ PRESETS: dict[str, Preset] = {
             "method": {"name": "simclr"},
             "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100},
         },
-        answers="none",
-        takes="about half a minute",
+        situation="none",
+        duration="about half a minute",
     ),
     "digits-proden": Preset(
         "Several possible labels each",
@@ -92,15 +92,15 @@ PRESETS: dict[str, Preset] = {
             "method": {"name": "proden"},
             "budget": {"steps": 2000, "batch_size": 64, "evaluate_every": 100},
         },
-        answers="partial",
-        takes="about 20 s",
+        situation="partial",
+        duration="about 20 s",
     ),
     "digits-label-spreading": Preset(
         "Labels flow to similar images",
         "Label spreading joins each handwritten digit to those that look most like it, and lets two labels per class"
         " flow along these ties.",
         {"data": {"name": "digits"}, "method": {"name": "label_spreading"}},
-        takes="about 2 s",
+        duration="about 2 s",
     ),
     "shapes-fixmatch": Preset(
         "Colored shapes",
@@ -120,7 +120,7 @@ PRESETS: dict[str, Preset] = {
             "method": {"name": "fixmatch", "threshold": 0.98, "distribution_alignment": True},
             "budget": {"steps": 3000, "batch_size": 32, "evaluate_every": 250},
         },
-        takes="about 4 minutes",
+        duration="about 4 minutes",
     ),
     "cifar10-simclr": Preset(
         "Photos without labels",
@@ -132,7 +132,7 @@ PRESETS: dict[str, Preset] = {
             "method": {"name": "simclr"},
             "budget": {"steps": 1000, "batch_size": 128, "evaluate_every": 250},
         },
-        takes="about 10 minutes",
+        duration="about 10 minutes",
     ),
     "cifar10-proden": Preset(
         "Photos with several possible labels",
@@ -143,7 +143,7 @@ PRESETS: dict[str, Preset] = {
             "method": {"name": "proden"},
             "budget": {"steps": 2000, "batch_size": 128, "evaluate_every": 250},
         },
-        takes="about 10 minutes",
+        duration="about 10 minutes",
     ),
     "paper-fixmatch": Preset(
         "FixMatch as in its paper",
@@ -156,7 +156,7 @@ PRESETS: dict[str, Preset] = {
             "optimizer": _FIXMATCH_SGD,
             "budget": {"steps": 2**20, "batch_size": 64, "evaluate_every": 5000},
         },
-        takes=_DAYS,
+        duration=_DAYS,
         gpu=True,
     ),
     "paper-pseudo-label": Preset(
@@ -170,7 +170,7 @@ PRESETS: dict[str, Preset] = {
             "optimizer": _FIXMATCH_SGD,
             "budget": {"steps": 2**20, "batch_size": 64, "evaluate_every": 5000},
         },
-        takes=_DAYS,
+        duration=_DAYS,
         gpu=True,
     ),
     "paper-simclr": Preset(
@@ -192,7 +192,7 @@ PRESETS: dict[str, Preset] = {
             },
             "budget": {"steps": 17_600, "batch_size": 512, "evaluate_every": 880},
         },
-        takes=_DAYS,
+        duration=_DAYS,
         gpu=True,
     ),
     "paper-proden": Preset(
@@ -215,7 +215,7 @@ PRESETS: dict[str, Preset] = {
             },
             "budget": {"steps": 88_000, "batch_size": 256, "evaluate_every": 1760},
         },
-        takes=_DAYS,
+        duration=_DAYS,
         gpu=True,
     ),
 }

@@ -71,7 +71,7 @@ def differing(configs: Sequence[Plain]) -> dict[str, list[Any]]:
     return {**{key: values for key, values in rows.items() if any(value != values[0] for value in values)}, **lonely}
 
 
-def last_words(keys: Sequence[str]) -> list[str]:
+def short_keys(keys: Sequence[str]) -> list[str]:
     """Dotted keys as short words: "labels.per_class" as "per class"; where two would be called alike, with what stands
     before.
     """

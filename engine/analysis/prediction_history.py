@@ -1,4 +1,4 @@
-"""The same images through all evaluations of a run: what each was taken for, how surely, and when that changed."""
+"""The same images through all evaluations of a run: what was predicted, how confidently, and when that changed."""
 
 from __future__ import annotations
 
@@ -9,52 +9,55 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.id_positions import positions_of
+
+Ids = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Biographies:
-    """E evaluations of the same N images. steps: int64 [E], ascending. ids: int64 [N]. labels: int64 [E, N].
-    confidence: float [E, N].
+class PredictionHistory:
+    """E evaluations of the same N images. steps: int64 [E], ascending. ids: int64 [N], ascending. labels: int64 [E, N],
+    the predicted classes. confidence: float [E, N].
     """
 
-    steps: NDArray[np.int64]
-    ids: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    steps: Ids
+    ids: Ids
+    labels: Ids
     confidence: Floats
 
-    def flips(self) -> NDArray[np.int64]:
-        """int64 [N]: how often each image was taken for another class than at the evaluation before."""
-        changes: NDArray[np.int64] = (self.labels[1:] != self.labels[:-1]).sum(0)
+    def changes(self) -> Ids:
+        """int64 [N]: at how many evaluations the prediction differs from that of the evaluation before."""
+        changes: Ids = (self.labels[1:] != self.labels[:-1]).sum(0)
         return changes
 
-    def crossed(self, image: int, threshold: float) -> int | None:
-        """The step from which the image at this place stayed at or above the threshold to the end; None if it ends
-        below.
-        """
-        below = np.flatnonzero(self.confidence[:, image].astype(np.float64) < threshold)
-        if len(below) == 0:
-            return int(self.steps[0])
-        return int(self.steps[below[-1] + 1]) if below[-1] + 1 < len(self.steps) else None
 
-    def flipped_at(self, image: int) -> list[int]:
-        """The steps at which the image at this place was taken for another class than before."""
-        changed = np.flatnonzero(self.labels[1:, image] != self.labels[:-1, image])
-        return [int(step) for step in self.steps[changed + 1]]
-
-
-def biographies(steps: Sequence[int], ids: Sequence[NDArray[np.int64]], probabilities: Sequence[Floats]) -> Biographies:
+def prediction_history(steps: Sequence[int], ids: Sequence[Ids], probabilities: Sequence[Floats]) -> PredictionHistory:
     """From the snapshots of one run: ids [n] and probabilities [n, K] of each evaluation. Images that are not in all
-    of them are left out.
+    of them are left out; no evaluation at all is a history of no images.
     """
-    common = ids[0]
+    if not len(steps):
+        none = np.zeros(0, np.int64)
+        return PredictionHistory(none, none, np.zeros((0, 0), np.int64), np.zeros((0, 0)))
+    common = np.unique(ids[0])
     for other in ids[1:]:
         common = np.intersect1d(common, other)
-    common = np.sort(common)
-    labels, confidence = [], []
-    for these, p in zip(ids, probabilities, strict=True):
-        order = np.argsort(these, kind="stable")
-        rows = p[order[np.searchsorted(these[order], common)]]
-        labels.append(rows.argmax(1))
-        confidence.append(rows.max(1))
-    return Biographies(np.asarray(steps, np.int64), common, np.stack(labels), np.stack(confidence))
+    rows = [table[positions_of(common, own)] for own, table in zip(ids, probabilities, strict=True)]
+    return PredictionHistory(
+        np.asarray(steps, np.int64), common, np.stack([r.argmax(1) for r in rows]), np.stack([r.max(1) for r in rows])
+    )
+
+
+def changed_at(steps: Ids, labels: Ids) -> list[int]:
+    """The steps at which an image's prediction differs from the one before. steps, labels: int64 [E]."""
+    return [int(step) for step in steps[np.flatnonzero(labels[1:] != labels[:-1]) + 1]]
+
+
+def first_above(steps: Ids, confidence: Floats, threshold: float) -> int | None:
+    """The first step from which the confidence stayed at or above `threshold` to the end; None if it ends below.
+
+    steps: int64 [E]; confidence: float [E], compared in double precision.
+    """
+    below = np.flatnonzero(confidence.astype(np.float64) < threshold)
+    first = below[-1] + 1 if len(below) else 0
+    return int(steps[first]) if first < len(steps) else None

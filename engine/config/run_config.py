@@ -128,7 +128,7 @@ class RunConfig(Settings):
         places = {
             name
             for name, field in type(self.data).model_fields.items()
-            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("place")
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("is_path")
         }
         determines = self.model_dump(
             mode="json", exclude={"name": True, "hardware": True, "data": places, "backbone": {"init"}}

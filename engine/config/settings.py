@@ -24,17 +24,27 @@ def param(
     live: bool = False,
     advanced: bool = False,
     unit: str | None = None,
-    place: bool = False,
+    is_path: bool = False,
+    role: str | None = None,
     empty: str | None = None,
     **limits: Any,
 ) -> Any:
     """A setting: its default, its range (`ge`, `le`, ...), one sentence of help, the paper's symbol.
 
-    live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number. place: a
-    path on this machine, which says where something lies and not what it is: no part of the fingerprint. empty: what it
-    means to leave it empty, in a few words.
+    live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number.
+    is_path: a path on this machine, which says where something lies and not what it is: no part of the fingerprint.
+    role: what the screens use it for, whatever it is called: "confidence_threshold" is the one that Train shows as a
+    slider and Pseudo-labels moves. empty: what it means to leave it empty, in a few words.
     """
-    extra = {"live": live, "advanced": advanced, "symbol": symbol, "unit": unit, "place": place, "empty": empty}
+    extra = {
+        "live": live,
+        "advanced": advanced,
+        "symbol": symbol,
+        "unit": unit,
+        "is_path": is_path,
+        "role": role,
+        "empty": empty,
+    }
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
 

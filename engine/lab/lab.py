@@ -11,7 +11,7 @@ from typing import Any, Literal
 from filelock import Timeout
 
 from engine.errors import FewLabError, LabError, RunError
-from engine.lab.worker_client import Link, Message
+from engine.lab.worker_client import Message, WorkerClient
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, TAKEN_OUT, RunFolder
 from engine.runs.store import Run, Store
 
@@ -30,8 +30,8 @@ class Lab:
     def __init__(self, checkpoints: Path | str) -> None:
         self.store = Store(Path(checkpoints).resolve())
         log_file = self.store.root / ".lab.log"
-        self.trainer = Link(log_file, self._on_trainer, yields=True)
-        self.assistant = Link(log_file)
+        self.trainer = WorkerClient(log_file, self._on_trainer, yields=True)
+        self.assistant = WorkerClient(log_file)
         self._lock = self.store.lock()
         self._wake = threading.Event()
         self._ended = threading.Event()

@@ -36,7 +36,7 @@ class _Child:
         return self.process.poll() is None
 
 
-class Link:
+class WorkerClient:
     """Starts `python -m module` in a session of its own, so that Ctrl-C reaches only the server.
 
     The child ends by end-of-file on its input, whichever way this process ends. `on_event` is called from the reader

@@ -10,7 +10,7 @@ from typing import IO
 YIELDS_BY = 5  # a page that is looked at comes before the training or projection that it shows
 
 
-def begin() -> IO[bytes]:
+def claim_stdio() -> IO[bytes]:
     """Set up this process as a child of a Link; returns where its lines of JSON go."""
     if "--yield" in sys.argv and hasattr(os, "nice"):  # on Windows its parent starts it with a lower priority
         os.nice(YIELDS_BY)

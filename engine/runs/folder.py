@@ -167,6 +167,13 @@ class RunFolder:
     def events(self) -> list[journal.Row]:
         return journal.read(self.events_file)
 
+    def content_hash(self) -> str | None:
+        """A hash of the images that the run learned from, under which they are stored beside the runs; None if it has
+        not begun.
+        """
+        noted = (event.get("pictures") for event in self.events())
+        return next((value for value in noted if isinstance(value, str) and value), None)
+
     def add_metrics(self, row: journal.Row) -> None:
         journal.append(self.metrics_file, row)
 

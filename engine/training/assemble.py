@@ -4,10 +4,13 @@ network.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from engine.backbones.backbone import Backbone
 from engine.config.run_config import RunConfig
@@ -15,9 +18,12 @@ from engine.data.image_set import Cancelled, DataSource, ImageSet, Progress
 from engine.data.importing.import_report import Report
 from engine.data.split import Split, make_split
 from engine.derived_seed import derive
-from engine.methods.base.context import Problem
+from engine.errors import ConfigError, FewLabError, RunError
+from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import Method
 from engine.registry import backbones, datasets, methods
+from engine.runs.folder import RunFolder
+from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
 
 
@@ -40,24 +46,102 @@ def check(config: RunConfig, checkpoints: Path) -> None:
 
     Raises ConfigError.
     """
+    assemble(config, checkpoints)
+
+
+class AssembledRun(NamedTuple):
+    """What a run consists of. weights: the hash of those that the backbone starts from, "" for random ones."""
+
+    images: ImageSet
+    split: Split
+    task: TaskSpec
+    method: Method
+    weights: str
+
+
+def assemble(config: RunConfig, checkpoints: Path, weights: str | None = None) -> AssembledRun:
+    """Images, split and method of a run; the only place that puts them together.
+
+    weights: the hash of the initial weights of a run that is resumed: they are not loaded again, because its checkpoint
+    holds them and where they came from may be gone. Raises ConfigError or DataError.
+    """
     images = load_images(config)
-    method = make_method(config, make_problem(config, images, make_split(images, config.data)))
-    start_from(method.backbone, config.backbone, checkpoints)
+    split = make_split(images, config.data)
+    task = make_task(config, images, split)
+    started_from = weights or ""
+
+    def complete(backbone: Backbone) -> None:
+        nonlocal started_from
+        set_normalization(backbone, images)
+        if weights is None:
+            started_from = start_from(backbone, config.backbone, checkpoints)
+
+    method = make_method(config, task, complete)
+    return AssembledRun(images, split, task, method, started_from)
 
 
-def make_problem(config: RunConfig, images: ImageSet, split: Split) -> Problem:
+def make_task(config: RunConfig, images: ImageSet, split: Split) -> TaskSpec:
     counts = {"labeled": len(split.labeled), "unlabeled": len(split.pool), "all": len(split.pool)}
     candidates = None if split.candidates is None else torch.as_tensor(split.candidates)
-    return Problem(images.classes, images.channels, images.size, counts, config.budget.batch_size, candidates)
+    return TaskSpec(images.classes, images.channels, images.size, counts, config.budget.batch_size, candidates)
 
 
-def make_method(config: RunConfig, problem: Problem) -> Method:
-    """The method with first weights drawn from the run's seed; the global generator is left as it was."""
+def make_method(config: RunConfig, task: TaskSpec, complete: Callable[[Backbone], None] | None = None) -> Method:
+    """The method with initial weights drawn from the run's seed; the global generator is left as it was.
+
+    complete: gives the backbone its normalization and the weights it starts from, before the method sees it: teachers
+    and target networks are copies that a method makes when it is made.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(config.seed, "weights"))
-        backbone: Backbone = backbones[config.backbone.name](config.backbone, problem.channels, problem.size)
-        method: Method = methods[config.method.name](config.method, backbone, problem)
+        backbone: Backbone = backbones[config.backbone.name](config.backbone, task.channels, task.size)
+        if complete is not None:
+            complete(backbone)
+        method: Method = methods[config.method.name](config.method, backbone, task)
     return method
+
+
+def initial_network(config: RunConfig, task: TaskSpec, trained: Backbone, checkpoints: Path) -> nn.Module | None:
+    """The served network as it was before the first step, with the normalization of `trained`; None if what it started
+    from can no longer be had.
+    """
+
+    def complete(backbone: Backbone) -> None:
+        start_from(backbone, config.backbone, checkpoints)
+        backbone.mean.copy_(trained.mean)
+        backbone.std.copy_(trained.std)
+
+    try:
+        return make_method(config, task, complete).served()
+    except FewLabError:
+        return None
+
+
+def machine_of(config: RunConfig, folder: RunFolder, events: list[dict[str, Any]]) -> Machine:
+    """The machine that the run was begun on; of a new run, the one that its settings resolve to here.
+
+    Raises RunError if the run's journal does not say it, ConfigError if this machine cannot go on with it.
+    """
+    begun = next((event["machine"] for event in events if _begins(event)), None)
+    if begun is None:
+        return resolve(config.hardware)
+    try:
+        machine = Machine(**begun)
+    except TypeError:
+        raise RunError(
+            f"events.jsonl of run {folder.id} does not say what it was trained on: restore the file, or start the run"
+            " again with the same settings."
+        ) from None
+    if machine.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "This run was trained on a GPU, and there is none here: start it again with the same settings instead of"
+            " resuming it."
+        )
+    return machine
+
+
+def _begins(event: dict[str, Any]) -> bool:
+    return event.get("event") == "start" and isinstance(event.get("machine"), dict)
 
 
 def set_normalization(backbone: Backbone, images: ImageSet) -> None:

@@ -11,11 +11,11 @@ from torch import nn
 
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
-from engine.methods.base.context import Problem
+from engine.methods.base.context import TaskSpec
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
 from engine.training.assemble import make_method
-from engine.training.probed_network import Probed
+from engine.training.probed_network import ProbedNetwork
 
 VERSION = 2
 """2 since a model may carry a probe; one without is written as 1, which an older FewLab reads too."""
@@ -24,7 +24,7 @@ VERSION = 2
 def save_model(
     folder: RunFolder,
     config: RunConfig,
-    problem: Problem,
+    problem: TaskSpec,
     served: nn.Module,
     class_names: tuple[str, ...],
     background: float,
@@ -72,10 +72,10 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
                 f" {VERSION}: update FewLab to open it."
             )
         config = RunConfig.parse(about["config"])
-        problem = Problem(**about["problem"], counts={}, batch_size=config.budget.batch_size)
+        problem = TaskSpec(**about["problem"], counts={}, batch_size=config.budget.batch_size)
         served, tensors = make_method(config, problem).served(), safetensors.torch.load(data)
         if (about.get("probe") or {}).get("labels"):
-            served = Probed(served, *tensors["weight"].shape)
+            served = ProbedNetwork(served, *tensors["weight"].shape)
         served.load_state_dict(tensors)
         if (
             len(about["class_names"]) != problem.classes

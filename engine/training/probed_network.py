@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from engine.analysis.probes import LinearProbe
 
 
-class Probed(nn.Module):
+class ProbedNetwork(nn.Module):
     """An encoder with a linear probe on its features: images [B, C, H, W] to (features [B, D], logits [B, K])."""
 
     mean: Tensor

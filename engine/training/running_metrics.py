@@ -18,7 +18,7 @@ from engine.methods.base.method import StepResult
 KEPT = 4_096  # the most recent pseudo-labels that a snapshot holds
 
 
-class Watch:
+class RunningMetrics:
     """Sums a step's scalars until `read`, and keeps its pseudo-labels until `pseudo_labels`. Its state travels in the
     checkpoint.
     """

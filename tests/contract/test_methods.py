@@ -16,7 +16,7 @@ from engine.config.run_config import RunConfig, live_settings
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.lab.executors.inline import train
-from engine.methods.base.context import Now
+from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod
 from engine.methods.parts.batch_norm import bn_stats_frozen
 from engine.predictor import Predictor
@@ -24,7 +24,7 @@ from engine.registry import backbones, datasets, methods
 from engine.runs.journal import Row
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
-from engine.training.assemble import load_images, make_method, make_problem
+from engine.training.assemble import load_images, make_method, make_task
 from engine.training.commands import Command, Control
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches
@@ -152,8 +152,8 @@ def test_hidden_labels_change_nothing(method: str, tmp_path: Path, monkeypatch: 
     changed = ImageSet(
         images.name, images.images, shuffled, images.ids, images.is_test, images.class_names, images.symmetries
     )
-    monkeypatch.setattr("engine.training.trainer.load_images", lambda config: changed)
-    monkeypatch.setattr("engine.training.trainer.make_split", lambda images, params: split)
+    monkeypatch.setattr("engine.training.assemble.load_images", lambda config: changed)
+    monkeypatch.setattr("engine.training.assemble.make_split", lambda images, params: split)
     monkeypatch.setattr("engine.lab.executors.inline.check", lambda config, checkpoints: None)
     fooled = train(plain, tmp_path)
     assert same(weights(honest), weights(fooled))
@@ -315,14 +315,14 @@ def test_bn_stats_frozen_still_normalizes_with_the_batch() -> None:
     assert not torch.equal(norm.running_mean, mean)
 
 
-def _one_step(method: str) -> tuple[GradientMethod, Any, Now]:
+def _one_step(method: str) -> tuple[GradientMethod, Any, StepContext]:
     plain = config(method)
     images = load_images(plain)
     split = make_split(images, plain.data)
     machine = resolve(plain.hardware)
-    built = make_method(plain, make_problem(plain, images, split))
+    built = make_method(plain, make_task(plain, images, split))
     if not isinstance(built, GradientMethod):
         pytest.skip("has no batches, no optimizer and no views")
     built.train()
-    now = Now(0, 0, STEPS)
+    now = StepContext(0, 0, STEPS)
     return built, Batches(built, plain, images, split, machine).batch(now), now

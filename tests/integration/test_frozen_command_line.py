@@ -211,7 +211,7 @@ def schema(node: Any, definitions: dict[str, Any] | None = None) -> Any:
             result["enum"] = [value]  # a second choice may come to stand beside the only one
         elif key in ("default", "enum"):
             result[key] = value
-        elif key not in TEXTS | {"$defs", "place"}:
+        elif key not in TEXTS | {"$defs", "place", "is_path"}:
             result[key] = schema(value, definitions)
     return result
 

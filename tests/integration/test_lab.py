@@ -19,7 +19,7 @@ from engine.config.run_config import RunConfig
 from engine.errors import LabError, RunError, UnknownName
 from engine.lab.executors.inline import train
 from engine.lab.lab import Lab
-from engine.lab.worker_client import Link, Message
+from engine.lab.worker_client import Message, WorkerClient
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
@@ -337,7 +337,7 @@ def test_a_new_assistant_answers_while_the_old_ones_end_is_still_being_read(tmp_
         elif message.get("event") == "died":
             died.append(message)
 
-    link = Link(tmp_path / "log", slowly)
+    link = WorkerClient(tmp_path / "log", slowly)
     link.start()
     first = link.pid
     assert first is not None

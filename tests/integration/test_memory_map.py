@@ -21,7 +21,7 @@ from engine.errors import RunError
 from engine.lab.executors.inline import train
 from engine.runs.store import Run
 from engine.runs.stored_images import load_stored_images, store_images
-from engine.training import trainer as loop
+from engine.training import assemble
 from engine.training.loops import batches
 from engine.training.model_file import load_model
 from engine.training.retest import retest
@@ -80,7 +80,7 @@ def test_a_run_from_the_map_is_bit_for_bit_the_run_from_memory(
     mapped = train(config(pets, method), tmp_path / "mapped")
     images = source(pets).load()
     assert isinstance(images.images, np.memmap)
-    monkeypatch.setattr(loop, "load_images", lambda config: in_memory(images))
+    monkeypatch.setattr(assemble, "load_images", lambda config: in_memory(images))
     copied = train(config(pets, method), tmp_path / "copied")
     assert mapped.folder.events()[0]["fingerprint"] == copied.folder.events()[0]["fingerprint"]
     for one, other in zip(results(mapped), results(copied), strict=True):
@@ -127,7 +127,7 @@ from engine.config.run_config import RunConfig
 from engine.lab.executors import inline
 from engine.data.image_set import ImageSet, Known
 from engine.training.evaluation import evaluator as evaluate
-from engine.training import trainer as loop
+from engine.training import assemble
 
 def anonymous():
     return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) // 1024
@@ -139,7 +139,7 @@ ids = np.arange(n)
 images = np.load(sys.argv[1] + "/images.npy", mmap_mode="r")
 known = Known("0" * 16, np.ones((3, 256), np.int64))
 images = ImageSet("large", images, ids % 10, ids, ids >= 99_900, tuple("0123456789"), frozenset(), known)
-loop.load_images = lambda config: images
+assemble.load_images = lambda config: images
 evaluate.SAMPLE = evaluate.FINAL_SAMPLE = 64  # or the activations of whole evaluation batches would hide what is asked
 inline.check = lambda config, checkpoints: None
 small = {

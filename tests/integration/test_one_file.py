@@ -28,7 +28,7 @@ from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.methods.base.method import GradientMethod, StepResult
 from engine.methods.parts.networks import Classifier
-from engine.methods.base.context import Now, Problem
+from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.batch import Batch, Stream, View
 from engine.registry import methods
 
@@ -46,7 +46,7 @@ class Toy(GradientMethod):
     paper = "none"
     params: Params
 
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+    def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
         self.classifier = Classifier(backbone, problem.classes)
 
@@ -56,7 +56,7 @@ class Toy(GradientMethod):
     def streams(self) -> dict[str, Stream]:
         return {"labeled": Stream("labeled", self.problem.batch_size, {"weak": View("weak")})}
 
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         (logits,) = self.classifier.logits(batch["labeled"].weak)
         loss = F.cross_entropy(logits, batch["labeled"].known_labels, label_smoothing=self.params.softness)
         return StepResult(loss, {"loss/labeled": loss.detach()})

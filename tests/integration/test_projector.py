@@ -20,7 +20,7 @@ from engine.analysis.projection import ProjectionRequest, project
 from engine.analysis.trust import knn_purity, trustworthiness
 from engine.errors import LabError, ProjectionCancelled, ProjectionError, RunError
 from engine.lab.projections.projection_inputs import Sample, gather
-from engine.lab.projections.projection_queue import Job, Projector
+from engine.lab.projections.projection_queue import Job, ProjectionQueue
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import store_images
 from tests.integration.waiting import ROOT, alive, until
@@ -65,21 +65,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(run: Path) -> Iterator[Projector]:
+def shared(run: Path) -> Iterator[ProjectionQueue]:
     """One process for all tests that do not kill it."""
-    projector = Projector(run.parent)
+    projector = ProjectionQueue(run.parent)
     yield projector
     projector.close()
 
 
 @pytest.fixture
-def projector(run: Path) -> Iterator[Projector]:
-    made = Projector(run.parent)
+def projector(run: Path) -> Iterator[ProjectionQueue]:
+    made = ProjectionQueue(run.parent)
     yield made
     made.close()
 
 
-def never_ends(projector: Projector, run: Path, seed: int) -> Job:
+def never_ends(projector: ProjectionQueue, run: Path, seed: int) -> Job:
     """A projection that runs for minutes unless it is stopped: t-SNE on one core, of frames enough."""
     folder = RunFolder(run.parent / "20260101-000000-made-up-long")
     if not folder.path.exists():
@@ -95,7 +95,9 @@ def never_ends(projector: Projector, run: Path, seed: int) -> Job:
     return projector.ask(folder.path, "embeddings", ProjectionRequest(method="tsne", seed=seed), range(40), ALL)
 
 
-def test_a_projection_is_what_the_engine_computes_with_its_figures_and_is_kept(run: Path, shared: Projector) -> None:
+def test_a_projection_is_what_the_engine_computes_with_its_figures_and_is_kept(
+    run: Path, shared: ProjectionQueue
+) -> None:
     job = shared.ask(run, "embeddings", PCA, STEPS, ALL)
     found = job.result(60)
     assert job.done()
@@ -116,10 +118,10 @@ def test_a_projection_is_what_the_engine_computes_with_its_figures_and_is_kept(r
 
 
 def test_what_is_kept_is_answered_without_a_process_until_something_that_matters_changes(
-    run: Path, shared: Projector
+    run: Path, shared: ProjectionQueue
 ) -> None:
     shared.ask(run, "embeddings", PCA, STEPS, ALL).result(60)
-    other = Projector(run.parent)
+    other = ProjectionQueue(run.parent)
     again = other.ask(run, "embeddings", PCA, [30, 10, 20, 20], ALL)
     assert again.done()
     assert again.result().frames.shape == (3, N - 1, 2)
@@ -154,7 +156,7 @@ def test_the_sample_holds_all_labeled_images_and_is_the_same_in_all_frames(run: 
         assert (snapshot["part"][rows] == drawn.part).all()
 
 
-def test_pixels_are_the_images_between_0_and_1_in_one_frame(run: Path, shared: Projector) -> None:
+def test_pixels_are_the_images_between_0_and_1_in_one_frame(run: Path, shared: ProjectionQueue) -> None:
     found = shared.ask(run, "pixels", PCA, STEPS, Sample(parts=("test",))).result(60)
     assert found.steps.tolist() == [0]
     material = gather(run, "pixels", STEPS, Sample(parts=("test",)))
@@ -178,7 +180,7 @@ def test_large_images_are_reduced_to_means_of_squares(tmp_path: Path) -> None:
     assert features[4, 1] == pytest.approx(images[4, 0, :3, 3:6].mean() / 255)
 
 
-def test_what_cannot_be_projected_is_said_at_once(run: Path, tmp_path: Path, projector: Projector) -> None:
+def test_what_cannot_be_projected_is_said_at_once(run: Path, tmp_path: Path, projector: ProjectionQueue) -> None:
     def refused(kind: type[Exception], *asked: object) -> str:
         with pytest.raises(kind) as error:
             projector.ask(*asked)  # type: ignore[arg-type]
@@ -209,7 +211,7 @@ def test_what_cannot_be_projected_is_said_at_once(run: Path, tmp_path: Path, pro
     assert refused(RunError, bare.path, "embeddings", PCA, [2], ALL).startswith("The snapshot of step 2 of run")
 
 
-def test_the_engines_own_sentence_arrives(tmp_path: Path, run: Path, shared: Projector) -> None:
+def test_the_engines_own_sentence_arrives(tmp_path: Path, run: Path, shared: ProjectionQueue) -> None:
     bare = RunFolder(tmp_path / "20260101-000000-flat-run-0000")
     bare.path.mkdir()
     bare.write_snapshot(
@@ -227,7 +229,7 @@ def test_the_engines_own_sentence_arrives(tmp_path: Path, run: Path, shared: Pro
 
 
 def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_process(
-    run: Path, shared: Projector
+    run: Path, shared: ProjectionQueue
 ) -> None:
     request = ProjectionRequest(method="umap", seed=1)
     job = shared.ask(run, "embeddings", request, STEPS, Sample(limit=60))
@@ -250,7 +252,7 @@ def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_
 
 
 def test_a_cancel_stops_the_process_keeps_nothing_and_the_next_question_is_answered(
-    run: Path, projector: Projector
+    run: Path, projector: ProjectionQueue
 ) -> None:
     long, waiting = never_ends(projector, run, 1), never_ends(projector, run, 2)
     assert waiting.progress() == (0.0, "Waiting for another projection")
@@ -273,7 +275,9 @@ def test_a_cancel_stops_the_process_keeps_nothing_and_the_next_question_is_answe
     assert after.result().steps.tolist() == [10]
 
 
-def test_a_process_that_dies_says_so_in_one_sentence_and_is_started_again(run: Path, projector: Projector) -> None:
+def test_a_process_that_dies_says_so_in_one_sentence_and_is_started_again(
+    run: Path, projector: ProjectionQueue
+) -> None:
     long = never_ends(projector, run, 3)
     until(lambda: long.progress()[0] > 0.001, "progress")
     assert projector.pid is not None
@@ -285,7 +289,7 @@ def test_a_process_that_dies_says_so_in_one_sentence_and_is_started_again(run: P
     ).result(60).frames.shape == (1, 77, 3)
 
 
-def test_a_process_started_early_answers_the_first_question(run: Path, projector: Projector) -> None:
+def test_a_process_started_early_answers_the_first_question(run: Path, projector: ProjectionQueue) -> None:
     projector.start()
     early = projector.pid
     assert early is not None
@@ -294,7 +298,7 @@ def test_a_process_started_early_answers_the_first_question(run: Path, projector
 
 
 def test_closing_ends_the_process_and_tells_who_waits(run: Path) -> None:
-    projector = Projector(run.parent)
+    projector = ProjectionQueue(run.parent)
     long = never_ends(projector, run, 4)
     until(lambda: long.progress()[0] > 0.001, "progress")
     pid = projector.pid
@@ -305,7 +309,7 @@ def test_closing_ends_the_process_and_tells_who_waits(run: Path) -> None:
         long.result()
 
 
-def test_a_process_whose_server_is_gone_ends_in_the_midst_of_its_work(run: Path, projector: Projector) -> None:
+def test_a_process_whose_server_is_gone_ends_in_the_midst_of_its_work(run: Path, projector: ProjectionQueue) -> None:
     long = never_ends(projector, run, 5)
     until(lambda: long.progress()[0] > 0.001, "progress")
     pid = projector.pid

@@ -14,7 +14,7 @@ from engine.backbones.resnet18 import ResNet18
 from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.executors.inline import resume, train
-from engine.methods.base.context import Problem
+from engine.methods.base.context import TaskSpec
 from engine.methods.transfer.fine_tune import FineTune
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
@@ -254,7 +254,7 @@ def test_each_stage_learns_at_its_share_of_the_rate_above() -> None:
     from engine.backbones.small_cnn import SmallCNN
 
     method = FineTune(
-        FineTune.Params(layer_decay=0.5, unfreezing=0.4), SmallCNN(SmallCNN.Params(), 1, 8), Problem(2, 1, 8, {}, 4)
+        FineTune.Params(layer_decay=0.5, unfreezing=0.4), SmallCNN(SmallCNN.Params(), 1, 8), TaskSpec(2, 1, 8, {}, 4)
     )
     assert [(group.lr_scale, group.from_progress) for group in method.groups()] == [
         (1, 0),
@@ -263,7 +263,7 @@ def test_each_stage_learns_at_its_share_of_the_rate_above() -> None:
         (0.25, pytest.approx(0.3)),
         (0.125, 0.4),
     ]
-    at_once = FineTune(FineTune.Params(unfreezing=0), SmallCNN(SmallCNN.Params(), 1, 8), Problem(2, 1, 8, {}, 4))
+    at_once = FineTune(FineTune.Params(unfreezing=0), SmallCNN(SmallCNN.Params(), 1, 8), TaskSpec(2, 1, 8, {}, 4))
     assert {group.from_progress for group in at_once.groups()} == {0}
 
 

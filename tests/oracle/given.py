@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.small_cnn import SmallCNN
-from engine.methods.base.batch import Batch, Part
-from engine.methods.base.context import Problem
+from engine.methods.base.batch import Batch, StreamBatch
+from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import GradientMethod
 from engine.registry import methods
 
@@ -49,7 +49,7 @@ def tensor(rows: Any) -> Tensor:
 def method(name: str, classes: int = 3, **params: Any) -> GradientMethod:
     """A registered method that is given its logits."""
     cls = methods[name]
-    built: GradientMethod = cls(cls.Params(**params), SmallCNN(SmallCNN.Params(), 1, 8), Problem(classes, 1, 8, {}, 2))
+    built: GradientMethod = cls(cls.Params(**params), SmallCNN(SmallCNN.Params(), 1, 8), TaskSpec(classes, 1, 8, {}, 2))
     built.classifier = AsGiven()
     return built
 
@@ -61,11 +61,11 @@ def batch(
     views = {"weak": weak} if strong is None else {"weak": weak, "strong": strong}
     first = tensor(LABELED) if labeled is None else labeled
     return {
-        "labeled": Part(
+        "labeled": StreamBatch(
             torch.arange(len(first)),
             torch.arange(len(first)),
             torch.tensor(LABELS if labels is None else labels),
             {"weak": first},
         ),
-        "unlabeled": Part(rows + 100, rows, None, views),
+        "unlabeled": StreamBatch(rows + 100, rows, None, views),
     }

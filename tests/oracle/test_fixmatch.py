@@ -9,10 +9,10 @@ import math
 import pytest
 import torch
 
-from engine.methods.base.context import Now
+from engine.methods.base.context import StepContext
 from tests.oracle.given import CONFIDENCE, CROSS_ENTROPY, GUESS, LABELED_LOSS, STRONG, WEAK, batch, method, tensor
 
-NOW = Now(0, 3, 10)
+NOW = StepContext(0, 3, 10)
 
 
 def test_the_loss_of_the_worked_example() -> None:

@@ -18,8 +18,8 @@ from sklearn.semi_supervised import LabelSpreading as TheirSpreading
 
 from engine.backbones.pixels import Pixels
 from engine.errors import ConfigError
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import Fitting
+from engine.methods.base.context import StepContext, TaskSpec
+from engine.methods.base.method import PoolData
 from engine.methods.graph.label_propagation import LabelPropagation
 from engine.methods.graph.label_spreading import LabelSpreading
 from engine.methods.graph.neighbor_graph import knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma
@@ -31,14 +31,14 @@ LINE = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
 def made(cls: type[Ours], n: int, classes: int, features: int = 1, **params: Any) -> Ours:
     backbone = Pixels(Pixels.Params(), 1, 1)
     backbone.feature_size = features
-    return cls(cls.Params(**params), backbone, Problem(classes, 1, 1, {"all": n}, 32))
+    return cls(cls.Params(**params), backbone, TaskSpec(classes, 1, 1, {"all": n}, 32))
 
 
 def flowed(method: Ours, graph: Any, labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """What has come to rest on a given graph."""
-    method.begin(graph, Fitting(torch.zeros(len(labels), 1), torch.as_tensor(labels), torch.arange(len(labels))))
+    method.begin(graph, PoolData(torch.zeros(len(labels), 1), torch.as_tensor(labels), torch.arange(len(labels))))
     for step in range(2000):
-        if method.iterate(Now(0, step, 2000)).converged:
+        if method.iterate(StepContext(0, step, 2000)).converged:
             return method.beliefs()
     raise AssertionError("it did not converge")
 
@@ -127,9 +127,9 @@ def test_the_fixed_points_are_the_closed_forms(digits: tuple[NDArray[np.float64]
 def test_a_image_that_no_label_reaches_is_unknown_not_class_0(cls: type[Ours]) -> None:
     features = torch.tensor([[0.0], [1.0], [100.0], [101.0], [0.5], [100.5]])
     method = made(cls, 6, 2, neighbors=2)
-    method.prepare(Fitting(features, torch.tensor([0, 1, -1, -1, -1, -1]), torch.arange(6)))
+    method.prepare(PoolData(features, torch.tensor([0, 1, -1, -1, -1, -1]), torch.arange(6)))
     for step in range(500):
-        result = method.iterate(Now(0, step, 500))
+        result = method.iterate(StepContext(0, step, 500))
     assert result.converged
     assert float(result.scalars["unknown"]) == pytest.approx(0.5)
     assert result.pseudo_labels is not None

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.errors import ShapeError
-from engine.methods.base.context import Now
+from engine.methods.base.context import StepContext
 from engine.methods.parts.losses import linear_ramp, masked_cross_entropy
 from tests.oracle.given import CROSS_ENTROPY, GUESS, LABELED_LOSS, STRONG, batch, method, tensor
 
@@ -23,7 +23,7 @@ def slow(logits: list[list[float]], labels: list[int], weight: list[float]) -> f
 
 
 def test_the_labeled_loss_is_the_mean_cross_entropy_of_the_labeled_rows() -> None:
-    result = method("supervised").step(batch(tensor(STRONG)), Now(0, 0, 10))
+    result = method("supervised").step(batch(tensor(STRONG)), StepContext(0, 0, 10))
     assert result.loss.item() == pytest.approx(LABELED_LOSS, abs=1e-9)
     assert result.scalars["loss/labeled"].item() == pytest.approx(LABELED_LOSS, abs=1e-9)
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from engine.backbones.small_cnn import SmallCNN
 from engine.config.parts import AdamWParams, SGDParams
-from engine.methods.base.context import Problem
+from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import Group
 from engine.methods.semi_supervised.supervised import Supervised
 from engine.training.loops.optimizer import learning_rate, make_optimizer, set_learning_rate
@@ -144,7 +144,7 @@ class Scaled(Supervised):
 
 
 def supervised(cls: type[Supervised] = Supervised) -> Supervised:
-    return cls(cls.Params(), SmallCNN(SmallCNN.Params(width=4), 1, 8), Problem(3, 1, 8, {}, 2))
+    return cls(cls.Params(), SmallCNN(SmallCNN.Params(width=4), 1, 8), TaskSpec(3, 1, 8, {}, 2))
 
 
 def test_kernels_decay_and_biases_and_normalization_do_not() -> None:

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import BackboneParams
-from engine.methods.base.batch import Part
-from engine.methods.base.context import Now, Problem
+from engine.methods.base.batch import StreamBatch
+from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.partial_label.all_candidates import AllCandidates
 from engine.methods.partial_label.proden import Proden
 from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy
-from engine.methods.parts.memory_table import write_rows
+from engine.methods.parts.memory_table import scatter_last_
 
 LOGITS = torch.tensor([[2, 0.5, -1, 0], [-0.3, 1.2, 0.4, 3]], dtype=torch.float64)
 SETS = torch.tensor([[True, True, False, True], [False, True, True, False]])
@@ -46,7 +46,7 @@ def built(method: type[Proden] | type[AllCandidates]) -> Proden | AllCandidates:
     sets = torch.zeros(3, 4, dtype=torch.bool)
     sets[ROWS] = SETS
     sets[1] = torch.tensor([True, False, False, True])
-    made = method(method.Params(), Given(), Problem(4, 1, 8, {}, 2, sets))
+    made = method(method.Params(), Given(), TaskSpec(4, 1, 8, {}, 2, sets))
     with torch.no_grad():
         made.classifier.head.weight.copy_(torch.eye(4))
         made.classifier.head.bias.zero_()
@@ -55,11 +55,11 @@ def built(method: type[Proden] | type[AllCandidates]) -> Proden | AllCandidates:
     return made
 
 
-BATCH = {"all": Part(torch.tensor([12, 10]), ROWS, None, {"weak": torch.zeros(2, 1, 8, 8)}, SETS)}
+BATCH = {"all": StreamBatch(torch.tensor([12, 10]), ROWS, None, {"weak": torch.zeros(2, 1, 8, 8)}, SETS)}
 
 
 def test_the_loss_uses_the_weights_of_the_pass_before() -> None:
-    result = built(Proden).step(BATCH, Now(0, 0, 10))
+    result = built(Proden).step(BATCH, StepContext(0, 0, 10))
     assert float(result.loss.detach()) == pytest.approx(1.858218391692, abs=1e-6)
     assert float(result.loss.detach()) != pytest.approx(
         1.540040968022, abs=1e-3
@@ -68,14 +68,14 @@ def test_the_loss_uses_the_weights_of_the_pass_before() -> None:
 
 def test_the_new_weights_are_the_probabilities_of_the_same_pass_among_the_candidates() -> None:
     proden = built(Proden)
-    proden.step(BATCH, Now(0, 0, 10))
+    proden.step(BATCH, StepContext(0, 0, 10))
     expected = [[0, 0.6899744811, 0.3100255189, 0], [0.5, 0, 0, 0.5], [0.7361247243, 0.1642516276, 0, 0.0996236481]]
     np.testing.assert_allclose(proden.weights.numpy(), expected, atol=1e-6)
 
 
 def test_no_gradient_flows_through_the_weights() -> None:
     proden = built(Proden)
-    proden.step(BATCH, Now(0, 0, 10)).loss.backward()
+    proden.step(BATCH, StepContext(0, 0, 10)).loss.backward()
     expected = [
         [0.1050499614, -0.0707776452, 0.0176768967, -0.0519492129],
         [0.0144474929, -0.1352508290, -0.2709063221, 0.3917096582],
@@ -84,7 +84,7 @@ def test_no_gradient_flows_through_the_weights() -> None:
 
 
 def test_the_heaviest_candidates_are_reported_as_what_it_believes() -> None:
-    believed = built(Proden).step(BATCH, Now(0, 0, 10)).pseudo_labels
+    believed = built(Proden).step(BATCH, StepContext(0, 0, 10)).pseudo_labels
     assert believed is not None
     assert believed.ids.tolist() == [12, 10]
     assert believed.labels.tolist() == [0, 1]
@@ -94,10 +94,10 @@ def test_the_heaviest_candidates_are_reported_as_what_it_believes() -> None:
 
 def test_with_uniform_weights_it_starts_as_the_baseline() -> None:
     """1.976551725025 is the mean over both images of the mean of -log p over their candidates."""
-    assert float(built(AllCandidates).step(BATCH, Now(0, 0, 10)).loss.detach()) == pytest.approx(
+    assert float(built(AllCandidates).step(BATCH, StepContext(0, 0, 10)).loss.detach()) == pytest.approx(
         1.976551725025, abs=1e-6
     )
-    fresh = Proden(Proden.Params(), Given(), Problem(4, 1, 8, {}, 2, SETS))
+    fresh = Proden(Proden.Params(), Given(), TaskSpec(4, 1, 8, {}, 2, SETS))
     np.testing.assert_allclose(fresh.weights.numpy(), [[1 / 3, 1 / 3, 0, 1 / 3], [0, 0.5, 0.5, 0]], atol=1e-7)
 
 
@@ -119,5 +119,5 @@ def test_a_candidate_too_unlikely_for_float32_keeps_its_place() -> None:
 
 def test_of_a_row_that_comes_twice_in_a_batch_the_last_value_stays() -> None:
     table = torch.zeros(4, 2)
-    write_rows(table, torch.tensor([3, 1, 3, 1, 3]), torch.arange(10.0).reshape(5, 2))
+    scatter_last_(table, torch.tensor([3, 1, 3, 1, 3]), torch.arange(10.0).reshape(5, 2))
     assert table.tolist() == [[0, 0], [6, 7], [0, 0], [8, 9]]

@@ -15,9 +15,9 @@ from torch import Tensor
 from engine.analysis.collapse import collapse_warning, effective_rank, spread
 from engine.backbones.small_cnn import SmallCNN
 from engine.errors import ShapeError
-from engine.methods.base.batch import Part
-from engine.methods.base.context import Now, Problem
-from engine.methods.parts.embedding_metrics import embedding_figures
+from engine.methods.base.batch import StreamBatch
+from engine.methods.base.context import StepContext, TaskSpec
+from engine.methods.parts.embedding_metrics import embedding_metrics
 from engine.methods.parts.losses import nt_xent
 from engine.methods.self_supervised.simclr import SimCLR
 from tests.oracle.given_embeddings import A, B
@@ -111,9 +111,13 @@ def test_views_of_different_images_are_refused() -> None:
 
 
 def test_a_step_costs_the_loss_of_its_two_projections_and_moves_every_part() -> None:
-    method = SimCLR(SimCLR.Params(temperature=0.2), SmallCNN(SmallCNN.Params(), 1, 8), Problem(10, 1, 8, {}, 6)).train()
+    method = SimCLR(
+        SimCLR.Params(temperature=0.2), SmallCNN(SmallCNN.Params(), 1, 8), TaskSpec(10, 1, 8, {}, 6)
+    ).train()
     views = torch.rand(2, 6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    result = method.step({"unlabeled": Part(torch.arange(6), torch.arange(6), None, {"simclr": views})}, Now(0, 0, 10))
+    result = method.step(
+        {"unlabeled": StreamBatch(torch.arange(6), torch.arange(6), None, {"simclr": views})}, StepContext(0, 0, 10)
+    )
     projected = method.projection(method.backbone(torch.cat((views[0], views[1]))))
     assert result.loss.item() == pytest.approx(
         slow(projected[:6].detach().double(), projected[6:].detach().double(), 0.2), rel=1e-4
@@ -125,7 +129,7 @@ def test_a_step_costs_the_loss_of_its_two_projections_and_moves_every_part() -> 
 
 
 def test_the_figures_of_an_embedding_are_the_worked_numbers() -> None:
-    figures = {name: value.item() for name, value in embedding_figures(A, B).items()}
+    figures = {name: value.item() for name, value in embedding_metrics(A, B).items()}
     assert figures["embedding/spread"] == pytest.approx(0.611308454315 / 0.577350269190, abs=1e-9)
     assert figures["embedding/rank"] == pytest.approx(2.705799771213, abs=1e-9)
     assert figures["embedding/alignment"] == pytest.approx(0.321693349687, abs=1e-9)
@@ -137,7 +141,7 @@ def test_the_figures_of_an_embedding_are_the_worked_numbers() -> None:
 @pytest.mark.parametrize(("count", "size"), [(40, 6), (6, 40)])
 def test_live_figures_equal_the_stored_ones_for_any_shape(count: int, size: int) -> None:
     first, second = random_pair(4, count, size)
-    figures = embedding_figures(first, second)
+    figures = embedding_metrics(first, second)
     assert figures["embedding/spread"].item() == pytest.approx(spread(first.numpy()), rel=1e-9)
     assert figures["embedding/rank"].item() == pytest.approx(effective_rank(first.numpy()), rel=1e-4)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.derived_seed import derive
-from engine.methods.base.context import Now
+from engine.methods.base.context import StepContext
 
 SEEDS = st.integers(0, 2**31 - 1)
 STEPS = st.integers(0, 10_000_000)
@@ -35,19 +35,24 @@ def test_two_draws_agree_only_if_seed_name_and_step_agree(
 
 
 def test_a_generator_is_made_anew_for_every_step_and_name() -> None:
-    def draw(now: Now, name: str) -> list[int]:
+    def draw(now: StepContext, name: str) -> list[int]:
         return torch.randint(0, 2**31, (4,), generator=now.rng(name)).tolist()
 
-    assert draw(Now(0, 5, 10), "a") == draw(Now(0, 5, 10), "a")
-    drawn = [draw(Now(0, 5, 10), "a"), draw(Now(1, 5, 10), "a"), draw(Now(0, 6, 10), "a"), draw(Now(0, 5, 10), "b")]
+    assert draw(StepContext(0, 5, 10), "a") == draw(StepContext(0, 5, 10), "a")
+    drawn = [
+        draw(StepContext(0, 5, 10), "a"),
+        draw(StepContext(1, 5, 10), "a"),
+        draw(StepContext(0, 6, 10), "a"),
+        draw(StepContext(0, 5, 10), "b"),
+    ]
     assert len({tuple(numbers) for numbers in drawn}) == 4
 
 
 def test_drawing_leaves_the_global_generator_alone() -> None:
     before = torch.default_generator.get_state()
-    torch.rand(100, generator=Now(0, 0, 1).rng("x"))
+    torch.rand(100, generator=StepContext(0, 0, 1).rng("x"))
     assert torch.equal(before, torch.default_generator.get_state())
 
 
 def test_progress_is_the_share_of_the_run_that_is_done() -> None:
-    assert [Now(0, step, 4).progress for step in range(4)] == [0, 0.25, 0.5, 0.75]
+    assert [StepContext(0, step, 4).progress for step in range(4)] == [0, 0.25, 0.5, 0.75]

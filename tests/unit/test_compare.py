@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.analysis.compare import budget_curve, differing, last_words, over_seeds, without_budget, without_seeds
+from engine.analysis.compare import budget_curve, differing, over_seeds, short_keys, without_budget, without_seeds
 
 WEAK = {"translate": 0.1, "flip": "off"}
 FIXMATCH = {
@@ -72,7 +72,7 @@ def test_runs_that_differ_in_their_labels_and_draw_alone_share_a_key_of_budgets(
 
 
 def test_settings_are_called_by_their_last_word_unless_that_is_another_ones_too() -> None:
-    assert last_words(["data.labels.per_class", "method.name", "backbone.name", "seed"]) == [
+    assert short_keys(["data.labels.per_class", "method.name", "backbone.name", "seed"]) == [
         "per class",
         "method name",
         "backbone name",

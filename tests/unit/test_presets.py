@@ -79,7 +79,9 @@ def test_a_papers_preset_has_the_papers_numbers(name: str, expected: dict[str, A
 
 
 def test_the_start_page_has_one_preset_for_each_kind_of_labels() -> None:
-    answers = {
-        preset.answers: RunConfig.parse(preset.config).data.labels.kind for preset in PRESETS.values() if preset.answers
+    situation = {
+        preset.situation: RunConfig.parse(preset.config).data.labels.kind
+        for preset in PRESETS.values()
+        if preset.situation
     }
-    assert answers == {"few": "few", "none": "none", "partial": "partial"}
+    assert situation == {"few": "few", "none": "none", "partial": "partial"}

@@ -22,7 +22,7 @@ from engine.training.assemble import load_images
 from engine.training.evaluation.evaluator import Evaluator
 from engine.training.evaluation.probes import DRAWS
 from engine.training.hardware import resolve
-from engine.training.probed_network import Probed
+from engine.training.probed_network import ProbedNetwork
 
 A = np.array([[1, 0, 2], [0, 1, -1], [-1, 2, 0], [2, -1, 1.0]])
 
@@ -140,7 +140,7 @@ def test_the_saved_probe_computes_what_was_fitted() -> None:
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     features = Mean()(images)[0].numpy()
     probe = fit_linear(features, np.array([0, 1, 2, 0, 1]), 3, scale_of(features), 10.0)
-    probed = Probed(Mean(), 3, 2)
+    probed = ProbedNetwork(Mean(), 3, 2)
     probed.take(probe)
     assert probed(images)[1].numpy() == pytest.approx(probe.logits(features), abs=1e-5)
     assert probed(images)[0].numpy() == pytest.approx(features)

@@ -50,7 +50,7 @@ class Folder(DecodedSource):
         path: str = param(
             "",
             max_length=4096,
-            place=True,
+            is_path=True,
             help=(
                 "Folder or zip archive with one folder of images per class; train and test folders and an unlabeled"
                 " folder are understood."

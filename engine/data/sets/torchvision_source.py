@@ -42,7 +42,7 @@ class TorchvisionParams(DataParams):
     root: str = param(
         "data",
         max_length=4096,
-        place=True,
+        is_path=True,
         advanced=True,
         help=(
             "Folder in torchvision's layout. An existing copy is used, also a read-only one; missing files are"

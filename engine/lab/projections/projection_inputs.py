@@ -38,7 +38,7 @@ class Sample(Settings):
 
 
 @dataclass(frozen=True)
-class Material:
+class ProjectionInputs:
     """ids: int64 [N], rising. part: uint8 [N]. labels: int64 [N], -1 unknown. steps: the frames' steps, rising.
     classes: K, 0 if unknown.
 
@@ -69,7 +69,7 @@ class Material:
         return projections.key(source=source, request=request.used(), steps=self.steps, content=self.content)
 
 
-def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> Material:
+def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> ProjectionInputs:
     """The samples that are in the snapshots of all `steps`, drawn as `sample` says.
 
     embeddings: the features that each evaluation stored; projections: what the projection head made of them, where the
@@ -114,7 +114,7 @@ def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> M
         digest.update(f"{array.dtype} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     classes = len(images.class_names) if images is not None else 0
-    return Material(
+    return ProjectionInputs(
         ids,
         part,
         labels,

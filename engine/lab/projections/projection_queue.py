@@ -16,7 +16,7 @@ from typing import Any
 from engine.analysis.projection import ProjectionRequest
 from engine.errors import FewLabError, LabError, ProjectionCancelled
 from engine.lab.projections.projection_inputs import Sample, Source, gather
-from engine.lab.worker_client import Link, Message
+from engine.lab.worker_client import Message, WorkerClient
 from engine.runs.projections import Projection, read_projection
 
 
@@ -25,7 +25,9 @@ class Job:
     computed.
     """
 
-    def __init__(self, projector: Projector, number: int, run: Path, name: str, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, projector: ProjectionQueue, number: int, run: Path, name: str, arguments: dict[str, Any]
+    ) -> None:
         self.run, self.name, self.number, self.arguments = run, name, number, arguments
         self._projector = projector
         self._future: Future[Projection] = Future()
@@ -53,14 +55,14 @@ class Job:
         self._projector._cancel(self)
 
 
-class Projector:
+class ProjectionQueue:
     """Answers from the run's folder what is kept there; all else is computed in a process that starts with `start` or
     the first such question.
     """
 
     def __init__(self, root: Path | str) -> None:
         """root: the checkpoints folder; the process writes its log there."""
-        self._link = Link(
+        self._link = WorkerClient(
             Path(root).resolve() / ".projections.log",
             self._on_event,
             yields=True,

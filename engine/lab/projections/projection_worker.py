@@ -20,8 +20,8 @@ from typing import IO, Any
 import numpy as np
 
 from engine.errors import FewLabError
-from engine.lab.projections.projection_inputs import Material, Sample, gather
-from engine.lab.worker_stdio import begin
+from engine.lab.projections.projection_inputs import ProjectionInputs, Sample, gather
+from engine.lab.worker_stdio import claim_stdio
 from engine.runs.projections import Projection, read_projection, write_projection
 
 _TRUST = 0.1  # share of the bar for the figures of trust
@@ -29,7 +29,7 @@ _OFTEN = 0.1  # seconds between two words on progress
 log = logging.getLogger("fewlab.projections")
 
 
-class Process:
+class ProjectionWorker:
     """Answers `project`; says {"event": "progress", "job": ..., "share": ..., "words": ...} meanwhile."""
 
     def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
@@ -126,7 +126,9 @@ class Process:
             log.warning("nobody listens any more")
 
 
-def _trust(material: Material, features: list[Any], frames: Any, metric: Any, tell: Any) -> tuple[Any, Any, Any]:
+def _trust(
+    material: ProjectionInputs, features: list[Any], frames: Any, metric: Any, tell: Any
+) -> tuple[Any, Any, Any]:
     """Trustworthiness [E], purity [E] and purity per class [E, K]."""
     from engine.analysis.neighbors import nearest_neighbors
     from engine.analysis.trust import NEIGHBORS, knn_purity, trust_rows, trustworthiness
@@ -148,8 +150,8 @@ def main() -> None:
     # Before OpenMP is loaded: its threads otherwise spin while they wait, and beside a training t-SNE took three times
     # as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    answers = begin()
-    Process(sys.stdin.buffer, answers).serve()
+    answers = claim_stdio()
+    ProjectionWorker(sys.stdin.buffer, answers).serve()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 from engine.lab.workers.data_requests import prepare, preview, ready
 from engine.lab.workers.prediction_requests import predict, predict_samples
 from engine.runs.store import Store
-from engine.training import assemble as build
+from engine.training.assemble import check as check_run
 from engine.training.trainer import Trainer
 
 
@@ -36,7 +36,7 @@ def check(config: dict[str, Any], checkpoints: str) -> dict[str, Any]:
     resolved = RunConfig.parse(config)
     if not ready(resolved.data.model_dump(mode="json")):  # reading them can take minutes, and this answer is waited for
         raise ConfigError('These images have not been read on this machine yet: press "Read the images" first.')
-    build.check(resolved, Path(checkpoints))
+    check_run(resolved, Path(checkpoints))
     return resolved.model_dump(mode="json")
 
 
@@ -50,7 +50,7 @@ def measure(config: dict[str, Any], seconds: float = 0.7) -> dict[str, float]:
 
 SLOW = {"prepare", "measure"}  # can take minutes; each is answered in a thread of its own
 
-QUESTIONS: dict[str, Callable[..., Any]] = {
+HANDLERS: dict[str, Callable[..., Any]] = {
     "catalog": catalog,
     "check": check,
     "ready": ready,

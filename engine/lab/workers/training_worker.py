@@ -16,13 +16,13 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from engine.lab.worker_stdio import begin
+from engine.lab.worker_stdio import claim_stdio
 from engine.training.commands import Command, Control
 
 log = logging.getLogger("fewlab.process")
 
 
-class Process:
+class TrainingWorker:
     """One job at a time, but for slow questions; commands to the running job are passed on at once by the reading
     thread.
     """
@@ -92,7 +92,7 @@ class Process:
         from engine.errors import FewLabError
 
         try:
-            value = answers.QUESTIONS[job["what"]](**job["arguments"])
+            value = answers.HANDLERS[job["what"]](**job["arguments"])
             self._say({"answer": job["id"], "value": value})
         except FewLabError as error:
             self._say({"answer": job["id"], "error": str(error)})
@@ -118,8 +118,8 @@ class Process:
 
 
 def main() -> None:
-    answers = begin()
-    Process(sys.stdin.buffer, answers).serve()
+    answers = claim_stdio()
+    TrainingWorker(sys.stdin.buffer, answers).serve()
 
 
 if __name__ == "__main__":

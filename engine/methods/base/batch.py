@@ -43,7 +43,7 @@ class PseudoLabels(NamedTuple):
 
 
 @dataclass
-class Part:
+class StreamBatch:
     """One stream's batch. Views are attributes: float [B, C, H, W] in [0, 1]. ids: int64 [B]. rows: int64 [B], dense in
     the pool, for tables.
 
@@ -80,9 +80,9 @@ class Part:
             ) from None
 
 
-Batch = dict[str, Part]
+Batch = dict[str, StreamBatch]
 
 
-def shown_part(batch: Batch) -> Part:
+def shown_batch(batch: Batch) -> StreamBatch:
     """The stream that a person is shown: the unlabeled images if there are such, else the first stream."""
     return batch.get("unlabeled") or next(iter(batch.values()))

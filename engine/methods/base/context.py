@@ -12,7 +12,7 @@ from engine.derived_seed import derive
 
 
 @dataclass(frozen=True)
-class Now:
+class StepContext:
     """Where the run is: the only clock and the only source of chance."""
 
     seed: int
@@ -33,7 +33,7 @@ class Now:
         return derive(self.seed, name, self.step)
 
 
-class Problem(NamedTuple):
+class TaskSpec(NamedTuple):
     """What the data asks: classes, channels, pixels, and how many images each pool has.
 
     candidates: bool [n, K] by row of the pool, where the data has partial labels; None also where a trained model is

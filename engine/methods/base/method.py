@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
-from engine.methods.base.batch import Batch, PseudoLabels, Stream, shown_part
-from engine.methods.base.context import Now, Problem
+from engine.methods.base.batch import Batch, PseudoLabels, Stream, shown_batch
+from engine.methods.base.context import StepContext, TaskSpec
+from engine.metrics import Metric
 
 
 class Group(NamedTuple):
@@ -49,8 +50,10 @@ class Method(nn.Module):
 
     supervision: the kinds of `data.labels` it can learn from. backbones: those it works with (None: any). recipes: the
     view recipes it uses. recommended: an overlay on RunConfig's defaults. fitted: whether it goes without optimizer and
-    batches. transfers: whether it is made for features that were learned before. title, summary, idea, paper: for
-    people.
+    batches. transfers: whether it is made for features that were learned before. metrics: scalars of its own, which
+    the screens draw as declared. headline: the names of up to three metrics that sum a run up while it trains.
+    views_caption: what the views shown on Train are to the method; view_titles: what single ones are called, by the
+    name under which `show` returns them. title, summary, idea, formula, paper: for the reader.
     """
 
     Params: ClassVar[type[MethodParams]]
@@ -65,10 +68,14 @@ class Method(nn.Module):
     recommended: ClassVar[dict[str, Any]] = {}
     fitted: ClassVar[bool] = False
     transfers: ClassVar[bool] = False
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    headline: ClassVar[tuple[str, ...]] = ("test/accuracy", "validation/accuracy")
+    views_caption: ClassVar[str] = "What the network was shown"
+    view_titles: ClassVar[dict[str, str]] = {}
 
     params: Any  # the method's own Params, which a live change replaces
 
-    def __init__(self, params: MethodParams, backbone: Backbone, problem: Problem) -> None:
+    def __init__(self, params: MethodParams, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__()
         self.params = params
         self.backbone = backbone
@@ -99,7 +106,7 @@ class Method(nn.Module):
         1. Changes nothing.
         """
         shown: dict[str, Tensor] = {}
-        for name, view in shown_part(batch).views.items():
+        for name, view in shown_batch(batch).views.items():
             shown |= {name: view} if view.ndim == 4 else {f"{name}_{number}": one for number, one in enumerate(view, 1)}
         return shown
 
@@ -109,10 +116,10 @@ class GradientMethod(Method):
 
     @abstractmethod
     def streams(self) -> dict[str, Stream]:
-        """The streams of a step by name; each is a `Part` of the batch under that name."""
+        """The streams of a step by name; each is a `StreamBatch` of the batch under that name."""
 
     @abstractmethod
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         """The loss of one batch. Called in train mode; the trainer does backward, the optimizer and the weight
         average.
         """
@@ -121,14 +128,14 @@ class GradientMethod(Method):
         """Parameter groups; by default everything that trains in one group."""
         return [Group([self])]
 
-    def before_update(self, now: Now) -> None:
+    def before_update(self, now: StepContext) -> None:
         """Between backward and the optimizer: clip, freeze."""
 
-    def after_update(self, batch: Batch, now: Now) -> None:
+    def after_update(self, batch: Batch, now: StepContext) -> None:
         """After the optimizer: teachers, queues, centers."""
 
 
-class Fitting(NamedTuple):
+class PoolData(NamedTuple):
     """What a fitted method is fitted to, by row of the pool. features: float32 [N, D], of the backbone in eval mode on
     plain images.
 
@@ -151,13 +158,13 @@ class FittedMethod(Method):
     fitted = True
 
     @abstractmethod
-    def prepare(self, fitting: Fitting) -> None:
+    def prepare(self, fitting: PoolData) -> None:
         """Called once before the first iteration, also after a resume: whatever is no buffer must follow from `fitting`
         alone.
         """
 
     @abstractmethod
-    def iterate(self, now: Now) -> StepResult:
+    def iterate(self, now: StepContext) -> StepResult:
         """One iteration. `loss` is what tends to 0, without gradient; `converged` ends the run."""
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
 from engine.methods.base.batch import PseudoLabels
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import FittedMethod, Fitting, StepResult
+from engine.methods.base.context import StepContext, TaskSpec
+from engine.methods.base.method import FittedMethod, PoolData, StepResult
 from engine.methods.graph.neighbor_graph import (
     Graph,
     GraphParams,
@@ -47,7 +47,7 @@ class System(NamedTuple):
     free: NDArray[np.bool_]
 
 
-class Spread(FittedMethod):
+class LabelDiffusion(FittedMethod):
     """Where labels come to rest on a graph, by conjugate gradients: one iteration passes the residue along all edges
     once.
 
@@ -57,8 +57,9 @@ class Spread(FittedMethod):
     """
 
     params: GraphParams
+    headline = ("test/accuracy", "validation/accuracy", "pseudo_label/accuracy")
 
-    def __init__(self, params: GraphParams, backbone: Backbone, problem: Problem) -> None:
+    def __init__(self, params: GraphParams, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
         n, k = problem.counts.get("all", 0), problem.classes
         self.solution: Tensor
@@ -70,7 +71,7 @@ class Spread(FittedMethod):
         self.register_buffer("gamma", torch.zeros((), dtype=torch.float64))
         self._bank = torch.zeros(0, backbone.feature_size)
 
-    def prepare(self, fitting: Fitting) -> None:
+    def prepare(self, fitting: PoolData) -> None:
         self._bank = fitting.features
         neighbors = nearest(fitting.features, fitting.features, self.params.neighbors, skip_self=True)
         self.gamma.fill_(self.params.gamma or scaled_gamma(neighbors.distances))
@@ -79,7 +80,7 @@ class Spread(FittedMethod):
             fitting,
         )
 
-    def begin(self, graph: Graph, fitting: Fitting) -> None:
+    def begin(self, graph: Graph, fitting: PoolData) -> None:
         """Set up the flow over a given graph [N, N], symmetric and without loops."""
         known = (fitting.labels >= 0).numpy()
         self._targets = np.zeros(self.solution.shape)
@@ -94,7 +95,7 @@ class Spread(FittedMethod):
         self._reported = hidden[np.linspace(0, len(hidden) - 1, min(_REPORTED, len(hidden))).astype(int)]
         self._ids = fitting.ids
 
-    def iterate(self, now: Now) -> StepResult:
+    def iterate(self, now: StepContext) -> StepResult:
         # Graph and flow are scipy's and stay on the CPU; on another device the buffers get their values back below.
         system, (x, r, p) = (
             self._system,

@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.methods.graph.label_diffusion import Spread, System, Values, normalized
+from engine.methods.graph.label_diffusion import LabelDiffusion, System, Values, normalized
 from engine.methods.graph.neighbor_graph import Graph, GraphParams
 from engine.registry import methods
 
 
 @methods.register
-class LabelPropagation(Spread):
+class LabelPropagation(LabelDiffusion):
     """Label propagation (Zhu & Ghahramani 2002, CMU-CALD-02-107): F <- D⁻¹WF, then the labeled rows are set back, until
     it is still.
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.settings import param
-from engine.methods.graph.label_diffusion import Spread, System, Values, normalized
+from engine.methods.graph.label_diffusion import LabelDiffusion, System, Values, normalized
 from engine.methods.graph.neighbor_graph import Graph, GraphParams
 from engine.registry import methods
 
 
 @methods.register
-class LabelSpreading(Spread):
+class LabelSpreading(LabelDiffusion):
     """Learning with local and global consistency (Zhou et al. 2004, NIPS 16): F <- αSF + (1-α)Y with S = D^-½ W D^-½,
     until it is still.
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from torch import nn
-
-from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.methods.base.batch import Batch, Stream, View
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.context import StepContext
+from engine.methods.base.method import StepResult
 from engine.methods.parts.losses import soft_cross_entropy
-from engine.methods.parts.networks import Classifier
 from engine.registry import methods
 
 
 @methods.register
-class AllCandidates(GradientMethod):
+class AllCandidates(ClassifierMethod):
     """Cross-entropy against the uniform distribution over each image's candidates ("naive" in Lv et al. 2020,
     arXiv:2002.08053).
 
@@ -37,18 +34,12 @@ class AllCandidates(GradientMethod):
     paper = "the naive baseline of Lv et al. 2020, arXiv:2002.08053"
     supervision: ClassVar[set[str]] = {"partial"}
     recipes = ("weak",)
-
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
-        super().__init__(params, backbone, problem)
-        self.classifier = Classifier(backbone, problem.classes)
-
-    def served(self) -> nn.Module:
-        return self.classifier
+    headline = ("test/accuracy", "candidates/identified", "candidates/ambiguity")
 
     def streams(self) -> dict[str, Stream]:
         return {"all": Stream("all", self.problem.batch_size, {"weak": View("weak")})}
 
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         part = batch["all"]
         (logits,) = self.classifier.logits(part.weak)
         candidates = part.known_candidates

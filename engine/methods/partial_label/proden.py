@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.context import StepContext, TaskSpec
+from engine.methods.base.method import StepResult
 from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy
-from engine.methods.parts.memory_table import write_rows
-from engine.methods.parts.networks import Classifier
+from engine.methods.parts.memory_table import scatter_last_
 from engine.registry import methods
 
 
 @methods.register
-class Proden(GradientMethod):
+class Proden(ClassifierMethod):
     """PRODEN: progressive identification of the true label (Lv et al. 2020, arXiv:2002.08053, algorithm 1).
 
     Each image keeps a distribution over its candidates, uniform at first. A step's loss uses the stored weights; the
@@ -45,18 +45,15 @@ class Proden(GradientMethod):
     paper = "Lv et al. 2020, arXiv:2002.08053"
     supervision: ClassVar[set[str]] = {"partial"}
     recipes = ("weak",)
+    headline = ("test/accuracy", "candidates/identified", "candidates/ambiguity")
 
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+    def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
-        self.classifier = Classifier(backbone, problem.classes)
         candidates = (
             torch.ones(0, problem.classes, dtype=torch.bool) if problem.candidates is None else problem.candidates
         )
         self.weights: Tensor
         self.register_buffer("weights", candidates.float() / candidates.sum(1, keepdim=True))  # [n, K]
-
-    def served(self) -> nn.Module:
-        return self.classifier
 
     def candidate_weights(self) -> Tensor:
         return self.weights
@@ -64,13 +61,13 @@ class Proden(GradientMethod):
     def streams(self) -> dict[str, Stream]:
         return {"all": Stream("all", self.problem.batch_size, {"weak": View("weak")})}
 
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         part = batch["all"]
         candidates = part.known_candidates  # [B, K]
         (logits,) = self.classifier.logits(part.weak)
         loss = soft_cross_entropy(logits, self.weights[part.rows])
         updated = restricted_softmax(logits.detach(), candidates)
-        write_rows(self.weights, part.rows, updated)
+        scatter_last_(self.weights, part.rows, updated)
         confidence, labels = updated.max(1)
         ambiguous = (candidates.sum(1) > 1).float()  # a set of one is an ordinary label: nothing is guessed
         return StepResult(loss, {"loss/labeled": loss.detach()}, PseudoLabels(part.ids, labels, confidence, ambiguous))

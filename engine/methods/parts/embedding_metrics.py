@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 @torch.no_grad()
-def embedding_figures(first: Tensor, second: Tensor) -> dict[str, Tensor]:
+def embedding_metrics(first: Tensor, second: Tensor) -> dict[str, Tensor]:
     """Four figures of two views' embeddings, [N, D] each, row by row of the same images; N at least 2. 0-d tensors in
     float32 or better.
 

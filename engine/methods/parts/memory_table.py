@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def write_rows(table: Tensor, rows: Tensor, values: Tensor) -> None:
+def scatter_last_(table: Tensor, rows: Tensor, values: Tensor) -> None:
     """`table[rows] = values`, in place; of a row that comes several times in a batch the last value stays, on every
     device.
 

@@ -10,9 +10,9 @@ from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.methods.base.batch import Batch, Stream, View
-from engine.methods.base.context import Now, Problem
+from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod, StepResult
-from engine.methods.parts.embedding_metrics import embedding_figures
+from engine.methods.parts.embedding_metrics import embedding_metrics
 from engine.methods.parts.losses import nt_xent
 from engine.methods.parts.networks import Encoder
 from engine.registry import methods
@@ -68,9 +68,12 @@ class SimCLR(GradientMethod):
     paper = "Chen et al. 2020, arXiv:2002.05709"
     supervision = {"none"}
     recipes = ("simclr",)
+    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/accuracy")
+    views_caption = "The pairs it compared: two views of one image must find each other among all others"
+    view_titles: ClassVar[dict[str, str]] = {"simclr_1": "view 1", "simclr_2": "view 2"}
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 500, "batch_size": 256, "evaluate_every": 50}}
 
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+    def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
         self.projection = nn.Sequential(
             nn.Linear(backbone.feature_size, params.hidden_size, bias=False),
@@ -88,8 +91,8 @@ class SimCLR(GradientMethod):
     def streams(self) -> dict[str, Stream]:
         return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"simclr": View("simclr", count=2)})}
 
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         views: Tensor = batch["unlabeled"].simclr  # [2, N, C, H, W]
         first, second = self.projection(self.backbone(views.flatten(0, 1))).float().chunk(2)  # [N, D] each
         loss = nt_xent(first, second, self.params.temperature)
-        return StepResult(loss, {"loss/unlabeled": loss.detach(), **embedding_figures(first, second)})
+        return StepResult(loss, {"loss/unlabeled": loss.detach(), **embedding_metrics(first, second)})

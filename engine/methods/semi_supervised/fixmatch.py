@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.context import StepContext, TaskSpec
+from engine.methods.base.method import StepResult
 from engine.methods.parts.losses import masked_cross_entropy
-from engine.methods.parts.networks import Classifier
 from engine.registry import methods
 
 ALIGNMENT_DECAY = 0.99
 
 
 @methods.register
-class FixMatch(GradientMethod):
+class FixMatch(ClassifierMethod):
     """FixMatch: confident weak-view predictions label the strong view (Sohn et al. 2020, arXiv:2001.07685, eq. 3 and
     4).
 
@@ -40,7 +40,13 @@ class FixMatch(GradientMethod):
     class Params(MethodParams):
         name: Literal["fixmatch"] = "fixmatch"
         threshold: float = param(
-            0.95, ge=0, le=1, symbol="τ", live=True, help="Keep a pseudo-label only at or above this confidence."
+            0.95,
+            ge=0,
+            le=1,
+            symbol="τ",
+            live=True,
+            role="confidence_threshold",
+            help="Keep a pseudo-label only at or above this confidence.",
         )
         unlabeled_weight: float = param(
             1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one."
@@ -65,17 +71,15 @@ class FixMatch(GradientMethod):
     formula = r"L = L_s + \lambda \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid A(u_b)))"
     paper = "Sohn et al. 2020, arXiv:2001.07685"
     recipes = ("weak", "strong")
+    headline = ("test/accuracy", "mask_rate", "pseudo_label/accuracy")
+    views_caption = "The pairs it compared: the weak view gives the label, the strong view must agree"
 
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+    def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
-        self.classifier = Classifier(backbone, problem.classes)
         self.average: Tensor
         self.register_buffer(
             "average", torch.full((problem.classes,), 1 / problem.classes)
         )  # [K], mean weak prediction
-
-    def served(self) -> nn.Module:
-        return self.classifier
 
     def streams(self) -> dict[str, Stream]:
         size = self.problem.batch_size
@@ -86,7 +90,7 @@ class FixMatch(GradientMethod):
             ),
         }
 
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         logits_x, logits_w, logits_s = self.classifier.logits(labeled.weak, unlabeled.weak, unlabeled.strong)
         guesses = logits_w.detach().softmax(1)  # [U, K]

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn
 from torch.nn import functional as F
 
-from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.context import StepContext
+from engine.methods.base.method import StepResult
 from engine.methods.parts.batch_norm import bn_stats_frozen
 from engine.methods.parts.losses import linear_ramp, masked_cross_entropy
-from engine.methods.parts.networks import Classifier
 from engine.registry import methods
 
 
 @methods.register
-class PseudoLabel(GradientMethod):
+class PseudoLabel(ClassifierMethod):
     """Pseudo-Label (Lee 2013) in the thresholded form that later work compares against (Oliver et al. 2018,
     arXiv:1804.09170).
 
@@ -33,7 +31,13 @@ class PseudoLabel(GradientMethod):
     class Params(MethodParams):
         name: Literal["pseudo_label"] = "pseudo_label"
         threshold: float = param(
-            0.95, ge=0, le=1, symbol="τ", live=True, help="Keep a pseudo-label only at or above this confidence."
+            0.95,
+            ge=0,
+            le=1,
+            symbol="τ",
+            live=True,
+            role="confidence_threshold",
+            help="Keep a pseudo-label only at or above this confidence.",
         )
         unlabeled_weight: float = param(
             1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one."
@@ -59,13 +63,7 @@ class PseudoLabel(GradientMethod):
     )
     paper = "Lee 2013, Pseudo-Label; thresholded as in Oliver et al. 2018, arXiv:1804.09170"
     recipes = ("weak",)
-
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
-        super().__init__(params, backbone, problem)
-        self.classifier = Classifier(backbone, problem.classes)
-
-    def served(self) -> nn.Module:
-        return self.classifier
+    headline = ("test/accuracy", "mask_rate", "pseudo_label/accuracy")
 
     def streams(self) -> dict[str, Stream]:
         size = self.problem.batch_size
@@ -74,7 +72,7 @@ class PseudoLabel(GradientMethod):
             "unlabeled": Stream("unlabeled", size * self.params.unlabeled_ratio, {"weak": View("weak")}),
         }
 
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         (logits_x,) = self.classifier.logits(labeled.weak)
         with bn_stats_frozen(self.classifier):

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn
 from torch.nn import functional as F
 
-from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.methods.base.batch import Batch, Stream, View
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import GradientMethod, StepResult
-from engine.methods.parts.networks import Classifier
+from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.context import StepContext
+from engine.methods.base.method import StepResult
 from engine.registry import methods
 
 
 @methods.register
-class Supervised(GradientMethod):
+class Supervised(ClassifierMethod):
     """Cross-entropy on weakly augmented labeled images; the unlabeled ones are not looked at. Batch norm's statistics
     come from that batch.
     """
@@ -35,17 +33,10 @@ class Supervised(GradientMethod):
     )
     recipes = ("weak",)
 
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
-        super().__init__(params, backbone, problem)
-        self.classifier = Classifier(backbone, problem.classes)
-
-    def served(self) -> nn.Module:
-        return self.classifier
-
     def streams(self) -> dict[str, Stream]:
         return {"labeled": Stream("labeled", self.problem.batch_size, {"weak": View("weak")})}
 
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         (logits,) = self.classifier.logits(batch["labeled"].weak)
         loss = F.cross_entropy(logits, batch["labeled"].known_labels)
         return StepResult(loss, {"loss/labeled": loss.detach()})

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from torch import nn
 from torch.nn import functional as F
 
-from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.methods.base.batch import Batch, Stream, View
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import GradientMethod, Group, StepResult
-from engine.methods.parts.networks import Classifier
+from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.context import StepContext
+from engine.methods.base.method import Group, StepResult
 from engine.registry import methods
 
 
 @methods.register
-class FineTune(GradientMethod):
+class FineTune(ClassifierMethod):
     """Fine-tuning with a learning rate per stage and gradual unfreezing (both Howard & Ruder 2018, ULMFiT,
     arXiv:1801.06146, sections 3.2, 3.3).
 
@@ -60,13 +58,6 @@ class FineTune(GradientMethod):
     transfers = True
     params: Params
 
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
-        super().__init__(params, backbone, problem)
-        self.classifier = Classifier(backbone, problem.classes)
-
-    def served(self) -> nn.Module:
-        return self.classifier
-
     def groups(self) -> list[Group]:
         stages = [stage for stage in reversed(self.backbone.stages()) if any(True for _ in stage.parameters())]
         groups = [Group([self.classifier.head])]
@@ -83,7 +74,7 @@ class FineTune(GradientMethod):
     def streams(self) -> dict[str, Stream]:
         return {"labeled": Stream("labeled", self.problem.batch_size, {"weak": View("weak")})}
 
-    def step(self, batch: Batch, now: Now) -> StepResult:
+    def step(self, batch: Batch, now: StepContext) -> StepResult:
         (logits,) = self.classifier.logits(batch["labeled"].weak)
         loss = F.cross_entropy(logits, batch["labeled"].known_labels)
         return StepResult(loss, {"loss/labeled": loss.detach()})

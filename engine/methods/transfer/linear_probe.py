@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.context import Now, Problem
-from engine.methods.base.method import FittedMethod, Fitting, StepResult
+from engine.methods.base.context import StepContext, TaskSpec
+from engine.methods.base.method import FittedMethod, PoolData, StepResult
 from engine.registry import methods
 
 
@@ -71,14 +71,14 @@ class LinearProbeMethod(FittedMethod):
     transfers = True
     params: Params
 
-    def __init__(self, params: Params, backbone: Backbone, problem: Problem) -> None:
+    def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
         self.probe = Probe(backbone, problem.classes)
 
     def served(self) -> nn.Module:
         return self.probe
 
-    def prepare(self, fitting: Fitting) -> None:
+    def prepare(self, fitting: PoolData) -> None:
         known = fitting.labels >= 0
         self.probe.center.copy_(fitting.features.mean(0))
         self.probe.spread.copy_(fitting.features.std(0).clamp_min(1e-6))
@@ -86,7 +86,7 @@ class LinearProbeMethod(FittedMethod):
         self._features = ((features - self.probe.center) / self.probe.spread).cpu().numpy()[known.numpy()]
         self._labels = fitting.labels[known].numpy()
 
-    def iterate(self, now: Now) -> StepResult:
+    def iterate(self, now: StepContext) -> StepResult:
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", "The number of unique classes is greater"

@@ -18,16 +18,16 @@ from engine.data.split import Split
 from engine.derived_seed import derive
 from engine.methods.base.method import Method
 from engine.runs.folder import PARTS
-from engine.training.evaluation.probes import Features, Probes
+from engine.training.evaluation.probes import Features, ProbeSuite
 from engine.training.hardware import Machine
-from engine.training.probed_network import Probed
+from engine.training.probed_network import ProbedNetwork
 
 # images of one part that a live evaluation looks at; the final one measures on all validation and test images
 SAMPLE = 2_000
 FINAL_SAMPLE = 5_000  # images of one part that the final snapshot keeps, those of the live ones among them
 
 
-class Served(NamedTuple):
+class FinalModel(NamedTuple):
     """What a run ends with: the network that answers, metrics of its probes, and what its file says of the probe it
     carries.
 
@@ -68,7 +68,7 @@ class Evaluator:
         )
         self._sample = {part: _sampled(places, part, SAMPLE) for part, places in self._places.items()}
         self._final_sample = {part: _sampled(places, part, FINAL_SAMPLE) for part, places in self._places.items()}
-        self._probes = Probes(images, self._places)
+        self._probes = ProbeSuite(images, self._places)
         self.temperature: float | None = None
 
     def evaluate(
@@ -116,7 +116,7 @@ class Evaluator:
                     metrics |= {f"{part}/{name}": value for name, value in figures.items()}
                     if final and part == "validation":
                         self.temperature = fit_temperature(probabilities[known], self._labels[sample][known])
-        if isinstance(served, Probed) or not arrays["probabilities"]:
+        if isinstance(served, ProbedNetwork) or not arrays["probabilities"]:
             metrics |= self._probes.neighbors(found, self._sample)
         return metrics, {name: np.concatenate(values) for name, values in arrays.items() if values}
 
@@ -160,7 +160,7 @@ class Evaluator:
         with torch.inference_mode(), self._machine.autocast():
             return head(torch.as_tensor(features).to(self._machine.device)).float().cpu().numpy()  # type: ignore[no-any-return]  # a module's call is untyped
 
-    def serve(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> Served:
+    def finalize(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> FinalModel:
         """The trained network as it will answer: itself if it has logits, else with the full linear probe on its
         features.
 
@@ -169,9 +169,9 @@ class Evaluator:
         learned by the run.
         """
         if self.predict(served, self._anywhere[:1])[1] is not None:
-            return Served(served, {}, None)
+            return FinalModel(served, {}, None)
         if not self._probes.labels:
-            return Served(served, {}, {"labels": 0})
+            return FinalModel(served, {}, {"labels": 0})
         probing = self._probes.linear(lambda places: self.predict(served, places)[0])
         metrics = dict(probing.metrics)
         baselines: dict[str, Features] = {"/pixels": self._probes.pixels}
@@ -186,9 +186,9 @@ class Evaluator:
             metrics |= {
                 name: value for name, value in measured.items() if name.startswith("test/")
             }  # settings are not chosen by them
-        probed = self._machine.place(Probed(served, *probing.probe.weight.shape))
+        probed = self._machine.place(ProbedNetwork(served, *probing.probe.weight.shape))
         probed.take(probing.probe)
-        return Served(probed, metrics, probing.about)
+        return FinalModel(probed, metrics, probing.about)
 
     @property
     def _anywhere(self) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ Places = NDArray[np.int64]
 Features = Callable[[Places], Floats]
 
 
-class Probing(NamedTuple):
+class FittedProbe(NamedTuple):
     """The full linear probe, the metrics of all probes, and what model.safetensors says about the probe it carries."""
 
     probe: LinearProbe
@@ -36,7 +36,7 @@ class Probing(NamedTuple):
     about: dict[str, Any]
 
 
-class Probes:
+class ProbeSuite:
     """Nearest neighbors and linear probes on features of the training images; which labels they get follows from the
     data alone, never from the seed.
 
@@ -93,7 +93,7 @@ class Probes:
             metrics[f"{part}/knn_full{of}"] = accuracy(neighbor_votes(bank, labels, queries, self._classes, k), truth)
         return metrics
 
-    def linear(self, features: Features, of: str = "") -> Probing:
+    def linear(self, features: Features, of: str = "") -> FittedProbe:
         """`<part>/linear_<n>_per_class` and `<part>/linear_full`, as in PROTOCOL. features: places to [n, D]. of: added
         to the names.
 
@@ -128,7 +128,7 @@ class Probes:
             "protocol": PROTOCOL,
             "draws": each,
         }
-        return Probing(full, metrics, about)
+        return FittedProbe(full, metrics, about)
 
     def pixels(self, places: Places) -> Floats:
         """The images themselves as features, 0 to 1: [n, C * H * W]."""

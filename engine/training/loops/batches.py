@@ -14,8 +14,8 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.row_sampler import RowSampler
 from engine.data.split import Split
-from engine.methods.base.batch import Batch, Part
-from engine.methods.base.context import Now
+from engine.methods.base.batch import Batch, StreamBatch
+from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod
 from engine.registry import recipes
 from engine.training.hardware import Machine
@@ -56,10 +56,10 @@ class Batches:
             stream.batch * sum(view.count or 1 for view in stream.views.values()) for stream in self._streams.values()
         )
 
-    def batch(self, now: Now) -> Batch:
+    def batch(self, now: StepContext) -> Batch:
         return {name: self._part(name, now) for name in self._streams}
 
-    def _part(self, name: str, now: Now) -> Part:
+    def _part(self, name: str, now: StepContext) -> StreamBatch:
         stream = self._streams[name]
         rows = self._samplers[name].rows(now.step)
         places = self._places[name][rows]
@@ -72,14 +72,14 @@ class Batches:
             if self._candidates is not None and stream.pool != "labeled"
             else None
         )
-        part = Part(self._ids[name][rows].to(self._device), rows.to(self._device), labels, candidates=candidates)
+        part = StreamBatch(self._ids[name][rows].to(self._device), rows.to(self._device), labels, candidates=candidates)
         for view_name, view in stream.views.items():
             recipe = self._recipes[view.recipe]
             views = [self._view(recipe, images, now, f"view/{name}/{view_name}/{i}") for i in range(view.count or 1)]
             part.views[view_name] = views[0] if view.count is None else torch.stack(views)
         return part
 
-    def _view(self, recipe: Recipe, images: Tensor, now: Now, name: str) -> Tensor:
+    def _view(self, recipe: Recipe, images: Tensor, now: StepContext, name: str) -> Tensor:
         return recipe(images, now.rng(name)).contiguous(memory_format=self._format)
 
 

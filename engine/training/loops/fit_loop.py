@@ -11,13 +11,13 @@ from torch import nn
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
-from engine.methods.base.context import Now
-from engine.methods.base.method import FittedMethod, Fitting, StepResult
+from engine.methods.base.context import StepContext
+from engine.methods.base.method import FittedMethod, PoolData, StepResult
 from engine.training.evaluation.evaluator import Evaluator
-from engine.training.loops.loop import Course
+from engine.training.loops.loop import TrainingLoop
 
 
-class FittedCourse(Course):
+class FitLoop(TrainingLoop):
     """Features of the pool once, then iterations."""
 
     def __init__(self, method: FittedMethod, images: ImageSet, split: Split, evaluator: Evaluator) -> None:
@@ -32,16 +32,16 @@ class FittedCourse(Course):
 
     def begin(self) -> None:
         features = self._evaluator.features(self.method.backbone, self._places)
-        self.method.prepare(Fitting(torch.as_tensor(features), self._labels, self._ids))
+        self.method.prepare(PoolData(torch.as_tensor(features), self._labels, self._ids))
 
-    def advance(self, now: Now, config: RunConfig) -> StepResult:
+    def run_step(self, now: StepContext, config: RunConfig) -> StepResult:
         with torch.no_grad():
             return self.method.iterate(now)
 
     def served(self) -> nn.Module:
         return self.method.served()
 
-    def batch(self, now: Now) -> None:
+    def batch(self, now: StepContext) -> None:
         return None
 
     def state(self) -> dict[str, Any]:

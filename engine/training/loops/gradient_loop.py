@@ -11,16 +11,16 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.methods.base.batch import Batch
-from engine.methods.base.context import Now
+from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod, StepResult
 from engine.training.hardware import Machine
 from engine.training.loops.batches import Batches
-from engine.training.loops.loop import Course
+from engine.training.loops.loop import TrainingLoop
 from engine.training.loops.optimizer import learning_rate, make_optimizer, set_learning_rate
 from engine.training.loops.weight_average import WeightAverage
 
 
-class GradientCourse(Course):
+class GradientLoop(TrainingLoop):
     """Batches, backward pass, optimizer, weight average."""
 
     def __init__(
@@ -39,7 +39,7 @@ class GradientCourse(Course):
     def begin(self) -> None:
         """Nothing to do: every batch follows from its step."""
 
-    def advance(self, now: Now, config: RunConfig) -> StepResult:
+    def run_step(self, now: StepContext, config: RunConfig) -> StepResult:
         batch = self.batches.batch(now)
         set_learning_rate(self.optimizer, learning_rate(config.optimizer, now.step, now.steps))
         self.method.train()
@@ -63,7 +63,7 @@ class GradientCourse(Course):
         self._latest = (now.step, batch)
         return result
 
-    def _open_groups(self, now: Now) -> None:
+    def _open_groups(self, now: StepContext) -> None:
         for group in self._late:
             begun = now.progress >= group.from_progress
             for module in group.modules:
@@ -77,7 +77,7 @@ class GradientCourse(Course):
     def projection_head(self) -> nn.Module | None:
         return self._average_head.module if self._average_head is not None else None
 
-    def batch(self, now: Now) -> Batch:
+    def batch(self, now: StepContext) -> Batch:
         if self._latest is None or self._latest[0] != now.step:
             self._latest = (now.step, self.batches.batch(now))
         return self._latest[1]

@@ -11,11 +11,11 @@ from torch import nn
 
 from engine.config.run_config import RunConfig
 from engine.methods.base.batch import Batch
-from engine.methods.base.context import Now
+from engine.methods.base.context import StepContext
 from engine.methods.base.method import StepResult
 
 
-class Course(ABC):
+class TrainingLoop(ABC):
     """How one run's method gets from step to step. `begin` comes before the first step, after `load_state` if there is
     one.
     """
@@ -26,7 +26,7 @@ class Course(ABC):
     def begin(self) -> None: ...
 
     @abstractmethod
-    def advance(self, now: Now, config: RunConfig) -> StepResult:
+    def run_step(self, now: StepContext, config: RunConfig) -> StepResult:
         """One step, with the settings as they are now."""
 
     @abstractmethod
@@ -38,7 +38,7 @@ class Course(ABC):
         return None
 
     @abstractmethod
-    def batch(self, now: Now) -> Batch | None:
+    def batch(self, now: StepContext) -> Batch | None:
         """The batch of a step, made again if need be; None where there is none."""
 
     @abstractmethod

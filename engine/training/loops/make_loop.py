@@ -8,15 +8,15 @@ from engine.data.split import Split
 from engine.methods.base.method import FittedMethod, GradientMethod, Method
 from engine.training.evaluation.evaluator import Evaluator
 from engine.training.hardware import Machine
-from engine.training.loops.fit_loop import FittedCourse
-from engine.training.loops.gradient_loop import GradientCourse
-from engine.training.loops.loop import Course
+from engine.training.loops.fit_loop import FitLoop
+from engine.training.loops.gradient_loop import GradientLoop
+from engine.training.loops.loop import TrainingLoop
 
 
-def make_course(
+def make_loop(
     method: Method, config: RunConfig, images: ImageSet, split: Split, machine: Machine, evaluator: Evaluator
-) -> Course:
+) -> TrainingLoop:
     if isinstance(method, FittedMethod):
-        return FittedCourse(method, images, split, evaluator)
+        return FitLoop(method, images, split, evaluator)
     assert isinstance(method, GradientMethod)
-    return GradientCourse(method, config, images, split, machine)
+    return GradientLoop(method, config, images, split, machine)

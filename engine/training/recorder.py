@@ -1,0 +1,131 @@
+"""Recorder: everything that a run writes about itself while it trains, and when. Only it tells the world.
+
+Of several processes that train one run, only the first has a recorder.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from engine.errors import FewLabError
+from engine.runs.folder import RunFolder, State, Status
+from engine.training import checkpoint
+
+CHECKPOINT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 5.0  # while nothing else tells
+STATUS_SECONDS = 1.0
+Progress = Callable[[Status], None]
+
+
+class Recorder:
+    """Status, metrics and checkpoints of one run, with the time that its training has taken.
+
+    step, seconds: how far the run is; `tick` adds the time since the last tick.
+    """
+
+    def __init__(
+        self, folder: RunFolder, progress: Progress | None = None, checkpoint_seconds: float = CHECKPOINT_SECONDS
+    ) -> None:
+        self.folder = folder
+        self.step, self.seconds = 0, 0.0
+        self._progress = progress
+        self._checkpoint_seconds = checkpoint_seconds
+
+    def begin(self, steps: int, images_per_step: int) -> None:
+        """The run is set up, or restored to `step` and `seconds`: from here on its time counts."""
+        self.status = self.folder.status()
+        self._steps, self._images_per_step = steps, images_per_step
+        self._speed_since = (self.step, self.seconds)
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """The time until now was not spent on training."""
+        self._clock = self._saved_at = self._told_at = time.perf_counter()
+
+    def tick(self) -> None:
+        now = time.perf_counter()
+        self.seconds += now - self._clock
+        self._clock = now
+
+    @property
+    def checkpoint_due(self) -> bool:
+        return time.perf_counter() - self._saved_at >= self._checkpoint_seconds
+
+    @property
+    def status_due(self) -> bool:
+        return time.perf_counter() - self._told_at >= STATUS_SECONDS
+
+    def log(self, scalars: dict[str, float]) -> None:
+        """The scalars since the last point of the curves."""
+        self.tick()
+        self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a checkpoint of `state`, which is all that goes on changes with."""
+        checkpoint.save(self.folder, {"step": self.step, "seconds": self.seconds, **state})
+        self._saved_at = time.perf_counter()
+
+    def tell(self, state: State, **more: Any) -> Status:
+        """Write the status: how far, how fast, that it is alive. more: fields of Status."""
+        if state == "running":
+            self.tick()
+        step, seconds = self._speed_since
+        rate = (
+            (self.step - step) * self._images_per_step / max(self.seconds - seconds, 1e-9)
+            if self.step > step
+            else self.status.images_per_second
+        )
+        if self.seconds - seconds > 5:
+            self._speed_since = (self.step, self.seconds)
+        facts = {"step": self.step, "steps": self._steps, "seconds": self.seconds, "images_per_second": rate}
+        self.status = self.folder.update_status(
+            state=state, pid=os.getpid(), heartbeat=time.time(), **{"reason": "", **facts, **more}
+        )
+        self._told_at = time.perf_counter()
+        if self._progress:
+            self._progress(self.status)
+        return self.status
+
+    @contextmanager
+    def heart_beating(self) -> Iterator[None]:
+        """Probes of large features take minutes, in which no step tells that the run is alive."""
+        self.tell("running")
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(HEARTBEAT_SECONDS):
+                with suppress(OSError, FewLabError):
+                    self.folder.update_status(heartbeat=time.time())
+
+        beating = threading.Thread(target=beat, daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            done.set()
+            beating.join()
+
+    def end(self, state: State, reason: str, metrics: dict[str, float]) -> Status:
+        """The last word of a run that was not cut off."""
+        self.tick()
+        self.folder.add_event(state, self.step)
+        return self.tell(state, reason=reason, **({"metrics": metrics} if metrics else {}))
+
+    def fail(self, reason: str, state: State = "failed") -> None:
+        try:
+            self.folder.update_status(state=state, reason=reason, heartbeat=time.time())
+        except (OSError, FewLabError):  # the disk itself is the trouble: the caller still gets the sentence
+            return
+
+    @property
+    def unless_new(self) -> State:
+        """What to call a run that cannot go on for a reason outside of it: with a checkpoint, it can once that is
+        mended.
+        """
+        has_checkpoint = self.folder.checkpoint_file.exists() or self.folder.previous_checkpoint_file.exists()
+        return "interrupted" if has_checkpoint else "failed"
