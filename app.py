@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.components.plotly_script import write_script
 from ui.shell.entry import open_front_door
-from ui.shell.page import mistakes, plain
+from ui.shell.page import plain, show_errors
 from ui.shell.server import lab
 
 # A file of our own: Streamlit fetches the image of a named icon from another machine.
@@ -67,5 +67,5 @@ navigation = st.navigation(
         "Use": [st.Page("pages/predict.py", title="Predict", icon=":material/image_search:")],
     }
 )
-with mistakes():
+with show_errors():
     navigation.run()

@@ -10,7 +10,7 @@ from ui.compare.run_choice import default_choice
 from ui.compare.run_groups import as_csv
 from ui.compare.tables import differences, final_rows, spread, table
 from ui.runs.run_names import run_name, run_titles
-from ui.shell.page import folded, header, how_it_works, nothing_yet, plain
+from ui.shell.page import empty_state, expander, header, how_it_works, plain
 from ui.shell.server import lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and what came of it.")
@@ -19,7 +19,7 @@ runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exi
 
 
 if not runs:
-    nothing_yet(
+    empty_state(
         "Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side by side"
         " here.",
         ":material/compare_arrows:",
@@ -95,7 +95,7 @@ else:
             icon=":material/download:",
         )
     if (
-        more := folded("Race: start several methods on the same labels", "compare_race", icon=":material/flag:")
+        more := expander("Race: start several methods on the same labels", "compare_race", icon=":material/flag:")
     ) is not None:
         with more:
             started = race(list(runs.values()))

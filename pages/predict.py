@@ -11,7 +11,7 @@ from engine.images.decode import LARGEST_FILE
 from engine.runs.store import Run
 from ui.predict.answer_view import _SINGLE, results
 from ui.runs.current_run import pick_run
-from ui.shell.page import header, how_it_works, mistakes, nothing_yet
+from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -52,7 +52,7 @@ def samples(run: Run) -> None:
 
 usable = [run for run in lab().store.runs() if run.folder.model_file.exists()]
 if not usable:
-    nothing_yet(
+    empty_state(
         "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your images"
         " here.",
         ":material/image_search:",
@@ -71,7 +71,7 @@ else:
         )
         or "my files"
     )
-    with mistakes():
+    with show_errors():
         if source == "my files":
             files = st.file_uploader(
                 "Images (PNG, JPEG, GIF, BMP, WebP, TIFF)",

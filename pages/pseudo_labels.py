@@ -1,73 +1,76 @@
-"""Pseudo-labels: what a run took its unlabeled images for, how surely, and what another threshold would have kept."""
+"""Pseudo-labels: what a run predicted for its unlabeled images, and what another threshold would have selected."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from engine.analysis.thresholds import kept
+from engine.analysis.evaluated_run import EvaluatedRun
+from engine.analysis.thresholds import apply_threshold
 from engine.config.overlay import apply_changes
-from ui.pseudo_labels.galleries import galleries
-from ui.pseudo_labels.threshold_choice import default_threshold, share
-from ui.pseudo_labels.threshold_view import against_truth, threshold_figures, tiles, time_figures
+from ui.pseudo_labels.galleries import galleries, open_image
+from ui.pseudo_labels.selections import share_from_text
+from ui.pseudo_labels.threshold_view import figures_of_known_labels, history_figures, threshold_figures, tiles
 from ui.runs.current_run import GHOST, open_page, watch_new_run
-from ui.runs.image_history import biography
-from ui.runs.run_bar import Inside, elsewhere, evaluation, look_into, play_interval
-from ui.shell.page import header, how_it_works, mistakes, nothing_yet
-from ui.shell.remembered import address, follow, keep
-from ui.shell.remembered import kept as kept_choice
+from ui.runs.image_history import image_history
+from ui.runs.run_bar import evaluation_slider, page_links, pick_evaluated_run, play_interval
+from ui.runs.threshold_parameter import last_threshold, threshold_parameter
+from ui.shell.page import empty_state, header, how_it_works, show_errors
+from ui.shell.remembered import read_query_param, remember, remembered, set_query_param
 from ui.shell.server import lab
 from ui.style import formatting
 
-header(
-    "Pseudo-labels",
-    "See what the model took the unlabeled images for, how surely, and what another threshold would have kept.",
-)
+header("Pseudo-labels", "Inspect pseudo-labels and their confidence, and see what another threshold would select.")
 _KEY = "pseudo"
 
 
-def retrain(inside: Inside, threshold: float) -> None:
-    with mistakes(), st.spinner("Starting …"):
-        folder = lab().submit(apply_changes(inside.run.folder.config(), {"name": "", "method.threshold": threshold}))
-        watch_new_run(folder.id, inside.run.id)
-        st.session_state[GHOST] = inside.run.id
+def retrain(run: EvaluatedRun, parameter: str, threshold: float) -> None:
+    with show_errors(), st.spinner("Starting …"):
+        folder = lab().submit(apply_changes(run.folder.config(), {"name": "", parameter: threshold}))
+        watch_new_run(folder.id, run.id)
+        st.session_state[GHOST] = run.id
         open_page("pages/train.py", folder.id)
 
 
-def page(inside: Inside) -> None:
-    step = evaluation(inside, _KEY)
+def pick_threshold(run: EvaluatedRun) -> float:
+    """The slider, and where the method has a threshold the button that trains with it."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
-    place = f"{_KEY}_threshold_{inside.run.id}"
-    follow("tau", place, inside.run.id, share)
-    default = default_threshold(inside)
-    chosen: float | None = kept_choice(place, None)
-    threshold = left.slider(
-        "Threshold τ: what would be kept", 0.0, 1.0, default if chosen is None else chosen, step=0.01, key=place
-    )
-    keep(place, threshold if threshold != default else None)
-    address("tau", threshold)
-    if "threshold" in inside.run.config["method"] and right.button(
+    state_key = f"{_KEY}_threshold_{run.id}"
+    read_query_param("tau", state_key, run.id, share_from_text)
+    default = last_threshold(run.run)
+    chosen: float | None = remembered(state_key, None)
+    threshold = left.slider("Threshold τ", 0.0, 1.0, default if chosen is None else chosen, step=0.01, key=state_key)
+    remember(state_key, threshold if threshold != default else None)
+    set_query_param("tau", threshold)
+    parameter = threshold_parameter(run.config)
+    if parameter is not None and right.button(
         f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"
     ):
-        retrain(inside, threshold)
-    guesses = inside.guesses(step)
-    found = kept(guesses, threshold, len(inside.class_names))
-    tiles(guesses, found, threshold)
+        retrain(run, parameter.key, threshold)
+    return threshold
+
+
+def page(run: EvaluatedRun) -> None:
+    step = evaluation_slider(run, _KEY)
+    threshold = pick_threshold(run)
+    pseudo_labels = run.predictions(step, "unlabeled").as_pseudo_labels()
+    result = apply_threshold(pseudo_labels, threshold, len(run.class_names))
+    tiles(pseudo_labels, result)
     st.caption(
-        f"Counted over the {formatting.count(len(guesses.ids))} unlabeled images that each evaluation looked at;"
-        " training's own mask rate counts the weak views of each batch."
+        f"Counted over the {formatting.count(len(pseudo_labels.ids))} unlabeled images of each evaluation; the mask"
+        " rate on the Train page counts the weak views in each batch."
     )
-    threshold_figures(inside, guesses, threshold)
-    time_figures(inside, found, threshold, step)
-    against_truth(inside, guesses, found)
-    galleries(inside, guesses, threshold)
-    image = st.session_state.get(f"{_KEY}_image_{inside.run.id}")
+    threshold_figures(run, pseudo_labels, threshold)
+    history_figures(run, result, threshold, step)
+    figures_of_known_labels(run, pseudo_labels, result)
+    galleries(run, pseudo_labels, threshold)
+    image = open_image(run)
     if image is not None:
-        biography(inside, image, "unlabeled", step, _KEY, threshold=threshold)
+        image_history(run, image, step, _KEY, threshold=threshold)
 
 
-def guarded(inside: Inside) -> None:
-    with mistakes():  # around the fragment it would see nothing: a fragment keeps its exceptions to itself
-        page(inside)
+def guarded(run: EvaluatedRun) -> None:
+    with show_errors():  # around the fragment it would see nothing: a fragment keeps its exceptions to itself
+        page(run)
 
 
 runs = [
@@ -76,29 +79,24 @@ runs = [
     if (run.config["data"].get("labels") or {}).get("kind") == "few" and run.folder.snapshot_steps()
 ]
 if not runs:
-    nothing_yet(
-        "No run with unlabeled images yet. Start one, and all its guesses can be looked at here.", ":material/label:"
+    empty_state(
+        "No run with unlabeled images yet. Start one, and its pseudo-labels can be inspected here.", ":material/label:"
     )
 else:
-    with mistakes():
-        found = look_into(runs)
-        if found is not None:
-            elsewhere(
-                found.run,
-                ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"],
-            )
-            if len(found.guesses(found.steps[-1]).ids):
-                st.fragment(guarded, run_every=play_interval(_KEY))(found)
+    with show_errors():
+        evaluated = pick_evaluated_run(runs)
+        if evaluated is not None:
+            others = ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"]
+            page_links(evaluated.run, others)
+            if len(evaluated.predictions(evaluated.steps[-1], "unlabeled")):
+                st.fragment(guarded, run_every=play_interval(_KEY))(evaluated)
             else:
-                st.info(
-                    "This run kept no guesses of unlabeled images: it had none, or its evaluations are still to come."
-                )
+                st.info("This run has no predictions for unlabeled images: it had none, or is still to be evaluated.")
 
 how_it_works(
-    "After every few steps the averaged network looked at a fixed sample of up to 2,000 unlabeled images, after the"
-    " last step 5,000, and all its probabilities were kept. A threshold keeps those guesses of which the model is sure"
-    " enough.",
-    "$$\\text{kept}(\\tau) = \\frac{1}{N}\\sum_i \\mathbb 1[\\max_k p_{ik} \\ge \\tau]$$",
-    "Moving τ here trains nothing: it asks what another threshold would have kept of the same guesses. A run trained"
-    " with it would have made other guesses; the button starts one.",
+    "At every evaluation the averaged network predicts a fixed sample of up to 2,000 unlabeled images, after the last"
+    " step 5,000, and all probabilities are stored. A threshold selects the predictions with enough confidence.",
+    "$$\\text{mask rate}(\\tau) = \\frac{1}{N}\\sum_i \\mathbb 1[\\max_k p_{ik} \\ge \\tau]$$",
+    "Moving τ here trains nothing: it asks what another threshold would select from the same predictions. A run trained"
+    " with it would make other predictions; the button starts one.",
 )

@@ -7,7 +7,7 @@ import streamlit as st
 from ui.run_list.dialogs import confirm_delete_unreadable
 from ui.run_list.row import line
 from ui.runs.run_names import run_name
-from ui.shell.page import header, how_it_works, nothing_yet, plain
+from ui.shell.page import empty_state, header, how_it_works, plain
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -23,7 +23,7 @@ def disk_used(of: list[tuple[str, str]]) -> int:
 
 
 if not runs:
-    nothing_yet("No run yet. Start one, and it stays here until you delete it.", ":material/list:")
+    empty_state("No run yet. Start one, and it stays here until you delete it.", ":material/list:")
 else:
     search, state, order = st.columns([4, 2, 2])
     words = search.text_input("Search", key="runs_search", placeholder="name, method or data set").lower().split()

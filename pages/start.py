@@ -12,18 +12,18 @@ from ui.figures.sparkline import sparkline
 from ui.runs.current_run import current_run, forget_run, open_page, watch_new_run
 from ui.runs.prefill import prefill, usable, with_features
 from ui.runs.run_names import run_name
-from ui.shell.page import folded, header, how_it_works, mistakes, plain
+from ui.shell.page import expander, header, how_it_works, plain, show_errors
 from ui.shell.server import catalog, lab
 from ui.style import formatting, illustrations
 
-# What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.
+# What is shown at first asks the engine nothing: its process duration seconds to start, on a new machine ten.
 header("FewLab", "Thousands of images, a handful of labels: see what can be done.")
 store = lab().store
 _BESIDE = ("digits-supervised", "noise-fixmatch")  # under the cards, not in them
 
 
 def try_it(name: str) -> None:
-    with st.spinner("Starting …"), mistakes():
+    with st.spinner("Starting …"), show_errors():
         before = current_run()
         folder = lab().submit(PRESETS[name].config)
         prefill(catalog()["presets"][name]["config"])
@@ -33,7 +33,7 @@ def try_it(name: str) -> None:
 
 def build_on() -> None:
     """The form, with the features of the newest run that has learned some."""
-    with st.spinner("Starting …"), mistakes():
+    with st.spinner("Starting …"), show_errors():
         known = next((run for run in store.runs() if usable(run)), None)
         if known is None:
             st.info(
@@ -55,12 +55,12 @@ def card(column: DeltaGenerator, have: str, title: str, summary: str) -> DeltaGe
 
 
 st.subheader("What do you have?", anchor=False)
-cards = [(name, preset) for name, preset in PRESETS.items() if preset.answers]
+cards = [(name, preset) for name, preset in PRESETS.items() if preset.situation]
 columns = st.columns(len(cards) + 1)
 for number, (column, (name, preset)) in enumerate(zip(columns, cards, strict=False)):
-    with card(column, str(preset.answers), preset.title, preset.summary):
+    with card(column, str(preset.situation), preset.title, preset.summary):
         if st.button(
-            f"Try it: {preset.takes}",
+            f"Try it: {preset.duration}",
             key=f"start_{name}",
             type="primary" if number == 0 else "secondary",
             width="stretch",
@@ -79,7 +79,7 @@ with card(
 with st.container(horizontal=True):
     for name in _BESIDE:
         if st.button(
-            f"{PRESETS[name].title}: {PRESETS[name].takes.removeprefix('about ')}",
+            f"{PRESETS[name].title}: {PRESETS[name].duration.removeprefix('about ')}",
             key=f"start_{name}",
             help=PRESETS[name].summary,
             type="tertiary",
@@ -92,12 +92,12 @@ def more_presets() -> None:
     images are read first.
     """
     for name, preset in PRESETS.items():
-        if preset.answers or name in _BESIDE:
+        if preset.situation or name in _BESIDE:
             continue
         what, action = st.columns([5, 2], vertical_alignment="center")
-        what.markdown(f"**{preset.title}** · {preset.takes}  \n{preset.summary}")
+        what.markdown(f"**{preset.title}** · {preset.duration}  \n{preset.summary}")
         about = catalog()["datasets"][preset.config["data"]["name"]]["schema"]["properties"]
-        if not preset.gpu and not any(field.get("place") for field in about.values()):
+        if not preset.gpu and not any(field.get("is_path") for field in about.values()):
             if action.button("Try it", key=f"start_more_{name}", width="stretch"):
                 try_it(name)
         elif action.button("Put into the form", key=f"start_more_{name}", width="stretch"):
@@ -106,7 +106,7 @@ def more_presets() -> None:
             open_page("pages/train.py")
 
 
-if (more := folded("More presets: other images, other methods, the papers' own settings", "start_more")) is not None:
+if (more := expander("More presets: other images, other methods, the papers' own settings", "start_more")) is not None:
     with more:
         more_presets()
 
@@ -125,7 +125,7 @@ def row(run: Run) -> None:
         with action:
             if run.status.state in ("stopped", "interrupted"):
                 if st.button("Resume", key=f"start_resume_{run.id}", width="stretch"):
-                    with mistakes():
+                    with show_errors():
                         lab().resume(run.id)
                         open_page("pages/train.py", run.id)
             elif st.button("Open", key=f"start_open_{run.id}", width="stretch"):

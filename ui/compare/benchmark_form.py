@@ -10,7 +10,7 @@ import streamlit as st
 from engine.config.overlay import apply_changes
 from engine.runs.store import Run
 from ui.runs.run_names import run_titles
-from ui.shell.page import mistakes
+from ui.shell.page import show_errors
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -93,7 +93,7 @@ def race(runs: list[Run]) -> list[str] | None:
         icon=":material/flag:",
     ):
         return None
-    with mistakes(), st.spinner("Starting …"):
+    with show_errors(), st.spinner("Starting …"):
         configs = [entered(base, method, count, seed) for count, seed, method in wanted]
         for config in configs:
             lab().check(config)  # all or none

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.analysis.compare import budget_curve, differing, over_seeds, without_budget
 from engine.runs.store import Run
-from ui.compare.run_groups import grouped, journal, legend_names, settings, told_apart
+from ui.compare.run_groups import disambiguate, grouped, journal, legend_names, settings
 from ui.compare.tables import catalog_title
 from ui.components.live_figure import live_figure
 from ui.figures.compare import label_budget_curves, parallel_coordinates, run_dash, seed_bands
@@ -63,7 +63,7 @@ def draw_curves(chosen: list[Run]) -> None:
     if together:
         # A run that is still on its way would cut its whole group's band off where it is now.
         ended = [[run for run in group if not run.status.active] or group for group in groups]
-        titles = told_apart([run_name(group[0]) for group in ended], [group[0] for group in ended])
+        titles = disambiguate([run_name(group[0]) for group in ended], [group[0] for group in ended])
         named = [
             (title_, over_seeds([values[run.id] for run in group])) for title_, group in zip(titles, ended, strict=True)
         ]
@@ -104,7 +104,7 @@ def label_budgets(chosen: list[Run]) -> None:
         ):
             groups.setdefault(without_budget(settings(run)), []).append(run)
     firsts = [group[0] for group in groups.values()]
-    names = told_apart(
+    names = disambiguate(
         [catalog_title(run) for run in firsts], firsts, alike=("seed", "data.split_seed", "data.labels.per_class")
     )
     points_of = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.analysis.compare import differing, last_words, without_seeds
+from engine.analysis.compare import differing, short_keys, without_seeds
 from engine.runs.store import Run
 from ui.runs.run_names import run_name
 from ui.style import formatting
@@ -17,7 +17,7 @@ from ui.style import formatting
 _SAID = 2  # differing settings that a name is given to tell it from another
 
 
-def told_apart(
+def disambiguate(
     names: Sequence[str], of: Sequence[Run], alike: Sequence[str] = ("seed", "data.split_seed")
 ) -> list[str]:
     """Names of their own: to equal ones is added in which settings their runs differ, but for those in `alike`, or a
@@ -34,7 +34,7 @@ def told_apart(
         for number, place in enumerate(mine):
             said = [
                 f"{word} {as_text(values[number])}"
-                for word, values in zip(last_words(list(rows)), rows.values(), strict=True)
+                for word, values in zip(short_keys(list(rows)), rows.values(), strict=True)
             ][:_SAID]
             found[place] = ", ".join([name, *said])
     return [
@@ -45,7 +45,7 @@ def told_apart(
 
 def legend_names(chosen: list[Run]) -> dict[str, str]:
     """By run id, a name of its own: the same on every chart and table of this page."""
-    names = told_apart([f"{run_name(run)} · seed {run.config['seed']}" for run in chosen], chosen)
+    names = disambiguate([f"{run_name(run)} · seed {run.config['seed']}" for run in chosen], chosen)
     return dict(zip([run.id for run in chosen], names, strict=True))
 
 

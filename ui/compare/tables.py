@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.analysis.compare import differing
 from engine.runs.store import Run
-from ui.compare.run_groups import as_text, grouped, legend_names, settings, told_apart
+from ui.compare.run_groups import as_text, disambiguate, grouped, legend_names, settings
 from ui.runs.run_names import run_name
 from ui.shell.page import plain
 from ui.shell.server import catalog
@@ -77,7 +77,7 @@ def spread(chosen: list[Run]) -> None:
     groups = grouped(
         [run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics]
     )
-    names = told_apart([run_name(group[0]) for group in groups], [group[0] for group in groups])
+    names = disambiguate([run_name(group[0]) for group in groups], [group[0] for group in groups])
     for name, group in zip(names, groups, strict=True):
         accuracies = [run.status.metrics["test/accuracy"] for run in group]
         if len(group) > 1:

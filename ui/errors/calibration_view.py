@@ -1,102 +1,90 @@
-"""ROC curves and the reliability diagram, before and after temperature scaling."""
+"""ROC curves, and the reliability diagram before and after temperature scaling."""
 
 from __future__ import annotations
 
 import numpy as np
 import streamlit as st
 
+from engine.analysis.evaluated_run import EvaluatedRun, Predictions
 from engine.analysis.metrics import calibration, error_of
 from engine.analysis.roc import roc_curves
 from engine.analysis.temperature import fit_temperature, scaled
 from ui.components.live_figure import live_figure
-from ui.errors.image_browser import Floats, Ids, known
 from ui.figures.curves import Series, line_chart
 from ui.figures.frame import shorten_unique
-from ui.figures.pseudo_labels import reliability_diagram
-from ui.runs.run_bar import Inside
+from ui.figures.pseudo_labels import RELIABILITY, reliability_diagram
 from ui.style import colors, formatting
 
-_KEY = "errors"
 _CURVES = 5  # ROC curves that are drawn unless others are chosen
 
 
-def rocs(inside: Inside, probabilities: Floats, truth: Ids) -> None:
-    curves = roc_curves(probabilities, truth)
-    there = [k for k, curve in enumerate(curves) if curve is not None]
-    worst = sorted(there, key=lambda k: curves[k].area)[:_CURVES]  # type: ignore[union-attr]  # those in `there` have one
-    picked = st.multiselect(
+def roc_view(run: EvaluatedRun, predictions: Predictions) -> None:
+    all_curves = roc_curves(predictions.probabilities, predictions.true_labels)
+    curves = {k: curve for k, curve in enumerate(all_curves) if curve is not None}
+    chosen = st.multiselect(
         "Classes",
-        there,
-        worst,
-        format_func=lambda k: inside.class_names[k],
-        key=f"{_KEY}_roc_{inside.run.id}",
-        help="At first the five with the smallest area.",
+        list(curves),
+        sorted(curves, key=lambda k: curves[k].area)[:_CURVES],
+        format_func=lambda k: run.class_names[k],
+        key=f"errors_roc_{run.id}",
+        help="Initially the five classes with the smallest area.",
     )
-    series, names = [], shorten_unique(inside.class_names, 16)
-    for number, k in enumerate(picked):
-        curve = curves[k]
-        assert curve is not None
-        name = f"{names[k]}: {curve.area:.3f}"
-        series.append(
-            Series(
-                name,
-                curve.false_positives,
-                curve.true_positives,
-                colors.class_color(k),
-                ("solid", "dash", "dot", "dashdot")[number % 4],
-            )
+    names = shorten_unique(run.class_names, 16)
+    series = [
+        Series(
+            f"{names[k]}: {curves[k].area:.3f}",
+            curves[k].false_positives,
+            curves[k].true_positives,
+            colors.class_color(k),
+            ("solid", "dash", "dot", "dashdot")[number % 4],
         )
-    mean = np.mean([curve.area for curve in curves if curve is not None]) if there else float("nan")
-    title = f"ROC, one class against the rest: mean area {mean:.3f}"
+        for number, k in enumerate(chosen)
+    ]
+    mean = np.mean([curve.area for curve in curves.values()]) if curves else float("nan")
     figure = line_chart(
-        title,
-        "found of the class",
+        f"ROC curves (one-vs-rest), macro AUC {mean:.3f}",
+        "true positive rate",
         series,
         percent=True,
         x_max=1,
-        x_title="taken for it of all others",
+        x_title="false positive rate",
         x_format=".1%",
         markers=False,
     )
-    live_figure(figure, key=f"{_KEY}_roc", revision=inside.run.id)
+    live_figure(figure, key="errors_roc", revision=run.id)
 
 
-def reliability(inside: Inside, step: int, part: str, probabilities: Floats, truth: Ids) -> None:
-    bins = calibration(probabilities.astype(np.float64), truth)
-    tables = [("as it is", bins, error_of(bins), colors.RIGHT)]
+def reliability_view(run: EvaluatedRun, predictions: Predictions) -> None:
+    bins = calibration(predictions.probabilities.astype(np.float64), predictions.true_labels)
+    tables = [("uncalibrated", bins, error_of(bins), colors.RIGHT)]
     temperature, origin = None, ""
-    if part != "validation":  # what it was fitted to would flatter it
-        temperature, origin = cooling(inside, step)
+    if predictions.part != "validation":  # what it was fitted to would flatter it
+        temperature, origin = temperature_for(run, predictions.step)
     if temperature is not None:
-        cooler = calibration(scaled(probabilities, temperature), truth)
-        tables.append((f"at temperature {temperature:.2f}", cooler, error_of(cooler), colors.WRONG))
-    live_figure(
-        reliability_diagram(tables, "As sure as it is right? Bars below the line promise too much"),
-        key=f"{_KEY}_reliability",
-        revision=inside.run.id,
-    )
+        cooler = calibration(scaled(predictions.probabilities, temperature), predictions.true_labels)
+        tables.append((f"scaled, T = {temperature:.2f}", cooler, error_of(cooler), colors.WRONG))
+    live_figure(reliability_diagram(tables, RELIABILITY), key="errors_reliability", revision=run.id)
     if temperature is not None:
-        words = "too sure" if temperature > 1 else "not sure enough"
+        words = "overconfident" if temperature > 1 else "underconfident"
         st.caption(
-            f"The temperature was fitted to {origin}: above 1 a model is too sure. This one is {words}. No answer"
-            " changes by it."
+            f"T was fitted to {origin}; this model is {words} (T {'>' if temperature > 1 else '<'} 1). Scaling does not"
+            " change predictions."
         )
 
 
-def cooling(inside: Inside, step: int) -> tuple[float | None, str]:
-    """The temperature that is stored with the model, or of an earlier evaluation one fitted here; None without
+def temperature_for(run: EvaluatedRun, step: int) -> tuple[float | None, str]:
+    """The temperature that is stored with the model, or for an earlier evaluation one fitted here; None without
     validation images. And what it was fitted to.
     """
-    last = step == inside.steps[-1] and inside.run.status.state in (
-        "finished",
-        "stopped",
-    )  # a resumed run has written no new model yet
-    stored = inside.run.folder.model_about().get("temperature") if last else None
+    # A resumed run has not written a new model yet.
+    is_final = step == run.steps[-1] and run.status.state in ("finished", "stopped")
+    stored = run.folder.model_about().get("temperature") if is_final else None
     if isinstance(stored, float):
         return stored, "all validation images, and is stored with the model"
-    _, held, truth = known(inside, step, "validation")
+    held = run.predictions(step, "validation").with_known_label()
+    if not len(held):
+        return None, ""
     return (
-        (fit_temperature(held, truth), f"the {formatting.count(len(truth))} validation images of this evaluation")
-        if len(truth)
-        else (None, "")
+        fit_temperature(held.probabilities, held.true_labels),
+        f"the {formatting.count(len(held))} validation images of this evaluation",
     )

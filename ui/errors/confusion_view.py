@@ -1,91 +1,80 @@
-"""The confusion matrix, the images behind a cell, and the figures of each class."""
+"""The confusion matrix, the images behind a cell, the most confident errors, and the metrics of each class."""
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
-from engine.analysis.metrics import confusion, per_class
+from engine.analysis.evaluated_run import EvaluatedRun, Predictions
+from engine.analysis.metrics import confusion
 from ui.components.live_figure import live_figure
-from ui.errors.confusions import cell_of, commonest_mistake
-from ui.errors.image_browser import Floats, Ids, browse, one
+from ui.errors.confusions import cell_reader, errors_of, images_of_cell, most_frequent_confusion, per_class_rows
+from ui.errors.image_browser import gallery_items, image_browser
 from ui.figures.classification import CELLS_UP_TO, confusion_matrix
-from ui.runs.run_bar import Inside
 from ui.shell.page import plain
-from ui.shell.remembered import address, follow, keep, kept
+from ui.shell.remembered import read_query_param, remember, remembered, set_query_param
 from ui.style import formatting
 
-_KEY = "errors"
 
-
-def matrix(inside: Inside, ids: Ids, probabilities: Floats, truth: Ids, part: str, step: int) -> None:
-    counts = confusion(probabilities, truth)
+def confusion_matrix_view(run: EvaluatedRun, predictions: Predictions) -> None:
+    """The matrix, and beside it the images of the chosen cell, at first of the most frequent confusion."""
+    counts = confusion(predictions.probabilities, predictions.true_labels)
+    classes, state_key = len(run.class_names), f"errors_cell_{run.id}"
+    read_query_param("cell", state_key, run.id, cell_reader(classes))
     left, right = st.columns([3, 2])
-    place = f"{_KEY}_cell_{inside.run.id}"
-    follow("cell", place, inside.run.id, cell_of(len(inside.class_names)))
     with left:
         shares = False
-        if len(inside.class_names) <= CELLS_UP_TO:
+        if classes <= CELLS_UP_TO:
             words = {False: "counts", True: "shares of the true class"}
             shares = bool(
                 st.segmented_control(
                     "Numbers in the cells",
                     list(words),
                     default=False,
-                    format_func=lambda one: words[one],
-                    key=f"{_KEY}_shares",
+                    format_func=lambda choice: words[choice],
+                    key="errors_shares",
                 )
             )
-        drawn = confusion_matrix(counts, inside.class_names, shares=shares)
         clicked = live_figure(
-            drawn,
-            key=f"{_KEY}_matrix",
-            revision=inside.run.id,
-            height=460 if len(inside.class_names) <= CELLS_UP_TO else 640,
+            confusion_matrix(counts, run.class_names, shares=shares),
+            key="errors_matrix",
+            revision=run.id,
+            height=460 if classes <= CELLS_UP_TO else 640,
             clickable=True,
         )
         if clicked is not None and clicked["customdata"]:
-            keep(place, (int(clicked["customdata"][0]), int(clicked["customdata"][1])))
+            remember(state_key, (int(clicked["customdata"][0]), int(clicked["customdata"][1])))
     with right:
-        chosen_cell: tuple[int, int] | None = kept(place, None)
-        cell = chosen_cell or commonest_mistake(counts)
-        address("cell", chosen_cell)
+        chosen: tuple[int, int] | None = remembered(state_key, None)
+        set_query_param("cell", chosen)
+        cell = chosen or most_frequent_confusion(counts)
         if cell is None:
-            st.success("Nothing is mistaken here.", icon=":material/check:")
+            st.success("No errors on these images.", icon=":material/check:")
             return
-        true, taken = cell
-        names = plain(inside.class_names[true]), plain(inside.class_names[taken])
-        chosen = np.flatnonzero((truth == true) & (probabilities.argmax(1) == taken))
+        true, predicted = cell
+        positions = images_of_cell(predictions, cell)
+        outcome = "correctly classified" if true == predicted else f"predicted as {plain(run.class_names[predicted])}"
         st.markdown(
-            f"**{len(chosen)} of {counts[true].sum()}: {names[0]}"
-            + (f", taken for {names[1]}**" if true != taken else ", and recognized**")
+            f"**{len(positions)} of {counts[true].sum()} images of class {plain(run.class_names[true])} {outcome}**"
         )
-        st.caption("The commonest mistake; choose a cell to open its images." if chosen_cell is None else "")
-        shown = [
-            one(inside, int(ids[i]), int(truth[i]), int(taken), float(probabilities[i].max()))
-            for i in chosen[np.argsort(-probabilities[chosen].max(1), kind="stable")]
-        ]
-        browse(inside, shown, part, step, "cell", narrow=True)
+        if chosen is None:
+            st.caption("Most frequent confusion; click a cell to see its images.")
+        image_browser(run, gallery_items(predictions, positions), predictions.step, "cell", narrow=True)
 
 
-def classes(inside: Inside, probabilities: Floats, truth: Ids) -> None:
-    st.subheader("Class by class", anchor=False)
-    table = per_class(confusion(probabilities, truth))
-    taken = np.bincount(probabilities.argmax(1), minlength=len(inside.class_names))
-    rows = []
-    for k, name in enumerate(inside.class_names):
-        there, asked = (
-            table["support"][k] > 0,
-            taken[k] > 0,
-        )  # of a class without images, or that nothing is taken for, a share says nothing
-        figures_of = {
-            "precision": 100 * float(table["precision"][k]) if asked else None,
-            "recall": 100 * float(table["recall"][k]) if there else None,
-            "F1": 100 * float(table["f1"][k]) if there or asked else None,
-        }
-        rows.append({"class": name, **figures_of, "pictures": int(table["support"][k])})
+def most_confident_errors(run: EvaluatedRun, predictions: Predictions) -> None:
+    st.subheader("Most confident errors", anchor=False)
+    images = gallery_items(predictions, errors_of(predictions))
+    if images:
+        image_browser(run, images, predictions.step, "worst")
+    else:
+        st.caption("No errors on these images.")
+
+
+def per_class_metrics(run: EvaluatedRun, predictions: Predictions) -> None:
+    st.subheader("Per-class metrics", anchor=False)
     shares = {
         name: st.column_config.NumberColumn(name, format=formatting.PERCENT_COLUMN)
         for name in ("precision", "recall", "F1")
     }
+    rows = per_class_rows(predictions, run.class_names)
     st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=formatting.NOTHING)

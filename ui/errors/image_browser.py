@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from ui.runs.image_gallery import Shown, image_gallery
-from ui.runs.image_history import biography
-from ui.runs.run_bar import Inside
+from engine.analysis.evaluated_run import EvaluatedRun, Predictions
+from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.runs.image_history import image_history
 from ui.style import formatting
 
-_KEY = "errors"
-_GALLERY = 36
-Ids = NDArray[np.int64]
-Floats = NDArray[np.floating[Any]]
+_GALLERY = 36  # images that are shown
 
 
-def known(inside: Inside, step: int, part: str) -> tuple[Ids, Floats, Ids]:
-    """Ids, probabilities and true labels of the images of a part whose label is known."""
-    ids, probabilities = inside.part(step, part)
-    truth = inside.truth(ids)
-    return ids[truth >= 0], probabilities[truth >= 0], truth[truth >= 0]
+def gallery_items(predictions: Predictions, positions: Iterable[int]) -> list[GalleryImage]:
+    """The images at these positions, each with its confidence."""
+    return [
+        GalleryImage(
+            int(predictions.ids[i]),
+            int(predictions.true_labels[i]),
+            int(predictions.labels[i]),
+            (formatting.percent(float(predictions.confidence[i])),),
+        )
+        for i in positions
+    ]
 
 
-def browse(inside: Inside, shown: list[Shown], part: str, step: int, which: str, narrow: bool = False) -> None:
-    """A gallery whose images open: the one that was chosen tells its life below."""
-    if len(shown) > _GALLERY:
-        st.caption(f"The first {_GALLERY} of {formatting.count(len(shown))}.")
-        shown = shown[:_GALLERY]
-    place = f"{_KEY}_image"
-    before = st.session_state.get(place)
-    chosen = (
-        before[2]
-        if before is not None and before[:2] == (inside.run.id, which) and any(one.id == before[2] for one in shown)
-        else None
-    )
-    clicked = image_gallery(inside, shown, f"{_KEY}_{which}", selected=chosen)
+def image_browser(run: EvaluatedRun, images: list[GalleryImage], step: int, name: str, narrow: bool = False) -> None:
+    """A click on an image opens its history below. name: of this gallery, among those of the page."""
+    if len(images) > _GALLERY:
+        st.caption(f"The first {_GALLERY} of {formatting.count(len(images))}.")
+        images = images[:_GALLERY]
+    # One image of the whole page is open: a click in another gallery closes it here.
+    opened: tuple[str, str, int] = st.session_state.get("errors_image", ())
+    is_here = bool(opened) and opened[:2] == (run.id, name) and any(image.id == opened[2] for image in images)
+    selected = opened[2] if is_here else None
+    clicked = image_gallery(run, images, f"errors_{name}", selected=selected)
     if clicked is not None:
-        st.session_state[place] = (inside.run.id, which, clicked)
+        st.session_state["errors_image"] = (run.id, name, clicked)
         st.rerun(scope="fragment")
-    if chosen is not None:
-        biography(inside, chosen, part, step, f"{_KEY}_{which}", narrow=narrow)
-
-
-def one(inside: Inside, sample: int, truth: int, taken: int, confidence: float) -> Shown:
-    return Shown(sample, truth, taken, (formatting.percent(confidence),))
+    if selected is not None:
+        image_history(run, selected, step, f"errors_{name}", narrow=narrow)

@@ -1,4 +1,4 @@
-"""Figures of what a classifier answers: confidence, probabilities, confusion, bars in groups."""
+"""Figures of a classifier's predictions: confidence, probabilities, confusion, bars in groups."""
 
 from __future__ import annotations
 
@@ -27,29 +27,30 @@ from ui.figures.frame import (
 from ui.style import colors, formatting
 
 CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matrix's cells
+_UNKNOWN = "true class unknown"
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
 
 
 def confidence_histogram(
-    counts_right: npt.ArrayLike,
-    counts_wrong: npt.ArrayLike,
-    counts_unknown: npt.ArrayLike | None,
+    correct: npt.ArrayLike,
+    incorrect: npt.ArrayLike,
+    unknown: npt.ArrayLike | None,
     edges: npt.ArrayLike,
     threshold: float | None,
     *,
-    title: str = "How sure the model is: guesses right of the line are used",
+    title: str = "Confidence histogram: predictions right of τ are used",
 ) -> Figure:
-    """Images per range of confidence, stacked: right, wrong, and (hatched) those whose true class is hidden.
+    """Images per range of confidence, stacked: correct, incorrect, and (hatched) those whose true class is unknown.
 
-    counts_*: int [B]. edges: [B + 1], ascending. threshold: τ, drawn as a labeled line unless None.
+    correct, incorrect, unknown: int [B]. edges: [B + 1], ascending. threshold: τ, drawn as a labeled line unless None.
     """
     borders = np.asarray(edges, np.float64)
     middles, widths = (borders[:-1] + borders[1:]) / 2, np.diff(borders)
     ranges = [f"{low:.2f}–{high:.2f}" for low, high in itertools.pairwise(borders)]
     layers = [
-        ("right", counts_right, colors.RIGHT, ""),
-        ("wrong", counts_wrong, colors.WRONG, "/"),
-        ("truth hidden", counts_unknown, colors.UNKNOWN, "x"),
+        ("correct", correct, colors.RIGHT, ""),
+        ("incorrect", incorrect, colors.WRONG, "/"),
+        (_UNKNOWN, unknown, colors.UNKNOWN, "x"),
     ]
     traces = []
     for name, counts, color, hatching in layers:
@@ -61,7 +62,7 @@ def confidence_histogram(
                 f"counts of {name!r} must have {len(middles)} entries, one fewer than edges, but have the shape"
                 f" {list(values.shape)}"
             )
-        if name == "truth hidden" and not values.any():
+        if name == _UNKNOWN and not values.any():
             continue
         traces.append(
             {
@@ -86,7 +87,7 @@ def confidence_histogram(
                 "hovertemplate": "%{fullData.name}: %{y:,d} at confidence %{customdata}<extra></extra>",
             }
         )
-    figure = framed(traces, title, "confidence (largest probability)", "pictures")
+    figure = framed(traces, title, "confidence (largest probability)", "images")
     layout = figure["layout"]
     layout.update({"barmode": "stack", "bargap": 0})
     layout["xaxis"].update({"range": [float(borders[0]), float(borders[-1])], "tickformat": ".2~f"})
@@ -111,7 +112,7 @@ class Bars:
 
 
 def grouped_bars(
-    title: str, groups: Sequence[str], bars: Sequence[Bars], *, y_title: str = "share right", x_title: str = ""
+    title: str, groups: Sequence[str], bars: Sequence[Bars], *, y_title: str = "accuracy", x_title: str = ""
 ) -> Figure:
     """Shares side by side in groups, each with its figure above it. Raises ValueError where a bar's shares are not one
     per group.
@@ -160,11 +161,11 @@ def probability_bars(
     probabilities: npt.ArrayLike,
     *,
     top: int = 5,
-    sure_from: float | None = None,
-    title: str = "What it could be",
+    decision_threshold: float | None = None,
+    title: str = "Class probabilities",
 ) -> Figure:
-    """The `top` most probable classes, the first one uppermost. probabilities: [K]. sure_from: the confidence below
-    which the answer is "not sure".
+    """The `top` most probable classes, the first one uppermost. probabilities: [K]. decision_threshold: the confidence
+    below which the prediction is called uncertain.
     """
     values = np.asarray(probabilities, np.float64)
     if values.shape != (len(classes),):
@@ -202,10 +203,15 @@ def probability_bars(
         }
     )
     layout["bargap"] = 0.3
-    if sure_from is not None:
-        layout["shapes"] = [{**vertical_line(sure_from), "layer": "below"}]
+    if decision_threshold is not None:
+        layout["shapes"] = [{**vertical_line(decision_threshold), "layer": "below"}]
         layout["annotations"] = [
-            line_label(sure_from, f"sure from {formatting.percent(sure_from)}", left=sure_from > 0.5, below=True)
+            line_label(
+                decision_threshold,
+                f"decision threshold {decision_threshold:.0%}".replace("%", " %"),
+                left=decision_threshold > 0.5,
+                below=True,
+            )
         ]
     return figure
 
@@ -215,10 +221,10 @@ def confusion_matrix(
     classes: Sequence[str],
     *,
     shares: bool = False,
-    title: str = "What is taken for what: mistakes lie off the diagonal",
+    title: str = "Confusion matrix: errors are off the diagonal",
 ) -> Figure:
     """Rows are true classes, columns predicted ones. counts: int [K, K]. Color is the share of the row; blue the
-    diagonal, orange the mistakes.
+    diagonal, orange the errors.
 
     Small shares are drawn stronger than in proportion, because a class confused once in fifty is worth seeing. Counts,
     or with `shares` shares of the row, stand in the cells up to CELLS_UP_TO classes; any number of classes is legible
@@ -241,8 +247,8 @@ def confusion_matrix(
         for true in range(k)
     ]
     traces = []
-    for name, where, color in (("right", diagonal, "0, 135, 195"), ("mistaken", ~diagonal, "224, 96, 0")):
-        shown = where & (counts_of > 0) if name == "mistaken" else where
+    for name, where, color in (("correct", diagonal, "0, 135, 195"), ("errors", ~diagonal, "224, 96, 0")):
+        shown = where & (counts_of > 0) if name == "errors" else where
         traces.append(
             {
                 "type": "heatmap",
@@ -269,8 +275,8 @@ def confusion_matrix(
             }
         )
     figure = framed(traces, title, "predicted class", "true class")
-    found = [(i, j) for i in range(k) for j in range(k) if counts_of[i, j]]
-    rows = [[classes[i], classes[j], int(counts_of[i, j]), round(float(of_row[i, j]), 6)] for i, j in found]
+    occupied = [(i, j) for i in range(k) for j in range(k) if counts_of[i, j]]
+    rows = [[classes[i], classes[j], int(counts_of[i, j]), round(float(of_row[i, j]), 6)] for i, j in occupied]
     figure["table"] = csv_table(["true class", "predicted class", "pictures", "share of the true class"], rows)
     layout = figure["layout"]
     layout["showlegend"] = False
@@ -290,9 +296,9 @@ def confusion_matrix(
     if (
         k <= CELLS_UP_TO
     ):  # annotations instead of the traces' own text: that one chooses its color as if the cells were opaque
-        text = {(i, j): f"{of_row[i, j]:.0%}" if shares else f"{counts_of[i, j]:,d}" for i, j in found}
+        text = {(i, j): f"{of_row[i, j]:.0%}" if shares else f"{counts_of[i, j]:,d}" for i, j in occupied}
         layout["annotations"] = [
             {"x": names[j], "y": names[i], "text": text[i, j], "showarrow": False, "font": {"size": 11}}
-            for i, j in found
+            for i, j in occupied
         ]
     return figure

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.analysis.compare import Band, BudgetPoint, last_words
+from engine.analysis.compare import Band, BudgetPoint, short_keys
 from ui.figures.frame import PERCENT_TICKS, Figure, csv_table, framed, json_numbers, plain_text, shorten, trace_uid
 from ui.style import colors, formatting
 
@@ -118,7 +118,7 @@ def parallel_coordinates(
     the other.
     """
     dimensions: list[dict[str, Any]] = []
-    for name, (_, values) in zip(last_words([key for key, _ in settings]), settings, strict=True):
+    for name, (_, values) in zip(short_keys([key for key, _ in settings]), settings, strict=True):
         if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
             dimensions.append({"label": plain_text(shorten(name, 16)), "values": [float(value) for value in values]})
             continue

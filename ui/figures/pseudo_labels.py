@@ -1,4 +1,4 @@
-"""Figures of what a run left on disk: classes, calibration, the life of one image. Pure functions like those of
+"""Figures of a run's predictions: classes, calibration, the history of one image. Pure functions like those of
 ui.figures.curves.
 """
 
@@ -23,6 +23,7 @@ from ui.figures.frame import (
 )
 from ui.style import colors, formatting
 
+RELIABILITY = "Reliability diagram: bars below the diagonal are overconfident"
 _HATCHED = {"size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)"}
 
 
@@ -40,7 +41,7 @@ def class_counts(
             f" {list(values.shape)} and {list(parts.shape)}"
         )
     hover = f"%{{customdata[1]}}: %{{y:,d}}<br>{plain_text(share_means)}: %{{customdata[2]}}<extra></extra>"
-    figure = _class_bars(title, classes, values.tolist(), parts, "pseudo-labels", hover, "pictures")
+    figure = _class_bars(title, classes, values.tolist(), parts, "pseudo-labels", hover, "images")
     figure["table"] = csv_table(
         ["class", "pictures", share_means], zip(classes, values.tolist(), json_numbers(parts), strict=True)
     )
@@ -68,7 +69,7 @@ def class_counts(
                 "yref": "y",
                 "y": even,
                 "yanchor": "bottom",
-                "text": "if all got as many",
+                "text": "even share",
                 "showarrow": False,
                 "font": {"size": 11},
             }
@@ -128,7 +129,7 @@ def _class_bars(
 
 
 def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]], title: str) -> Figure:
-    """How often guesses of each confidence are right, against the diagonal on which a model is as sure as it is right.
+    """Accuracy of the predictions of each confidence, against the diagonal of perfect calibration.
 
     tables: (name, bins, expected calibration error, color) each; the bars of the first, and points of any further.
     """
@@ -140,8 +141,8 @@ def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]
             "name": plain_text(f"{name}: ECE {formatting.percent(error)}"),
             "uid": trace_uid("reliability", name),
             "customdata": [
-                [f"{low:.2f}–{high:.2f}", int(count), formatting.percent(float(sure))]
-                for low, high, count, sure in zip(
+                [f"{low:.2f}–{high:.2f}", int(count), formatting.percent(float(mean))]
+                for low, high, count, mean in zip(
                     bins.edges[:-1][there],
                     bins.edges[1:][there],
                     bins.count[there],
@@ -150,8 +151,8 @@ def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]
                 )
             ],
             "hovertemplate": (
-                "confidence %{customdata[0]}: %{y:.1%} right, %{customdata[2]} sure, %{customdata[1]:,d}"
-                " images<extra></extra>"
+                "confidence %{customdata[0]}: accuracy %{y:.1%}, mean confidence %{customdata[2]},"
+                " %{customdata[1]:,d} images<extra></extra>"
             ),
             "y": json_numbers(bins.accuracy[there].astype(np.float64)),
         }
@@ -180,9 +181,9 @@ def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]
             )
     columns = ["of", "confidence from", "to", "pictures", "mean confidence", "share right"]
     rows = [
-        [name, float(low), float(high), int(count), *json_numbers(np.array([sure, right], np.float64))]
+        [name, float(low), float(high), int(count), *json_numbers(np.array([mean, accuracy], np.float64))]
         for name, bins, _, _ in tables
-        for low, high, count, sure, right in zip(
+        for low, high, count, mean, accuracy in zip(
             bins.edges[:-1], bins.edges[1:], bins.count, bins.confidence, bins.accuracy, strict=True
         )
     ]
@@ -196,7 +197,7 @@ def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]
         "y1": 1,
         "line": {"color": colors.MUTED, "width": 1.5, "dash": "dash"},
     }
-    figure = framed(traces, title, "confidence", "share right")
+    figure = framed(traces, title, "confidence", "accuracy")
     figure["table"] = csv_table(columns, rows)
     figure["layout"]["shapes"] = [diagonal]
     figure["layout"]["bargap"] = 0.05
@@ -213,37 +214,37 @@ def history_figure(
     threshold: float | None,
     title: str,
 ) -> Figure:
-    """One image through the evaluations: how sure the model was, each point in the color of the class it was taken
-    for. All arrays [E].
+    """One image through the evaluations: the confidence, each point in the color of the predicted class. All arrays
+    [E].
     """
-    at, sure, taken = np.asarray(steps), np.asarray(confidence, np.float64), np.asarray(labels)
+    at, confidences, predicted = np.asarray(steps), np.asarray(confidence, np.float64), np.asarray(labels)
     line = {
         "type": "scatter",
         "mode": "lines",
-        "uid": "life",
+        "uid": "history",
         "x": at.tolist(),
-        "y": json_numbers(sure),
+        "y": json_numbers(confidences),
         "line": {"color": colors.MUTED, "width": 1},
         "showlegend": False,
         "hoverinfo": "skip",
     }
     traces = [line]
-    for k in sorted(set(taken.tolist())):
-        mine = taken == k
+    for k in sorted(set(predicted.tolist())):
+        mine = predicted == k
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": plain_text(shorten(classes[k], 20)),
-                "uid": trace_uid("taken-for", str(k)),
+                "uid": trace_uid("predicted", str(k)),
                 "x": at[mine].tolist(),
-                "y": json_numbers(sure[mine]),
+                "y": json_numbers(confidences[mine]),
                 "marker": {
                     "color": colors.class_color(k),
                     "size": 9,
                     "symbol": ("circle", "square", "diamond", "triangle-up", "x", "cross")[len(traces) % 6],
                 },
-                "hovertemplate": "step %{x:,d}: %{fullData.name}, %{y:.1%} sure<extra></extra>",
+                "hovertemplate": "step %{x:,d}: %{fullData.name}, confidence %{y:.1%}<extra></extra>",
             }
         )
     figure = framed(traces, title, "step", "confidence")

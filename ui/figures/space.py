@@ -19,8 +19,8 @@ _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
 
 @dataclass(frozen=True)
 class Coloring:
-    """What the colors of N points mean. groups: int64 [N], places in names and paints; or values: float [N] from 0 to
-    1, NaN where there is none, without groups.
+    """What the colors of N points mean. groups: int64 [N], positions in names and paints; or, without groups, values:
+    float [N] from 0 to 1, NaN where there is none.
     """
 
     title: str
@@ -37,16 +37,16 @@ def scatter(
     tips: Sequence[str],
     coloring: Coloring,
     title: str,
-    chosen: Sequence[int] | None = None,
+    selected: Sequence[int] | None = None,
 ) -> Figure:
     """points: [N, 2 or 3]; ids [N] come back from a click or lasso. labeled: bool [N], drawn as large diamonds. tips:
     [N], what a point says when it is pointed at.
 
-    chosen: ids that stand out while all others fade; None fades nothing.
+    selected: ids that stand out while all others fade; None fades nothing.
     """
     flat = points.shape[1] == 2
     traces: list[dict[str, Any]] = []
-    picked = np.isin(ids, np.asarray(chosen, np.int64)) if chosen is not None else None
+    is_selected = np.isin(ids, np.asarray(selected, np.int64)) if selected is not None else None
     split: list[tuple[str, NDArray[np.bool_], dict[str, Any]]] = []
     if coloring.groups is not None:
         split = [
@@ -57,11 +57,11 @@ def scatter(
         bar = {"title": {"text": plain_text(coloring.title)}, "thickness": 12, "tickformat": ".0%"}
         there = np.isfinite(coloring.values)
         split = [
-            ("no answer", ~there, {"color": colors.UNKNOWN}),
+            ("no prediction", ~there, {"color": colors.UNKNOWN}),
             (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar}),
         ]
-    # In a cube plotly fades no single points: there those that were not chosen are drawn apart, paler.
-    layers = [None] if picked is None or flat else [~picked, picked]
+    # In a cube plotly fades no single points: there those that were not selected are drawn apart, paler.
+    layers = [None] if is_selected is None or flat else [~is_selected, is_selected]
     entered: set[str] = set()  # names that have their entry in the legend
     many = len(coloring.names) > _LEGEND_UP_TO
     present = [name for name, mine, _ in split if mine.any()]
@@ -71,7 +71,7 @@ def scatter(
             rows = np.flatnonzero(mine & (labeled == few) & (True if layer is None else layer))
             if not len(rows):
                 continue
-            paler = layer is not None and layer is not picked
+            paler = layer is not None and layer is not is_selected
             marker: dict[str, Any] = {
                 **paint,
                 "size": (11 if flat else 7) if few else (5 if flat else 3),
@@ -96,8 +96,8 @@ def scatter(
             }
             for axis, values in zip("xyz", points[rows].T, strict=False):
                 trace[axis] = values.astype(float).round(4).tolist()
-            if picked is not None and flat:
-                trace["selectedpoints"] = np.flatnonzero(picked[rows]).tolist()
+            if is_selected is not None and flat:
+                trace["selectedpoints"] = np.flatnonzero(is_selected[rows]).tolist()
                 trace["unselected"] = {"marker": {"opacity": 0.12}}
             traces.append(trace)
             entered.add(name)

@@ -81,7 +81,7 @@ def _clear_out(uploads: Path) -> None:
 
 def prepared(data: Data) -> bool:
     """Whether the images can be learned from now; if not, the button that reads them, or how far that is."""
-    if not any(field.get("place") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
+    if not any(field.get("is_path") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
         return True  # it lies nowhere: the engine makes it or brings it
     running: dict[str, _Import] = st.session_state.setdefault("imports", {})
     name = json.dumps(

@@ -49,7 +49,7 @@ def show(answer: Answer, number: int, class_names: list[str]) -> None:
         with right:
             st.markdown(verdict(answer))
             live_figure(
-                probability_bars(class_names, answer["probabilities"], sure_from=_SURE),
+                probability_bars(class_names, answer["probabilities"], decision_threshold=_SURE),
                 key=f"predict_bars_{number}",
                 revision=answer["name"],
                 height=200,

@@ -2,76 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import streamlit as st
 
-from engine.analysis.thresholds import Guesses
-from ui.runs.image_gallery import Shown, image_gallery
-from ui.runs.run_bar import Inside
+from engine.analysis.evaluated_run import EvaluatedRun
+from engine.analysis.thresholds import PseudoLabelSet
+from ui.pseudo_labels.selections import Selected, below_threshold, confident_errors, most_changed
+from ui.runs.image_gallery import GalleryImage, image_gallery
 from ui.style import formatting
 
-_KEY = "pseudo"
-_GALLERY = 36
+_GALLERY = 36  # images that are shown
 GALLERIES = {
-    "mistakes": "Most confident mistakes",
+    "mistakes": "Most confident errors",
     "below": "Just below the threshold",
-    "flipped": "Changed their mind most often",
+    "flipped": "Prediction changed most often",
+}
+_EMPTY = {
+    "mistakes": "No errors are known.",
+    "below": "No prediction is below this threshold.",
+    "flipped": "No prediction ever changed.",
 }
 
 
-def chosen_images(inside: Inside, guesses: Guesses, threshold: float, which: str) -> list[tuple[Any, ...]]:
-    """All that belong there, the most telling first: places in `guesses`, each with what its caption adds."""
-    confidence = guesses.confidence.astype(float)
-    if which == "mistakes":
-        wrong = np.flatnonzero(guesses.wrong)
-        return [(int(i),) for i in wrong[np.argsort(-confidence[wrong], kind="stable")]]
-    if which == "below":
-        below = np.flatnonzero(confidence < threshold)
-        return [(int(i),) for i in below[np.argsort(-confidence[below], kind="stable")]]
-    lives = inside.lives()
-    flips = lives.flips()
-    order = [int(i) for i in np.argsort(-flips, kind="stable") if flips[i] > 0]
-    places = {int(sample): place for place, sample in enumerate(guesses.ids)}
-    return [(places[int(lives.ids[i])], f"{flips[i]} times") for i in order if int(lives.ids[i]) in places]
+def open_image(run: EvaluatedRun) -> int | None:
+    """The image whose history is shown."""
+    image: int | None = st.session_state.get(_state_key(run))
+    return image
 
 
-def galleries(inside: Inside, guesses: Guesses, threshold: float) -> None:
+def galleries(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float) -> None:
     which = (
         st.segmented_control(
             "Images",
             list(GALLERIES),
             default="mistakes",
-            format_func=lambda one: GALLERIES[one],
-            key=f"{_KEY}_gallery_kind",
+            format_func=lambda name: GALLERIES[name],
+            key="pseudo_gallery_kind",
         )
         or "mistakes"
     )
-    shown = chosen_images(inside, guesses, threshold, which)
-    if not shown:
-        st.caption(
-            {
-                "mistakes": "No mistake is known.",
-                "below": "Nothing lies below this threshold.",
-                "flipped": "No image was ever taken for another class than before.",
-            }[which]
-        )
+    selected = _selected(run, pseudo_labels, threshold, which)
+    if not selected:
+        st.caption(_EMPTY[which])
         return
-    if len(shown) > _GALLERY:
-        st.caption(f"The first {_GALLERY} of {formatting.count(len(shown))}.")
+    if len(selected) > _GALLERY:
+        st.caption(f"The first {_GALLERY} of {formatting.count(len(selected))}.")
     images = [
-        Shown(
-            int(guesses.ids[i]),
-            int(guesses.truth[i]),
-            int(guesses.labels[i]),
-            (formatting.percent(float(guesses.confidence[i])), *more),
+        GalleryImage(
+            int(pseudo_labels.ids[i]),
+            int(pseudo_labels.truth[i]),
+            int(pseudo_labels.labels[i]),
+            (formatting.percent(float(pseudo_labels.confidence[i])), *note),
         )
-        for i, *more in shown[:_GALLERY]
+        for i, note in selected[:_GALLERY]
     ]
-    place = f"{_KEY}_image_{inside.run.id}"
-    clicked = image_gallery(inside, images, f"{_KEY}_gallery_{which}", selected=st.session_state.get(place))
+    clicked = image_gallery(run, images, f"pseudo_gallery_{which}", selected=open_image(run))
     if clicked is not None:
-        st.session_state[place] = clicked
+        st.session_state[_state_key(run)] = clicked
         st.rerun(scope="fragment")
-    st.caption("Choose an image to read its biography." if place not in st.session_state else "")
+    if open_image(run) is None:
+        st.caption("Click an image to see its history.")
+
+
+def _selected(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float, which: str) -> list[Selected]:
+    if which == "mistakes":
+        return confident_errors(pseudo_labels)
+    if which == "below":
+        return below_threshold(pseudo_labels, threshold)
+    return most_changed(pseudo_labels, run.prediction_history())
+
+
+def _state_key(run: EvaluatedRun) -> str:
+    return f"pseudo_image_{run.id}"

@@ -1,145 +1,132 @@
-"""What a threshold keeps: in numbers, over all thresholds, over the evaluations, for each class."""
+"""What a threshold selects: in numbers, over all thresholds, over the evaluations, for each class."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
+from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.metrics import calibration_of, error_of
-from engine.analysis.thresholds import Guesses, Kept, kept, starved, sweep
+from engine.analysis.thresholds import PseudoLabelSet, ThresholdResult, apply_threshold, sweep, underrepresented
 from ui.components.live_figure import live_figure
 from ui.figures.classification import confidence_histogram
 from ui.figures.curves import Mark, Series, line_chart
-from ui.figures.pseudo_labels import class_counts, class_shares, reliability_diagram
-from ui.runs.run_bar import Inside
+from ui.figures.pseudo_labels import RELIABILITY, class_counts, class_shares, reliability_diagram
 from ui.shell.page import plain
 from ui.style import colors, formatting
 
-_KEY = "pseudo"
 _THRESHOLDS = np.linspace(0, 1, 101)
+_RATE, _ACCURACY = "above threshold", "pseudo-label accuracy"
+_NAMED = 8  # under-represented classes that are named
 
 
-def tiles(guesses: Guesses, found: Kept, threshold: float) -> None:
+def tiles(pseudo_labels: PseudoLabelSet, result: ThresholdResult) -> None:
     columns = st.columns(3)
     columns[0].metric(
-        "Kept",
-        formatting.percent(found.mask_rate),
+        "Above threshold",
+        formatting.percent(result.mask_rate),
         help=(
-            f"{formatting.count(found.count)} of {formatting.count(len(guesses.ids))} unlabeled images are at or"
+            f"{formatting.count(result.count)} of {formatting.count(len(pseudo_labels.ids))} unlabeled images are at or"
             " above the threshold."
         ),
     )
     columns[1].metric(
-        "Of them right",
-        formatting.percent(found.accuracy),
-        help="Where the true label is known. The method itself never sees it.",
+        "Pseudo-label accuracy",
+        formatting.percent(result.accuracy),
+        help="Of the pseudo-labels above the threshold whose true label is known. The method itself never sees it.",
     )
     columns[2].metric(
-        "Wrong ones kept",
-        formatting.count(int((guesses.wrong & (guesses.confidence.astype(np.float64) >= threshold)).sum())),
-        help="Each of them teaches the network something false.",
+        "Incorrect pseudo-labels",
+        formatting.count(result.incorrect),
+        help="Above the threshold: each of them trains the network on a false label.",
     )
 
 
-def threshold_figures(inside: Inside, guesses: Guesses, threshold: float) -> None:
+def threshold_figures(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float) -> None:
     edges = np.linspace(0, 1, 21)
-    unknown = guesses.truth < 0
-    counts = [
-        np.histogram(guesses.confidence[chosen].astype(float), edges)[0]
-        for chosen in (guesses.right, guesses.wrong, unknown)
-    ]
+    unknown = pseudo_labels.truth < 0
+    correct, incorrect, hidden = (
+        np.histogram(pseudo_labels.confidence[chosen].astype(float), edges)[0]
+        for chosen in (pseudo_labels.correct, pseudo_labels.incorrect, unknown)
+    )
     left, right = st.columns(2)
     with left:
-        title = "How sure it is: right of the line is kept"
-        live_figure(
-            confidence_histogram(
-                counts[0], counts[1], counts[2] if unknown.any() else None, edges, threshold, title=title
-            ),
-            key=f"{_KEY}_histogram",
-            revision=inside.run.id,
-        )
+        figure = confidence_histogram(correct, incorrect, hidden if unknown.any() else None, edges, threshold)
+        live_figure(figure, key="pseudo_histogram", revision=run.id)
     with right:
-        rates, accuracies = sweep(guesses, _THRESHOLDS)
-        series = [
-            Series("kept", _THRESHOLDS, rates, colors.PURPLE, "dot"),
-            Series("of them right", _THRESHOLDS, accuracies, colors.GREEN),
-        ]
+        rates, accuracies = sweep(pseudo_labels, _THRESHOLDS)
         figure = line_chart(
-            "Every threshold: fewer kept, more of them right",
+            "Mask rate and accuracy at every threshold",
             "share",
-            series,
+            _rate_and_accuracy(_THRESHOLDS, rates, accuracies),
             marks=[Mark(threshold, f"τ = {threshold:.2f}")],
             percent=True,
             x_max=1,
             x_title="threshold τ",
             x_format=".2f",
         )
-        live_figure(figure, key=f"{_KEY}_sweep", revision=inside.run.id)
+        live_figure(figure, key="pseudo_sweep", revision=run.id)
 
 
-def time_figures(inside: Inside, found: Kept, threshold: float, step: int) -> None:
-    classes = len(inside.class_names)
-    lives = inside.lives()
+def history_figures(run: EvaluatedRun, result: ThresholdResult, threshold: float, step: int) -> None:
+    """The same threshold at every evaluation, and how its pseudo-labels are spread over the classes."""
     left, right = st.columns(2)
     with left:
-        truth = inside.truth(lives.ids)
-        over = [
-            kept(Guesses(lives.ids, labels, confidence, truth), threshold, classes)
-            for labels, confidence in zip(lives.labels, lives.confidence, strict=True)
+        history = run.prediction_history()
+        truth = run.true_labels(history.ids)
+        results = [
+            apply_threshold(PseudoLabelSet(history.ids, labels, confidence, truth), threshold, len(run.class_names))
+            for labels, confidence in zip(history.labels, history.confidence, strict=True)
         ]
-        series = [
-            Series("kept", lives.steps, [one.mask_rate for one in over], colors.PURPLE, "dot"),
-            Series("of them right", lives.steps, [one.accuracy for one in over], colors.GREEN),
-        ]
+        series = _rate_and_accuracy(
+            history.steps, [one.mask_rate for one in results], [one.accuracy for one in results]
+        )
         figure = line_chart(
-            f"With τ = {threshold:.2f} at every evaluation",
+            f"τ = {threshold:.2f} at every evaluation",
             "share",
             series,
             marks=[Mark(step, "shown")],
             percent=True,
-            x_max=max(inside.run.status.steps, 1),
+            x_max=max(run.status.steps, 1),
         )
-        live_figure(figure, key=f"{_KEY}_over", revision=inside.run.id)
+        live_figure(figure, key="pseudo_over", revision=run.id)
     with right:
         figure = class_counts(
-            "Which classes get pseudo-labels",
-            inside.class_names,
-            found.used,
-            found.coverage,
-            "of its own images kept",
+            "Pseudo-labels per class", run.class_names, result.per_class, result.coverage, "class coverage"
         )
-        live_figure(figure, key=f"{_KEY}_classes", revision=inside.run.id)
-    hungry = starved(found.used)
-    if len(hungry) and found.count:
-        names = ", ".join(plain(inside.class_names[k]) for k in hungry[:8]) + (
-            f" and {len(hungry) - 8} more" if len(hungry) > 8 else ""
-        )
+        live_figure(figure, key="pseudo_classes", revision=run.id)
+    rare = underrepresented(result.per_class)
+    if len(rare) and result.count:
+        names = ", ".join(plain(run.class_names[k]) for k in rare[:_NAMED])
+        more = f" and {len(rare) - _NAMED} more" if len(rare) > _NAMED else ""
         st.warning(
-            f"Starved at this threshold: {names}. Fewer than a quarter of an even share; such classes are easily lost"
-            " altogether.",
-            icon=":material/no_meals:",
+            f"Under-represented at this threshold: {names}{more}. Each has less than a quarter of an even share of the"
+            " pseudo-labels; such classes are easily lost altogether.",
+            icon=":material/balance:",
         )
 
 
-def against_truth(inside: Inside, guesses: Guesses, found: Kept) -> None:
+def figures_of_known_labels(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult) -> None:
     """What only the true labels can tell, which the method itself never sees."""
-    known = guesses.truth >= 0
+    known = pseudo_labels.truth >= 0
     if not known.any():
-        st.caption(
-            "How well its confidence can be trusted, and how much of each class it covers, is known only where true"
-            " labels are."
-        )
+        st.caption("Calibration and class coverage can only be shown where true labels are known.")
         return
     left, right = st.columns(2)
     with left:
         figure = class_shares(
-            "How much of each class is kept", inside.class_names, found.coverage, "of its images kept"
+            "Class coverage: share of each class above threshold",
+            run.class_names,
+            result.coverage,
+            "of its images are above the threshold",
         )
-        live_figure(figure, key=f"{_KEY}_coverage", revision=inside.run.id)
+        live_figure(figure, key="pseudo_coverage", revision=run.id)
     with right:
-        bins = calibration_of(guesses.confidence[known], guesses.right[known])
-        figure = reliability_diagram(
-            [("unlabeled images", bins, error_of(bins), colors.RIGHT)],
-            "As sure as it is right? Bars below the line promise too much",
-        )
-        live_figure(figure, key=f"{_KEY}_reliability", revision=inside.run.id)
+        bins = calibration_of(pseudo_labels.confidence[known], pseudo_labels.correct[known])
+        figure = reliability_diagram([("unlabeled images", bins, error_of(bins), colors.RIGHT)], RELIABILITY)
+        live_figure(figure, key="pseudo_reliability", revision=run.id)
+
+
+def _rate_and_accuracy(x: npt.ArrayLike, rates: npt.ArrayLike, accuracies: npt.ArrayLike) -> list[Series]:
+    return [Series(_RATE, x, rates, colors.PURPLE, "dot"), Series(_ACCURACY, x, accuracies, colors.GREEN)]

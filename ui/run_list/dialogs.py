@@ -7,7 +7,7 @@ import streamlit as st
 from engine.runs.store import Run
 from ui.runs.current_run import forget_run
 from ui.runs.run_names import run_name
-from ui.shell.page import mistakes, plain
+from ui.shell.page import plain, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -20,7 +20,7 @@ def confirm_delete(run: Run) -> None:
     )
     yes, no = st.columns(2)
     if yes.button("Delete it", type="primary", key="runs_delete_yes", width="stretch"):
-        with mistakes():
+        with show_errors():
             lab().delete(run.id)
             if st.session_state.get("current_run") == run.id:
                 forget_run()
@@ -36,7 +36,7 @@ def confirm_delete_unreadable(run_id: str) -> None:
         " good."
     )
     if st.button("Delete it", type="primary", key="runs_delete_unreadable_yes"):
-        with mistakes():
+        with show_errors():
             lab().delete(run_id)
             st.rerun()
 
@@ -45,6 +45,6 @@ def confirm_delete_unreadable(run_id: str) -> None:
 def rename(run: Run) -> None:
     name = st.text_input("Name", run.config.get("name", ""), max_chars=200, key="runs_new_name")
     if st.button("Rename", type="primary", key="runs_rename_yes"):
-        with mistakes():
+        with show_errors():
             lab().store.rename(run.id, name.strip())
             st.rerun()

@@ -10,7 +10,7 @@ from ui.run_list.dialogs import confirm_delete, rename
 from ui.runs.current_run import GHOST, open_page
 from ui.runs.prefill import prefill
 from ui.runs.run_names import automatic_name, run_name
-from ui.shell.page import mistakes, plain
+from ui.shell.page import plain, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -39,16 +39,16 @@ def line(run: Run) -> None:
                 and run.id != lab().current
                 and st.button("Resume", key=f"runs_resume_{run.id}")
             ):
-                with mistakes():
+                with show_errors():
                     lab().resume(run.id)
                     open_page("pages/train.py", run.id)
             if status.state == "queued":
                 if st.button("Up", key=f"runs_up_{run.id}", icon=":material/arrow_upward:"):
-                    with mistakes():
+                    with show_errors():
                         lab().move(run.id, -1)
                         st.rerun()
                 if st.button("Cancel", key=f"runs_cancel_{run.id}"):
-                    with mistakes():
+                    with show_errors():
                         lab().command(run.id, "stop")
                         st.rerun()
             if st.button("Retrain", key=f"runs_retrain_{run.id}"):

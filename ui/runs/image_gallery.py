@@ -1,4 +1,4 @@
-"""Galleries of a run's own images: what each is, what it was taken for, right or wrong by border, stroke and word."""
+"""Galleries of a run's own images: what each is and what was predicted, correct or not by border, stroke and word."""
 
 from __future__ import annotations
 
@@ -7,44 +7,45 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from engine.analysis.evaluated_run import EvaluatedRun
 from ui.components.gallery import GalleryItem, gallery, image_uri
-from ui.runs.run_bar import Inside
 from ui.style import colors
 
 
-class Shown(NamedTuple):
-    """An image by its sample id, its true class (-1 unknown), the class it was taken for (-1 none), and what else
-    stands under it.
+class GalleryImage(NamedTuple):
+    """An image by its sample id, its true class (-1 unknown), its predicted class (-1 none), and further lines of its
+    caption.
     """
 
     id: int
-    truth: int
-    taken: int
+    true_label: int
+    predicted: int
     lines: tuple[str, ...] = ()
 
 
 def image_gallery(
-    inside: Inside, shown: Sequence[Shown], key: str, *, selected: int | None = None, thumb: int = 64
+    run: EvaluatedRun, images: Sequence[GalleryImage], key: str, *, selected: int | None = None, thumb: int = 64
 ) -> int | None:
     """Returns the id of an image that was clicked, once, else None."""
-    if inside.images is None:
+    if run.images is None:
         st.caption("The images themselves are not on this machine.")
         return None
-    names = inside.class_names
     items = []
-    for one in shown:
-        judged = one.truth >= 0 and one.taken >= 0
-        right = one.truth == one.taken
-        name = names[one.taken] if one.taken >= 0 else names[one.truth] if one.truth >= 0 else "unknown"
-        verdict = "" if not judged else "✓ " if right else f"✗ is {names[one.truth]}, not "
-        border = colors.UNKNOWN if not judged else colors.RIGHT if right else colors.WRONG
-        items.append(
-            GalleryItem(
-                one.id,
-                image_uri(inside.pixels(one.id)),
-                (verdict + name, *one.lines),
-                border,
-                "dashed" if judged and not right else "solid",
-            )
-        )
+    for image in images:
+        label = image.predicted if image.predicted >= 0 else image.true_label
+        truth = image.true_label if image.predicted >= 0 else -1
+        items.append(captioned(image.id, image_uri(run.pixels(image.id)), label, truth, run.class_names, image.lines))
     return gallery(items, key=key, thumb=thumb, selected=selected)
+
+
+def captioned(
+    item_id: int, uri: str, label: int, true_label: int, class_names: Sequence[str], lines: Sequence[str] = ()
+) -> GalleryItem:
+    """An image under its label; where the true label is known (not -1), marked as correct or with what it truly is."""
+    name = class_names[label] if label >= 0 else "unknown"
+    if true_label < 0:
+        return GalleryItem(item_id, uri, (name, *lines), colors.UNKNOWN)
+    if label == true_label:
+        return GalleryItem(item_id, uri, (f"✓ {name}", *lines), colors.RIGHT)
+    verdict = (f"✗ {name}", f"true: {class_names[true_label]}")
+    return GalleryItem(item_id, uri, (*verdict, *lines), colors.WRONG, "dashed")

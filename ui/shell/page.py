@@ -1,4 +1,4 @@
-"""How every page begins, and how a mistake is shown: one heading, one plain sentence, never a traceback."""
+"""How every page begins, and how an error is shown: one heading, one plain sentence, never a traceback."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ def header(title: str, sentence: str) -> None:
 
 def how_it_works(*paragraphs: str) -> None:
     """The page's one explanation, folded away: the idea, the formula, the paper."""
-    if (place := folded("How this works", "how_it_works", icon=":material/menu_book:")) is not None:
-        with place:
+    if (container := expander("How this works", "how_it_works", icon=":material/menu_book:")) is not None:
+        with container:
             for paragraph in paragraphs:
                 st.markdown(paragraph)
 
 
-def folded(label: str, key: str, icon: str | None = None) -> DeltaGenerator | None:
-    """A part of the page that is made only once it is opened: what is folded away costs the browser nothing. None while
-    it is closed.
+def expander(label: str, key: str, icon: str | None = None) -> DeltaGenerator | None:
+    """A part of the page that is made only once it is opened: while it is closed it costs the browser nothing, and this
+    is None.
     """
-    place = st.expander(label, icon=icon, key=key, on_change="rerun")
-    return place if place.open else None
+    container = st.expander(label, icon=icon, key=key, on_change="rerun")
+    return container if container.open else None
 
 
-def nothing_yet(sentence: str, icon: str) -> None:
-    """An empty page: what would be here, the image of the idea, and the button that brings it."""
+def empty_state(sentence: str, icon: str) -> None:
+    """An empty page: what would be here, the image of the idea, and the button that fills it."""
     st.info(sentence, icon=icon)
     st.image(illustrations.OF_SITUATIONS["few"], width=260)
     st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
 
 
 @contextmanager
-def mistakes() -> Iterator[None]:
-    """What a person can mend is shown as its one sentence."""
+def show_errors() -> Iterator[None]:
+    """Shows an error that the user can correct as its one sentence."""
     try:
         yield
     except FewLabError as error:

@@ -1,5 +1,5 @@
-"""What a person chose stays chosen until the tab is closed or reloaded, and goes along in a link: Streamlit forgets a
-widget when its page is left.
+"""Choices that survive a change of page, until the tab is closed or reloaded, and that a link can carry: Streamlit
+forgets a widget when its page is left.
 """
 
 from __future__ import annotations
@@ -10,44 +10,42 @@ from typing import Any, TypeVar
 import streamlit as st
 
 T = TypeVar("T")
-_PLACE, _FOLLOWED = "kept_choices", "links_followed"
+_CHOICES, _READ = "remembered_choices", "query_params_read"
 
 
-def kept(key: str, default: T, among: Collection[Any] | None = None) -> T:
+def remembered(key: str, default: T, among: Collection[Any] | None = None) -> T:
     """What was chosen under `key` before, if anything was and it is still among what can be chosen; else the default.
     For a widget's first value.
     """
-    found = st.session_state.get(_PLACE, {}).get(key, default)
-    return found if among is None or found in among else default
+    choice = st.session_state.get(_CHOICES, {}).get(key, default)
+    return choice if among is None or choice in among else default
 
 
-def keep(key: str, value: Any, stands_in: bool = False) -> None:
-    """Remember a choice. stands_in: it was made by nobody, and what was chosen before, if anything, is kept for where
-    it can be had.
-    """
-    if not stands_in:
-        st.session_state.setdefault(_PLACE, {})[key] = value
+def remember(key: str, value: Any, is_fallback: bool = False) -> None:
+    """Remember a choice. is_fallback: nobody chose it, and an earlier choice stays for where it can be had again."""
+    if not is_fallback:
+        st.session_state.setdefault(_CHOICES, {})[key] = value
 
 
-def address(link: str, value: Any) -> None:
-    """Let the page's address carry a choice; None takes it out."""
+def set_query_param(name: str, value: Any) -> None:
+    """Let the page's address carry a choice; None removes it."""
     if value is None:
-        st.query_params.pop(link, None)
-    elif st.query_params.get(link) != str(value):
-        st.query_params[link] = str(value)
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != str(value):
+        st.query_params[name] = str(value)
 
 
-def follow(link: str, key: str, run_id: str, read: Callable[[str], Any]) -> None:
-    """Take over, once in a tab, what the page's address says of this run; `read` raises ValueError on what is no such
-    choice.
+def read_query_param(name: str, key: str, run_id: str, read: Callable[[str], Any]) -> None:
+    """Remember under `key`, once in a tab, what the page's address says of this run; `read` raises ValueError for text
+    that is no such choice.
     """
-    followed: set[str] = st.session_state.setdefault(_FOLLOWED, set())
-    if link in followed:
+    already: set[str] = st.session_state.setdefault(_READ, set())
+    if name in already:
         return
-    followed.add(link)
-    if st.query_params.get("run") == run_id and link in st.query_params:
+    already.add(name)
+    if st.query_params.get("run") == run_id and name in st.query_params:
         try:
-            keep(key, read(st.query_params[link]))
+            remember(key, read(st.query_params[name]))
         except ValueError:
             return
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.catalog import sources_hash
 from engine.lab.lab import Lab
-from engine.lab.projections.projection_queue import Projector
+from engine.lab.projections.projection_queue import ProjectionQueue
 from engine.runs.atomic_write import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,24 +24,24 @@ def lab() -> Lab:
 
 
 @st.cache_resource(show_spinner=False)
-def projector() -> Projector:
+def projector() -> ProjectionQueue:
     """Its process starts when the Space page is first opened."""
-    return Projector(lab().store.root)
+    return ProjectionQueue(lab().store.root)
 
 
 @st.cache_resource(show_spinner="Starting the engine …")
 def catalog() -> dict[str, Any]:
-    """Methods, data sets, backbones and presets as plain data; kept beside the runs until the engine's sources
+    """Methods, data sets, backbones and presets as plain data; stored beside the runs until the engine's sources
     change.
     """
     file = lab().store.root / ".catalog.json"
     version = sources_hash()
     try:
-        kept = json.loads(file.read_bytes())
-        if kept.get("version") == version:
-            return dict(kept["catalog"])
+        stored = json.loads(file.read_bytes())
+        if stored.get("version") == version:
+            return dict(stored["catalog"])
     except (OSError, ValueError, KeyError, AttributeError):
-        pass  # no catalog yet, or a damaged one: it is made anew
+        pass  # no catalog yet, or a damaged one: it is rebuilt
     made: dict[str, Any] = lab().assistant.ask("catalog")
     write_json(file, {"version": version, "catalog": made})
     return made

@@ -5,92 +5,75 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from engine.analysis.evaluated_run import EvaluatedRun
 from engine.runs.projections import Projection
 from ui.components.live_figure import live_figure
 from ui.components.player import player
 from ui.figures.space import scatter
-from ui.runs.run_bar import Inside
-from ui.space.point_colors import answers, coloring, tips
+from ui.space.point_colors import coloring, tips
+from ui.space.selection import select_images, selected_images
 from ui.style import formatting
 
-_KEY = "space"
 
-
-def draw(
-    inside: Inside, found: Projection, step: int, by: str, title: str, key: str, revision: str, chosen: list[int] | None
+def map_view(
+    run: EvaluatedRun, projection: Projection, step: int, by: str, title: str, *, key: str, revision: str
 ) -> None:
-    """The last frame as a figure, with the answers after `step`; what is surrounded or clicked becomes the selection of
-    both figures.
+    """The last frame as a figure, with the predictions after `step`; what is lassoed or clicked becomes the selection
+    of all figures of these images. by: what colors the points.
     """
-    taken, sure = answers(inside, step)
-    labeled = (found.part == 0) & (np.bincount(found.part, minlength=4)[1:].sum() > 0)
+    is_labeled = projection.part == 0
     figure = scatter(
-        found.frames[-1],
-        found.ids,
-        labeled,
-        tips(inside, found, taken, sure),
-        coloring(inside, found, by, taken, sure),
+        projection.frames[-1],
+        projection.ids,
+        is_labeled & (not is_labeled.all()),
+        tips(run, projection, step),
+        coloring(run, projection, by, step),
         title,
-        chosen,
+        selected_images(run),
     )
-    event = live_figure(
-        figure, key=key, revision=revision, height=560, clickable=True, selectable=found.frames.shape[2] == 2
-    )
-    if event is None:
+    flat = projection.frames.shape[2] == 2
+    event = live_figure(figure, key=key, revision=revision, height=560, clickable=True, selectable=flat)
+    if event is not None:
+        clicked = [event["customdata"][0]] if event.get("customdata") else []
+        select_images(run, [int(sample) for sample in event.get("selected") or clicked])
+        st.rerun()
+
+
+def animation(run: EvaluatedRun, projection: Projection, by: str) -> None:
+    """The points traveling from evaluation to evaluation; nothing where there is one frame only."""
+    if len(projection.steps) < 2 or projection.frames.shape[2] != 2:
         return
-    picked = event.get("selected") or ([event["customdata"][0]] if event.get("customdata") else [])
-    st.session_state[chosen_key(inside)] = [int(sample) for sample in picked] or None
-    st.session_state[near_key(inside)] = int(picked[0]) if len(picked) == 1 else None
-    st.rerun()
-
-
-def trust(found: Projection) -> None:
-    left, right, third = st.columns(3)
-    left.metric(
-        "Trustworthiness",
-        formatting.percent(float(found.trustworthiness[-1])),
-        help=(
-            "Of a point's neighbors in the image, how far they are neighbors in the full space too: 100 % is perfect,"
-            " 50 % is chance."
-        ),
-    )
-    right.metric(
-        "Neighbors of the same class",
-        formatting.percent(float(found.purity[-1])),
-        help=(
-            "Share of the nearest neighbors in the full space, not in the image, that have a point's own true class."
-        ),
-    )
-    third.metric("Points", formatting.count(len(found.ids)))
-
-
-def travelling(inside: Inside, found: Projection, by: str) -> None:
-    if len(found.steps) < 2 or found.frames.shape[2] != 2:
-        return
-    taken, sure = answers(inside, int(found.steps[-1]))
-    paint = coloring(inside, found, by if by != "confidence" else "truth", taken, sure)
+    paint = coloring(run, projection, by if by != "confidence" else "truth", int(projection.steps[-1]))
     assert paint.groups is not None
-    few = np.flatnonzero(found.part == 0)
+    labeled = np.flatnonzero(projection.part == 0)
     player(
-        found.frames,
-        found.steps.tolist(),
+        projection.frames,
+        projection.steps.tolist(),
         paint.groups,
         paint.paints,
         paint.names,
-        few if len(few) < len(found.ids) else few[:0],
-        key=f"{_KEY}_player",
+        labeled if len(labeled) < len(projection.ids) else labeled[:0],
+        key="space_player",
     )
     st.caption(
-        "Colors are those of the last evaluation; the labeled images are rings."
-        + ("" if by != "confidence" else " Confidence has no color here: the true classes do.")
+        "Colors are those of the last evaluation; labeled images are rings."
+        + (" The animation cannot show confidence: colors are true classes." if by == "confidence" else "")
     )
 
 
-def chosen_key(inside: Inside) -> str:
-    """A selection is one of images: runs of the same ones share it."""
-    return f"{_KEY}_chosen_{inside.content}"
-
-
-def near_key(inside: Inside) -> str:
-    """The one image whose neighbors are shown."""
-    return f"{_KEY}_near_{inside.content}"
+def trust_tiles(projection: Projection) -> None:
+    columns = st.columns(3)
+    columns[0].metric(
+        "Trustworthiness",
+        formatting.percent(float(projection.trustworthiness[-1])),
+        help=(
+            "How far a point's neighbors in the figure are neighbors in the full space, too: 100 % is perfect, 50 % is"
+            " chance."
+        ),
+    )
+    columns[1].metric(
+        "Neighbors of the same class",
+        formatting.percent(float(projection.purity[-1])),
+        help="Share of the nearest neighbors in the full space, not in the figure, with a point's own true class.",
+    )
+    columns[2].metric("Points", formatting.count(len(projection.ids)))

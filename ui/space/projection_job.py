@@ -6,34 +6,40 @@ from contextlib import suppress
 
 import streamlit as st
 
+from engine.analysis.evaluated_run import EvaluatedRun, stamp
 from engine.analysis.projection import ProjectionRequest
 from engine.errors import LabError, ProjectionCancelled
-from engine.lab.projections.projection_inputs import Material, Sample, Source, gather
+from engine.lab.projections.projection_inputs import ProjectionInputs, Sample, Source, gather
 from engine.lab.projections.projection_queue import Job
 from engine.runs.projections import Projection, read_projection
-from engine.runs.store import Run
-from ui.runs.run_bar import Inside
 from ui.shell.server import projector
 from ui.space.form import METHODS
 from ui.style import formatting
 
-_KEY = "space"
+_JOBS, _CANCELLED = "space_jobs", "space_cancelled"
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _gathered(
-    run_id: str, stamp: tuple[int, int], source: Source, steps: tuple[int, ...], sample: str, _run: Run, _sample: Sample
-) -> Material:
+def _inputs(
+    run_id: str,
+    written: tuple[object, ...],
+    source: Source,
+    steps: tuple[int, ...],
+    sample: str,
+    _run: EvaluatedRun,
+    _sample: Sample,
+) -> ProjectionInputs:
     return gather(_run.folder.path, source, steps, _sample)
 
 
-def gathered(inside: Inside, source: Source, steps: list[int], sample: Sample) -> Material:
-    return _gathered(inside.run.id, inside.stamp, source, tuple(steps), sample.model_dump_json(), inside.run, sample)
+def projection_inputs(run: EvaluatedRun, source: Source, steps: list[int], sample: Sample) -> ProjectionInputs:
+    """What is projected; read once for all tabs."""
+    return _inputs(run.id, stamp(run.run), source, tuple(steps), sample.model_dump_json(), run, sample)
 
 
 def projection(
-    inside: Inside,
-    material: Material,
+    run: EvaluatedRun,
+    inputs: ProjectionInputs,
     source: Source,
     request: ProjectionRequest,
     sample: Sample,
@@ -43,54 +49,60 @@ def projection(
     """The projection if it is there; else the button that computes it, or how far that is. PCA takes no time and is not
     asked for.
     """
-    kept_one = read_projection(inside.run.folder.path, material.key(source, request))
-    if kept_one is not None:
-        return kept_one
-    name = f"{inside.run.id} {material.key(source, request)}"
+    stored = read_projection(run.folder.path, inputs.key(source, request))
+    if stored is not None:
+        return stored
+    name = f"{run.id} {inputs.key(source, request)}"
     # One that ended while another page was looked at is read from disk when it is asked for again.
     jobs: dict[str, Job] = {
-        kept: job for kept, job in st.session_state.get(f"{_KEY}_jobs", {}).items() if kept == name or not job.done()
+        other: job for other, job in st.session_state.get(_JOBS, {}).items() if other == name or not job.done()
     }
-    st.session_state[f"{_KEY}_jobs"] = jobs
+    st.session_state[_JOBS] = jobs
     job = jobs.get(name)
     if job is not None and job.done():
         jobs.pop(name)
         try:
             return job.result()
         except ProjectionCancelled:
-            job, st.session_state[f"{_KEY}_cancelled"] = None, name
-    if job is None and (request.method != "pca" or st.session_state.get(f"{_KEY}_cancelled") == name):
-        takes = "" if request.method == "pca" else " It takes some seconds to half a minute for each evaluation."
-        st.info(
-            f"{METHODS[request.method]} of {formatting.count(len(material.ids))} points has not been computed"
-            f" yet.{takes}",
-            icon=":material/scatter_plot:",
-        )
-        if not st.button(
-            f"Compute {METHODS[request.method]}", key=f"{key}_compute", type="primary", icon=":material/play_arrow:"
-        ):
-            return None
+            job, st.session_state[_CANCELLED] = None, name
+    is_quick = request.method == "pca"
+    must_ask = job is None and (not is_quick or st.session_state.get(_CANCELLED) == name)
+    if must_ask and not _is_wanted(request, len(inputs.ids), key):
+        return None
     if job is None:
-        job = projector().ask(inside.run.folder.path, source, request, steps, sample)
-        if request.method == "pca":
-            with (
-                st.spinner("Projecting …"),
-                suppress(LabError),
-            ):  # behind another projection it may have to wait: then with a bar and a way out
+        job = projector().ask(run.folder.path, source, request, steps, sample)
+        if is_quick:
+            # Behind another projection it may have to wait: then with a bar and a way out.
+            with st.spinner("Projecting …"), suppress(LabError):
                 return job.result(3)
         jobs[name] = job
+    _watch(job, jobs, key)
+    return None
+
+
+def _is_wanted(request: ProjectionRequest, points: int, key: str) -> bool:
+    method = METHODS[request.method]
+    takes = "" if request.method == "pca" else " It takes some seconds to half a minute for each evaluation."
+    st.info(
+        f"{method} of {formatting.count(points)} points has not been computed yet.{takes}",
+        icon=":material/scatter_plot:",
+    )
+    return st.button(f"Compute {method}", key=f"{key}_compute", type="primary", icon=":material/play_arrow:")
+
+
+def _watch(job: Job, jobs: dict[str, Job], key: str) -> None:
+    """How far a job and those before it are, each with a button that cancels it."""
 
     @st.fragment(run_every=0.5)
-    def watch(mine: Job) -> None:
-        if mine.done():
+    def watch() -> None:
+        if job.done():
             st.rerun()
-        for one in [mine, *(other for other in jobs.values() if other.number < mine.number and not other.done())]:
+        for one in [job, *(other for other in jobs.values() if other.number < job.number and not other.done())]:
             share, words = one.progress()
-            whose = "" if one is mine else f"Before it, {METHODS[one.arguments['request']['method']]}: "
+            whose = "" if one is job else f"Before it, {METHODS[one.arguments['request']['method']]}: "
             st.progress(min(share, 1.0), text=f"{whose}{words} …")
             if st.button("Cancel", key=f"{key}_cancel_{one.number}"):
                 one.cancel()
                 st.rerun()
 
-    watch(job)
-    return None
+    watch()

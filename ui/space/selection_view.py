@@ -5,56 +5,54 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from engine.analysis.evaluated_run import EvaluatedRun
+from engine.analysis.id_positions import find_ids, positions_of
 from engine.analysis.neighbors import nearest_neighbors
-from engine.lab.projections.projection_inputs import Material
+from engine.lab.projections.projection_inputs import ProjectionInputs
 from engine.runs.projections import Projection
-from ui.runs.image_gallery import Shown, image_gallery
-from ui.runs.run_bar import Inside
-from ui.space.map_view import chosen_key, near_key
-from ui.space.point_colors import answers
+from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.space.selection import clear_selection, open_image, selected_images, show_neighbors_of
 from ui.style import formatting
 
-_KEY = "space"
-_GALLERY, _NEAR = 60, 12
+_GALLERY, _NEIGHBORS = 60, 12  # images that are shown
 
 
-def selection(inside: Inside, material: Material, found: Projection, step: int) -> None:
-    chosen: list[int] | None = st.session_state.get(chosen_key(inside))
-    if not chosen:
-        st.caption("Surround points with the lasso, or click one, and their images appear here.")
+def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Projection, step: int) -> None:
+    """The selected images that are among the points; one of them, clicked, shows its nearest neighbors."""
+    selected = selected_images(run)
+    if not selected:
+        st.caption("Lasso or click points to see their images.")
         return
-    taken, sure = answers(inside, step)
-    truth = dict(zip(found.ids.tolist(), found.labels.tolist(), strict=True))
-    here = [sample for sample in chosen if sample in truth]
-    st.markdown(
-        f"**{formatting.count(len(here))} chosen**"
-        + (f", the first {_GALLERY} of them" if len(here) > _GALLERY else "")
-    )
-    if st.button("Forget the selection", key=f"{_KEY}_forget", type="tertiary"):
-        st.session_state.pop(chosen_key(inside), None)
-        st.session_state.pop(near_key(inside), None)
+    positions = find_ids(np.array(selected), projection.ids)
+    positions = positions[positions >= 0]
+    more = f", the first {_GALLERY} of them shown" if len(positions) > _GALLERY else ""
+    st.markdown(f"**{formatting.count(len(positions))} selected**{more}")
+    if st.button("Clear selection", key="space_forget", type="tertiary"):
+        clear_selection(run)
         st.rerun()
-    shown = [
-        Shown(
-            sample, truth[sample], taken.get(sample, -1), (formatting.percent(sure[sample]),) if sample in sure else ()
-        )
-        for sample in here[:_GALLERY]
+    shown = positions[:_GALLERY]
+    ids = projection.ids[shown]
+    predicted, confidence = run.predictions_of(ids, step)
+    images = [
+        GalleryImage(int(sample), int(truth), int(label), (formatting.percent(float(share)),) if label >= 0 else ())
+        for sample, truth, label, share in zip(ids, projection.labels[shown], predicted, confidence, strict=True)
     ]
-    clicked = image_gallery(inside, shown, f"{_KEY}_gallery", selected=st.session_state.get(near_key(inside)), thumb=48)
+    opened = open_image(run)
+    clicked = image_gallery(run, images, "space_gallery", selected=opened, thumb=48)
     if clicked is not None:
-        st.session_state[near_key(inside)] = clicked
+        show_neighbors_of(run, clicked)
         st.rerun()
-    near = st.session_state.get(near_key(inside))
-    if near is not None and near in truth:
-        st.markdown(f"**Nearest to image {near}** in the full space, by cosine")
-        at = int(np.searchsorted(material.ids, int(near)))
-        found_near = nearest_neighbors(material.last(), _NEAR, "cosine", np.array([at]))
-        rows: list[tuple[int, float]] = list(
-            zip(material.ids[found_near.indices[0]].tolist(), (1 - found_near.distances[0]).tolist(), strict=True)
-        )
-        image_gallery(
-            inside,
-            [Shown(i, truth[i], taken.get(i, -1), (f"cosine {cosine:.2f}",)) for i, cosine in rows],
-            f"{_KEY}_nearest",
-            thumb=48,
-        )
+    if opened is not None and opened in projection.ids:
+        nearest_images(run, inputs, opened, step)
+
+
+def nearest_images(run: EvaluatedRun, inputs: ProjectionInputs, image: int, step: int) -> None:
+    st.markdown(f"**Nearest to image {image}** in the full space, by cosine")
+    query = positions_of(np.array([image]), inputs.ids)
+    nearest = nearest_neighbors(inputs.last(), _NEIGHBORS, "cosine", query)
+    positions = nearest.indices[0]
+    ids = inputs.ids[positions]
+    predicted, _ = run.predictions_of(ids, step)
+    rows = zip(ids, inputs.labels[positions], predicted, 1 - nearest.distances[0], strict=True)
+    images = [GalleryImage(int(i), int(truth), int(label), (f"cos {cosine:.2f}",)) for i, truth, label, cosine in rows]
+    image_gallery(run, images, "space_nearest", thumb=48)

@@ -1,11 +1,10 @@
-"""One look on all pages: which color a class, a curve or a verdict has, and how a number is written. Pure functions; no
-Streamlit.
-"""
+"""One look on all pages: which color a class, a curve or a verdict has. Pure functions; no Streamlit."""
 
 from __future__ import annotations
 
 import colorsys
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 Dash = Literal["solid", "dash", "dot", "dashdot"]
@@ -30,23 +29,24 @@ CLASS_COLORS = (
 RIGHT, WRONG, UNKNOWN, MUTED = "#0087C3", "#E06000", "#8A8F9C", "#808495"
 GREEN, PURPLE = "#2D8700", "#A85FD0"
 
-LINE_COLORS = {
-    "loss": RIGHT,
-    "loss/labeled": RIGHT,
-    "loss/unlabeled": WRONG,
-    "accuracy": RIGHT,
-    "pseudo_label/accuracy": GREEN,
-    "mask_rate": PURPLE,
+# By metric, so that one has one stroke on all pages. A metric that is not here gets the next free color.
+METRIC_STROKES: dict[str, tuple[str, Dash]] = {
+    "loss/labeled": (RIGHT, "solid"),
+    "loss/unlabeled": (WRONG, "dash"),
+    "test/accuracy": (RIGHT, "solid"),
+    "validation/accuracy": (MUTED, "dot"),
+    "pseudo_label/accuracy": (GREEN, "dash"),
+    "candidates/identified": (PURPLE, "dashdot"),
+    "test/knn_1_per_class": (WRONG, "solid"),
+    "test/knn_5_per_class": (PURPLE, "dash"),
+    "test/knn_full": (MUTED, "dot"),
+    "mask_rate": (PURPLE, "solid"),
+    "candidates/ambiguity": (PURPLE, "solid"),
+    "embedding/spread": (PURPLE, "solid"),
+    "embedding/rank": (GREEN, "solid"),
+    "change": (RIGHT, "solid"),
 }
-LINE_DASHES: dict[str, Dash] = {"loss/unlabeled": "dash", "pseudo_label/accuracy": "dash", "mask_rate": "dot"}
-_NAMES = {
-    "loss": "loss",
-    "loss/labeled": "loss, labeled",
-    "loss/unlabeled": "loss, unlabeled",
-    "accuracy": "accuracy",
-    "pseudo_label/accuracy": "pseudo-labels right",
-    "mask_rate": "pseudo-labels used",
-}
+_FREE: tuple[tuple[str, Dash], ...] = ((RIGHT, "dashdot"), (WRONG, "dot"), (GREEN, "dashdot"), (PURPLE, "dashdot"))
 
 
 def class_color(index: int) -> str:
@@ -65,16 +65,11 @@ def class_color(index: int) -> str:
     return f"#{round(red * 255):02X}{round(green * 255):02X}{round(blue * 255):02X}"
 
 
-def line_color(metric: str) -> str:
-    """The color of a metric's curve; an unknown metric gets one of the class colors, the same one every time."""
-    return LINE_COLORS.get(metric) or CLASS_COLORS[sum(metric.encode()) % len(CLASS_COLORS)]
-
-
-def line_dash(metric: str) -> Dash:
-    """The stroke of a metric's curve, so that curves in one figure differ by more than color."""
-    return LINE_DASHES.get(metric, "solid")
-
-
-def metric_name(metric: str) -> str:
-    """A metric in plain words: "mask_rate" is "pseudo-labels used"."""
-    return _NAMES.get(metric) or metric.replace("/", ", ").replace("_", " ")
+def metric_strokes(names: Sequence[str]) -> dict[str, tuple[str, Dash]]:
+    """Color and dash of the curves of one figure, by metric: those that have none of their own differ from the rest."""
+    others = [name for name in names if name not in METRIC_STROKES]
+    free = [stroke for stroke in _FREE if stroke[0] not in {METRIC_STROKES[n][0] for n in names if n in METRIC_STROKES}]
+    free = free or list(_FREE)
+    return {
+        name: METRIC_STROKES[name] if name in METRIC_STROKES else free[others.index(name) % len(free)] for name in names
+    }

@@ -15,7 +15,7 @@ from ui.forms import schema_form as forms
 from ui.forms.import_form import own_images, prepared
 from ui.runs.prefill import CONFIG, GENERATION, own_labels
 from ui.runs.run_names import automatic_name
-from ui.shell.page import folded, plain
+from ui.shell.page import expander, plain
 from ui.shell.server import catalog, lab
 from ui.style import colors, formatting, illustrations
 from ui.train.initial_weights import newest_features, start_from
@@ -77,7 +77,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         config["method"] = forms.settings(
             shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False
         )
-        if (more := folded("More settings", f"{form}_method_more")) is not None:
+        if (more := expander("More settings", f"{form}_method_more")) is not None:
             with more:
                 config["method"] = forms.settings(
                     shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True
@@ -114,7 +114,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
             advanced=False,
             skip=("batch_size",) if fitted else (),
         )
-        if (more := folded("More settings", f"{form}_budget_more")) is not None:
+        if (more := expander("More settings", f"{form}_budget_more")) is not None:
             with more:
                 config["budget"] = forms.settings(
                     shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True
@@ -205,7 +205,7 @@ def _data(values: Config, shelf: Config, supervision: list[str], key: str, form:
         )
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
     values = {**values, "labels": forms.settings(shelf["labels"][kind]["schema"], labels, f"{key}_{kind}")}
-    if (more := folded("More settings", f"{form}_data_more")) is not None:
+    if (more := expander("More settings", f"{form}_data_more")) is not None:
         with more:
             values = forms.settings(
                 schema, values, key, advanced=True if values["name"] == "folder" else None, skip=("labels",)

@@ -11,95 +11,97 @@ import streamlit as st
 from engine.config.overlay import apply_changes
 from engine.runs.store import Run
 from ui.forms import schema_form as forms
-from ui.shell.page import folded, mistakes
+from ui.runs.threshold_parameter import threshold_parameter
+from ui.shell.page import expander, show_errors
 from ui.shell.server import catalog, lab
 
-MAIN = "method.threshold"
+Config = dict[str, Any]
 
 
-def live_settings(shown: Run) -> dict[str, Any] | None:
-    """The threshold as a slider, the others folded away while it trains; when it does not, "Retrain at": returns that
-    run's config once pressed.
+def live_settings(run: Run) -> Config | None:
+    """The confidence threshold as a slider, the others folded away while it trains; when it does not, "Retrain at":
+    returns that run's config once pressed.
     """
-    config = shown.folder.config()
+    config = run.folder.config()
     fields = _fields(config)
-    active = shown.status.state in ("running", "paused") and shown.id == lab().current
-    if MAIN in fields:
+    threshold = threshold_parameter(config)
+    active = run.status.state in ("running", "paused") and run.id == lab().current
+    if threshold is not None and threshold.key in fields:
+        field = fields.pop(threshold.key)
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         with left:
-            value = _control(shown, MAIN, {**fields[MAIN], "title": "Threshold τ of this run"}, config, active)
+            value = _control(run, threshold.key, field, config, active, is_slider=True)
         if active:
-            right.caption("moves while it trains")
+            right.caption("changes while it trains")
         elif right.button(f"Retrain at {value:.2f}", key="train_retrain_at", width="stretch"):
-            return apply_changes(config, {MAIN: value})
-    others = {key: field for key, field in fields.items() if key != MAIN}
-    if (
-        active
-        and others
-        and (more := folded("More settings to change while it trains", f"train_live_more_{shown.id}")) is not None
-    ):
+            return apply_changes(config, {threshold.key: value})
+    if not active or not fields:
+        return None
+    if (more := expander("More settings to change while it trains", f"train_live_more_{run.id}")) is not None:
         with more:
-            for column, (key, field) in zip(st.columns(len(others)), others.items(), strict=True):
+            for column, (key, field) in zip(st.columns(len(fields)), fields.items(), strict=True):
                 with column:
-                    _control(shown, key, field, config, active)
+                    _control(run, key, field, config, active)
     return None
 
 
-def _fields(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _fields(config: Config) -> dict[str, Config]:
     """Dotted key to JSON schema of every live setting of this run."""
-    shelf = catalog()
-    method = shelf["methods"].get(config["method"]["name"], {})
-    parts = {
-        "method": method,
-        "optimizer": (
-            {} if method.get("fitted") else shelf["optimizers"].get((config.get("optimizer") or {}).get("name"), {})
-        ),
-    }
+    about = catalog()
+    method = about["methods"].get(config["method"]["name"], {})
+    optimizer = (config.get("optimizer") or {}).get("name")
+    parts = {"method": method, "optimizer": {} if method.get("fitted") else about["optimizers"].get(optimizer, {})}
     return {
         f"{part}.{name}": field
-        for part, about in parts.items()
-        for name, field in about.get("schema", {}).get("properties", {}).items()
+        for part, described in parts.items()
+        for name, field in described.get("schema", {}).get("properties", {}).items()
         if field.get("live")
     }
 
 
-def _control(shown: Run, key: str, field: dict[str, Any], config: dict[str, Any], active: bool) -> float:
+def _control(run: Run, key: str, field: Config, config: Config, active: bool, is_slider: bool = False) -> float:
     part, name = key.split(".")
     changed = [
-        change.value
-        for change in shown.folder.changes()
-        if change.key == key and isinstance(change.value, (int, float))
+        change.value for change in run.folder.changes() if change.key == key and isinstance(change.value, (int, float))
     ]
     current = float(changed[-1] if changed else config[part].get(name, field.get("default")))
-    sent: list[float] = st.session_state.setdefault(f"train_live_sent_{name}_{shown.id}", [])
+    sent: list[float] = st.session_state.setdefault(f"train_live_sent_{name}_{run.id}", [])
     # A change that this tab did not send comes from another one: the control starts anew from it. Its own moves arrive
     # a step later, when the slider may already be elsewhere. The value is given as the default, because one put into
     # the session's state is lost, and the slider stands at its lowest, if the page is drawn again before the browser
     # has it.
     foreign = len([value for value in changed if value not in sent]) if active else 0
-    widget = f"train_live_{name}_{shown.id}_{foreign}"
+    widget = f"train_live_{name}_{run.id}_{foreign}"
 
     def send() -> None:
-        with mistakes():
+        with show_errors():
             sent.append(st.session_state[widget])
-            lab().change(shown.id, key, st.session_state[widget])
+            lab().change(run.id, key, st.session_state[widget])
 
-    title, on_change = field.get("title") if key == MAIN else forms.label(name, field), send if active else None
-    if key == MAIN:
-        return st.slider(
-            str(title), 0.0, 1.0, current, step=0.01, key=widget, help=field.get("description"), on_change=on_change
-        )
+    title, text, on_change = forms.label(name, field), field.get("description"), send if active else None
     low, high = (field.get(bound) for bound in ("minimum", "maximum"))
+    if is_slider:
+        value = st.slider(
+            f"{title} of this run",
+            float(low or 0.0),
+            float(1.0 if high is None else high),
+            current,
+            step=0.01,
+            key=widget,
+            help=text,
+            on_change=on_change,
+        )
+        return float(value)
     return float(
         st.number_input(
-            str(title),
+            title,
             float(low) if low is not None else None,
             float(high) if high is not None else None,
             current,
             step=10.0 ** -(2 if current >= 0.1 else 4),
             format="%.4g",
             key=widget,
-            help=field.get("description"),
+            help=text,
             on_change=on_change,
         )
     )

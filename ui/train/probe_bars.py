@@ -1,5 +1,5 @@
-"""What learned features are worth: probes of one, five, ten and all labels on them, beside the same probes on what was
-not learned.
+"""What learned features are worth: linear probes on them with few and with all labels, beside the same probes on
+features that were not learned.
 """
 
 from __future__ import annotations
@@ -8,66 +8,62 @@ from typing import Any
 
 import streamlit as st
 
+from engine.metrics import Metric
 from engine.runs.store import Run
 from ui.components.live_figure import live_figure
 from ui.figures.classification import Bars, grouped_bars
+from ui.runs.metrics import declared_metrics
 from ui.style import colors, formatting
 
+_LEARNED = "learned features"
 _FEATURES = (
-    ("", "learned features", colors.RIGHT, ""),
-    ("/first_weights", "the same network, untrained", colors.WRONG, "/"),
+    ("", _LEARNED, colors.RIGHT, ""),
+    ("/first_weights", "random initialization", colors.WRONG, "/"),
     ("/pixels", "raw pixels", colors.MUTED, "x"),
 )
-_BEGAN_WITH = "the features it began with"  # what the first weights are where they were not drawn at random
-_LINEAR = {
-    "linear_1_per_class": "1 per class",
-    "linear_5_per_class": "5 per class",
-    "linear_10_per_class": "10 per class",
-    "linear_full": "all labels",
-}
-_NEAREST = {
-    "knn_1_per_class": "1-NN, 1 per class",
-    "knn_5_per_class": "1-NN, 5 per class",
-    "knn_full": "20-NN, all labels",
-}
+_INITIAL = "initial features"  # of a network whose weights were not drawn at random
+_LINEAR, _NEAREST = "test/linear_", "test/knn_"
 
 
 def probe_bars(run: Run, key: str) -> None:
     """Nothing until a run without labels has been probed."""
-    metrics = run.status.metrics
-    groups = {name: title for name, title in _LINEAR.items() if f"test/{name}" in metrics}
-    if not groups:
+    values = run.status.metrics
+    probes = [m for name, m in declared_metrics().items() if name.startswith((_LINEAR, _NEAREST)) and name in values]
+    linear = [metric for metric in probes if metric.name.startswith(_LINEAR)]
+    if not linear:
         return
-    drawn = run.config["backbone"].get("init", "random") == "random"
+    is_random = run.config["backbone"].get("init", "random") == "random"
     features = [
-        (of, words if drawn or of != "/first_weights" else _BEGAN_WITH, color, pattern)
-        for of, words, color, pattern in _FEATURES
+        (suffix, title if is_random or suffix != "/first_weights" else _INITIAL, color, pattern)
+        for suffix, title, color, pattern in _FEATURES
+        if any(f"{metric.name}{suffix}" in values for metric in linear)
     ]
-    kinds = [kind for kind in features if any(f"test/{name}{kind[0]}" in metrics for name in groups)]
     bars = [
-        Bars(title, [metrics.get(f"test/{name}{of}") for name in groups], color, pattern)
-        for of, title, color, pattern in kinds
+        Bars(title, [values.get(f"{metric.name}{suffix}") for metric in linear], color, pattern)
+        for suffix, title, color, pattern in features
     ]
     figure = grouped_bars(
-        "What the features are worth: a linear probe on them",
-        list(groups.values()),
+        "Linear probes: accuracy of a linear classifier on the features",
+        [metric.title.removeprefix("Linear probe, ") for metric in linear],
         bars,
-        x_title="labels that the probe was given",
+        x_title="labels given to the probe",
     )
     live_figure(figure, key=f"{key}_probes", revision=run.id, height=320)
-    other = "the untrained network" if drawn else _BEGAN_WITH
+    other = "a randomly initialized network" if is_random else "its initial features"
     st.caption(
-        f"On the test images, without augmentation. What a probe reaches on raw pixels or on {other} was not learned"
-        " by this run."
+        f"On the test images, without augmentation. What a probe reaches on raw pixels or on {other} was not learned by"
+        " this run."
     )
     with st.expander("All probes"):
-        st.dataframe(_rows(metrics, kinds), hide_index=True, width="stretch")
+        st.dataframe(_rows(probes, values, [(suffix, title) for suffix, title, _, _ in features]), hide_index=True)
 
 
-def _rows(metrics: dict[str, float], kinds: list[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
-    probes = {**{name: f"linear, {title}" for name, title in _LINEAR.items()}, **_NEAREST}
+def _rows(probes: list[Metric], values: dict[str, float], features: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    ordered = sorted(probes, key=lambda metric: not metric.name.startswith(_LINEAR))
     return [
-        {"probe": title, **{words: formatting.percent(metrics.get(f"test/{name}{of}")) for of, words, _, _ in kinds}}
-        for name, title in probes.items()
-        if f"test/{name}" in metrics
+        {
+            "probe": metric.title,
+            **{title: formatting.percent(values.get(f"{metric.name}{suffix}")) for suffix, title in features},
+        }
+        for metric in ordered
     ]

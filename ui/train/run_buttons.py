@@ -6,43 +6,73 @@ import streamlit as st
 
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
-from ui.runs.current_run import GHOST
-from ui.runs.prefill import prefill
-from ui.shell.page import mistakes
+from ui.runs.current_run import GHOST, ghost_of, open_page
+from ui.runs.prefill import prefill, usable, with_features
+from ui.runs.run_bar import page_links
+from ui.shell.page import show_errors
 from ui.shell.server import lab
 
 
-def buttons(shown: Run) -> None:
-    state, mine = shown.status.state, shown.id == lab().current
-    spaces = st.columns([1, 1, 1, 1])
-    with mistakes():
+def run_buttons(run: Run) -> None:
+    """Those that fit the run's state."""
+    state, is_ours = run.status.state, run.id == lab().current
+    columns = st.columns(4)
+    with show_errors():
         if (
             state == "running"
-            and mine
-            and spaces[0].button("Pause", key="train_pause", icon=":material/pause:", width="stretch")
+            and is_ours
+            and columns[0].button("Pause", key="train_pause", icon=":material/pause:", width="stretch")
         ):
-            lab().command(shown.id, "pause")
-        if (state in RESUMABLE or (state == "paused" and mine)) and spaces[0].button(
+            lab().command(run.id, "pause")
+        if (state in RESUMABLE or (state == "paused" and is_ours)) and columns[0].button(
             "Resume", key="train_resume", icon=":material/resume:", width="stretch"
         ):
-            lab().resume(shown.id)
+            lab().resume(run.id)
             st.rerun()
-        if (state in ("running", "paused") and mine) or state == "queued":
-            if spaces[1].button(
+        if (state in ("running", "paused") and is_ours) or state == "queued":
+            if columns[1].button(
                 "Stop",
                 key="train_stop",
                 icon=":material/stop:",
                 width="stretch",
-                help="Keeps the model; it can go on later.",
+                help="Keeps the model; can be resumed.",
             ):
-                lab().command(shown.id, "stop")
-        elif spaces[0 if state in ("finished", "failed") else 1].button(
+                lab().command(run.id, "stop")
+        elif columns[0 if state in ("finished", "failed") else 1].button(
             "Retrain",
             key="train_retrain",
             icon=":material/replay:",
             width="stretch",
-            help="Put these settings into the form; this run stays behind the new one as ghost curves.",
+            help="Put these settings into the form; this run is shown as a faint reference curve behind the new one.",
         ):
-            prefill(shown.folder.config())
-            st.session_state[GHOST] = shown.id
+            prefill(run.folder.config())
+            st.session_state[GHOST] = run.id
             st.rerun()
+
+
+def next_steps(run: Run) -> None:
+    """What can be done with a run that has ended: look at it, predict, compare, build on its features."""
+    columns = st.columns(3)
+    if run.folder.snapshot_steps():
+        page_links(run, ["pages/pseudo_labels.py", "pages/space.py", "pages/errors.py"])
+    if run.folder.model_file.exists() and columns[0].button(
+        "Predict with it", key="train_predict", icon=":material/image_search:", width="stretch"
+    ):
+        open_page("pages/predict.py", run.id)
+    if usable(run) and columns[2].button(
+        "Use these features",
+        key="train_features",
+        icon=":material/model_training:",
+        width="stretch",
+        help="Prefills the form to start from this network's features: FixMatch with a few labels, to begin with.",
+    ):
+        with show_errors():
+            prefill(with_features(run))
+            st.session_state[GHOST] = run.id
+            st.rerun()
+    if columns[1].button("Compare", key="train_compare", icon=":material/compare_arrows:", width="stretch"):
+        st.session_state["compare_chosen"] = [each.id for each in (run, ghost_of(run)) if each is not None]
+        open_page("pages/compare.py")
+    st.caption(
+        "One run, one draw of labels. Another draw can differ by many points: run 5 seeds before quoting a number."
+    )

@@ -1,0 +1,46 @@
+"""Which pseudo-labeled images a gallery shows: positions in the set, the most telling first, and a note for each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.analysis.id_positions import find_ids
+from engine.analysis.prediction_history import PredictionHistory
+from engine.analysis.thresholds import PseudoLabelSet
+
+Selected = tuple[int, tuple[str, ...]]
+
+
+def confident_errors(pseudo_labels: PseudoLabelSet) -> list[Selected]:
+    return _most_confident(pseudo_labels, pseudo_labels.incorrect)
+
+
+def below_threshold(pseudo_labels: PseudoLabelSet, threshold: float) -> list[Selected]:
+    return _most_confident(pseudo_labels, pseudo_labels.confidence.astype(float) < threshold)
+
+
+def most_changed(pseudo_labels: PseudoLabelSet, history: PredictionHistory) -> list[Selected]:
+    """Those whose prediction ever changed, with how often it did."""
+    changes = history.changes()
+    order = np.argsort(-changes, kind="stable")
+    order = order[changes[order] > 0]
+    positions = find_ids(history.ids[order], pseudo_labels.ids)
+    return [
+        (int(position), (f"{count} change{'' if count == 1 else 's'}",))
+        for position, count in zip(positions, changes[order], strict=True)
+        if position >= 0
+    ]
+
+
+def share_from_text(text: str) -> float:
+    """A threshold in a link. Raises ValueError for what is no number from 0 to 1."""
+    value = round(float(text), 2)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
+
+
+def _most_confident(pseudo_labels: PseudoLabelSet, among: np.ndarray) -> list[Selected]:
+    positions = np.flatnonzero(among)
+    order = np.argsort(-pseudo_labels.confidence[positions].astype(float), kind="stable")
+    return [(int(i), ()) for i in positions[order]]

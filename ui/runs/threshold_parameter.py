@@ -1,0 +1,41 @@
+"""Which of a method's settings is its confidence threshold: the schema says so, whatever the setting is called."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from engine.runs.store import Run
+from ui.shell.server import catalog
+
+_DEFAULT = 0.95  # asked about first of a run whose method has no threshold
+
+
+class ThresholdParameter(NamedTuple):
+    """key: dotted, as in a config, such as "method.threshold". schema: of the setting."""
+
+    key: str
+    schema: dict[str, Any]
+
+    @property
+    def symbol(self) -> str:
+        return self.schema.get("symbol") or "τ"
+
+
+def threshold_parameter(config: dict[str, Any]) -> ThresholdParameter | None:
+    """None of a method without one, or one that this FewLab does not know."""
+    method = catalog()["methods"].get(config["method"]["name"], {})
+    for name, schema in method.get("schema", {}).get("properties", {}).items():
+        if schema.get("role") == "confidence_threshold":
+            return ThresholdParameter(f"method.{name}", schema)
+    return None
+
+
+def last_threshold(run: Run) -> float:
+    """The threshold that was in force at the end, in hundredths."""
+    parameter = threshold_parameter(run.config)
+    if parameter is None:
+        return _DEFAULT
+    values = [change.value for change in run.folder.changes() if change.key == parameter.key]
+    numbers = [value for value in values if isinstance(value, (int, float))]
+    name = parameter.key.removeprefix("method.")
+    return round(float(numbers[-1] if numbers else run.config["method"].get(name, _DEFAULT)), 2)

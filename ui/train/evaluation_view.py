@@ -1,0 +1,132 @@
+"""What the newest evaluation shows beside the curves: confidences, candidate weights, pseudo-labels, views."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from engine.runs.store import Run
+from ui.components.gallery import GalleryItem, gallery, image_uri
+from ui.components.live_figure import live_figure
+from ui.figures.candidate_bars import bars
+from ui.figures.classification import confidence_histogram
+from ui.runs.image_gallery import captioned
+from ui.runs.run_journal import RunJournal
+from ui.shell.server import catalog
+from ui.style import colors, formatting
+from ui.train.latest_evaluation import LatestEvaluation, latest_evaluation, true_labels
+
+_LATEST = 24  # images in the gallery of pseudo-labels
+_SHOWN = 6  # images whose views are shown
+_BARS, _WIDEST = 5, 5  # images with bars of their candidates, and bars of one image at most
+
+
+def has_evaluation_figure(journal: RunJournal) -> bool:
+    """Of a run that makes pseudo-labels, or weighs candidates."""
+    return _is_partial(journal.run) or journal.latest("mask_rate") is not None
+
+
+def evaluation_figure(run: Run, key: str) -> None:
+    """The weights of candidate labels where the run has them, else the histogram of confidences."""
+    if _is_partial(run):
+        candidate_weights(run)
+    else:
+        histogram(run, key)
+
+
+def candidate_weights(run: Run) -> None:
+    """A few images with the weights of their candidates, the true one marked where it is known."""
+    latest = latest_evaluation(run)
+    if latest is None or latest.images is None or "candidate_weights" not in latest.arrays:
+        st.caption("Candidate label weights appear after the first evaluation.")
+        return
+    arrays, images = latest.arrays, latest.images
+    several = np.flatnonzero(arrays["candidate_sets"].sum(1) > 1)
+    chosen = (
+        several[np.linspace(0, len(several) - 1, min(_BARS, len(several))).astype(int)] if len(several) else several
+    )
+    st.markdown("**Candidate label weights** (✓ = true label)")
+    for i in chosen:
+        row = int(images.rows(arrays["candidate_ids"][i : i + 1])[0])
+        truth, weights = int(images.labels[row]), arrays["candidate_weights"][i].astype(float)
+        candidates = np.flatnonzero(arrays["candidate_sets"][i])
+        heaviest = candidates[np.argsort(-weights[candidates], kind="stable")][:_WIDEST]
+        left, right = st.columns([1, 6], vertical_alignment="center")
+        left.image(image_uri(np.asarray(images.images[row])), width=40)
+        named = [(images.class_names[k] + (" ✓" if k == truth else ""), float(weights[k])) for k in heaviest]
+        right.image(bars(named), width="stretch")
+
+
+def histogram(run: Run, key: str) -> None:
+    """Confidences of the latest pseudo-labels, correct and incorrect stacked, with the threshold drawn in."""
+    latest = latest_evaluation(run)
+    if latest is None or "pseudo_confidence" not in latest.arrays:
+        st.caption(
+            "The confidence histogram appears after the first evaluation."
+            if latest is None
+            else "No pseudo-labels were made between the last two evaluations."
+        )
+        return
+    arrays = latest.arrays
+    confidence, labels = arrays["pseudo_confidence"].astype(float), arrays["pseudo_labels"]
+    truth = true_labels(latest.images, arrays["pseudo_ids"])
+    edges = np.linspace(0, 1, 21)
+    correct, incorrect, unknown = (
+        np.histogram(confidence[chosen], edges)[0]
+        for chosen in ((truth == labels), (truth >= 0) & (truth != labels), truth < 0)
+    )
+    threshold = float(arrays["pseudo_threshold"][-1]) if "pseudo_threshold" in arrays else None
+    figure = confidence_histogram(correct, incorrect, unknown if unknown.any() else None, edges, threshold)
+    live_figure(figure, key=f"{key}_histogram", revision=run.id, height=260)
+
+
+def evaluation_galleries(run: Run, key: str) -> None:
+    """The latest pseudo-labels, and the views that the network was shown; nothing before the first evaluation."""
+    latest = latest_evaluation(run)
+    if latest is None or latest.images is None:
+        return
+    if "pseudo_ids" in latest.arrays:
+        _pseudo_labels(latest, key)
+    _views(latest, key)
+
+
+def _pseudo_labels(latest: LatestEvaluation, key: str) -> None:
+    """The most confident first."""
+    arrays, images = latest.arrays, latest.images
+    assert images is not None
+    used = np.flatnonzero(arrays["pseudo_weight"] > 0)[-_LATEST:]
+    st.markdown(
+        f"**Latest pseudo-labels** (step {formatting.count(latest.step)})"
+        if len(used)
+        else "**No prediction has reached the threshold yet**"
+    )
+    items = []
+    for i in used[np.argsort(-arrays["pseudo_confidence"][used], kind="stable")]:
+        row = int(images.rows(arrays["pseudo_ids"][i : i + 1])[0])
+        confidence = formatting.percent(float(arrays["pseudo_confidence"][i]))
+        label, truth = int(arrays["pseudo_labels"][i]), int(images.labels[row])
+        uri = image_uri(np.asarray(images.images[row]))
+        items.append(captioned(int(i), uri, label, truth, images.class_names, (confidence,)))
+    gallery(items, key=f"{key}_gallery", thumb=56)
+
+
+def _views(latest: LatestEvaluation, key: str) -> None:
+    """Side by side for each of a few images, the weak view first."""
+    names = [name for name in latest.arrays if name.startswith("view_") and name != "view_ids"]
+    if not names:
+        return
+    names.sort(key=lambda name: (name == "view_strong", name))
+    method = catalog()["methods"].get(latest.run.config["method"]["name"], {})
+    titles = method.get("view_titles", {})
+    st.markdown(f"**{method.get('views_caption', 'What the network was shown')}**")
+    items = []
+    for i in range(min(_SHOWN, len(latest.arrays[names[0]]))):
+        for j, name in enumerate(names):
+            view = name.removeprefix("view_")
+            title = titles.get(view, view.replace("_", " "))
+            items.append(GalleryItem(len(names) * i + j, image_uri(latest.arrays[name][i]), (title,), colors.MUTED))
+    gallery(items, key=f"{key}_views", thumb=56)
+
+
+def _is_partial(run: Run) -> bool:
+    return (run.config["data"].get("labels") or {}).get("kind") == "partial"

@@ -1,0 +1,49 @@
+"""What the newest evaluation of a run holds, while it may still be training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from engine.analysis.evaluated_run import stored_images_of
+from engine.errors import FewLabError
+from engine.runs.folder import RunFolder
+from engine.runs.store import Run
+from engine.runs.stored_images import StoredImages
+
+
+@dataclass(frozen=True)
+class LatestEvaluation:
+    """arrays: of the snapshot after `step`. images: None where they are not on this machine."""
+
+    run: Run
+    step: int
+    arrays: dict[str, NDArray[Any]]
+    images: StoredImages | None
+
+
+def latest_evaluation(run: Run) -> LatestEvaluation | None:
+    """None before the first evaluation."""
+    steps = run.folder.snapshot_steps()
+    if not steps:
+        return None
+    file = run.folder.snapshots / f"{steps[-1]:08d}.npz"
+    try:
+        arrays = _snapshot(run.id, steps[-1], file.stat().st_mtime_ns, run.folder)
+    except (FewLabError, OSError):  # being rewritten by a resumed run
+        return None
+    return LatestEvaluation(run, steps[-1], arrays, stored_images_of(run))
+
+
+def true_labels(images: StoredImages | None, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """-1 where they are unknown."""
+    return images.labels[images.rows(ids)] if images is not None else np.full(len(ids), -1)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _snapshot(run_id: str, step: int, written: int, _folder: RunFolder) -> dict[str, Any]:
+    return _folder.snapshot(step)

@@ -1,0 +1,61 @@
+"""How far a run is: bar, steps, time left, speed; and how often to look again."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from engine.runs.folder import Status
+from engine.runs.store import Run
+from ui.shell.page import plain
+from ui.style import formatting
+
+_SILENCE = 30  # seconds without a heartbeat after which a run is suspected to be gone
+
+
+def polling_interval(run: Run) -> float | None:
+    """Seconds between two looks at a run: quick until its first point, then seldom, because every look costs the
+    training some speed. None once it has ended.
+    """
+    status = run.status
+    if not status.active:
+        return None
+    if status.state == "queued" and status.order < time.time() - 5:
+        return 2.0  # it waits behind another run
+    if status.state == "queued" or status.step == 0:
+        return 0.25
+    return 1.0 if status.seconds < 10 else 2.0
+
+
+def progress(status: Status) -> None:
+    """Bar, steps, time left, speed; or the state and its reason."""
+    words = f"step {formatting.count(status.step)} of {formatting.count(status.steps)}"
+    share = min(1.0, status.step / max(1, status.steps))
+    if status.state == "running" and status.step >= status.steps:
+        st.progress(1.0, text=f"{words} · final evaluation …")
+    elif status.state in ("running", "paused"):
+        left = status.seconds / status.step * (status.steps - status.step) if status.step else None
+        parts = [
+            "Paused" if status.state == "paused" else "",
+            words,
+            f"{formatting.duration(left)} left" if left is not None else "starting",
+            formatting.speed(status.images_per_second) if status.images_per_second else "",
+        ]
+        st.progress(share, text=" · ".join(part for part in parts if part))
+    elif status.state == "queued":
+        st.progress(0.0, text="Waiting in the queue …")
+    elif status.state == "finished":
+        speed = formatting.speed(status.images_per_second)
+        st.progress(1.0, text=f"Finished: {words} in {formatting.duration(status.seconds)} · {speed}")
+        if status.reason:
+            st.warning(plain(status.reason), icon=":material/hourglass_disabled:")
+    elif status.state == "failed":
+        st.error(plain(status.reason), icon=":material/error:")
+    else:
+        st.progress(share, text=f"{status.state.capitalize()} at {words}. {plain(status.reason)}".strip())
+    if status.state == "running" and time.time() - status.heartbeat > _SILENCE:
+        st.warning(
+            f"No heartbeat for {_SILENCE} s: the training process may have died. The run resumes when FewLab is started"
+            " again."
+        )
