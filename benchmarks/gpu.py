@@ -14,7 +14,8 @@ from typing import Any
 from engine.config.overlay import apply_changes
 from engine.config.run_config import RunConfig
 from engine.lab.executors.inline import train
-from engine.lab.workers.requests import measure
+from engine.lab.messages import MeasureSpeed
+from engine.lab.workers.requests import measure_speed
 from engine.presets import PRESETS
 from engine.runs.store import Run
 
@@ -42,7 +43,7 @@ def main(
         plain["backbone"] = {"name": changes.pop("backbone.name")}
     plain = apply_changes(plain, {key: parsed(value) for key, value in changes.items()})
     if "budget.steps" not in changes:
-        took = measure(plain, seconds=5.0)
+        took = measure_speed(MeasureSpeed(plain, seconds=5.0))
         steps = max(100, int(60 * arguments.minutes / took["step"]))
         plain = apply_changes(plain, {"budget.steps": steps, "budget.evaluate_every": max(1, steps // 10)})
     with tempfile.TemporaryDirectory() as checkpoints:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from filelock import Timeout
 
 from engine.errors import FewLabError, LabError, RunError
+from engine.lab.messages import CheckConfig
 from engine.lab.worker_client import Message, WorkerClient
 from engine.runs.folder import APP_ENDED, PAUSED_APP_ENDED, TAKEN_OUT, RunFolder
 from engine.runs.store import Run, Store
@@ -83,7 +84,7 @@ class Lab:
 
     def check(self, config: dict[str, Any]) -> dict[str, Any]:
         """The config resolved and validated. Raises LabError with the sentence of what is wrong."""
-        resolved: dict[str, Any] = self.assistant.ask("check", config=config, checkpoints=str(self.store.root))
+        resolved = self.assistant.ask(CheckConfig(config, str(self.store.root)))
         return resolved
 
     def submit(self, config: dict[str, Any]) -> RunFolder:

@@ -14,12 +14,21 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, TypeVar
 
 from engine.errors import LabError
+from engine.lab.messages import Request
 
 log = logging.getLogger("fewlab.lab")
 Message = dict[str, Any]
+R = TypeVar("R")
+
+
+class _Question(NamedTuple):
+    """Who waits for an answer, and how it is read."""
+
+    future: Future[Any]
+    read_reply: Callable[[Any], Any]
 
 
 @dataclass
@@ -29,7 +38,7 @@ class _Child:
     """
 
     process: subprocess.Popen[bytes]
-    waiting: dict[int, Future[Any]] = field(default_factory=dict)
+    waiting: dict[int, _Question] = field(default_factory=dict)
 
     @property
     def lives(self) -> bool:
@@ -90,7 +99,7 @@ class WorkerClient:
         """Returns the process id of the child that got it. Raises LabError if none can be reached."""
         return self._send(message, None)
 
-    def _send(self, message: Message, future: Future[Any] | None) -> int:
+    def _send(self, message: Message, question: _Question | None) -> int:
         self.start()
         line = (json.dumps(message) + "\n").encode()
         with self._lock:
@@ -98,23 +107,23 @@ class WorkerClient:
             try:
                 assert child is not None
                 assert child.process.stdin is not None
-                if future is not None:
-                    child.waiting[message["id"]] = future
+                if question is not None:
+                    child.waiting[message["id"]] = question
                 child.process.stdin.write(line)
                 child.process.stdin.flush()
             except (OSError, ValueError, AssertionError):
-                if child is not None and future is not None:
+                if child is not None and question is not None:
                     child.waiting.pop(message["id"], None)
                 raise LabError(
                     "The engine's process has ended: try again in a moment; its log is in the checkpoints folder."
                 ) from None
             return child.process.pid
 
-    def ask(self, what: str, timeout: float = 60.0, **arguments: Any) -> Any:
+    def ask(self, request: Request[R], timeout: float = 60.0) -> R:
         """Ask and wait for the answer. Raises LabError with the engine's own sentence, or if no answer comes in
         `timeout` seconds.
         """
-        future = self.ask_later(what, **arguments)
+        future = self.ask_later(request)
         try:
             return future.result(timeout)
         except TimeoutError:
@@ -122,10 +131,12 @@ class WorkerClient:
                 f"The engine did not answer within {timeout:.0f} s: it may still be starting; try again in a moment."
             ) from None
 
-    def ask_later(self, what: str, **arguments: Any) -> Future[Any]:
+    def ask_later(self, request: Request[R]) -> Future[R]:
         """Ask without waiting."""
-        future: Future[Any] = Future()
-        self._send({"do": "ask", "id": next(self._numbers), "what": what, "arguments": arguments}, future)
+        future: Future[R] = Future()
+        question = _Question(future, request.read_reply)
+        message = {"do": "ask", "id": next(self._numbers), "what": request.name, "arguments": request.write()}
+        self._send(message, question)
         return future
 
     def close(self) -> None:
@@ -180,10 +191,10 @@ class WorkerClient:
 
 
 def _answer(child: _Child, message: Message) -> None:
-    future = child.waiting.pop(message["answer"], None)
-    if future is None:
+    question = child.waiting.pop(message["answer"], None)
+    if question is None:
         return
     if message.get("error"):
-        future.set_exception(LabError(message["error"]))
+        question.future.set_exception(LabError(message["error"]))
     else:
-        future.set_result(message.get("value"))
+        question.future.set_result(question.read_reply(message.get("value")))

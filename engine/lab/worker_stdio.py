@@ -1,17 +1,69 @@
-"""How each of the engine's processes begins: who comes first, where its answers go, where its log goes."""
+"""The worker's end of the pipe: JSON lines on standard input and output, its log on standard error."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
-from typing import IO
+import threading
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+from engine.errors import FewLabError
 
 YIELDS_BY = 5  # a page that is looked at comes before the training or projection that it shows
+log = logging.getLogger("fewlab.worker")
 
 
-def claim_stdio() -> IO[bytes]:
-    """Set up this process as a child of a Link; returns where its lines of JSON go."""
+class WorkerStdio:
+    """Messages of a server, one JSON object a line, and the answers to them. `say` and `reply` may be called from any
+    thread.
+    """
+
+    def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
+        self._commands, self._answers = commands, answers
+        self._write_lock = threading.Lock()
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What the server sends, until it closes the pipe or is gone; lines that are no JSON are logged and skipped."""
+        for line in self._commands:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                log.warning("not JSON: %r", line[:200])
+
+    def say(self, message: dict[str, Any]) -> None:
+        with self._write_lock:
+            try:
+                self._answers.write((json.dumps(message) + "\n").encode())
+                self._answers.flush()
+            except OSError:  # the server is gone; end-of-file will end this process too
+                log.warning("nobody listens any more")
+
+    def reply(self, question: dict[str, Any], compute: Callable[[], Any]) -> None:
+        """Answer a question with what `compute` returns, or with the sentence of its error."""
+        number = question["id"]
+        try:
+            value = compute()
+        except FewLabError as error:
+            self.say({"answer": number, "error": str(error)})
+        except MemoryError:
+            error_sentence = "There is not enough memory to answer this: close other programs, or ask for less."
+            self.say({"answer": number, "error": error_sentence})
+        except Exception as error:
+            log.exception("the question %r failed", question.get("what"))
+            error_sentence = (
+                f"The engine could not answer ({type(error).__name__}); its log in the checkpoints folder has the"
+                " details."
+            )
+            self.say({"answer": number, "error": error_sentence})
+        else:
+            self.say({"answer": number, "value": value})
+
+
+def claim_stdio() -> WorkerStdio:
+    """Set up this process as the child of a WorkerClient: its priority, its log, its pipe."""
     if "--yield" in sys.argv and hasattr(os, "nice"):  # on Windows its parent starts it with a lower priority
         os.nice(YIELDS_BY)
     # Descriptor 1 carries the protocol alone: whatever a library prints goes to the log instead of between the lines.
@@ -19,4 +71,4 @@ def claim_stdio() -> IO[bytes]:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return protocol
+    return WorkerStdio(sys.stdin.buffer, protocol)

@@ -131,7 +131,7 @@ class Folder(DecodedSource):
                 of.append(place.of)
                 test.append(place.test)
             if done % CHUNK == 0 or done == total:
-                stop_if(cancelled, done, total, "pictures")
+                stop_if(cancelled, done, total, "images")
                 progress(done, total)
         self._finish(files, writer, report, of, np.array(test, dtype=bool), start)
 

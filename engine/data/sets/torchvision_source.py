@@ -117,7 +117,7 @@ class TorchvisionSet(DecodedSource):
             )
         for images, _ in parts:
             writer.add(images)
-            stop_if(cancelled, writer.shape[0], self.shape[0], "pictures")
+            stop_if(cancelled, writer.shape[0], self.shape[0], "images")
             progress(writer.shape[0], self.shape[0])
         labels = np.concatenate([np.asarray(labels, dtype=np.int64) for _, labels in parts])
         is_test = np.arange(len(labels)) >= self.training

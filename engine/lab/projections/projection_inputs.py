@@ -69,7 +69,7 @@ class ProjectionInputs:
         return projections.key(source=source, request=request.used(), steps=self.steps, content=self.content)
 
 
-def gather(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> ProjectionInputs:
+def load_inputs(run: Path, source: Source, steps: Sequence[int], sample: Sample) -> ProjectionInputs:
     """The samples that are in the snapshots of all `steps`, drawn as `sample` says.
 
     embeddings: the features that each evaluation stored; projections: what the projection head made of them, where the

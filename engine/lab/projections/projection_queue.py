@@ -15,7 +15,8 @@ from typing import Any
 
 from engine.analysis.projection import ProjectionRequest
 from engine.errors import FewLabError, LabError, ProjectionCancelled
-from engine.lab.projections.projection_inputs import Sample, Source, gather
+from engine.lab.messages import ComputeProjection
+from engine.lab.projections.projection_inputs import Sample, Source, load_inputs
 from engine.lab.worker_client import Message, WorkerClient
 from engine.runs.projections import Projection, read_projection
 
@@ -26,9 +27,9 @@ class Job:
     """
 
     def __init__(
-        self, projector: ProjectionQueue, number: int, run: Path, name: str, arguments: dict[str, Any]
+        self, projector: ProjectionQueue, number: int, run: Path, name: str, message: ComputeProjection
     ) -> None:
-        self.run, self.name, self.number, self.arguments = run, name, number, arguments
+        self.run, self.name, self.number, self.message = run, name, number, message
         self._projector = projector
         self._future: Future[Projection] = Future()
         self._progress = (0.0, "Waiting for another projection")
@@ -90,20 +91,16 @@ class ProjectionQueue:
         Pixels do not change from step to step and have one frame, said to be of step 0. Raises FewLabError if there is
         nothing to project.
         """
-        name = gather(run, source, steps, sample).key(source, request)
+        name = load_inputs(run, source, steps, sample).key(source, request)
         with self._lock:
             for job in (self._running, *self._waiting):
                 if job is not None and (job.run, job.name) == (run, name):
                     return job
             number = next(self._numbers)
-            plain = {
-                "run": str(run),
-                "source": source,
-                "request": request.model_dump(),
-                "steps": [int(step) for step in steps],
-                "sample": sample.model_dump(),
-            }
-            job = Job(self, number, run, name, {"job": number, **plain})
+            message = ComputeProjection(
+                number, str(run), source, request.model_dump(), [int(step) for step in steps], sample.model_dump()
+            )
+            job = Job(self, number, run, name, message)
             kept = read_projection(run, name)
             if kept is not None:
                 job._future.set_result(kept)
@@ -129,7 +126,7 @@ class ProjectionQueue:
             job = self._waiting.popleft()
             job._progress = (0.0, "Starting")
             try:
-                answer = self._link.ask_later("project", **job.arguments)
+                answer = self._link.ask_later(job.message)
             except FewLabError as error:
                 job._future.set_exception(error)
                 continue

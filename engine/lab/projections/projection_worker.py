@@ -7,33 +7,31 @@ is compiled at first use; it is killed when a person cancels, so what it writes 
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import queue
-import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
 import numpy as np
 
-from engine.errors import FewLabError
-from engine.lab.projections.projection_inputs import ProjectionInputs, Sample, gather
-from engine.lab.worker_stdio import claim_stdio
+from engine.errors import ProjectionError
+from engine.lab.messages import ComputeProjection
+from engine.lab.projections.projection_inputs import ProjectionInputs, Sample, Source, load_inputs
+from engine.lab.worker_stdio import WorkerStdio, claim_stdio
 from engine.runs.projections import Projection, read_projection, write_projection
 
 _TRUST = 0.1  # share of the bar for the figures of trust
 _OFTEN = 0.1  # seconds between two words on progress
-log = logging.getLogger("fewlab.projections")
 
 
 class ProjectionWorker:
-    """Answers `project`; says {"event": "progress", "job": ..., "share": ..., "words": ...} meanwhile."""
+    """Answers ComputeProjection; says {"event": "progress", "job": ..., "share": ..., "words": ...} meanwhile."""
 
-    def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
-        self._commands, self._answers = commands, answers
+    def __init__(self, stdio: WorkerStdio) -> None:
+        self._stdio = stdio
         self._questions: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def serve(self) -> None:
@@ -42,44 +40,26 @@ class ProjectionWorker:
         import sklearn.manifold  # noqa: F401  # what all questions need, loaded while none has come yet
         from threadpoolctl import threadpool_limits
 
-        threadpool_limits(
-            1, user_api="blas"
-        )  # beside a training, threads of one product wait for each other longer than they help
+        # Beside a training, threads of one product wait for each other longer than they help.
+        threadpool_limits(1, user_api="blas")
         while True:
             question = self._questions.get()
-            try:
-                self._say({"answer": question["id"], "value": self._project(**question["arguments"])})
-            except FewLabError as error:
-                self._say({"answer": question["id"], "error": str(error)})
-            except MemoryError:
-                self._say(
-                    {
-                        "answer": question["id"],
-                        "error": (
-                            "There is not enough memory for this projection: choose fewer points or fewer evaluations."
-                        ),
-                    }
-                )
-            except Exception as error:
-                log.exception("a projection failed")
-                self._say(
-                    {
-                        "answer": question["id"],
-                        "error": (
-                            f"The projection failed ({type(error).__name__}); the log in the checkpoints folder has the"
-                            " details."
-                        ),
-                    }
-                )
+            self._stdio.reply(question, partial(self._answer, question["arguments"]))
 
     def _read(self) -> None:
-        for line in self._commands:
-            self._questions.put(json.loads(line))
+        for message in self._stdio.messages():
+            self._questions.put(message)
         os._exit(0)  # the server is gone: nobody waits for what is being computed
 
-    def _project(
-        self, job: int, run: str, source: Any, request: dict[str, Any], steps: list[int], sample: dict[str, Any]
-    ) -> str:
+    def _answer(self, arguments: dict[str, Any]) -> str:
+        try:
+            return self._project(ComputeProjection.read(arguments))
+        except MemoryError:
+            raise ProjectionError(
+                "There is not enough memory for this projection: choose fewer points or fewer evaluations."
+            ) from None
+
+    def _project(self, message: ComputeProjection) -> str:
         """Compute a projection, keep it in the run's folder and answer under which name."""
         from engine.analysis.projection import ProjectionRequest, project
 
@@ -89,59 +69,49 @@ class ProjectionWorker:
             nonlocal told
             if time.monotonic() - told > _OFTEN:
                 told = time.monotonic()
-                self._say({"event": "progress", "job": job, "share": share, "words": words})
+                self._stdio.say({"event": "progress", "job": message.job, "share": share, "words": words})
 
         begun = time.perf_counter()
         tell(0.0, "Reading the evaluations")
-        wanted = ProjectionRequest.parse(request)
-        material = gather(Path(run), source, steps, Sample.parse(sample))
-        name = material.key(source, wanted)
-        if read_projection(Path(run), name) is None:
-            features = material.features()
+        run, source = Path(message.run), cast(Source, message.source)
+        wanted = ProjectionRequest.parse(message.request)
+        inputs = load_inputs(run, source, message.steps, Sample.parse(message.sample))
+        name = inputs.key(source, wanted)
+        if read_projection(run, name) is None:
+            features = inputs.features()
             frames = project(features, wanted, lambda share, words: tell(share * (1 - _TRUST), words))
             figures = _trust(
-                material,
+                inputs,
                 features,
                 frames,
                 wanted.metric,
                 lambda share: tell(1 - _TRUST * (1 - share), "Measuring how far it can be trusted"),
             )
             done = Projection(
-                material.ids,
-                material.part,
-                material.labels,
+                inputs.ids,
+                inputs.part,
+                inputs.labels,
                 frames,
-                np.array(material.steps, np.int64),
+                np.array(inputs.steps, np.int64),
                 *figures,
                 seconds=time.perf_counter() - begun,
             )
-            write_projection(Path(run), name, done)
+            write_projection(run, name, done)
         return name
 
-    def _say(self, message: dict[str, Any]) -> None:
-        try:
-            self._answers.write((json.dumps(message) + "\n").encode())
-            self._answers.flush()
-        except OSError:  # the server is gone; end-of-file will end this process too
-            log.warning("nobody listens any more")
 
-
-def _trust(
-    material: ProjectionInputs, features: list[Any], frames: Any, metric: Any, tell: Any
-) -> tuple[Any, Any, Any]:
+def _trust(inputs: ProjectionInputs, features: list[Any], frames: Any, metric: Any, tell: Any) -> tuple[Any, Any, Any]:
     """Trustworthiness [E], purity [E] and purity per class [E, K]."""
     from engine.analysis.neighbors import nearest_neighbors
     from engine.analysis.trust import NEIGHBORS, knn_purity, trust_rows, trustworthiness
 
-    rows = trust_rows(len(material.ids))
+    rows = trust_rows(len(inputs.ids))
     trusted, pure = [], []
     for number, (feature, frame) in enumerate(zip(features, frames, strict=True)):
         tell(number / len(features))
         trusted.append(trustworthiness(feature, frame, metric))
         pure.append(
-            knn_purity(
-                nearest_neighbors(feature, NEIGHBORS, metric, rows).indices, material.labels, material.classes, rows
-            )
+            knn_purity(nearest_neighbors(feature, NEIGHBORS, metric, rows).indices, inputs.labels, inputs.classes, rows)
         )
     return np.array(trusted), np.array([p.overall for p in pure]), np.stack([p.per_class for p in pure])
 
@@ -150,8 +120,7 @@ def main() -> None:
     # Before OpenMP is loaded: its threads otherwise spin while they wait, and beside a training t-SNE took three times
     # as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    answers = claim_stdio()
-    ProjectionWorker(sys.stdin.buffer, answers).serve()
+    ProjectionWorker(claim_stdio()).serve()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the engine's process answers to the server: the questions that need torch."""
+"""Who answers which request: the questions of the server that need torch."""
 
 from __future__ import annotations
 
@@ -7,56 +7,77 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine import catalog as catalogs
+from engine.catalog import catalog
 from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
-from engine.lab.workers.data_requests import prepare, preview, ready
+from engine.lab.messages import (
+    CheckConfig,
+    GetCatalog,
+    ImportImages,
+    IsReady,
+    MeasureSpeed,
+    Predict,
+    PredictSamples,
+    PreviewData,
+    Request,
+)
+from engine.lab.workers.data_requests import import_images, is_ready, preview_data
 from engine.lab.workers.prediction_requests import predict, predict_samples
 from engine.runs.store import Store
-from engine.training.assemble import check as check_run
+from engine.training.assemble import check
 from engine.training.trainer import Trainer
+
+
+def answer(name: str, arguments: dict[str, Any]) -> Any:
+    """The reply to a request, as JSON. Raises FewLabError, or KeyError for a request that nobody knows."""
+    request, handler = HANDLERS[name]
+    return request.write_reply(handler(request.read(arguments)))
+
+
+def is_slow(name: str) -> bool:
+    return name in HANDLERS and HANDLERS[name][0].slow
 
 
 def warm_up() -> None:
     """Train a few throwaway steps, so that the first real one does not pay for loading libraries and preparing
     convolutions.
     """
-    measure(
-        RunConfig.parse({"method": {"name": "fixmatch"}, "data": {"name": "digits"}}).model_dump(mode="json"),
-        seconds=0.0,
-    )
+    config = RunConfig.parse({"method": {"name": "fixmatch"}, "data": {"name": "digits"}})
+    measure_speed(MeasureSpeed(config.model_dump(mode="json"), seconds=0.0))
 
 
-def catalog() -> dict[str, Any]:
-    return catalogs.catalog()
+def get_catalog(request: GetCatalog) -> dict[str, Any]:
+    return catalog()
 
 
-def check(config: dict[str, Any], checkpoints: str) -> dict[str, Any]:
-    """The config resolved; what the data or the weights to start from cannot do is refused too. Raises ConfigError."""
-    resolved = RunConfig.parse(config)
-    if not ready(resolved.data.model_dump(mode="json")):  # reading them can take minutes, and this answer is waited for
+def check_config(request: CheckConfig) -> dict[str, Any]:
+    """Raises ConfigError."""
+    config = RunConfig.parse(request.config)
+    # Reading them can take minutes, and this answer is waited for.
+    if not is_ready(IsReady(config.data.model_dump(mode="json"))):
         raise ConfigError('These images have not been read on this machine yet: press "Read the images" first.')
-    check_run(resolved, Path(checkpoints))
-    return resolved.model_dump(mode="json")
+    check(config, Path(request.checkpoints))
+    return config.model_dump(mode="json")
 
 
-def measure(config: dict[str, Any], seconds: float = 0.7) -> dict[str, float]:
-    """Seconds for set-up, one step and one evaluation, from really doing them in a throwaway folder."""
+def measure_speed(request: MeasureSpeed) -> dict[str, float]:
+    """In a throwaway folder."""
     with tempfile.TemporaryDirectory(prefix="fewlab-") as root:
         # What the weights start from changes no step's time, and the earlier run is in another folder.
-        plain = RunConfig.parse(config).with_changes({"backbone.init": "random"}).model_dump(mode="json")
-        return Trainer(Store(root).create(plain)).measure(seconds)
+        config = RunConfig.parse(request.config).with_changes({"backbone.init": "random"})
+        return Trainer(Store(root).create(config.model_dump(mode="json"))).measure(request.seconds)
 
 
-SLOW = {"prepare", "measure"}  # can take minutes; each is answered in a thread of its own
-
-HANDLERS: dict[str, Callable[..., Any]] = {
-    "catalog": catalog,
-    "check": check,
-    "ready": ready,
-    "prepare": prepare,
-    "preview": preview,
-    "measure": measure,
-    "predict": predict,
-    "predict_samples": predict_samples,
+HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
+    request.name: (request, handler)
+    for request, handler in (
+        (GetCatalog, get_catalog),
+        (CheckConfig, check_config),
+        (IsReady, is_ready),
+        (ImportImages, import_images),
+        (PreviewData, preview_data),
+        (MeasureSpeed, measure_speed),
+        (Predict, predict),
+        (PredictSamples, predict_samples),
+    )
 }
