@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run, Store
 from tests.browser.looking import newest, wait_for
-from tests.given_images import encoded, zip_of
+from tests.fixtures_images import encoded, zip_of
 
 
 def choose(page: Page, label: str, option: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from engine.data.importing import image_files as image_files
 from engine.errors import DataError
-from tests.given_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
+from tests.fixtures_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +125,7 @@ def test_two_classes_of_which_one_has_no_readable_image(tmp_path: Path) -> None:
     assert refusal(folder_of(tmp_path / "x", {"cat/1.png": grey(1), "dog/1.png": b"woof"})) == sentence
 
 
-def test_class_folders_without_a_image(tmp_path: Path) -> None:
+def test_class_folders_without_an_image(tmp_path: Path) -> None:
     sentence = (
         "None of the files in 'x' is an image that can be read (2 not an image, 1 empty): choose a folder or zip"
         " archive of images."

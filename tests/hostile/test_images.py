@@ -169,7 +169,7 @@ def orientations() -> list[tuple[int, np.ndarray[Any, Any]]]:
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize(("orientation", "stored"), orientations())
-def test_a_image_rotated_by_its_metadata_stands_upright(
+def test_an_image_rotated_by_its_metadata_stands_upright(
     orientation: int, stored: np.ndarray[Any, Any], format: str
 ) -> None:
     exif = Image.Exif()
@@ -242,7 +242,7 @@ def test_a_file_that_is_no_image_says_what_it_looks_like(data: bytes, kind: str)
     )
 
 
-def test_a_image_of_a_format_that_is_not_on_the_list_is_refused_under_any_name() -> None:
+def test_an_image_of_a_format_that_is_not_on_the_list_is_refused_under_any_name() -> None:
     sentence = (
         "'cat.png' is not an image this app reads (it looks like something else): save it as PNG, JPEG, GIF, BMP, WEBP"
         " or TIFF and try again."
@@ -432,7 +432,7 @@ def test_color_becomes_grey_by_its_brightness_and_grey_becomes_three_equal_chann
     assert fit_image(np.full((4, 4, 1), 77, np.uint8), 2, 3).pixels.tolist() == [[[77, 77], [77, 77]]] * 3
 
 
-def test_a_image_one_pixel_high_still_fits() -> None:
+def test_an_image_one_pixel_high_still_fits() -> None:
     assert fit_image(np.full((1, 5000, 1), 9, np.uint8), 8, 1).pixels.tolist() == [[[9] * 8] * 8]
 
 

@@ -22,8 +22,8 @@ from engine.methods.base.method import Method
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods
 from engine.runs.store import Store
-from tests.given_images import CATS_AND_DOGS, folder_of
-from tests.integration.waiting import ROOT, until
+from tests.fixtures_images import CATS_AND_DOGS, folder_of
+from tests.integration.process_helpers import ROOT, until
 
 # Promised to scripts. A change here is a broken promise: it needs a line in the change log.
 SUMMARY = ["run", "state", "step", "seconds", "images_per_second", "metrics"]

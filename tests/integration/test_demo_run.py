@@ -10,7 +10,7 @@ import pytest
 from engine.runs.store import Run, Store
 from engine.runs.stored_images import load_stored_images
 from engine.training.retest import retest
-from tests.integration.waiting import ROOT
+from tests.integration.process_helpers import ROOT
 
 DEMO = "20261121-211649-fixmatch-digits-demo"
 IMAGES = "7260fa69e3236f68"

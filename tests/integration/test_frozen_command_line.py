@@ -25,8 +25,8 @@ from PIL import Image
 
 from engine import RunConfig, resume, train
 from engine.runs.store import Run
+from tests.integration.process_helpers import ROOT
 from tests.integration.test_earlier_runs import INTERRUPTED, RUNS, SMALLEST, Plan
-from tests.integration.waiting import ROOT
 
 FROZEN = Path(__file__).parents[1] / "frozen" / "command_line.json"
 TABLES = ("methods", "datasets", "backbones", "presets")

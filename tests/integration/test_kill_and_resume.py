@@ -26,8 +26,8 @@ from engine.runs.store import Store
 from engine.training import checkpoint
 from engine.training.commands import Command, Control
 from engine.training.trainer import Trainer
+from tests.integration.process_helpers import ROOT, until
 from tests.integration.trainer_process import At
-from tests.integration.waiting import ROOT, until
 
 STEPS = 60
 CONFIG = RunConfig.parse(

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,15 @@ from engine.config.run_config import RunConfig
 from engine.errors import LabError, RunError, UnknownName
 from engine.lab.executors.inline import train
 from engine.lab.lab import Lab
+from engine.lab.messages import CheckConfig, GetCatalog, MeasureSpeed, Request
 from engine.lab.worker_client import Message, WorkerClient
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
 from engine.training.commands import Command, Control
 from engine.training.trainer import Trainer
+from tests.integration.process_helpers import ROOT, alive, until
 from tests.integration.trainer_process import At
-from tests.integration.waiting import ROOT, alive, until
 
 pytestmark = pytest.mark.slow
 
@@ -272,12 +274,17 @@ def test_a_wrong_config_is_refused_in_one_sentence_and_leaves_no_run(
     assert len(lab.store.runs()) == before
 
 
+@dataclass(frozen=True)
+class Unknown(Request[None]):
+    name = "meaning"
+
+
 def test_the_assistant_answers_while_training_goes_on(lab: Lab) -> None:
     folder = training(lab)
     step = folder.status().step
-    assert "fixmatch" in lab.assistant.ask("catalog")["methods"]
+    assert "fixmatch" in lab.assistant.ask(GetCatalog())["methods"]
     with pytest.raises(LabError) as refused:
-        lab.assistant.ask("meaning")
+        lab.assistant.ask(Unknown())
     assert (
         str(refused.value)
         == "The engine could not answer (KeyError); its log in the checkpoints folder has the details."
@@ -289,8 +296,8 @@ def test_the_assistant_answers_while_training_goes_on(lab: Lab) -> None:
 
 
 def test_a_short_question_does_not_wait_for_a_slow_one(lab: Lab) -> None:
-    slow = lab.assistant.ask_later("measure", config=plain(), seconds=8.0)
-    lab.assistant.ask("catalog")
+    slow = lab.assistant.ask_later(MeasureSpeed(plain(), seconds=8.0))
+    lab.assistant.ask(GetCatalog())
     assert not slow.done()
     assert slow.result(60)["step"] > 0
 
@@ -316,7 +323,7 @@ def test_a_killed_training_process_costs_one_run_its_last_seconds_and_no_other_a
 def test_a_killed_assistant_is_started_again_by_the_next_question(lab: Lab) -> None:
     pid = lab.assistant.pid
     assert pid is not None
-    asked = lab.assistant.ask_later("measure", config=plain(), seconds=60.0)
+    asked = lab.assistant.ask_later(MeasureSpeed(plain(), seconds=60.0))
     os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     with pytest.raises(LabError) as refused:
         asked.result(30)
@@ -343,7 +350,7 @@ def test_a_new_assistant_answers_while_the_old_ones_end_is_still_being_read(tmp_
     assert first is not None
     os.kill(first, getattr(signal, "SIGKILL", signal.SIGTERM))
     until(lambda: len(died) == 1, "the end of the first child")
-    asked = link.ask_later("check", config=plain(), checkpoints=str(tmp_path))
+    asked = link.ask_later(CheckConfig(plain(), str(tmp_path)))
     second = link.pid
     old_ends.set()
     assert asked.result(60)["method"] == {"name": "supervised"}

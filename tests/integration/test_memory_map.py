@@ -25,8 +25,8 @@ from engine.training import assemble
 from engine.training.loops import batches
 from engine.training.model_file import load_model
 from engine.training.retest import retest
-from tests.given_images import encoded, folder_of, source
-from tests.integration.waiting import ROOT
+from tests.fixtures_images import encoded, folder_of, source
+from tests.integration.process_helpers import ROOT
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.waiting import ROOT
+from tests.integration.process_helpers import ROOT
 
 TOY = '''
 """nearest_average: nothing but a linear layer on the images as they are."""

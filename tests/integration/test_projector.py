@@ -19,11 +19,11 @@ from engine.analysis.neighbors import nearest_neighbors
 from engine.analysis.projection import ProjectionRequest, project
 from engine.analysis.trust import knn_purity, trustworthiness
 from engine.errors import LabError, ProjectionCancelled, ProjectionError, RunError
-from engine.lab.projections.projection_inputs import Sample, gather
+from engine.lab.projections.projection_inputs import Sample, load_inputs
 from engine.lab.projections.projection_queue import Job, ProjectionQueue
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import store_images
-from tests.integration.waiting import ROOT, alive, until
+from tests.integration.process_helpers import ROOT, alive, until
 
 N, D, K = 240, 8, 4
 STEPS = [10, 20, 30]
@@ -102,7 +102,7 @@ def test_a_projection_is_what_the_engine_computes_with_its_figures_and_is_kept(
     found = job.result(60)
     assert job.done()
     assert job.progress() == (1.0, "Done")
-    material = gather(run, "embeddings", STEPS, ALL)
+    material = load_inputs(run, "embeddings", STEPS, ALL)
     features = material.features()
     np.testing.assert_array_equal(found.frames, project(features, PCA))
     assert found.steps.tolist() == STEPS
@@ -135,20 +135,20 @@ def test_what_is_kept_is_answered_without_a_process_until_something_that_matters
     np.testing.assert_array_equal(mended.result(60).frames, again.result().frames)
     names = {
         again.name,
-        gather(run, "embeddings", [10, 30], ALL).key("embeddings", PCA),
-        gather(run, "embeddings", STEPS, Sample(limit=100)).key("embeddings", PCA),
-        gather(run, "embeddings", STEPS, Sample(parts=("test",))).key("embeddings", PCA),
-        gather(run, "embeddings", STEPS, ALL).key("embeddings", ProjectionRequest(method="pca", dimensions=3)),
-        gather(run, "pixels", STEPS, ALL).key("pixels", PCA),
+        load_inputs(run, "embeddings", [10, 30], ALL).key("embeddings", PCA),
+        load_inputs(run, "embeddings", STEPS, Sample(limit=100)).key("embeddings", PCA),
+        load_inputs(run, "embeddings", STEPS, Sample(parts=("test",))).key("embeddings", PCA),
+        load_inputs(run, "embeddings", STEPS, ALL).key("embeddings", ProjectionRequest(method="pca", dimensions=3)),
+        load_inputs(run, "pixels", STEPS, ALL).key("pixels", PCA),
     }
     assert len(names) == 6
 
 
 def test_the_sample_holds_all_labeled_images_and_is_the_same_in_all_frames(run: Path) -> None:
-    drawn = gather(run, "embeddings", STEPS, Sample(limit=50))
+    drawn = load_inputs(run, "embeddings", STEPS, Sample(limit=50))
     assert len(drawn.ids) == 50
-    whole = gather(run, "embeddings", [10], ALL)
-    assert set(whole.ids[whole.part == 0]) & set(gather(run, "embeddings", STEPS, ALL).ids) <= set(drawn.ids)
+    whole = load_inputs(run, "embeddings", [10], ALL)
+    assert set(whole.ids[whole.part == 0]) & set(load_inputs(run, "embeddings", STEPS, ALL).ids) <= set(drawn.ids)
     snapshots = [RunFolder(run).snapshot(step) for step in STEPS]
     for snapshot, features in zip(snapshots, drawn.features(), strict=True):
         rows = [int(np.nonzero(snapshot["ids"] == sample)[0][0]) for sample in drawn.ids]
@@ -159,7 +159,7 @@ def test_the_sample_holds_all_labeled_images_and_is_the_same_in_all_frames(run: 
 def test_pixels_are_the_images_between_0_and_1_in_one_frame(run: Path, shared: ProjectionQueue) -> None:
     found = shared.ask(run, "pixels", PCA, STEPS, Sample(parts=("test",))).result(60)
     assert found.steps.tolist() == [0]
-    material = gather(run, "pixels", STEPS, Sample(parts=("test",)))
+    material = load_inputs(run, "pixels", STEPS, Sample(parts=("test",)))
     images = np.load(run.parent / ".pictures" / "cafe" / "images.npy")
     np.testing.assert_allclose(material.features()[0], images[material.ids // 3].reshape(-1, 64) / 255, rtol=1e-6)
     np.testing.assert_array_equal(found.frames, project(material.features(), PCA))
@@ -175,7 +175,7 @@ def test_large_images_are_reduced_to_means_of_squares(tmp_path: Path) -> None:
     folder.write_snapshot(
         1, {"ids": np.arange(5), "part": np.zeros(5, np.uint8), "embeddings": np.zeros((5, 2), np.float16)}
     )
-    features = gather(folder.path, "pixels", [1], ALL).features()[0]  # squares of 3 by 3 pixels
+    features = load_inputs(folder.path, "pixels", [1], ALL).features()[0]  # squares of 3 by 3 pixels
     assert features.shape == (5, 3 * 25 * 25)
     assert features[4, 1] == pytest.approx(images[4, 0, :3, 3:6].mean() / 255)
 
@@ -247,7 +247,7 @@ def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_
     assert len({share for share, _ in told}) > 3
     assert job.result().frames.shape == (3, 60, 2)
     np.testing.assert_array_equal(
-        job.result().frames, project(gather(run, "embeddings", STEPS, Sample(limit=60)).features(), request)
+        job.result().frames, project(load_inputs(run, "embeddings", STEPS, Sample(limit=60)).features(), request)
     )
 
 

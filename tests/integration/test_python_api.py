@@ -18,8 +18,8 @@ from engine.errors import ConfigError, ImportCancelled, RunError, UnknownName
 from engine.images.decode import read_image
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
-from tests.given_images import CATS_AND_DOGS, encoded, folder_of
-from tests.integration.waiting import ROOT
+from tests.fixtures_images import CATS_AND_DOGS, encoded, folder_of
+from tests.integration.process_helpers import ROOT
 
 TINY = {
     "method": "supervised",

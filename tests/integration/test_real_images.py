@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine.config.parts import DataParams
 from engine.data.split import make_split
-from tests.given_images import source
+from tests.fixtures_images import source
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from tests.integration.waiting import ROOT
+from tests.integration.process_helpers import ROOT
 
 
 def test_all_import_contracts_are_kept() -> None:

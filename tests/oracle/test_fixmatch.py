@@ -10,7 +10,17 @@ import pytest
 import torch
 
 from engine.methods.base.context import StepContext
-from tests.oracle.given import CONFIDENCE, CROSS_ENTROPY, GUESS, LABELED_LOSS, STRONG, WEAK, batch, method, tensor
+from tests.oracle.fixtures_logits import (
+    CONFIDENCE,
+    CROSS_ENTROPY,
+    GUESS,
+    LABELED_LOSS,
+    STRONG,
+    WEAK,
+    batch,
+    method,
+    tensor,
+)
 
 NOW = StepContext(0, 3, 10)
 

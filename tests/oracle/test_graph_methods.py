@@ -124,7 +124,7 @@ def test_the_fixed_points_are_the_closed_forms(digits: tuple[NDArray[np.float64]
 
 
 @pytest.mark.parametrize("cls", [LabelPropagation, LabelSpreading])
-def test_a_image_that_no_label_reaches_is_unknown_not_class_0(cls: type[Ours]) -> None:
+def test_an_image_that_no_label_reaches_is_unknown_not_class_0(cls: type[Ours]) -> None:
     features = torch.tensor([[0.0], [1.0], [100.0], [101.0], [0.5], [100.5]])
     method = made(cls, 6, 2, neighbors=2)
     method.prepare(PoolData(features, torch.tensor([0, 1, -1, -1, -1, -1]), torch.arange(6)))

@@ -12,7 +12,7 @@ import torch
 from engine.errors import ShapeError
 from engine.methods.base.context import StepContext
 from engine.methods.parts.losses import linear_ramp, masked_cross_entropy
-from tests.oracle.given import CROSS_ENTROPY, GUESS, LABELED_LOSS, STRONG, batch, method, tensor
+from tests.oracle.fixtures_logits import CROSS_ENTROPY, GUESS, LABELED_LOSS, STRONG, batch, method, tensor
 
 
 def slow(logits: list[list[float]], labels: list[int], weight: list[float]) -> float:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from engine.methods.base.context import StepContext
-from tests.oracle.given import CONFIDENCE, GUESS, LABELED_LOSS, WEAK, batch, method, tensor
+from tests.oracle.fixtures_logits import CONFIDENCE, GUESS, LABELED_LOSS, WEAK, batch, method, tensor
 
 USED = [1, 0, 1, 0, 1, 0]
 UNLABELED_LOSS = 2 * (1.1652131455 - LABELED_LOSS)  # the worked example has weight one half

@@ -20,7 +20,7 @@ from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.parts.embedding_metrics import embedding_metrics
 from engine.methods.parts.losses import nt_xent
 from engine.methods.self_supervised.simclr import SimCLR
-from tests.oracle.given_embeddings import A, B
+from tests.oracle.fixtures_embeddings import A, B
 from tests.oracle.wrong_nt_xent import WRONG, everything_a_positive
 
 

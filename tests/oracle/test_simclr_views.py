@@ -182,7 +182,7 @@ def test_half_of_the_views_are_blurred_from_64_pixels_on_and_none_below() -> Non
     assert 1.99 < sigma.max() <= 2
 
 
-def test_a_image_is_tilted_about_its_centre_before_the_window_is_cut() -> None:
+def test_an_image_is_tilted_about_its_centre_before_the_window_is_cut() -> None:
     images = make_images((20, 3, 16, 16))
     made = recipe(area=1.0, aspect=1.0, strength=0, grey=0, flip="off", rotate=30.0)
     draw = made.draw(20, 16, 16, torch.Generator().manual_seed(0))

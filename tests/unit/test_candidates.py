@@ -99,7 +99,7 @@ def test_ambiguity_is_entropy_relative_to_the_size_of_the_set() -> None:
     assert ambiguity_left(SETS / SETS.sum(1, keepdims=True), SETS) == pytest.approx(1)
 
 
-def test_a_image_with_one_candidate_counts_nowhere() -> None:
+def test_an_image_with_one_candidate_counts_nowhere() -> None:
     assert identified(OLD, SETS, TRUTH) == 0.5
     assert identified(NEW, SETS, TRUTH) == 1.0
     assert ambiguity_left(OLD[2:], SETS[2:]) is None

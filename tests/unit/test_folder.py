@@ -21,7 +21,7 @@ from engine.data.split import make_split
 from engine.errors import ConfigError, DataError, ImportCancelled
 from engine.images.decode import read_image
 from engine.images.fit import fit_image
-from tests.given_images import CATS_AND_DOGS, encoded, folder_of, grey, red, source, zip_of
+from tests.fixtures_images import CATS_AND_DOGS, encoded, folder_of, grey, red, source, zip_of
 
 
 @pytest.fixture(autouse=True)
@@ -280,7 +280,7 @@ def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
 # the cache
 
 
-def test_a_set_opens_again_without_reading_a_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_opens_again_without_reading_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zip_of(tmp_path / "x.zip", CATS_AND_DOGS)
     assert source(path).ready() is False
     first = source(path).load()

@@ -24,7 +24,7 @@ def decoded(uri: str) -> npt.NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_image_arrives_exactly(channels: int) -> None:
+def test_an_image_arrives_exactly(channels: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (channels, 5, 7), np.uint8)
     seen = decoded(image_uri(pixels))
     assert (seen.reshape(5, 7, channels) == pixels.transpose(1, 2, 0)).all()

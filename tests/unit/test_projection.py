@@ -23,7 +23,7 @@ def groups(n: int = 120, d: int = 10, apart: float = 3.0, seed: int = 0) -> Feat
 
 
 def movement(frames: Features) -> float:
-    """Mean way of a point from one frame to the next, in units of the image's spread."""
+    """Mean way of a point from one frame to the next, in units of the layout's spread."""
     return float(np.linalg.norm(np.diff(frames, axis=0), axis=2).mean() / frames.std())
 
 

@@ -304,7 +304,7 @@ def test_a_quarter_turn_is_counterclockwise() -> None:
     ]
 
 
-def test_color_does_nothing_to_grey_make_images() -> None:
+def test_color_does_nothing_to_grey_images() -> None:
     images = make_images((8, 1, 12, 12))
     plan = Plan(np.full((8, 1), CODE["color"]), np.full((8, 1), 0.3))
     assert torch.equal(recolor(images, plan), images)

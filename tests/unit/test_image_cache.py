@@ -18,7 +18,7 @@ import pytest
 from engine.data.importing import image_cache as decoded
 from engine.data.importing.image_cache import cache_root, importing
 from engine.errors import DataError, ImportCancelled
-from tests.given_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
+from tests.fixtures_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,7 +96,7 @@ def test_what_dead_imports_left_is_removed_and_what_living_ones_write_is_not(tmp
 def test_a_process_killed_in_the_middle_leaves_no_set(tmp_path: Path, empty_cache: Path) -> None:
     path = zip_of(tmp_path / "x.zip", {f"{'ab'[i % 2]}/{i}.png": grey(i) for i in range(200)})
     program = (
-        f"import os; from tests.given_images import source; source({str(path)!r}).prepare(lambda done, total:"
+        f"import os; from tests.fixtures_images import source; source({str(path)!r}).prepare(lambda done, total:"
         " os._exit(9) if done > 100 else None)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 9
@@ -110,7 +110,7 @@ def test_a_process_killed_in_the_middle_leaves_no_set(tmp_path: Path, empty_cach
 def test_two_processes_at_once_end_with_one_whole_set(tmp_path: Path, empty_cache: Path) -> None:
     path = zip_of(tmp_path / "x.zip", {f"{'ab'[i % 2]}/{i}.png": grey(i % 256) for i in range(600)})
     program = (
-        "import sys, time; from tests.given_images import source; print('ready', flush=True); sys.stdin.readline();"
+        "import sys, time; from tests.fixtures_images import source; print('ready', flush=True); sys.stdin.readline();"
         f" decoded = []\nimages = source({str(path)!r}); report = images.prepare(lambda done, total:"
         " (decoded.append(done), time.sleep(0.02)))\nprint(len(decoded), images.load().content_hash, report.read)"
     )
