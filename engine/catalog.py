@@ -8,12 +8,12 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from engine.config.parts import AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels, SGDParams
+from engine.config.parts import AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels
 from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.metrics import declared, plain
 from engine.presets import PRESETS
-from engine.registry import Registry, backbones, datasets, methods, recipes
+from engine.registry import Registry, backbones, datasets, methods, optimizers, recipes
 
 
 def catalog() -> dict[str, Any]:
@@ -32,10 +32,7 @@ def catalog() -> dict[str, Any]:
             for name in backbones
         },
         "recipes": {name: {"schema": recipes[name].Params.model_json_schema()} for name in recipes},
-        "optimizers": {
-            "sgd": {"schema": SGDParams.model_json_schema()},
-            "adamw": {"schema": AdamWParams.model_json_schema()},
-        },
+        "optimizers": {name: {"schema": optimizers[name].Params.model_json_schema()} for name in optimizers},
         "labels": {
             kind: {"schema": cls.model_json_schema()}
             for kind, cls in (("few", FewLabels), ("partial", PartialLabels), ("all", AllLabels), ("none", NoLabels))

@@ -1,4 +1,4 @@
-"""Names to classes: data sets, view recipes, backbones and methods register themselves, and are found by walking their
+"""Names to classes: data sets, view recipes, backbones, methods and optimizers register themselves, and are found by walking their
 package and the folders in it.
 """
 
@@ -72,3 +72,4 @@ datasets = Registry("data set", "engine.data.sets")
 recipes = Registry("view recipe", "engine.augment.recipes")
 backbones = Registry("backbone", "engine.backbones")
 methods = Registry("method", "engine.methods")
+optimizers = Registry("optimizer", "engine.optimizers")

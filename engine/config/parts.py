@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field
 
 from engine.config.settings import Settings, param
-from engine.errors import ConfigError
 
 
 class MethodParams(Settings):
@@ -97,7 +93,7 @@ class DataParams(Settings):
 
 
 class OptimizerParams(Settings):
-    """What all optimizers share."""
+    """What all optimizers share; each adds its own and a default for the learning rate."""
 
     name: str
     lr: float
@@ -118,39 +114,10 @@ class OptimizerParams(Settings):
         lt=1,
         advanced=True,
         help=(
-            "Decay of the averaged weights that are evaluated and kept; shortened to (1+t)/(10+t) early on. 0: no"
+            "EMA decay of the weights that are evaluated and saved, warmed up as min(decay, (1+t)/(10+t)). 0: no"
             " averaging."
         ),
     )
-
-
-class SGDParams(OptimizerParams):
-    """Stochastic gradient descent with momentum; weight decay is L2 in the gradient."""
-
-    name: Literal["sgd"] = "sgd"
-    lr: float = param(0.1, gt=0, le=10, symbol="η", live=True, help="Learning rate at the start of the schedule.")
-    momentum: float = param(0.9, ge=0, lt=1, advanced=True, help="Share of the last step's direction that is kept.")
-    nesterov: bool = param(True, advanced=True, help="Nesterov's momentum; needs momentum above 0.")
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> SGDParams:
-        if self.nesterov and self.momentum == 0:
-            raise ConfigError(
-                "Nesterov's momentum needs momentum above 0: switch optimizer.nesterov off or raise optimizer.momentum."
-            )
-        return self
-
-
-class AdamWParams(OptimizerParams):
-    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101); weight decay is decoupled from the gradient."""
-
-    name: Literal["adamw"] = "adamw"
-    lr: float = param(0.001, gt=0, le=10, symbol="η", live=True, help="Learning rate at the start of the schedule.")
-    beta1: float = param(0.9, ge=0, lt=1, symbol="β₁", advanced=True, help="Decay of the first moment.")
-    beta2: float = param(0.999, ge=0, lt=1, symbol="β₂", advanced=True, help="Decay of the second moment.")
-
-
-Optimizer = Annotated[SGDParams | AdamWParams, Field(discriminator="name")]
 
 
 class Budget(Settings):

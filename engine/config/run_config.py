@@ -24,13 +24,12 @@ from engine.config.parts import (
     DataParams,
     Hardware,
     MethodParams,
-    Optimizer,
+    OptimizerParams,
     RecipeParams,
-    SGDParams,
 )
 from engine.config.settings import Seed, Settings, _shown, param, sentence
 from engine.errors import ConfigError
-from engine.registry import Registry, backbones, datasets, methods, recipes
+from engine.registry import Registry, backbones, datasets, methods, optimizers, recipes
 
 
 def _choice(registry: Registry, where: str) -> Callable[[Any], Any]:
@@ -66,13 +65,14 @@ class RunConfig(Settings):
     backbone: SerializeAsAny[BackboneParams]
     augment: dict[str, SerializeAsAny[RecipeParams]]
     method: SerializeAsAny[MethodParams]
-    optimizer: Optimizer
+    optimizer: SerializeAsAny[OptimizerParams]
     budget: Budget = Budget()
     hardware: Hardware = Hardware()
 
     _data = field_validator("data", mode="before")(_choice(datasets, "data"))
     _backbone = field_validator("backbone", mode="before")(_choice(backbones, "backbone"))
     _method = field_validator("method", mode="before")(_choice(methods, "method"))
+    _optimizer = field_validator("optimizer", mode="before")(_choice(optimizers, "optimizer"))
 
     @field_validator("augment", mode="before")
     @classmethod
@@ -103,7 +103,7 @@ class RunConfig(Settings):
     @model_validator(mode="after")
     def _makes_sense(self) -> RunConfig:
         cls = methods[self.method.name]
-        if cls.fitted and self.optimizer != SGDParams():
+        if cls.fitted and self.optimizer != optimizers[DEFAULTS["optimizer"]["name"]].Params():
             raise ConfigError(
                 f"optimizer would do nothing: {self.method.name} is fitted without one; leave its settings as they are."
             )

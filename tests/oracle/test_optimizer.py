@@ -10,16 +10,17 @@ import torch
 from torch import nn
 
 from engine.backbones.small_cnn import SmallCNN
-from engine.config.parts import AdamWParams, SGDParams
 from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import Group
 from engine.methods.semi_supervised.supervised import Supervised
+from engine.optimizers.adamw import AdamW
+from engine.optimizers.sgd import SGD
 from engine.training.loops.optimizer import learning_rate, make_optimizer, set_learning_rate
 from engine.training.loops.weight_average import WeightAverage
 
 
-def sgd(**settings: Any) -> SGDParams:
-    return SGDParams.model_validate({"lr": 1.0, "warmup_steps": 0, **settings})
+def sgd(**settings: Any) -> SGD.Params:
+    return SGD.Params.model_validate({"lr": 1.0, "warmup_steps": 0, **settings})
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def supervised(cls: type[Supervised] = Supervised) -> Supervised:
 
 def test_kernels_decay_and_biases_and_normalization_do_not() -> None:
     method = supervised()
-    optimizer = make_optimizer(method, SGDParams(weight_decay=0.01, momentum=0.8, nesterov=False))
+    optimizer = make_optimizer(method, SGD.Params(weight_decay=0.01, momentum=0.8, nesterov=False))
     assert isinstance(optimizer, torch.optim.SGD)
     names = {id(p): name for name, p in method.named_parameters()}
     decayed = {group["weight_decay"]: sorted(names[id(p)] for p in group["params"]) for group in optimizer.param_groups}
@@ -168,7 +169,7 @@ def test_kernels_decay_and_biases_and_normalization_do_not() -> None:
 
 
 def test_adamw_gets_its_own_settings() -> None:
-    optimizer = make_optimizer(supervised(), AdamWParams(lr=0.002, beta1=0.8, beta2=0.95, weight_decay=0.05))
+    optimizer = make_optimizer(supervised(), AdamW.Params(lr=0.002, beta1=0.8, beta2=0.95, weight_decay=0.05))
     assert isinstance(optimizer, torch.optim.AdamW)
     assert {(group["lr"], tuple(group["betas"])) for group in optimizer.param_groups} == {(0.002, (0.8, 0.95))}
     assert sorted(group["weight_decay"] for group in optimizer.param_groups) == [0.0, 0.05]
@@ -176,7 +177,7 @@ def test_adamw_gets_its_own_settings() -> None:
 
 def test_a_groups_scale_multiplies_the_rate_and_its_kernels_may_be_spared_from_decay() -> None:
     method = supervised(Scaled)
-    optimizer = make_optimizer(method, SGDParams(weight_decay=0.01))
+    optimizer = make_optimizer(method, SGD.Params(weight_decay=0.01))
     set_learning_rate(optimizer, 0.2)
     of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     head, kernel = of[id(method.classifier.head.weight)], of[id(method.backbone.blocks[0][0].weight)]
@@ -186,7 +187,7 @@ def test_a_groups_scale_multiplies_the_rate_and_its_kernels_may_be_spared_from_d
 
 def test_a_step_of_sgd_is_nesterovs_with_l2_in_the_gradient() -> None:
     method = supervised()
-    optimizer = make_optimizer(method, SGDParams(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01))
+    optimizer = make_optimizer(method, SGD.Params(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01))
     head = method.classifier.head
     weight, bias = head.weight[0, 0].item(), head.bias[0].item()
     velocities = [0.0, 0.0]

@@ -13,9 +13,11 @@ import pytest
 from pydantic import BaseModel
 
 from engine.config.overlay import apply_changes, overlay
-from engine.config.parts import AdamWParams, AllLabels, Budget, FewLabels, Hardware, NoLabels, SGDParams
+from engine.config.parts import AllLabels, Budget, FewLabels, Hardware, NoLabels
 from engine.config.run_config import DEFAULTS, RunConfig, live_settings
 from engine.errors import ConfigError
+from engine.optimizers.adamw import AdamW
+from engine.optimizers.sgd import SGD
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods, recipes
 
@@ -193,13 +195,13 @@ def test_defaults_yield_to_the_method_the_method_to_the_data_and_all_to_the_pers
     )
     monkeypatch.setattr(datasets["digits"], "recommended", {"optimizer": {"momentum": 0.6, "warmup_steps": 6}})
     optimizer = RunConfig.parse({"method": "supervised", "optimizer": {"warmup_steps": 5}}).optimizer
-    assert isinstance(optimizer, SGDParams)
+    assert isinstance(optimizer, SGD.Params)
     assert (optimizer.weight_decay, optimizer.lr, optimizer.momentum, optimizer.warmup_steps) == (0.0005, 0.2, 0.6, 5)
 
 
 def test_a_recommendation_for_another_optimizer_is_not_mixed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(methods["supervised"], "recommended", {"optimizer": {"name": "sgd", "momentum": 0.7}})
-    assert RunConfig.parse({"method": "supervised", "optimizer": {"name": "adamw"}}).optimizer == AdamWParams()
+    assert RunConfig.parse({"method": "supervised", "optimizer": {"name": "adamw"}}).optimizer == AdamW.Params()
 
 
 def test_digits_are_never_mirrored_unless_a_person_asks_for_it() -> None:
@@ -363,7 +365,16 @@ def test_nothing_that_shapes_a_batch_or_a_network_is_live(name: str) -> None:
 
 
 def models() -> list[type[BaseModel]]:
-    parts: list[type[BaseModel]] = [RunConfig, SGDParams, AdamWParams, Budget, Hardware, FewLabels, AllLabels, NoLabels]
+    parts: list[type[BaseModel]] = [
+        RunConfig,
+        SGD.Params,
+        AdamW.Params,
+        Budget,
+        Hardware,
+        FewLabels,
+        AllLabels,
+        NoLabels,
+    ]
     return parts + [registry[name].Params for registry in (methods, datasets, backbones, recipes) for name in registry]
 
 

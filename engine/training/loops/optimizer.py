@@ -1,4 +1,4 @@
-"""The optimizer, its schedule and the weight average."""
+"""The optimizer over a method's groups of parameters, and its schedule."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 
 import torch
 
-from engine.config.parts import AdamWParams, OptimizerParams, SGDParams
+from engine.config.parts import OptimizerParams
 from engine.methods.base.method import GradientMethod, decayed
+from engine.registry import optimizers
 
 
 def learning_rate(params: OptimizerParams, step: int, steps: int) -> float:
@@ -29,10 +30,8 @@ def make_optimizer(method: GradientMethod, params: OptimizerParams) -> torch.opt
         for parameters, decay in ((kernels, params.weight_decay if group.weight_decay else 0.0), (others, 0.0)):
             if parameters:
                 groups.append({"params": parameters, "weight_decay": decay, "lr_scale": group.lr_scale})
-    if isinstance(params, AdamWParams):
-        return torch.optim.AdamW(groups, lr=params.lr, betas=(params.beta1, params.beta2))
-    assert isinstance(params, SGDParams)
-    return torch.optim.SGD(groups, lr=params.lr, momentum=params.momentum, nesterov=params.nesterov)
+    made: torch.optim.Optimizer = optimizers[params.name].make(groups, params)
+    return made
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
