@@ -1,69 +1,58 @@
-"""Predict: your own images, the camera's, or samples of the test set, read by a trained run."""
+"""Predict: the user's own images, the camera's, or samples of the test set, classified by a trained run."""
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import streamlit as st
 
 from engine.images.decode import LARGEST_FILE
+from engine.lab.messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
-from ui.predict.answer_view import _SINGLE, results
+from ui.predict.prediction_view import CARDS, prediction_view
 from ui.runs.current_run import pick_run
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
 
-header("Predict", "Show a trained model an image and see what it takes it for.")
+header("Predict", "Classify images with a trained model.")
+_MINUTES = 2  # for which one upload may keep the page waiting
 
 
-@st.cache_data(max_entries=8, show_spinner="Looking …")
-def _answers(run: str, written: int, files: list[tuple[str, bytes]]) -> dict[str, Any]:
-    """`written`: when the model was, because a resumed run writes it anew."""
-    images = [{"name": name, "data": base64.b64encode(content).decode()} for name, content in files]
-    reply: dict[str, Any] = lab().assistant.ask("predict", run=run, images=images, timeout=120)
-    return reply
+@st.cache_data(max_entries=8, show_spinner="Classifying …")
+def _predictions(run: str, written: int, files: tuple[tuple[str, bytes], ...]) -> Predictions:
+    """`written`: when the model was, because a resumed run writes another one."""
+    return lab().assistant.ask(Predict(run, files), timeout=60 * _MINUTES)
 
 
-def uploaded(run: Run, files: list[Any]) -> None:
-    results(
-        _answers(
-            str(run.folder.path),
-            run.folder.model_file.stat().st_mtime_ns,
-            [(file.name, file.getvalue()) for file in files],
-        )
-    )
+def uploads(run: Run, files: list[Any]) -> None:
+    written = run.folder.model_file.stat().st_mtime_ns
+    contents = tuple((file.name, file.getvalue()) for file in files)
+    prediction_view(_predictions(str(run.folder.path), written, contents))
 
 
 def samples(run: Run) -> None:
     if st.button("Other images", key="predict_more", icon=":material/shuffle:"):
         st.session_state["predict_draw"] = st.session_state.get("predict_draw", 0) + 1
-    kept = next((event["pictures"] for event in run.folder.events() if event.get("pictures")), "")
-    reply = lab().assistant.ask(
-        "predict_samples",
-        run=str(run.folder.path),
-        content_hash=kept,
-        count=_SINGLE,
-        seed=st.session_state.get("predict_draw", 0),
-    )
-    results(reply)
+    draw = st.session_state.get("predict_draw", 0)
+    request = PredictSamples(str(run.folder.path), run.folder.content_hash() or "", CARDS, draw)
+    prediction_view(lab().assistant.ask(request))
 
 
-usable = [run for run in lab().store.runs() if run.folder.model_file.exists()]
-if not usable:
+trained = [run for run in lab().store.runs() if run.folder.model_file.exists()]
+if not trained:
     empty_state(
-        "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your images"
+        "No trained model yet. A run saves its model when it finishes or is stopped; then it can classify your images"
         " here.",
         ":material/image_search:",
     )
 else:
-    run = pick_run(usable, "Model")
+    run = pick_run(trained, "Model")
     assert run is not None
     accuracy = run.status.metrics.get("test/accuracy")
     st.caption(
-        f"Right on {formatting.percent(accuracy)} of its test images, trained {formatting.date(run.created)}. It"
-        " knows only its own classes and will find one of them in anything."
+        f"Test accuracy {formatting.percent(accuracy)}, trained {formatting.date(run.created)}. It always answers with"
+        " one of its own classes."
     )
     source = (
         st.segmented_control(
@@ -80,16 +69,16 @@ else:
                 key="predict_files",
             )
             if files:
-                uploaded(run, files)
+                uploads(run, files)
         elif source == "camera":
             photo = st.camera_input("A photo", key="predict_camera")
             if photo is not None:
-                uploaded(run, [photo])
+                uploads(run, [photo])
         else:
             samples(run)
 
 how_it_works(
-    "Your image is turned upright, fitted to the size and colors the network was trained on, and given to the"
+    "Your image is turned upright, fitted to the size and colors the network was trained on, and classified by the"
     " averaged network of the run.",
     "For images of light strokes on dark ground, such as the digits, a dark drawing on white paper is inverted first;"
     " the page says so.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ui.run_list.dialogs import confirm_delete_unreadable
-from ui.run_list.row import line
+from ui.run_list.row import run_row
 from ui.runs.run_names import run_name
 from ui.shell.page import empty_state, header, how_it_works, plain
 from ui.shell.server import lab
@@ -13,6 +13,7 @@ from ui.style import formatting
 
 header("Runs", "Everything that was trained here, newest first.")
 store = lab().store
+_SHOWN = 50  # rows
 runs = store.runs()
 
 
@@ -44,15 +45,15 @@ else:
         "duration": lambda r: r.status.seconds,
     }
     shown.sort(key=keys[by], reverse=True)
-    shown.sort(key=lambda run: run.status.state != "interrupted")  # what was cut off stands on top
+    shown.sort(key=lambda run: run.status.state != "interrupted")  # interrupted runs stand on top
     st.caption(
         f"{formatting.count(len(runs))} run{'s' if len(runs) > 1 else ''},"
         f" {formatting.size(disk_used([(run.id, run.status.state) for run in runs]))} on disk."
     )
-    for found in shown[:50]:
-        line(found)
-    if len(shown) > 50:
-        st.caption(f"{formatting.count(len(shown) - 50)} more: search to narrow them down.")
+    for run in shown[:_SHOWN]:
+        run_row(run)
+    if len(shown) > _SHOWN:
+        st.caption(f"{formatting.count(len(shown) - _SHOWN)} more: search to narrow the list.")
     if not shown:
         st.caption("No run matches.")
 
@@ -63,8 +64,8 @@ for folder, sentence in store.unreadable():
         confirm_delete_unreadable(folder.id)
 
 how_it_works(
-    "Every run is a folder of plain files: its settings, the journal of its curves, snapshots of each evaluation, and"
+    "Every run is a folder of plain files: its settings, the journal of its curves, a snapshot of each evaluation, and"
     " the model. Nothing leaves this machine.",
     "Export gives that folder as a zip. Unpacked into the checkpoints folder of another FewLab, the run opens there"
-    " with its curves, its images aside.",
+    " with its curves, but without its images.",
 )

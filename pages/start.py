@@ -1,4 +1,4 @@
-"""Start: what this is, one click for each thing that a person may have, and the last runs."""
+"""Start: what this is, one click for each situation, and the last runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ui.shell.page import expander, header, how_it_works, plain, show_errors
 from ui.shell.server import catalog, lab
 from ui.style import formatting, illustrations
 
-# What is shown at first asks the engine nothing: its process duration seconds to start, on a new machine ten.
+# What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.
 header("FewLab", "Thousands of images, a handful of labels: see what can be done.")
 store = lab().store
 _BESIDE = ("digits-supervised", "noise-fixmatch")  # under the cards, not in them
@@ -32,26 +32,26 @@ def try_it(name: str) -> None:
 
 
 def build_on() -> None:
-    """The form, with the features of the newest run that has learned some."""
+    """The form, prefilled to start from the features of the newest run that has a network."""
     with st.spinner("Starting …"), show_errors():
-        known = next((run for run in store.runs() if usable(run)), None)
-        if known is None:
+        trained = next((run for run in store.runs() if usable(run)), None)
+        if trained is None:
             st.info(
-                "None of your runs has learned features: train one with a network of its own first.",
+                "None of your runs has trained a network yet: train one first, and its features can be used here.",
                 icon=":material/school:",
             )
             return
-        prefill(with_features(known, "fine_tune"))
-        open_page("pages/train.py", known.id)
+        prefill(with_features(trained, "fine_tune"))
+        open_page("pages/train.py", trained.id)
 
 
-def card(column: DeltaGenerator, have: str, title: str, summary: str) -> DeltaGenerator:
-    """A framed place with the image of an idea; returns where its button goes."""
-    place = column.container(border=True, height="stretch")
-    place.image(illustrations.OF_SITUATIONS[have], width=200)
-    place.subheader(title, anchor=False)
-    place.markdown(summary)
-    return place
+def card(column: DeltaGenerator, situation: str, title: str, summary: str) -> DeltaGenerator:
+    """A framed container with the image of an idea; returns where its button goes."""
+    container = column.container(border=True, height="stretch")
+    container.image(illustrations.OF_SITUATIONS[situation], width=200)
+    container.subheader(title, anchor=False)
+    container.markdown(summary)
+    return container
 
 
 st.subheader("What do you have?", anchor=False)
@@ -71,9 +71,9 @@ with card(
     columns[-1],
     "model",
     "A model to build on",
-    "Start from features that an earlier run has learned, and give them a few labels.",
+    "Start from features learned by an earlier run, and add a few labels.",
 ):
-    help_ = None if any_model else "Train a first run, and its features can be used here."
+    help_ = None if any_model else "Train a run first, and its features can be used here."
     if st.button("Choose one", key="start_model", width="stretch", disabled=not any_model, help=help_):
         build_on()
 with st.container(horizontal=True):
@@ -88,8 +88,8 @@ with st.container(horizontal=True):
 
 
 def more_presets() -> None:
-    """All others: those of generated or built-in images start at once; the rest is put into the form, where their
-    images are read first.
+    """All others: those of generated or built-in images start at once; the rest fill in the form, where their images
+    are read first.
     """
     for name, preset in PRESETS.items():
         if preset.situation or name in _BESIDE:
@@ -100,13 +100,13 @@ def more_presets() -> None:
         if not preset.gpu and not any(field.get("is_path") for field in about.values()):
             if action.button("Try it", key=f"start_more_{name}", width="stretch"):
                 try_it(name)
-        elif action.button("Put into the form", key=f"start_more_{name}", width="stretch"):
+        elif action.button("Use these settings", key=f"start_more_{name}", width="stretch"):
             prefill(catalog()["presets"][name]["config"])
             forget_run()
             open_page("pages/train.py")
 
 
-if (more := expander("More presets: other images, other methods, the papers' own settings", "start_more")) is not None:
+if (more := expander("More presets: other images, other methods, settings from the papers", "start_more")) is not None:
     with more:
         more_presets()
 
@@ -139,9 +139,9 @@ if latest:
         row(run)
 st.page_link("pages/train.py", label="Choose a method and settings of your own", icon=":material/tune:")
 how_it_works(
-    "A run is one training: a method, a data set, a handful of labels and a seed. It trains in the background, keeps"
-    " all it found in a folder, and can be stopped and resumed.",
-    "The honest question is always: how much better than the labels alone? So every preset has its baseline, and the"
-    " noise preset shows what happens where nothing can be learned.",
+    "A run is one training: a method, a data set, a handful of labels and a seed. It trains in the background, writes"
+    " all its results to a folder, and can be stopped and resumed.",
+    "The question to ask is always: how much better than the supervised baseline on the same labels? So every preset"
+    " has its baseline, and the noise preset shows what happens where nothing can be learned.",
 )
 preload_figures()

@@ -1,4 +1,6 @@
-"""A race: several methods on the same images, labels and seeds, queued with one click and watched on one chart."""
+"""The benchmark form: several methods on the same images, labels and seeds, queued with one click and watched on one
+chart.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,9 @@ _BUDGETS = (1, 2, 4, 5, 10, 25, 100)
 _MANY = 60  # runs that one click may start
 
 
-def race(runs: list[Run]) -> list[str] | None:
-    """The form of a race; returns the ids of the runs that it has just started."""
-    shelf = catalog()
+def benchmark_form(runs: list[Run]) -> list[str] | None:
+    """Returns the ids of the runs that it has just started."""
+    choices = catalog()
     titles = run_titles(runs)
     base_id = st.selectbox(
         "Images, labels, network and steps as in",
@@ -31,12 +33,12 @@ def race(runs: list[Run]) -> list[str] | None:
     )
     base = next(run for run in runs if run.id == base_id).config
     kind = (base["data"].get("labels") or {}).get("kind")
-    if base["data"]["name"] not in shelf["datasets"]:
+    if base["data"]["name"] not in choices["datasets"]:
         st.caption("This FewLab does not know the images of that run.")
         return None
     fitting = [
         name
-        for name, method in shelf["methods"].items()
+        for name, method in choices["methods"].items()
         if kind in method["supervision"]
         and not method["transfers"]
         and (method["backbones"] is None or base["backbone"]["name"] in method["backbones"])
@@ -47,7 +49,7 @@ def race(runs: list[Run]) -> list[str] | None:
         "Methods",
         fitting,
         first,
-        format_func=lambda name: shelf["methods"][name]["title"],
+        format_func=lambda name: choices["methods"][name]["title"],
         key=f"race_methods_{base_id}",
     )
     labels: list[int | None] = [None]
@@ -59,7 +61,7 @@ def race(runs: list[Run]) -> list[str] | None:
                 sorted({*_BUDGETS, mine}),
                 [mine],
                 key=f"race_labels_{base_id}",
-                help="Several make a curve of accuracy against labels.",
+                help="Several numbers make a curve of accuracy by labels per class.",
             )
         )
     seeds = int(
@@ -68,7 +70,7 @@ def race(runs: list[Run]) -> list[str] | None:
             [1, 3, 5],
             default=1,
             key="race_seeds",
-            help="Each seed draws other labels, the same ones for every method.",
+            help="Each seed draws other labels, the same for every method.",
         )
         or 1
     )
@@ -77,15 +79,11 @@ def race(runs: list[Run]) -> list[str] | None:
         st.caption("Choose at least one method" + (" and one number of labels." if kind == "few" else "."))
         return None
     if len(wanted) > _MANY:
-        st.caption(f"{len(wanted)} runs are more than one click starts; at most {_MANY}.")
+        st.caption(f"{len(wanted)} runs are more than can be started at once; at most {_MANY}.")
         return None
-    took = next(run for run in runs if run.id == base_id).status.seconds
-    st.caption(
-        "They train one after the other. If each takes as long as that run, all take"
-        f" {formatting.duration(took * len(wanted))}."
-        if took
-        else "They train one after the other."
-    )
+    seconds = next(run for run in runs if run.id == base_id).status.seconds
+    total = f" If each takes as long as that run: {formatting.duration(seconds * len(wanted))} in all."
+    st.caption("Runs are queued and trained one at a time." + (total if seconds else ""))
     if not st.button(
         f"Start {len(wanted)} run{'' if len(wanted) == 1 else 's'}",
         key="race_start",
@@ -94,14 +92,14 @@ def race(runs: list[Run]) -> list[str] | None:
     ):
         return None
     with show_errors(), st.spinner("Starting …"):
-        configs = [entered(base, method, count, seed) for count, seed, method in wanted]
+        configs = [config_of_entry(base, method, count, seed) for count, seed, method in wanted]
         for config in configs:
             lab().check(config)  # all or none
         return [lab().submit(config).id for config in configs]
     return None
 
 
-def entered(base: Config, method: str, per_class: int | None, seed: int) -> Config:
+def config_of_entry(base: Config, method: str, per_class: int | None, seed: int) -> Config:
     """The base's images, network and steps with another method at its own settings, and the draw of labels that
     belongs to the seed.
     """

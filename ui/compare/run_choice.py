@@ -1,16 +1,57 @@
-"""Which runs are compared."""
+"""Which runs are compared: those of a link, those chosen before, else the newest two."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from engine.runs.store import Run
+from ui.runs.run_names import run_titles
+
+_CHOSEN, _GENERATION = "compare_chosen", "compare_generation"
+_FILTERS = (("method", "Method"), ("data", "Data set"))
 
 
-def default_choice(runs: dict[str, Run]) -> list[str]:
-    asked = [run_id for run_id in st.query_params.get_all("runs") if run_id in runs]
-    kept = [run_id for run_id in st.session_state.get("compare_chosen", []) if run_id in runs]
-    linked = st.query_params.get("run")  # from a page that looks at one run
-    if not asked and linked in runs:
-        return [linked, *(run_id for run_id in kept or list(runs)[:2] if run_id != linked)]
-    return asked or kept or list(runs)[:2]
+def pick_runs(runs: dict[str, Run]) -> list[Run]:
+    """Filters and the picker; the choice is kept for this tab and in the page's address."""
+    choice = _default_choice(runs)
+    filters = {
+        part: column.selectbox(
+            title,
+            ["all", *sorted({run.config[part]["name"] for run in runs.values()})],
+            format_func=lambda name: str(name).replace("_", " "),
+            key=f"compare_{part}",
+        )
+        for column, (part, title) in zip(st.columns(2), _FILTERS, strict=True)
+    }
+    offered = [
+        run_id
+        for run_id, run in runs.items()
+        if run_id in choice or all(name in ("all", run.config[part]["name"]) for part, name in filters.items())
+    ]
+    titles = run_titles([runs[run_id] for run_id in offered])
+    # Streamlit knows a choice by its text, and that changes when a run ends: then the widget is another one, which
+    # begins with what was chosen.
+    state_key = f"compare_runs_{st.session_state.get(_GENERATION, 0)}_{hash(tuple(titles.values()))}"
+    chosen = st.multiselect(
+        "Runs, newest first", offered, choice, format_func=lambda run_id: titles[run_id], key=state_key
+    )
+    st.session_state[_CHOSEN] = chosen
+    if st.query_params.get_all("runs") != chosen:
+        st.query_params["runs"] = chosen
+    return [runs[run_id] for run_id in chosen]
+
+
+def choose_runs(run_ids: list[str]) -> None:
+    """Compare these from the next look on."""
+    st.session_state[_CHOSEN] = run_ids
+    st.query_params["runs"] = run_ids
+    st.session_state[_GENERATION] = st.session_state.get(_GENERATION, 0) + 1
+
+
+def _default_choice(runs: dict[str, Run]) -> list[str]:
+    linked = [run_id for run_id in st.query_params.get_all("runs") if run_id in runs]
+    before = [run_id for run_id in st.session_state.get(_CHOSEN, []) if run_id in runs]
+    current = st.query_params.get("run")  # from a page that looks at one run
+    if not linked and current in runs:
+        return [current, *(run_id for run_id in before or list(runs)[:2] if run_id != current)]
+    return linked or before or list(runs)[:2]

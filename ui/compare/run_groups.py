@@ -1,4 +1,4 @@
-"""Runs side by side: a name of its own for each, groups over seeds, their journals, their final figures as CSV."""
+"""Runs side by side: a name of its own for each, groups over seeds, their journals, their final metrics as CSV."""
 
 from __future__ import annotations
 
@@ -20,26 +20,23 @@ _SAID = 2  # differing settings that a name is given to tell it from another
 def disambiguate(
     names: Sequence[str], of: Sequence[Run], alike: Sequence[str] = ("seed", "data.split_seed")
 ) -> list[str]:
-    """Names of their own: to equal ones is added in which settings their runs differ, but for those in `alike`, or a
+    """Unique names: to equal ones is added in which settings their runs differ, but for those in `alike`, or a
     number where in none.
     """
-    found = list(names)
+    unique = list(names)
     for name in {name for name in names if list(names).count(name) > 1}:
-        mine = [place for place, other in enumerate(names) if other == name]
+        alike_at = [i for i, other in enumerate(names) if other == name]
         rows = {
-            key: values
-            for key, values in differing([settings(of[place]) for place in mine]).items()
-            if key not in alike
+            key: values for key, values in differing([settings(of[i]) for i in alike_at]).items() if key not in alike
         }
-        for number, place in enumerate(mine):
+        for number, i in enumerate(alike_at):
             said = [
                 f"{word} {as_text(values[number])}"
                 for word, values in zip(short_keys(list(rows)), rows.values(), strict=True)
             ][:_SAID]
-            found[place] = ", ".join([name, *said])
+            unique[i] = ", ".join([name, *said])
     return [
-        name if found.count(name) == 1 else f"{name} ({found[: place + 1].count(name)})"
-        for place, name in enumerate(found)
+        name if unique.count(name) == 1 else f"{name} ({unique[: i + 1].count(name)})" for i, name in enumerate(unique)
     ]
 
 
@@ -55,7 +52,7 @@ def _metrics(run_id: str, written: tuple[int, int], _run: Run) -> list[dict[str,
 
 
 def journal(run: Run) -> list[dict[str, Any]]:
-    """The run's journal, read again only when it has grown: in a race most runs have ended or not begun."""
+    """The run's journal, read again only when it has grown: in a benchmark most runs have ended or not begun."""
     try:
         state = run.folder.metrics_file.stat()
     except OSError:
@@ -70,7 +67,7 @@ def grouped(chosen: list[Run]) -> list[list[Run]]:
         groups.setdefault(without_seeds(settings(run)), {})[
             run.config["seed"], run.config["data"].get("split_seed")
         ] = run
-    return [list(found.values()) for found in groups.values()]
+    return [list(by_seed.values()) for by_seed in groups.values()]
 
 
 def settings(run: Run) -> dict[str, Any]:

@@ -8,85 +8,78 @@ from typing import Any
 import streamlit as st
 
 from engine.analysis.compare import differing
+from engine.metrics import Metric
 from engine.runs.store import Run
 from ui.compare.run_groups import as_text, disambiguate, grouped, legend_names, settings
+from ui.runs.metrics import declared_metrics
 from ui.runs.run_names import run_name
 from ui.shell.page import plain
-from ui.shell.server import catalog
 from ui.style import formatting
 
-FINAL = {
-    "test/accuracy": "Test accuracy",
-    "test/macro_f1": "Macro F1",
-    "test/auc_roc": "AUC-ROC",
-    "test/ece": "Calibration error (ECE)",
-}
-PROBES = {
-    f"test/linear_{count}_per_class": f"Linear probe, {count} per class" for count in (1, 5, 10)
-}  # shown where a run without labels has them
+_ACCURACY = "test/accuracy"
 
 
-def table(rows: list[dict[str, Any]]) -> None:
-    """Shares stay numbers, so that a click on their heading sorts them."""
-    shares = {
-        title: st.column_config.NumberColumn(
-            title, format="%.3f" if title == FINAL["test/auc_roc"] else formatting.PERCENT_COLUMN
+def final_metrics(runs: list[Run]) -> None:
+    """One row a run. Shares stay numbers, so that a click on their heading sorts them."""
+    metrics = _final_metrics(runs)
+    columns = {
+        metric.title: st.column_config.NumberColumn(
+            metric.title,
+            format=formatting.PERCENT_COLUMN if metric.unit == "share" else "%.3f",
+            help=metric.help or None,
         )
-        for title in (*FINAL.values(), *PROBES.values())
+        for metric in metrics
     }
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=shares, placeholder=formatting.NOTHING)
+    names = legend_names(runs)
+    rows: list[dict[str, Any]] = [
+        {
+            "run": names[run.id],
+            "state": run.status.state,
+            **{metric.title: _cell(metric, run.status.metrics.get(metric.name)) for metric in metrics},
+            "training time": formatting.duration(run.status.seconds),
+        }
+        for run in runs
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=columns, placeholder=formatting.NOTHING)
 
 
-def differences(chosen: list[Run]) -> None:
-    st.subheader("What differs", anchor=False)
-    rows, names = differing([settings(run) for run in chosen]), legend_names(chosen)
-    if not rows:
-        st.caption("These runs have the same settings.")
-        return
-    table(
-        [
-            {"setting": key, **{names[run.id]: as_text(value) for run, value in zip(chosen, values, strict=True)}}
-            for key, values in rows.items()
-        ]
-    )
+def _final_metrics(runs: list[Run]) -> list[Metric]:
+    """Those declared as final, and the probes that one of the runs has: of the test set, and no curve."""
+    return [
+        metric
+        for name, metric in declared_metrics().items()
+        if metric.final
+        or (name.startswith("test/") and metric.chart is None and any(name in run.status.metrics for run in runs))
+    ]
 
 
-def final_rows(chosen: list[Run]) -> list[dict[str, Any]]:
-    rows, names = [], legend_names(chosen)
-    columns = FINAL | {
-        name: title for name, title in PROBES.items() if any(name in run.status.metrics for run in chosen)
-    }
-    for run in chosen:
-        metrics = run.status.metrics
-        rows.append(
-            {
-                "run": names[run.id],
-                "state": run.status.state,
-                **{
-                    title: metrics.get(name) if name == "test/auc_roc" or name not in metrics else 100 * metrics[name]
-                    for name, title in columns.items()
-                },
-                "training time": formatting.duration(run.status.seconds),
-            }
-        )
-    return rows
+def _cell(metric: Metric, value: float | None) -> float | None:
+    return value * 100 if value is not None and metric.unit == "share" else value
 
 
-def spread(chosen: list[Run]) -> None:
+def means_over_seeds(runs: list[Run]) -> None:
     """Mean and range of finished runs that differ only in their seed: one run alone says little."""
-    groups = grouped(
-        [run for run in chosen if run.status.state == "finished" and "test/accuracy" in run.status.metrics]
-    )
+    groups = grouped([run for run in runs if run.status.state == "finished" and _ACCURACY in run.status.metrics])
     names = disambiguate([run_name(group[0]) for group in groups], [group[0] for group in groups])
     for name, group in zip(names, groups, strict=True):
-        accuracies = [run.status.metrics["test/accuracy"] for run in group]
+        accuracies = [run.status.metrics[_ACCURACY] for run in group]
         if len(group) > 1:
             st.markdown(
-                f"**{plain(name)}**: mean {formatting.percent(statistics.mean(accuracies))} over {len(group)} seeds,"
-                f" from {formatting.percent(min(accuracies))} to {formatting.percent(max(accuracies))}, standard"
-                f" deviation {statistics.stdev(accuracies) * 100:.1f} points."
+                f"**{plain(name)}**: mean test accuracy {formatting.percent(statistics.mean(accuracies))} over"
+                f" {len(group)} seeds, range {formatting.percent(min(accuracies))} to"
+                f" {formatting.percent(max(accuracies))}, standard deviation"
+                f" {statistics.stdev(accuracies) * 100:.1f} points."
             )
 
 
-def catalog_title(run: Run) -> str:
-    return str(catalog()["methods"].get(run.config["method"]["name"], {}).get("title", run.config["method"]["name"]))
+def differing_settings(runs: list[Run]) -> None:
+    st.subheader("Settings that differ", anchor=False)
+    rows, names = differing([settings(run) for run in runs]), legend_names(runs)
+    if not rows:
+        st.caption("These runs have the same settings.")
+        return
+    table = [
+        {"setting": key, **{names[run.id]: as_text(value) for run, value in zip(runs, values, strict=True)}}
+        for key, values in rows.items()
+    ]
+    st.dataframe(table, hide_index=True, width="stretch", placeholder=formatting.NOTHING)

@@ -65,7 +65,7 @@ def live_figure(
 
 
 def preload_figures() -> None:
-    """Let the browser load plotly while a person still reads: the first figure on another page then stands a second
+    """Let the browser load plotly while the user still reads: the first figure on another page then stands a second
     sooner. Draws nothing.
     """
     _component(

@@ -55,7 +55,7 @@ def player(
 ) -> None:
     """Play `frames` [E, N, 2] over `steps` [E].
 
-    colors: [N], for each point the place of its color in `paints` (CSS colors); names: what the paints mean. marked:
+    colors: [N], for each point the position of its color in `paints` (CSS colors); names: what the paints mean. marked:
     points drawn as rings.
     """
     data = {

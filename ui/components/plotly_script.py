@@ -56,7 +56,7 @@ def write_script(folder: Path = STATIC) -> str:
 
 
 def _packaged_script() -> Path:
-    found = importlib.util.find_spec("plotly")
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec("plotly")
+    if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("plotly is not installed: run `pip install -r requirements.txt`.", name="plotly")
-    return Path(next(iter(found.submodule_search_locations))) / "package_data" / "plotly.min.js"
+    return Path(next(iter(package.submodule_search_locations))) / "package_data" / "plotly.min.js"

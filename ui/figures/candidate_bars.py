@@ -12,14 +12,14 @@ _WIDTH, _HEIGHT, _GAP = 300, 36, 3
 
 
 def bars(weights: Sequence[tuple[str, float]]) -> str:
-    """SVG of one bar per (name, weight in 0..1), side by side, each as wide as its place and filled by its weight."""
-    place = (_WIDTH - _GAP * (len(weights) - 1)) / max(len(weights), 1)
+    """SVG of one bar per (name, weight in 0..1), side by side, all equally wide and filled by the weight."""
+    width = (_WIDTH - _GAP * (len(weights) - 1)) / max(len(weights), 1)
     drawn = []
     for number, (name, weight) in enumerate(weights):
-        x = number * (place + _GAP)
-        drawn.append(f'<rect x="{x:.1f}" y="18" width="{place:.1f}" height="14" rx="2" fill="{MUTED}" opacity="0.25"/>')
+        x = number * (width + _GAP)
+        drawn.append(f'<rect x="{x:.1f}" y="18" width="{width:.1f}" height="14" rx="2" fill="{MUTED}" opacity="0.25"/>')
         drawn.append(
-            f'<rect x="{x:.1f}" y="18" width="{place * min(max(weight, 0.0), 1.0):.1f}" height="14" rx="2"'
+            f'<rect x="{x:.1f}" y="18" width="{width * min(max(weight, 0.0), 1.0):.1f}" height="14" rx="2"'
             f' fill="{RIGHT}"/>'
         )
         drawn.append(

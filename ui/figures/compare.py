@@ -54,11 +54,11 @@ def seed_bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, 
                     "fillcolor": faded(color),
                 }
             )
-        words = f"{name} ({band.runs} seed{'' if band.runs == 1 else 's'})"
+        legend = f"{name} ({band.runs} seed{'' if band.runs == 1 else 's'})"
         line = {"color": color, "width": 2, "dash": run_dash(number)}
         tip = "%{fullData.name}: %{y:.1%}<extra></extra>" if percent else "%{fullData.name}: %{y:.4~g}<extra></extra>"
         mean = {
-            "name": plain_text(words),
+            "name": plain_text(legend),
             "uid": trace_uid("mean", name),
             "y": json_numbers(np.asarray(band.mean, np.float64)),
             "line": line,

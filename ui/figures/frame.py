@@ -39,8 +39,8 @@ def shorten_unique(names: Sequence[str], limit: int) -> list[str]:
     """Names that fit. Where some do not, what all of them begin with is left out first: it tells none apart."""
     if all(len(name) <= limit for name in names):
         return list(names)
-    same = next((place for place, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
-    return [shorten("…" + name[same:] if same > 1 else name, limit) for name in names]
+    shared = next((i for i, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
+    return [shorten("…" + name[shared:] if shared > 1 else name, limit) for name in names]
 
 
 def framed(traces: list[dict[str, Any]], title: str, x_title: str, y_title: str) -> Figure:
@@ -84,13 +84,13 @@ def vertical_line(x: float, width: float = 1.5) -> dict[str, Any]:
 
 
 def line_label(x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False) -> dict[str, Any]:
-    place = {"y": 0, "yanchor": "bottom", "yshift": 2} if below else {"y": 1, "yanchor": "top", "yshift": -14 * row}
+    height = {"y": 0, "yanchor": "bottom", "yshift": 2} if below else {"y": 1, "yanchor": "top", "yshift": -14 * row}
     side = {"xanchor": "right", "xshift": -3} if left else {"xanchor": "left", "xshift": 3}
     return {
         "xref": "x",
         "x": x,
         "yref": "paper",
-        **place,
+        **height,
         **side,
         "text": plain_text(text),
         "showarrow": False,
@@ -99,7 +99,7 @@ def line_label(x: float, text: str, *, row: int = 0, left: bool = False, below: 
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Two classes of one (shortened) name must not fall on one place of an axis."""
+    """Two classes of one (shortened) name must not share a position on an axis."""
     unique: dict[str, None] = {}
     for index, name in enumerate(names):
         candidate = name

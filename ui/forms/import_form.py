@@ -1,4 +1,4 @@
-"""Images that must be read first, a person's own or a downloaded set: upload, progress, cancel, and the report of
+"""Images that must be read first, the user's own or a downloaded set: upload, progress, cancel, and the report of
 what was read.
 """
 
@@ -15,13 +15,14 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import FewLabError
+from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
 from ui.shell.page import plain
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
 LARGEST_UPLOAD = 2_000  # megabytes
-_KEPT = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it
+_KEEP = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it
 Data = dict[str, Any]
 
 
@@ -30,21 +31,21 @@ class _Import:
     """One import that was asked for; the engine tells how far it is through a file."""
 
     future: Future[Any]
-    place: Path
+    progress_file: Path
 
     def done(self) -> tuple[int, int]:
         try:
-            told = json.loads(self.place.read_bytes())
+            told = json.loads(self.progress_file.read_bytes())
             return int(told["done"]), int(told["total"])
         except (OSError, ValueError, KeyError, TypeError):  # not told yet
             return 0, 0
 
     def cancel(self) -> None:
-        write_bytes(self.place.with_suffix(".cancel"), b"")
+        write_bytes(self.progress_file.with_suffix(".cancel"), b"")
 
 
 def own_images(data: Data, key: str) -> Data:
-    """An upload beside the path: the zip is kept under its content's hash beside the runs, and the path points
+    """An upload beside the path: the zip is stored under its content's hash beside the runs, and the path points
     there.
     """
     uploaded = st.file_uploader(
@@ -55,9 +56,9 @@ def own_images(data: Data, key: str) -> Data:
     )
     if uploaded is None:
         return data
-    kept: dict[str, str] = st.session_state.setdefault("uploads_kept", {})
+    paths: dict[str, str] = st.session_state.setdefault("uploads_kept", {})
     if not Path(
-        kept.get(uploaded.file_id, "")
+        paths.get(uploaded.file_id, "")
     ).is_file():  # a large archive is read and hashed once, not with every click
         content = uploaded.getvalue()
         path = lab().store.root / ".uploads" / f"{hashlib.sha256(content).hexdigest()[:16]}.zip"
@@ -67,36 +68,36 @@ def own_images(data: Data, key: str) -> Data:
             write_bytes(path, content)
         else:
             path.touch()
-        kept[uploaded.file_id] = str(path)
-    return {**data, "path": kept[uploaded.file_id]}
+        paths[uploaded.file_id] = str(path)
+    return {**data, "path": paths[uploaded.file_id]}
 
 
 def _clear_out(uploads: Path) -> None:
     """Delete the archives of earlier days that no run was made from: a resumed run looks its archive up again."""
     needed = {Path(str(run.config["data"].get("path", ""))).name for run in lab().store.runs()}
     for archive in uploads.glob("*.zip"):
-        if archive.name not in needed and archive.stat().st_mtime < time.time() - _KEPT:
+        if archive.name not in needed and archive.stat().st_mtime < time.time() - _KEEP:
             archive.unlink(missing_ok=True)
 
 
 def prepared(data: Data) -> bool:
     """Whether the images can be learned from now; if not, the button that reads them, or how far that is."""
     if not any(field.get("is_path") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
-        return True  # it lies nowhere: the engine makes it or brings it
+        return True  # it has no path: the engine generates or ships it
     running: dict[str, _Import] = st.session_state.setdefault("imports", {})
     name = json.dumps(
         {part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")},
         sort_keys=True,
     )
-    found = running.get(name)
-    if found is not None and not found.future.done():
-        _progress(found)
+    running_import = running.get(name)
+    if running_import is not None and not running_import.future.done():
+        _progress(running_import)
         return False
-    if found is not None:
+    if running_import is not None:
         running.pop(name)
         st.cache_data.clear()  # what was shown of these images may be of an earlier state of the folder
         try:
-            st.session_state["import_report"] = (name, found.future.result())
+            st.session_state["import_report"] = (name, running_import.future.result())
         except FewLabError as error:
             st.error(plain(str(error)), icon=":material/broken_image:")
     ready, sentence = _ready(name, data)
@@ -116,35 +117,31 @@ def prepared(data: Data) -> bool:
 def _ready(name: str, _data: Data) -> tuple[bool, str]:
     """Whether they are in the cache, and what is wrong with the path if something is."""
     try:
-        return bool(lab().assistant.ask("ready", data=_data)), ""
+        return lab().assistant.ask(IsReady(_data)), ""
     except FewLabError as error:
         return False, str(error)
 
 
 def _start(name: str, data: Data) -> _Import:
-    place = lab().store.root / ".imports" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    for left in (place, place.with_suffix(".cancel")):
+    progress_file = lab().store.root / ".imports" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+    progress_file.parent.mkdir(parents=True, exist_ok=True)
+    for left in (progress_file, progress_file.with_suffix(".cancel")):
         left.unlink(missing_ok=True)
-    return _Import(lab().assistant.ask_later("prepare", data=data, place=str(place)), place)
+    return _Import(lab().assistant.ask_later(ImportImages(data, str(progress_file))), progress_file)
 
 
-def _progress(found: _Import) -> None:
+def _progress(running_import: _Import) -> None:
     @st.fragment(run_every=0.5)
     def watch() -> None:
-        if found.future.done():
+        if running_import.future.done():
             st.rerun()
-        done, total = found.done()
+        done, total = running_import.done()
         st.progress(
             done / total if total else 0.0,
-            text=(
-                f"Reading: {formatting.count(done)} of {formatting.count(total)}"
-                if total
-                else "Looking at what is there ..."
-            ),
+            text=(f"Reading: {formatting.count(done)} of {formatting.count(total)}" if total else "Listing files …"),
         )
         if st.button("Cancel", key="train_import_cancel", width="stretch"):
-            found.cancel()
+            running_import.cancel()
 
     watch()
 
@@ -157,7 +154,7 @@ def _report(report: dict[str, Any] | None) -> None:
         f"Read {formatting.count(report['read'])} images of {len(report['training'])} classes in"
         f" {formatting.duration(report['seconds'])}"
         + (f"; {formatting.count(skipped)} left out." if skipped else ".")
-        + ("" if report["own_test"] else " A fifth of each class is kept for the test.")
+        + ("" if report["own_test"] else " A fifth of each class is held out for the test set.")
     )
     if skipped:
         with st.expander("What was left out, and why"):

@@ -4,40 +4,50 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from collections.abc import Sequence
 
+from engine.lab.messages import ImagePrediction
 from ui.shell.page import plain
 from ui.style import formatting
 
-_SURE = 0.5  # below this the page says "not sure"
-Answer = dict[str, Any]
+DECISION_THRESHOLD = 0.5  # below this probability a prediction is called uncertain
 
 
-def unknown(answer: Answer) -> bool:
-    """Whether all classes are alike to it: what a graph answers where no label reaches."""
-    return len(answer["probabilities"]) > 1 and max(answer["probabilities"]) - min(answer["probabilities"]) < 1e-6
+def is_undecided(prediction: ImagePrediction) -> bool:
+    """Whether all classes are equally likely: what a graph predicts where no label reaches."""
+    probabilities = prediction.probabilities
+    return len(probabilities) > 1 and max(probabilities) - min(probabilities) < 1e-6
 
 
-def verdict(answer: Answer) -> str:
-    best = answer["top"][0]
-    if unknown(answer):
-        return "**Unknown**: all classes are as likely"
-    words = f"**{plain(best['class'])}** · {formatting.percent(best['probability'])}"
-    words = words if best["probability"] >= _SURE else f"Not sure: perhaps {words}"
-    truth = answer.get("truth")
-    if truth is None:
+def verdict(prediction: ImagePrediction) -> str:
+    """As markdown, with the true class where it is known."""
+    name, probability = prediction.top[0]
+    if is_undecided(prediction):
+        return "**Unknown**: all classes equally likely"
+    words = f"**{plain(name)}** · {formatting.percent(probability)}"
+    words = words if probability >= DECISION_THRESHOLD else f"Uncertain, most likely {words}"
+    if prediction.truth is None:
         return words
-    return words + ("  \n✓ right" if truth == best["class"] else f"  \n✗ it is {plain(truth)}")
+    return words + ("  \n✓ correct" if prediction.truth == name else f"  \n✗ true class: {plain(prediction.truth)}")
 
 
-def as_csv(answers: list[Answer], class_names: list[str]) -> str:
+def note(prediction: ImagePrediction) -> str:
+    """What a table says beside a prediction, or instead of one."""
+    if prediction.error:
+        return prediction.error
+    if is_undecided(prediction):
+        return "unknown: all classes equally likely"
+    return "" if prediction.top[0][1] >= DECISION_THRESHOLD else "uncertain"
+
+
+def as_csv(predictions: Sequence[ImagePrediction], class_names: Sequence[str]) -> str:
+    """One line an image: prediction and probability, or the error, then the probability of every class."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["image", "prediction", "probability", "error", *class_names])
-    for answer in answers:
-        if answer["error"]:
-            writer.writerow([answer["name"], "", "", answer["error"], *[""] * len(class_names)])
+    for one in predictions:
+        if one.error:
+            writer.writerow([one.name, "", "", one.error, *[""] * len(class_names)])
         else:
-            best = answer["top"][0]
-            writer.writerow([answer["name"], best["class"], best["probability"], "", *answer["probabilities"]])
+            writer.writerow([one.name, *one.top[0], "", *one.probabilities])
     return out.getvalue()

@@ -16,7 +16,7 @@ from ui.style import formatting
 def confirm_delete(run: Run) -> None:
     st.markdown(
         f"**{plain(run_name(run))}** and its {formatting.size(run.folder.size_on_disk())} of curves, snapshots and"
-        " weights will be gone for good."
+        " weights will be permanently deleted."
     )
     yes, no = st.columns(2)
     if yes.button("Delete it", type="primary", key="runs_delete_yes", width="stretch"):
@@ -32,8 +32,8 @@ def confirm_delete(run: Run) -> None:
 @st.dialog("Delete this folder?")
 def confirm_delete_unreadable(run_id: str) -> None:
     st.markdown(
-        f"{plain(run_id)} cannot be opened here. If a newer FewLab wrote it, that one can; once deleted it is gone for"
-        " good."
+        f"{plain(run_id)} cannot be opened here. If a newer FewLab wrote it, that one can open it. Deleting it is"
+        " permanent."
     )
     if st.button("Delete it", type="primary", key="runs_delete_unreadable_yes"):
         with show_errors():

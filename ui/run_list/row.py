@@ -16,17 +16,18 @@ from ui.style import formatting
 
 
 def settings_line(run: Run) -> str:
+    """What a row says under the name."""
     seed = f"seed {run.config['seed']}"
     return f"{automatic_name(run.config)} · {seed}" if run.name else seed
 
 
-def line(run: Run) -> None:
+def run_row(run: Run) -> None:
     status = run.status
     with st.container(border=True):
-        about, figures, actions = st.columns([4, 3, 4], vertical_alignment="center")
+        about, results, actions = st.columns([4, 3, 4], vertical_alignment="center")
         about.markdown(f"**{plain(run_name(run))}**  \n{plain(settings_line(run))}")
         accuracy = formatting.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
-        figures.markdown(
+        results.markdown(
             f"{accuracy} · {status.state}  \n{formatting.duration(status.seconds)} · {formatting.date(run.created)}"
         )
         if status.reason and status.state in ("failed", "interrupted", "finished"):
@@ -56,11 +57,11 @@ def line(run: Run) -> None:
                 st.session_state[GHOST] = run.id
                 open_page("pages/train.py", run.id)
             with st.popover("More", key=f"runs_more_{run.id}"):
-                more(run)
+                more_actions(run)
 
 
-def more(run: Run) -> None:
-    """What is asked for seldom: rename, export, delete."""
+def more_actions(run: Run) -> None:
+    """Those that are seldom wanted: rename, export, delete."""
     if st.button("Rename", key=f"runs_rename_{run.id}", width="stretch"):
         rename(run)
     st.download_button(

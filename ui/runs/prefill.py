@@ -23,12 +23,12 @@ def with_features(run: Run, method: str | None = None) -> Config:
     """A config that starts from a run's network, on the same images and seed: of `method`, else the run's own if that
     learns from few labels, else FixMatch.
     """
-    shelf = catalog()
-    about = shelf["methods"][run.config["method"]["name"]]
+    choices = catalog()
+    about = choices["methods"][run.config["method"]["name"]]
     few = method is None and "few" in about["supervision"] and not about["fitted"]
     method = run.config["method"]["name"] if few else method or "fixmatch"
     data = run.config["data"]
-    defaults: Config = run.config if few else shelf["defaults"][f"{method}/{data['name']}"]
+    defaults: Config = run.config if few else choices["defaults"][f"{method}/{data['name']}"]
     labels = data["labels"] if few else defaults["data"]["labels"]
     return {
         **defaults,

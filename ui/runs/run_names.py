@@ -1,4 +1,4 @@
-"""What a run is called on the pages: the name a person gave it, else what it is, from its settings."""
+"""What a run is called on the pages: the name a user gave it, else what it is, from its settings."""
 
 from __future__ import annotations
 

@@ -26,4 +26,4 @@ def enter() -> None:
     """
     if not _opened:
         runpy.run_path(str(Path(__file__).resolve().parents[2] / "app.py"), run_name="__main__")
-        raise StopException  # st.stop() would also throw away what a person did to the page meanwhile
+        raise StopException  # st.stop() would also throw away what the user did to the page meanwhile

@@ -65,7 +65,7 @@ def show_errors() -> Iterator[None]:
 
 
 def plain(text: str) -> str:
-    """Text from files and people, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line,
+    """Text from files and users, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line,
     without spaces at its ends, because `** name **` would show its asterisks.
     """
     text = _LINKS.sub(

@@ -11,6 +11,7 @@ import streamlit as st
 
 from engine.catalog import sources_hash
 from engine.lab.lab import Lab
+from engine.lab.messages import GetCatalog
 from engine.lab.projections.projection_queue import ProjectionQueue
 from engine.runs.atomic_write import write_json
 
@@ -42,6 +43,6 @@ def catalog() -> dict[str, Any]:
             return dict(stored["catalog"])
     except (OSError, ValueError, KeyError, AttributeError):
         pass  # no catalog yet, or a damaged one: it is rebuilt
-    made: dict[str, Any] = lab().assistant.ask("catalog")
+    made = lab().assistant.ask(GetCatalog())
     write_json(file, {"version": version, "catalog": made})
     return made

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.analysis.evaluated_run import EvaluatedRun, stamp
 from engine.analysis.projection import ProjectionRequest
 from engine.errors import LabError, ProjectionCancelled
-from engine.lab.projections.projection_inputs import ProjectionInputs, Sample, Source, gather
+from engine.lab.projections.projection_inputs import ProjectionInputs, Sample, Source, load_inputs
 from engine.lab.projections.projection_queue import Job
 from engine.runs.projections import Projection, read_projection
 from ui.shell.server import projector
@@ -29,7 +29,7 @@ def _inputs(
     _run: EvaluatedRun,
     _sample: Sample,
 ) -> ProjectionInputs:
-    return gather(_run.folder.path, source, steps, _sample)
+    return load_inputs(_run.folder.path, source, steps, _sample)
 
 
 def projection_inputs(run: EvaluatedRun, source: Source, steps: list[int], sample: Sample) -> ProjectionInputs:
@@ -99,7 +99,7 @@ def _watch(job: Job, jobs: dict[str, Job], key: str) -> None:
             st.rerun()
         for one in [job, *(other for other in jobs.values() if other.number < job.number and not other.done())]:
             share, words = one.progress()
-            whose = "" if one is job else f"Before it, {METHODS[one.arguments['request']['method']]}: "
+            whose = "" if one is job else f"Before it, {METHODS[one.message.request['method']]}: "
             st.progress(min(share, 1.0), text=f"{whose}{words} …")
             if st.button("Cancel", key=f"{key}_cancel_{one.number}"):
                 one.cancel()

@@ -131,16 +131,16 @@ def _tuned() -> str:
 
 
 def _own_answers() -> str:
-    sure = {(34, 30), (48, 60), (62, 38), (134, 50), (156, 58), (172, 44)}
-    dots = "".join(_dot(x, y, (A if x < 100 else B) if (x, y) in sure else MUTED) for x, y in _POINTS)
+    confident = {(34, 30), (48, 60), (62, 38), (134, 50), (156, 58), (172, 44)}
+    dots = "".join(_dot(x, y, (A if x < 100 else B) if (x, y) in confident else MUTED) for x, y in _POINTS)
     near = "".join(
         f'<path d="M{a} {b} L {x} {y}" stroke="{GREEN}" stroke-width="2"/>'
-        for x, y in sorted(sure)
+        for x, y in sorted(confident)
         for a, b in [(40, 44) if x < 100 else (148, 34)]
     )
     return _svg(
         near + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True),
-        "two labeled points, and around them those that the network is sure of and takes the labels for",
+        "two labeled points, and around them those that the network predicts with confidence",
     )
 
 

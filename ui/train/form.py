@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
+from engine.lab.messages import DataPreview, PreviewData
 from engine.runs.stored_images import load_stored_images
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.forms import schema_form as forms
@@ -22,9 +23,9 @@ from ui.train.initial_weights import newest_features, start_from
 
 Config = dict[str, Any]
 _KINDS = {
-    "few": "A few of each class",
-    "partial": "Several possible ones each",
-    "all": "All of them: the upper bound",
+    "few": "A few per class",
+    "partial": "Several candidates each",
+    "all": "All labels (supervised upper bound)",
     "none": "None",
 }
 SITUATIONS = {
@@ -37,78 +38,81 @@ _SHOWN = 40  # labeled images that are shown small
 
 
 def train_form() -> tuple[Config, DeltaGenerator]:
-    """Draw the form; returns the config as it is set now, and the place in its data part where the labeled images
-    go.
+    """Draw the form; returns the config as it is set now, and the container in its data part where the labeled
+    images go.
     """
-    shelf = catalog()
-    config: Config = dict(st.session_state.get(CONFIG) or own_labels(shelf["presets"]["digits-fixmatch"]["config"]))
+    choices = catalog()
+    config: Config = dict(st.session_state.get(CONFIG) or own_labels(choices["presets"]["digits-fixmatch"]["config"]))
     key = form = f"train_{st.session_state.setdefault(GENERATION, 0)}"
-    have: str = st.selectbox(
+    situation: str = st.selectbox(
         "What do you have?",
         list(SITUATIONS),
-        list(SITUATIONS).index(situation(config, shelf)),
-        format_func=lambda one: SITUATIONS[one],
+        list(SITUATIONS).index(situation_of(config, choices)),
+        format_func=lambda name: SITUATIONS[name],
         key=f"{key}_have",
     )
     with st.container(border=True):
         st.markdown("**1 · Data**")
-        data = _choose("Data set", shelf["datasets"], config["data"]["name"], f"{key}_data")
-        data_place, images_place = st.container(), st.container()
+        data = _choose("Data set", choices["datasets"], config["data"]["name"], f"{key}_data")
+        data_container, images_container = st.container(), st.container()
     with st.container(border=True):
         st.markdown("**2 · Method**")
-        fitting = {name: part for name, part in shelf["methods"].items() if have in _situations(part)}
-        method = _choose("Method", fitting, config["method"]["name"], f"{key}_{have}_method")
-        st.image(illustrations.of_method(method, have), width=160)
+        fitting = {name: part for name, part in choices["methods"].items() if situation in _situations(part)}
+        method = _choose("Method", fitting, config["method"]["name"], f"{key}_{situation}_method")
+        st.image(illustrations.of_method(method, situation), width=160)
         st.caption(f"Paper: {plain(fitting[method]['paper'])}")
-        method_place = st.container()
+        method_container = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
         config = _switched(
             config,
-            shelf["defaults"].get("/".join(before), {}),
-            shelf["defaults"][f"{method}/{data}"],
-            shelf["methods"][method],
+            choices["defaults"].get("/".join(before), {}),
+            choices["defaults"][f"{method}/{data}"],
+            choices["methods"][method],
         )
-        if shelf["methods"][method]["transfers"] and config["backbone"].get("init", "random") == "random":
+        if choices["methods"][method]["transfers"] and config["backbone"].get("init", "random") == "random":
             config["backbone"] = newest_features(data) or config["backbone"]
     key = f"{key}_{method}_{data}"
-    with data_place:
-        config["data"] = _data(config["data"], shelf, shelf["methods"][method]["supervision"], f"{key}_data", form)
-    with method_place:
+    with data_container:
+        config["data"] = _data(config["data"], choices, choices["methods"][method]["supervision"], f"{key}_data", form)
+    with method_container:
         config["method"] = forms.settings(
-            shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False
+            choices["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False
         )
         if (more := expander("More settings", f"{form}_method_more")) is not None:
             with more:
                 config["method"] = forms.settings(
-                    shelf["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True
+                    choices["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True
                 )
-                for recipe in shelf["methods"][method]["recipes"]:
-                    st.markdown(f"*The {recipe} view*")
+                for recipe in choices["methods"][method]["recipes"]:
+                    st.markdown(f"*{recipe.replace('_', ' ').capitalize()} view*")
                     config["augment"] = {
                         **config["augment"],
                         recipe: forms.settings(
-                            shelf["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}"
+                            choices["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}"
                         ),
                     }
     with st.container(border=True):
         st.markdown("**3 · Network and budget**")
-        fit = shelf["methods"][method]["backbones"]
-        networks = {name: part for name, part in shelf["backbones"].items() if fit is None or name in fit}
+        fit = choices["methods"][method]["backbones"]
+        networks = {name: part for name, part in choices["backbones"].items() if fit is None or name in fit}
         backbone = _choose("Network", networks, config["backbone"]["name"], f"{key}_backbone")
         if backbone != config["backbone"]["name"]:
             config["backbone"] = {"name": backbone}
         config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
-        if shelf["methods"][method]["transfers"] and config["backbone"].get("init") == "random":
-            st.caption("Random weights have learned nothing: train a run first, or name a weights file.")
+        if choices["methods"][method]["transfers"] and config["backbone"].get("init") == "random":
+            st.caption("Random weights carry no features to transfer: train a run first, or choose a weights file.")
         if not str(config["backbone"].get("init", "")).startswith(
             "run:"
         ):  # an earlier run's features bring its network's settings along
             config["backbone"] = forms.settings(
-                shelf["backbones"][backbone]["schema"], config["backbone"], f"{key}_backbone_{backbone}", skip=("init",)
+                choices["backbones"][backbone]["schema"],
+                config["backbone"],
+                f"{key}_backbone_{backbone}",
+                skip=("init",),
             )
-        fitted = shelf["methods"][method]["fitted"]
+        fitted = choices["methods"][method]["fitted"]
         config["budget"] = forms.settings(
-            shelf["budget"]["schema"],
+            choices["budget"]["schema"],
             config["budget"],
             f"{key}_budget",
             advanced=False,
@@ -117,11 +121,13 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         if (more := expander("More settings", f"{form}_budget_more")) is not None:
             with more:
                 config["budget"] = forms.settings(
-                    shelf["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True
+                    choices["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True
                 )
                 if not fitted:
-                    config["optimizer"] = _optimizer(config["optimizer"], shelf["optimizers"], f"{key}_optimizer")
-                config["hardware"] = forms.settings(shelf["hardware"]["schema"], config["hardware"], f"{key}_hardware")
+                    config["optimizer"] = _optimizer(config["optimizer"], choices["optimizers"], f"{key}_optimizer")
+                config["hardware"] = forms.settings(
+                    choices["hardware"]["schema"], config["hardware"], f"{key}_hardware"
+                )
                 config["seed"] = int(
                     st.number_input(
                         "Seed",
@@ -129,7 +135,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                         2**31 - 1,
                         config["seed"],
                         key=f"{key}_seed",
-                        help="Decides the first weights, the order and the views, and which images are labeled.",
+                        help="Seeds initialization, data order and augmentation, and which images are labeled.",
                     )
                 )
                 config["name"] = st.text_input(
@@ -140,11 +146,11 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                     placeholder=automatic_name(config),
                 )
     st.session_state[CONFIG] = config
-    return config, images_place
+    return config, images_container
 
 
 def _situations(method: Config) -> set[str]:
-    """What a person has for whom this method is made."""
+    """Which of SITUATIONS this method is made for."""
     return (
         {"model"}
         if method["transfers"]
@@ -152,9 +158,9 @@ def _situations(method: Config) -> set[str]:
     )
 
 
-def situation(config: Config, shelf: Config) -> str:
+def situation_of(config: Config, choices: Config) -> str:
     """Which of SITUATIONS a config belongs to."""
-    return min(_situations(shelf["methods"][config["method"]["name"]]))
+    return min(_situations(choices["methods"][config["method"]["name"]]))
 
 
 def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
@@ -171,14 +177,14 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
 
 
 def _switched(config: Config, before: Config, defaults: Config, method: Config) -> Config:
-    """Another method or data set: its own defaults, but for what a person has set otherwise than the old one's."""
-    kept: Config = {part: config[part] for part in ("seed", "hardware", "name")}
+    """Another method or data set: its own defaults, but for what was set by hand otherwise than the old one's."""
+    same: Config = {part: config[part] for part in ("seed", "hardware", "name")}
     alike = (
         config["data"]["labels"]["kind"] in method["supervision"]
-    )  # from other labels another kind of method learns, with steps and batches of its own
+    )  # of another kind of labels: steps and batches are its own
     parts = ("backbone", "budget") if method["fitted"] else ("backbone", "budget", "optimizer")
     changed: Config = {part: config[part] for part in parts if alike and config[part] != before.get(part)}
-    switched = {**defaults, **kept, **changed, "data": {**defaults["data"], "split_seed": None}}
+    switched = {**defaults, **same, **changed, "data": {**defaults["data"], "split_seed": None}}
     if config["data"]["name"] == defaults["data"]["name"]:
         labels = config["data"]["labels"] if alike else defaults["data"]["labels"]
         switched["data"] = {**config["data"], "labels": labels}
@@ -192,8 +198,8 @@ def _switched(config: Config, before: Config, defaults: Config, method: Config) 
     return switched
 
 
-def _data(values: Config, shelf: Config, supervision: list[str], key: str, form: str) -> Config:
-    schema = shelf["datasets"][values["name"]]["schema"]
+def _data(values: Config, choices: Config, supervision: list[str], key: str, form: str) -> Config:
+    schema = choices["datasets"][values["name"]]["schema"]
     # Which images they are comes before how many of them are labeled.
     if values["name"] == "folder":
         values = own_images(forms.settings(schema, values, key, advanced=False, skip=("labels",)), key)
@@ -204,7 +210,7 @@ def _data(values: Config, shelf: Config, supervision: list[str], key: str, form:
             "Labels", kinds, kinds.index(kind), format_func=lambda kind: _KINDS[kind], key=f"{key}_kind"
         )
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
-    values = {**values, "labels": forms.settings(shelf["labels"][kind]["schema"], labels, f"{key}_{kind}")}
+    values = {**values, "labels": forms.settings(choices["labels"][kind]["schema"], labels, f"{key}_{kind}")}
     if (more := expander("More settings", f"{form}_data_more")) is not None:
         with more:
             values = forms.settings(
@@ -224,9 +230,8 @@ def _optimizer(values: Config, optimizers: Config, key: str) -> Config:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _preview(method: str, data: Config, seed: int, root: str) -> dict[str, Any]:
-    preview: dict[str, Any] = lab().assistant.ask("preview", method=method, data=data, seed=seed, checkpoints=root)
-    return preview
+def _preview(method: str, data: Config, seed: int, root: str) -> DataPreview:
+    return lab().assistant.ask(PreviewData(method, data, seed, root))
 
 
 def labeled_images(config: Config) -> bool:
@@ -237,7 +242,7 @@ def labeled_images(config: Config) -> bool:
         return False
     root = str(lab().store.root)
     facts = _preview(config["method"]["name"], config["data"], config["seed"], root)
-    counts = facts["counts"]
+    counts = facts.counts
     many = f"{formatting.count(counts['labeled'])} labeled, " if counts["labeled"] else ""
     held = (
         f", {formatting.count(counts['validation'])} with labels held back for validation"
@@ -246,15 +251,15 @@ def labeled_images(config: Config) -> bool:
     )
     unknown = "with candidate labels" if config["data"]["labels"]["kind"] == "partial" else "unlabeled"
     st.caption(
-        f"{many}{formatting.count(counts['unlabeled'])} {unknown}{held}, {formatting.count(counts['test'])} for the"
-        " test."
+        f"{many}{formatting.count(counts['unlabeled'])} {unknown}{held}, {formatting.count(counts['test'])} test images"
+        "."
     )
     try:
-        images = load_stored_images(lab().store.root, facts["pictures"])
+        images = load_stored_images(lab().store.root, facts.content_hash)
     except FewLabError:
         _preview.clear()
         return True
-    ids = np.asarray(facts["labeled"], dtype=np.int64)
+    ids = np.asarray(facts.labeled, dtype=np.int64)
     rows = images.rows(ids)
     order = np.argsort(images.labels[rows], kind="stable")[
         np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)

@@ -1,4 +1,4 @@
-"""What a network's weights start from: chance, an earlier run's features, a file, or torchvision's pretrained ones."""
+"""What a network's weights start from: random, an earlier run's features, a file, or pretrained by torchvision."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
         options.index(named),
         format_func=lambda one: titles.get(one) or f"features of {run_title(runs[one])}",
         key=f"{key}_init_{named}",
-        help="Features that an earlier run learned, from images alone or from labels, can be worth many labels.",
+        help="Features learned by an earlier run, with or without labels, can be worth many labels.",
     )
     if chosen == _FILE:
         path = st.text_input(

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import FewLabError
+from engine.lab.messages import MeasureSpeed
 from ui.shell.page import plain
 from ui.shell.server import catalog, lab
 from ui.style import formatting
@@ -25,7 +26,7 @@ class _Measured:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _measure(key: str, _config: dict[str, Any]) -> _Measured:
-    return _Measured(lab().assistant.ask_later("measure", config=_config))
+    return _Measured(lab().assistant.ask_later(MeasureSpeed(_config)))
 
 
 def _key(config: dict[str, Any]) -> str:
@@ -45,7 +46,7 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
     key = _key(config)
     # Between Start and the first step the run is still in the queue.
     if key not in _asked() and (lab().current is not None or lab().store.queue()):
-        st.caption("Time needed: measured when no run trains.")
+        st.caption("Estimate available when no run is training.")
         return
     pending: Future[dict[str, float]] | None = st.session_state.get("estimate_pending")
     if key not in _asked() and pending is not None and not pending.done():
@@ -61,13 +62,13 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
 def _after(pending: Future[dict[str, float]]) -> None:
     if pending.done():
         st.rerun()
-    st.caption("Measuring how long it will take …")
+    st.caption("Measuring the training time …")
 
 
 def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], runs: int) -> None:
     if not future.done():
         st.session_state["estimate_open"] = key
-        st.caption("Measuring how long it will take …")
+        st.caption("Measuring the training time …")
         return
     if st.session_state.pop("estimate_open", None) == key:
         st.rerun()  # the whole page, so that the polling ends

@@ -1,0 +1,231 @@
+"""Every request that a worker process answers: its arguments, its reply, and how both travel as JSON.
+
+Both halves of a message stand here, so that what one process writes is what the other reads. No torch: the server
+imports this.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plain = dict[str, Any]
+R = TypeVar("R")
+
+
+class Request(Generic[R]):
+    """Base of all requests: a frozen dataclass of plain values, under a name. R: what the reply is.
+
+    slow: it can take minutes and is answered in a thread of its own, so that nothing short waits for it.
+    """
+
+    name: ClassVar[str]
+    slow: ClassVar[bool] = False
+
+    def write(self) -> Plain:
+        """The arguments as JSON."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # every request is a dataclass
+
+    @classmethod
+    def read(cls, arguments: Plain) -> Self:
+        return cls(**arguments)
+
+    @staticmethod
+    def write_reply(reply: Any) -> Any:
+        """The reply as JSON; by default it is plain already."""
+        return reply
+
+    @staticmethod
+    def read_reply(value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class GetCatalog(Request[Plain]):
+    """What can be chosen: engine.catalog."""
+
+    name = "catalog"
+
+
+@dataclass(frozen=True)
+class CheckConfig(Request[Plain]):
+    """The config resolved. Refused if the data or the weights to start from cannot do what it asks."""
+
+    name = "check"
+    config: Plain
+    checkpoints: str
+
+
+@dataclass(frozen=True)
+class IsReady(Request[bool]):
+    """Whether a data set can be opened at once. data: the config's part."""
+
+    name = "ready"
+    data: Plain
+
+
+@dataclass(frozen=True)
+class ImportImages(Request[Plain | None]):
+    """Read a data set into the cache; the reply is the import report, None if it was there already.
+
+    progress_file: gets {"done": n, "total": n} now and then; a file `.cancel` beside it ends the import.
+    """
+
+    name = "prepare"
+    slow = True
+    data: Plain
+    progress_file: str
+
+
+class DataPreview(NamedTuple):
+    """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part."""
+
+    content_hash: str
+    class_names: list[str]
+    labeled: list[int]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class PreviewData(Request[DataPreview]):
+    """Counts and labeled images of a run of this method on this data; its images are stored beside the runs."""
+
+    name = "preview"
+    method: str
+    data: Plain
+    seed: int
+    checkpoints: str
+
+    @staticmethod
+    def write_reply(reply: DataPreview) -> Plain:
+        return reply._asdict()
+
+    @staticmethod
+    def read_reply(value: Plain) -> DataPreview:
+        return DataPreview(**value)
+
+
+@dataclass(frozen=True)
+class MeasureSpeed(Request[dict[str, float]]):
+    """Seconds for `set_up`, one `step` and one `evaluation`, from really doing them."""
+
+    name = "measure"
+    slow = True
+    config: Plain
+    seconds: float = 0.7
+
+
+@dataclass(frozen=True)
+class ImagePrediction:
+    """What a model answers about one image, or the sentence why it could not be read.
+
+    seen: what the network was given, uint8 [C, H, W]. probabilities: by class. top: the five most probable classes,
+    best first, with theirs. truth: the class it is known to be. thumbnail: the decoded file, small, as PNG.
+    """
+
+    name: str
+    error: str | None = None
+    seen: NDArray[np.uint8] | None = None
+    inverted: bool = False
+    probabilities: tuple[float, ...] = ()
+    top: tuple[tuple[str, float], ...] = ()
+    truth: str | None = None
+    thumbnail: bytes | None = None
+
+
+class Predictions(NamedTuple):
+    """A model's answers, with its class names and final metrics."""
+
+    class_names: list[str]
+    metrics: dict[str, float]
+    images: list[ImagePrediction]
+
+
+class _PredictionRequest(Request[Predictions]):
+    @staticmethod
+    def write_reply(reply: Predictions) -> Plain:
+        images = [
+            {
+                **vars(one),
+                "seen": None if one.seen is None else _write_array(one.seen),
+                "thumbnail": None if one.thumbnail is None else _write_bytes(one.thumbnail),
+            }
+            for one in reply.images
+        ]
+        return {**reply._asdict(), "images": images}
+
+    @staticmethod
+    def read_reply(value: Plain) -> Predictions:
+        images = [
+            ImagePrediction(
+                **{
+                    **one,
+                    "seen": None if one["seen"] is None else _read_array(one["seen"]),
+                    "probabilities": tuple(one["probabilities"]),
+                    "top": tuple((name, probability) for name, probability in one["top"]),
+                    "thumbnail": None if one["thumbnail"] is None else base64.b64decode(one["thumbnail"]),
+                }
+            )
+            for one in value["images"]
+        ]
+        return Predictions(value["class_names"], value["metrics"], images)
+
+
+@dataclass(frozen=True)
+class Predict(_PredictionRequest):
+    """Classify image files, each (file name, content), with the model of the run in the folder `run`."""
+
+    name = "predict"
+    run: str
+    files: tuple[tuple[str, bytes], ...]
+
+    def write(self) -> Plain:
+        return {"run": self.run, "files": [[name, _write_bytes(content)] for name, content in self.files]}
+
+    @classmethod
+    def read(cls, arguments: Plain) -> Self:
+        files = tuple((name, base64.b64decode(content)) for name, content in arguments["files"])
+        return cls(arguments["run"], files)
+
+
+@dataclass(frozen=True)
+class PredictSamples(_PredictionRequest):
+    """Classify `count` random test images of the run's own data set, which is stored under `content_hash`."""
+
+    name = "predict_samples"
+    run: str
+    content_hash: str
+    count: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class ComputeProjection(Request[str]):
+    """Compute a projection and keep it in the run's folder; the reply is the name it is kept under.
+
+    request, sample: ProjectionRequest and Sample as plain values. job: names it in {"event": "progress", "job": ...}.
+    """
+
+    name = "project"
+    job: int
+    run: str
+    source: str
+    request: Plain
+    steps: list[int]
+    sample: Plain
+
+
+def _write_bytes(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _write_array(array: NDArray[np.uint8]) -> Plain:
+    return {"shape": list(array.shape), "data": _write_bytes(array.tobytes())}
+
+
+def _read_array(value: Plain) -> NDArray[np.uint8]:
+    return np.frombuffer(base64.b64decode(value["data"]), np.uint8).reshape(value["shape"])
