@@ -1,4 +1,4 @@
-"""Every page, empty and full, as a person reads it."""
+"""Every page, empty and full, as a user reads it."""
 
 from __future__ import annotations
 
@@ -46,29 +46,29 @@ def finished(lab: Lab, run_id: str) -> Run:
         (
             "train",
             "Train",
-            "No run is open. Set something up on the left, or simply press Start: its curves appear here.",
+            "No run is open. Choose settings on the left, or simply press Start: its curves appear here.",
         ),
         (
             "compare",
             "Compare",
             (
-                "Nothing to compare yet. Start two runs, for example FixMatch and the labels alone, and put them side"
-                " by side here."
+                "Nothing to compare yet. Start two runs, for example FixMatch and its supervised baseline, and put them"
+                " side by side here."
             ),
         ),
         ("runs", "Runs", "No run yet. Start one, and it stays here until you delete it."),
         (
             "pseudo_labels",
             "Pseudo-labels",
-            "No run with unlabeled images yet. Start one, and all its guesses can be looked at here.",
+            "No run with unlabeled images yet. Start one, and its pseudo-labels can be inspected here.",
         ),
-        ("space", "Space", "No run has been evaluated yet. Start one, and its feature space can be looked at here."),
-        ("errors", "Errors", "No run has been evaluated yet. Start one, and its mistakes can be looked at here."),
+        ("space", "Space", "No run has been evaluated yet. Start one, and its feature space can be explored here."),
+        ("errors", "Errors", "No run has been evaluated yet. Start one, and its errors can be inspected here."),
         (
             "predict",
             "Predict",
             (
-                "No trained model yet. A run keeps its model when it finishes or is stopped; then it can read your"
+                "No trained model yet. A run saves its model when it finishes or is stopped; then it can classify your"
                 " images here."
             ),
         ),
@@ -117,7 +117,7 @@ def test_a_method_without_labels_can_be_chosen_and_left_again(open_page: Open) -
     assert not app.exception
     assert not app.error
     assert app.session_state["train_config"]["data"]["labels"] == {"kind": "none"}
-    assert "1,295 unlabeled, 143 with labels held back for validation, 359 for the test." in words(app)
+    assert "1,295 unlabeled, 143 held out for validation, 359 test images." in words(app)
     app.selectbox(key="train_0_have").select("few").run()
     assert not app.exception
     assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2}
@@ -145,8 +145,8 @@ def test_a_small_weight_decay_is_shown_as_it_is(open_page: Open) -> None:
     assert field.value == catalog()["defaults"]["fixmatch/digits"]["optimizer"]["weight_decay"] != round(field.value, 2)
 
 
-def test_every_method_is_offered_with_a_image_of_its_idea_and_its_paper(open_page: Open) -> None:
-    shelf = catalog()["methods"]
+def test_every_method_is_offered_with_an_image_of_its_idea_and_its_paper(open_page: Open) -> None:
+    methods = catalog()["methods"]
     seen = set()
     for have in ("few", "none", "partial", "model"):
         app = open_page("train")
@@ -154,10 +154,10 @@ def test_every_method_is_offered_with_a_image_of_its_idea_and_its_paper(open_pag
         for name in app.selectbox(key=f"train_0_{have}_method").options:
             app.selectbox(key=f"train_0_{have}_method").select(name).run()
             assert not app.exception
-            chosen = next(method for method in shelf.values() if method["title"] == name)
+            chosen = next(method for method in methods.values() if method["title"] == name)
             seen.add(chosen["title"])
             assert f"Paper: {plain(chosen['paper'])}" in words(app)
-    assert seen == {method["title"] for method in shelf.values()}
+    assert seen == {method["title"] for method in methods.values()}
 
 
 def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None:
@@ -182,7 +182,7 @@ def test_start_trains_and_the_finished_run_is_shown_everywhere(lab: Lab, open_pa
     run = finished(lab, folder.id)
     assert run.status.state == "finished"
     train = open_page("train", run=run.id)
-    assert [metric.label for metric in train.metric] == ["Test accuracy", "Pseudo-labels used", "Of them right"]
+    assert [metric.label for metric in train.metric] == ["Test accuracy", "Mask rate", "Pseudo-label accuracy"]
     assert train.metric[0].value.endswith(" %")
     assert {"Retrain", "Retrain at 0.90", "Predict with it", "Compare"} <= {button.label for button in train.button}
     # The name is text, not markup.
@@ -190,11 +190,15 @@ def test_start_trains_and_the_finished_run_is_shown_everywhere(lab: Lab, open_pa
     assert "**short \\<b\\>run\\</b\\> \\*of\\* digits**" in words(open_page("runs"))
     assert f"{run.status.metrics['test/accuracy'] * 100:.1f} %" in words(open_page("runs"))
     compare = open_page("compare")
-    assert "Final figures" in words(compare)
-    assert "Right on" in words(open_page("predict"))
+    assert "Final metrics" in words(compare)
+    assert "Test accuracy" in words(open_page("predict"))
     inside = open_page("pseudo_labels", run=run.id)
-    assert [metric.label for metric in inside.metric] == ["Kept", "Of them right", "Wrong ones kept"]
-    assert "Against another run" in words(open_page("errors", run=run.id))
+    assert [metric.label for metric in inside.metric] == [
+        "Above threshold",
+        "Pseudo-label accuracy",
+        "Incorrect pseudo-labels",
+    ]
+    assert "Compare with another run" in words(open_page("errors", run=run.id))
     space, deadline = open_page("space", run=run.id), time.monotonic() + 30
     while not space.metric and time.monotonic() < deadline:  # its process may still be starting
         time.sleep(0.5)
@@ -274,12 +278,12 @@ def test_the_first_look_at_start_asks_the_engine_nothing(
 
 def test_two_runs_compared_show_only_what_differs(open_page: Open) -> None:
     app = open_page("compare")
-    assert "What differs" in words(app)
+    assert "Settings that differ" in words(app)
     tables = [table.value for table in app.dataframe]
     assert list(tables[1]["setting"]) == ["method.threshold"]
 
 
-def test_a_race_starts_every_method_on_the_same_labels(lab: Lab, open_page: Open) -> None:
+def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, open_page: Open) -> None:
     base = lab.store.runs()[-1]
     before = {run.id for run in lab.store.runs()}
     app = open_page("compare", runs=base.id)
@@ -304,7 +308,7 @@ def test_deleting_asks_first_and_names_what_goes(lab: Lab, open_page: Open) -> N
     run = lab.store.runs()[0]
     app = open_page("runs")
     app.button(key=f"runs_delete_{run.id}").click().run()
-    assert "of curves, snapshots and weights will be gone for good" in words(app)
+    assert "of curves, snapshots and weights will be permanently deleted" in words(app)
     assert lab.store.run(run.id).status == run.status
 
 
@@ -313,12 +317,12 @@ def test_a_link_to_a_run_that_is_gone_is_one_sentence(open_page: Open) -> None:
     assert any("There is no run named" in warning.value for warning in app.warning)
 
 
-def test_the_test_set_is_read_with_true_labels_beside(open_page: Open) -> None:
+def test_the_test_set_is_classified_with_true_labels_beside(open_page: Open) -> None:
     app = open_page("predict")
     app.button_group(key="predict_source").set_value("the test set").run()
     assert not app.exception
     verdicts = [
-        markdown.value for markdown in app.markdown if "✓ right" in markdown.value or "✗ it is" in markdown.value
+        markdown.value for markdown in app.markdown if "✓ correct" in markdown.value or "✗ true class" in markdown.value
     ]
     assert len(verdicts) == 6
 
@@ -338,23 +342,24 @@ def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) 
     train = open_page("train", run=run.id)
     assert train.metric[2].value == accuracy
     assert accuracy in words(open_page("runs"))
-    assert "Final figures" in words(open_page("compare"))
+    assert "Final metrics" in words(open_page("compare"))
     assert accuracy in words(open_page("predict", run=run.id))
     assert not open_page("start").error
     assert not open_page("space", run=run.id).error
     assert not open_page("errors", run=run.id).error
     probes = next(table.value for table in train.dataframe if "probe" in table.value)
     assert list(probes["probe"])[:4] == [
-        "linear, 1 per class",
-        "linear, 5 per class",
-        "linear, 10 per class",
-        "linear, all labels",
+        "Linear probe, 1 label per class",
+        "Linear probe, 5 labels per class",
+        "Linear probe, 10 labels per class",
+        "Linear probe, all labels",
     ]
     for column, of in (
         ("learned features", ""),
-        ("the same network, untrained", "/first_weights"),
+        ("random initialization", "/first_weights"),
         ("raw pixels", "/pixels"),
     ):
         assert probes[column][3] == f"{run.status.metrics[f'test/linear_full{of}'] * 100:.1f} %"
-    figures = next(table.value for table in open_page("compare", runs=run.id).dataframe)
-    assert figures["Linear probe, 5 per class"][0] == pytest.approx(100 * run.status.metrics["test/linear_5_per_class"])
+    metrics = next(table.value for table in open_page("compare", runs=run.id).dataframe)
+    five = run.status.metrics["test/linear_5_per_class"]
+    assert metrics["Linear probe, 5 labels per class"][0] == pytest.approx(100 * five)

@@ -235,25 +235,17 @@ def _preview(method: str, data: Config, seed: int, root: str) -> DataPreview:
 
 
 def labeled_images(config: Config) -> bool:
-    """What the run would learn from: how many of each kind, and the labeled images, small. False while they have to
-    be read first.
+    """What the run would learn from: how many images of each kind, and the labeled ones, small. False while they have
+    to be read first.
     """
     if not prepared(config["data"]):
         return False
     root = str(lab().store.root)
     facts = _preview(config["method"]["name"], config["data"], config["seed"], root)
-    counts = facts.counts
-    many = f"{formatting.count(counts['labeled'])} labeled, " if counts["labeled"] else ""
-    held = (
-        f", {formatting.count(counts['validation'])} with labels held back for validation"
-        if counts["validation"]
-        else ""
-    )
-    unknown = "with candidate labels" if config["data"]["labels"]["kind"] == "partial" else "unlabeled"
-    st.caption(
-        f"{many}{formatting.count(counts['unlabeled'])} {unknown}{held}, {formatting.count(counts['test'])} test images"
-        "."
-    )
+    labels = "with candidate labels" if config["data"]["labels"]["kind"] == "partial" else "unlabeled"
+    titles = {"labeled": "labeled", "unlabeled": labels, "validation": "held out for validation", "test": "test images"}
+    counts = [f"{formatting.count(facts.counts[part])} {title}" for part, title in titles.items() if facts.counts[part]]
+    st.caption(", ".join(counts) + ".")
     try:
         images = load_stored_images(lab().store.root, facts.content_hash)
     except FewLabError:

@@ -53,7 +53,7 @@ def test_reliability_has_a_bar_for_each_bin_that_is_not_empty_and_the_error_in_i
     assert [trace.name for trace in figure.data] == ["before: ECE 12.3 %", "after: ECE 1.0 %"]
 
 
-def test_a_biography_has_one_color_for_each_class_it_was_taken_for() -> None:
+def test_an_image_history_has_one_color_for_each_predicted_class() -> None:
     figure = read(history_figure([0, 10, 20], [0.4, 0.8, 0.99], [2, 0, 0], NAMES, 0.9, "t"))
     points = {trace.name: (trace.marker.color, list(trace.x)) for trace in figure.data if trace.mode == "markers"}
     assert points == {"two": (colors.class_color(2), [0]), "&lt;b&gt;zero&lt;/b&gt;": (colors.class_color(0), [10, 20])}
@@ -105,29 +105,29 @@ def test_parallel_axes_keep_numbers_in_order_and_words_apart() -> None:
     assert list(accuracy["values"]) == [0.1, 0.2, 0.3]
 
 
-def test_a_point_without_an_answer_has_no_color_of_confidence() -> None:
+def test_a_point_without_a_prediction_has_no_color_of_confidence() -> None:
     coloring = Coloring("confidence", values=np.array([0.2, np.nan, 1.0]))
     points = np.arange(6, dtype=np.float32).reshape(3, 2)
     figure = read(scatter(points, np.arange(3), np.zeros(3, bool), ["a", "b", "c"], coloring, "t"))
-    without, sure = figure.data
+    without, confident = figure.data
     assert (without.name, without.marker.color, [one[0] for one in without.customdata]) == (
-        "no answer",
+        "no prediction",
         colors.UNKNOWN,
         [1],
     )
-    assert (list(sure.marker.color), [one[0] for one in sure.customdata]) == ([0.2, 1.0], [0, 2])
+    assert (list(confident.marker.color), [one[0] for one in confident.customdata]) == ([0.2, 1.0], [0, 2])
     assert without.showlegend
-    assert not sure.showlegend
+    assert not confident.showlegend
 
 
 @pytest.mark.parametrize("flat", [True, False])
-def test_a_space_shows_every_point_once_and_fades_what_was_not_chosen(flat: bool) -> None:
+def test_a_space_shows_every_point_once_and_fades_what_was_not_selected(flat: bool) -> None:
     points = np.random.default_rng(0).normal(size=(6, 2 if flat else 3)).astype(np.float32)
     groups = np.array([0, 1, 1, 0, 2, 2])
     labeled = np.array([True, False, False, False, False, True])
     coloring = Coloring("class", groups, NAMES, ["#111111", "#222222", "#333333"])
     figure = read(
-        scatter(points, np.arange(10, 16), labeled, [f"tip {i}" for i in range(6)], coloring, "t", chosen=[11, 15])
+        scatter(points, np.arange(10, 16), labeled, [f"tip {i}" for i in range(6)], coloring, "t", selected=[11, 15])
     )
     drawn = {
         point[0]: (x, y, trace.marker.symbol, trace.marker.color)
