@@ -104,12 +104,12 @@ def test_no_points_yet_is_a_figure_too() -> None:
     assert sent(line_chart("t", "y", []))["data"] == []
 
 
-def test_the_confidence_histogram_stacks_right_wrong_and_hidden_and_draws_the_threshold() -> None:
+def test_the_confidence_histogram_stacks_correct_incorrect_and_unknown_and_draws_the_threshold() -> None:
     figure = sent(confidence_histogram([1, 5], [2, 0], np.array([3, 1]), [0.0, 0.5, 1.0], 0.95))
     assert [(trace["name"], trace["x"], trace["y"]) for trace in figure["data"]] == [
-        ("right", [0.25, 0.75], [1, 5]),
-        ("wrong", [0.25, 0.75], [2, 0]),
-        ("truth hidden", [0.25, 0.75], [3, 1]),
+        ("correct", [0.25, 0.75], [1, 5]),
+        ("incorrect", [0.25, 0.75], [2, 0]),
+        ("true class unknown", [0.25, 0.75], [3, 1]),
     ]
     assert figure["data"][0]["customdata"] == ["0.00–0.50", "0.50–1.00"]
     assert figure["layout"]["barmode"] == "stack"
@@ -119,37 +119,37 @@ def test_the_confidence_histogram_stacks_right_wrong_and_hidden_and_draws_the_th
     assert len({trace["marker"]["pattern"]["shape"] for trace in figure["data"]}) == 3
 
 
-def test_without_threshold_or_hidden_truth_the_histogram_shows_neither() -> None:
+def test_without_threshold_or_unknown_labels_the_histogram_shows_neither() -> None:
     for unknown in (None, [0, 0]):
         figure = sent(confidence_histogram([1, 5], [2, 0], unknown, [0, 0.5, 1], None))
-        assert [trace["name"] for trace in figure["data"]] == ["right", "wrong"]
+        assert [trace["name"] for trace in figure["data"]] == ["correct", "incorrect"]
         assert "shapes" not in figure["layout"]
 
 
 def test_counts_that_do_not_fit_the_edges_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"counts of 'wrong' must have 2 entries, one fewer than edges, but have the shape \[3\]"
+        ValueError, match=r"counts of 'incorrect' must have 2 entries, one fewer than edges, but have the shape \[3\]"
     ):
         confidence_histogram([1, 2], [1, 2, 3], None, [0, 0.5, 1], None)
 
 
 def test_probability_bars_show_the_five_largest_in_their_class_colors() -> None:
-    figure = sent(probability_bars(list("abcdefg"), [0.05, 0.5, 0.01, 0.2, 0.1, 0.04, 0.1], sure_from=0.8))
+    figure = sent(probability_bars(list("abcdefg"), [0.05, 0.5, 0.01, 0.2, 0.1, 0.04, 0.1], decision_threshold=0.8))
     bars = figure["data"][0]
     assert bars["x"] == [0.5, 0.2, 0.1, 0.1, 0.05]
     assert figure["layout"]["yaxis"]["ticktext"] == ["b", "d", "e", "g", "a"]  # equal ones in the order of the classes
     assert bars["marker"]["color"] == [colors.class_color(index) for index in (1, 3, 4, 6, 0)]
     assert bars["text"] == ["50.0 %", "20.0 %", "10.0 %", "10.0 %", "5.0 %"]
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
-    assert figure["layout"]["annotations"][0]["text"] == "sure from 80.0 %"
+    assert figure["layout"]["annotations"][0]["text"] == "decision threshold 80 %"
 
 
 def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
     figure = sent(confusion_matrix([[8, 2], [0, 0]], ["cat", "dog"]))
-    right, mistaken = figure["data"]
-    assert right["z"] == [[0.8, None], [None, 0]]
-    assert mistaken["z"] == [[None, 0.2], [None, None]]
-    assert mistaken["customdata"][0][1] == [0, 1, 2, "20.0 %"]
+    correct, errors = figure["data"]
+    assert correct["z"] == [[0.8, None], [None, 0]]
+    assert errors["z"] == [[None, 0.2], [None, None]]
+    assert errors["customdata"][0][1] == [0, 1, 2, "20.0 %"]
     assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [
         ("cat", "cat", "8"),
         ("dog", "cat", "2"),

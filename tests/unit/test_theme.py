@@ -81,7 +81,13 @@ def test_every_color_can_be_seen_on_white_and_on_the_dark_background() -> None:
     for color in colors.CLASS_COLORS:
         assert contrast(color, "#FFFFFF") > 1.7
         assert contrast(color, "#0E1117") > 2.2
-    for color in [*colors.LINE_COLORS.values(), colors.RIGHT, colors.WRONG, colors.UNKNOWN, colors.MUTED]:
+    for color in [
+        *(color for color, _ in colors.METRIC_STROKES.values()),
+        colors.RIGHT,
+        colors.WRONG,
+        colors.UNKNOWN,
+        colors.MUTED,
+    ]:
         assert contrast(color, "#FFFFFF") > 3
         assert contrast(color, "#0E1117") > 3
 
@@ -94,14 +100,17 @@ def test_a_hundred_classes_have_a_hundred_colors_and_neighbors_differ_visibly() 
     assert min(distance(one, other, "normal") for one, other in itertools.pairwise(shades)) > 0.1
 
 
-def test_an_unknown_class_is_grey_and_an_unknown_metric_keeps_its_color() -> None:
+def test_an_unknown_class_is_grey() -> None:
     assert colors.class_color(-1) == colors.UNKNOWN
-    assert colors.line_color("accuracy") == colors.RIGHT
-    assert colors.line_color("my/metric") == colors.line_color("my/metric")
-    assert colors.line_color("my/metric") in colors.CLASS_COLORS
-    assert colors.line_dash("my/metric") == "solid"
-    assert colors.metric_name("mask_rate") == "pseudo-labels used"
-    assert colors.metric_name("my/own_metric") == "my, own metric"
+
+
+def test_a_metric_keeps_its_stroke_in_every_figure_and_one_that_nobody_colored_gets_one_of_its_own() -> None:
+    assert colors.metric_strokes(["test/accuracy"])["test/accuracy"] == (colors.RIGHT, "solid")
+    strokes = colors.metric_strokes(["test/accuracy", "my/metric", "mask_rate", "my/other"])
+    assert strokes["test/accuracy"] == (colors.RIGHT, "solid")
+    assert strokes["mask_rate"] == (colors.PURPLE, "solid")
+    assert len(set(strokes.values())) == 4
+    assert {strokes["my/metric"][0], strokes["my/other"][0]} == {colors.WRONG, colors.GREEN}
 
 
 @pytest.mark.parametrize(
