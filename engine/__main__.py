@@ -122,12 +122,12 @@ def resume(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) 
 def show(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
     """Show a run: its state, settings and last metrics."""
     with _sentences():
-        found = Store(checkpoints).run(run)
+        shown_run = Store(checkpoints).run(run)
         summary = {
-            **_summary(found),
-            "reason": found.status.reason,
-            "config": found.config,
-            "evaluations": found.folder.snapshot_steps(),
+            **_summary(shown_run),
+            "reason": shown_run.status.reason,
+            "config": shown_run.config,
+            "evaluations": shown_run.folder.snapshot_steps(),
         }
     _print(summary, as_json)
 

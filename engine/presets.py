@@ -44,7 +44,7 @@ _DAYS = "made for a GPU"
 PRESETS: dict[str, Preset] = {
     "digits-fixmatch": Preset(
         "Few labels, many images",
-        "FixMatch with distribution alignment reads 1,797 handwritten digits with two labels per class.",
+        "FixMatch with distribution alignment classifies 1,797 handwritten digits with two labels per class.",
         {
             **_DIGITS,
             "method": {"name": "fixmatch", "threshold": 0.9, "unlabeled_ratio": 2, "distribution_alignment": True},
@@ -86,7 +86,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-proden": Preset(
         "Several possible labels each",
-        "PRODEN finds the true label of each handwritten digit among several candidates, while it learns to read them.",
+        "PRODEN identifies the true label of each handwritten digit among several candidates while it learns to"
+        " classify them.",
         {
             "data": {"name": "digits", "labels": {"kind": "partial", "rate": 0.7}},
             "method": {"name": "proden"},
@@ -96,9 +97,9 @@ PRESETS: dict[str, Preset] = {
         duration="about 20 s",
     ),
     "digits-label-spreading": Preset(
-        "Labels flow to similar images",
-        "Label spreading joins each handwritten digit to those that look most like it, and lets two labels per class"
-        " flow along these ties.",
+        "Labels spread to similar images",
+        "Label spreading connects each handwritten digit to those most like it, and lets two labels per class spread"
+        " along these edges.",
         {"data": {"name": "digits"}, "method": {"name": "label_spreading"}},
         duration="about 2 s",
     ),
@@ -136,7 +137,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "cifar10-proden": Preset(
         "Photos with several possible labels",
-        "PRODEN on CIFAR-10: each wrong class stands beside the true one with a probability of 10 %.",
+        "PRODEN on CIFAR-10: each wrong class is among the candidates with a probability of 10 %.",
         {
             "data": {"name": "cifar10", "labels": {"kind": "partial", "rate": 0.1}},
             "backbone": {"name": "conv_encoder"},

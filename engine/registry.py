@@ -1,5 +1,5 @@
-"""Names to classes: data sets, view recipes, backbones, methods and optimizers register themselves, and are found by walking their
-package and the folders in it.
+"""Names to classes: data sets, view recipes, backbones, methods and optimizers register themselves, and are found by
+walking their package and the folders in it.
 """
 
 from __future__ import annotations

@@ -39,16 +39,16 @@ class BudgetPoint:
 
 def flat(config: Plain, prefix: str = "") -> dict[str, Any]:
     """Nested settings as dotted keys: {"method.threshold": 0.95, ...}."""
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for name, value in config.items():
         if not prefix and name in _NOT_A_SETTING:
             continue
         key = f"{prefix}{name}"
         if isinstance(value, Mapping):
-            found |= flat(value, f"{key}.")
+            entries |= flat(value, f"{key}.")
         else:
-            found[key] = value
-    return found
+            entries[key] = value
+    return entries
 
 
 def differing(configs: Sequence[Plain]) -> dict[str, list[Any]]:
@@ -108,12 +108,12 @@ def over_seeds(curves: Sequence[Mapping[int, float]]) -> Band:
     )
 
 
-def budget_curve(found: Sequence[tuple[int, float]]) -> list[BudgetPoint]:
+def budget_curve(entries: Sequence[tuple[int, float]]) -> list[BudgetPoint]:
     """From (labels per class, accuracy) of runs that are otherwise alike: one point for each number of labels, the
     fewest first.
     """
     groups: dict[int, list[float]] = {}
-    for per_class, accuracy in found:
+    for per_class, accuracy in entries:
         groups.setdefault(per_class, []).append(accuracy)
     return [
         BudgetPoint(count, statistics.mean(values), min(values), max(values), len(values))

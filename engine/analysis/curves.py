@@ -36,5 +36,5 @@ def downsample(x: npt.ArrayLike, y: npt.ArrayLike, limit: int = 2000) -> tuple[V
     starts = np.arange(len(buckets)) * size
     lowest = starts + np.where(np.isnan(buckets), np.inf, buckets).argmin(1)
     highest = starts + np.where(np.isnan(buckets), -np.inf, buckets).argmax(1)
-    kept = np.unique(np.concatenate([[0], lowest, highest, [count - 1]]))
-    return xs[kept], ys[kept]
+    selected = np.unique(np.concatenate([[0], lowest, highest, [count - 1]]))
+    return xs[selected], ys[selected]

@@ -87,11 +87,14 @@ def calibration_of(confidence: Floats, right: NDArray[np.bool_], bins: int = 15)
     """The same from the top probabilities [N] and whether each guess was right, bool [N]."""
     confidence = confidence.astype(float)
     edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    count = np.bincount(place, minlength=bins)
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
     safe = np.maximum(count, 1)
     return CalibrationBins(
-        edges, count, np.bincount(place, confidence, bins) / safe, np.bincount(place, right.astype(float), bins) / safe
+        edges,
+        count,
+        np.bincount(bin_of, confidence, bins) / safe,
+        np.bincount(bin_of, right.astype(float), bins) / safe,
     )
 
 

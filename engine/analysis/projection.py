@@ -103,14 +103,14 @@ def project(frames: Sequence[Floats], request: ProjectionRequest, tell: Tell = l
     if request.method == "pca":
         return _fixed_basis(prepared, request.dimensions, tell)
     layout = {"tsne": _tsne, "umap": _umap}[request.method]
-    found = np.zeros((len(prepared), len(prepared[0]), request.dimensions), np.float32)
+    layouts = np.zeros((len(prepared), len(prepared[0]), request.dimensions), np.float32)
     later: Layout | None = None
     # Backwards: the last frame, which is looked at most, does not depend on how many frames were asked for, and its
     # clear groups lend their places to the frames before. Forwards, the shapeless cloud of untrained features decides
     # where the groups go and tears some apart: on groups growing out of noise, t-SNE's trustworthiness fell behind that
     # of frames laid out alone (0.84 and 0.92 for 0.93 and 0.95).
-    for count, place in enumerate(reversed(range(len(prepared)))):
-        features = prepared[place]
+    for count, position in enumerate(reversed(range(len(prepared)))):
+        features = prepared[position]
         if _constant(features):
             continue
 
@@ -121,9 +121,9 @@ def project(frames: Sequence[Floats], request: ProjectionRequest, tell: Tell = l
         points = layout(features, request, later, told)
         points -= points.mean(0)
         later = points if later is None else aligned(points, later)
-        found[place] = later
+        layouts[position] = later
     tell(1.0, "Done")
-    return found
+    return layouts
 
 
 def aligned(points: Layout, onto: Layout) -> Layout:
@@ -183,9 +183,9 @@ def _fixed_basis(frames: list[NDArray[np.float32]], dimensions: int, tell: Tell)
             f"PCA shows all evaluations along the same directions, but their features have {sorted(widths)} dimensions:"
             " choose fewer evaluations."
         )
-    found = np.stack([_along(frame, mean, basis) for frame in frames])
+    points = np.stack([_along(frame, mean, basis) for frame in frames])
     tell(1.0, "Done")
-    return found
+    return points
 
 
 def _along(features: NDArray[np.float32], mean: NDArray[np.float32], basis: NDArray[np.float32]) -> Layout:
@@ -220,9 +220,9 @@ def _start(features: NDArray[np.float32], request: ProjectionRequest, later: Lay
 
     noise, in that unit: tells points apart that start at the same place. The request's seed draws it.
     """
-    places = later if later is not None else _along(features, *_directions(features, request.dimensions))
-    drawn = np.random.default_rng(request.seed or 0).normal(scale=noise, size=places.shape)
-    started: Layout = (places / places[:, 0].std() + drawn).astype(np.float32)
+    coordinates = later if later is not None else _along(features, *_directions(features, request.dimensions))
+    drawn = np.random.default_rng(request.seed or 0).normal(scale=noise, size=coordinates.shape)
+    started: Layout = (coordinates / coordinates[:, 0].std() + drawn).astype(np.float32)
     return started
 
 
@@ -305,8 +305,8 @@ def _umap(features: NDArray[np.float32], request: ProjectionRequest, later: Layo
         warnings.filterwarnings(
             "ignore", r"precomputed_knn\[2\] \(knn_search_index\) is not an NNDescent object", UserWarning
         )
-        found = fit.fit_transform(features)
-    points: Layout = found if later is None else _continued(found, steps, request, later, bar)
+        fitted = fit.fit_transform(features)
+    points: Layout = fitted if later is None else _continued(fitted, steps, request, later, bar)
     return points
 
 
@@ -360,6 +360,6 @@ class _Counted(io.TextIOBase):
         self._pattern, self._tell = re.compile(pattern), tell
 
     def write(self, text: str) -> int:
-        if found := self._pattern.search(text):
-            self._tell(int(found[1]))
+        if match := self._pattern.search(text):
+            self._tell(int(match[1]))
         return len(text)

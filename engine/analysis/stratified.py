@@ -20,10 +20,10 @@ def stratified(ids: Ints, strata: Ints, first: NDArray[np.bool_], limit: int) ->
     rank = _scrambled(ids)
     turn = np.empty(len(ids))
     for group in np.unique(np.stack([strata, first]), axis=1).T:
-        places = np.nonzero((strata == group[0]) & (first == group[1]))[0]
-        places = places[np.argsort(rank[places], kind="stable")]
-        turn[places] = (np.arange(len(places)) + 0.5) / len(
-            places
+        positions = np.nonzero((strata == group[0]) & (first == group[1]))[0]
+        positions = positions[np.argsort(rank[positions], kind="stable")]
+        turn[positions] = (np.arange(len(positions)) + 0.5) / len(
+            positions
         )  # cut at any height, each group has given the same share
     return np.sort(np.lexsort((rank, turn, ~first))[:limit])
 

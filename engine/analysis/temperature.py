@@ -47,5 +47,5 @@ def fit_temperature(probabilities: Floats, labels: NDArray[np.int64]) -> float:
             -np.log(np.maximum(scaled(probabilities, float(np.exp(log_temperature)))[rows, labels], 1e-300)).mean()
         )
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(RANGE)), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
+    optimum = minimize_scalar(loss, bounds=tuple(np.log(RANGE)), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(optimum.x))

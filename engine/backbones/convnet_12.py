@@ -31,7 +31,7 @@ class ConvNet12(Backbone):
             ge=0,
             lt=1,
             advanced=True,
-            help="Share of the channels that is left out behind each pooling, in training only.",
+            help="Channel dropout after each pooling, in training only.",
         )
 
     title = "12-layer ConvNet"

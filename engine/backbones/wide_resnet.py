@@ -25,18 +25,17 @@ class WideResNet(Backbone):
 
     class Params(BackboneParams):
         name: Literal["wide_resnet"] = "wide_resnet"
-        depth: Literal[10, 16, 22, 28, 40] = param(28, help="Layers: six times the blocks of a group, and four.")
+        depth: Literal[10, 16, 22, 28, 40] = param(28, help="Depth 6n + 4, n blocks per group.")
         momentum: float = param(
             0.1,
             gt=0,
             le=1,
             advanced=True,
-            help=(
-                "Share of a batch in batch norm's running statistics; the paper's code takes 0.001, for a million"
-                " steps."
-            ),
+            help="Momentum of batch norm's running statistics; the paper's code takes 0.001, for a million steps.",
         )
-        widen: int = param(2, ge=1, le=16, symbol="k", help="Channels, as a multiple of the original ResNet's.")
+        widen: int = param(
+            2, ge=1, le=16, symbol="k", help="Widening factor k: channels, as a multiple of the original ResNet's."
+        )
 
     title = "Wide ResNet"
     summary = "WRN-28-2, the network of FixMatch's own comparison: for a GPU."

@@ -13,14 +13,14 @@ def apply_changes(plain: dict[str, Any], changes: dict[str, Any]) -> dict[str, A
     result: dict[str, Any] = json.loads(json.dumps(plain))
     for key, value in sorted(changes.items(), key=lambda item: not item[0].endswith((".name", ".kind"))):
         *path, last = key.split(".")
-        place = result
+        container = result
         for part in path:
-            place = place.setdefault(part, {})
-            if not isinstance(place, dict):
+            container = container.setdefault(part, {})
+            if not isinstance(container, dict):
                 raise ConfigError(f"There is no setting {key!r}: {part!r} has no parts.")
-        if last in ("name", "kind") and path and place.get(last) not in (None, value):
-            place.clear()
-        place[last] = value
+        if last in ("name", "kind") and path and container.get(last) not in (None, value):
+            container.clear()
+        container[last] = value
     return result
 
 

@@ -21,8 +21,8 @@ class BackboneParams(Settings):
         max_length=500,
         advanced=True,
         help=(
-            "What the weights start from: random; run:<id>, the features of an earlier run; file:<path>, a safetensors"
-            " file or a state dict; pretrained, torchvision's weights for this network, if it has any."
+            "Initial weights: random; run:<id>, the features of an earlier run; file:<path>, a safetensors file or a"
+            " state dict; pretrained, torchvision's weights for this network, if it has any."
         ),
     )
 
@@ -52,12 +52,12 @@ class PartialLabels(Settings):
         "uniform", help="uniform: every wrong label is equally likely to be among the candidates."
     )
     rate: float = param(
-        0.3, ge=0, le=0.99, symbol="q", help="Probability with which each wrong label joins the true one."
+        0.3, ge=0, le=0.99, symbol="q", help="Probability with which each wrong label is added to the candidates."
     )
     repair: bool = param(
         True,
         advanced=True,
-        help="Give an image that no wrong label joined one at random, so that no label is known for sure.",
+        help="Give an image without a wrong candidate one at random, so that no label is certain.",
     )
 
 
@@ -74,7 +74,7 @@ Labels = Annotated[FewLabels | PartialLabels | AllLabels | NoLabels, Field(discr
 
 class DataParams(Settings):
     name: str
-    labels: Labels = param(FewLabels(), help="How many of the training images keep their labels.")
+    labels: Labels = param(FewLabels(), help="How many training images keep their labels.")
     split_seed: int | None = param(
         None,
         ge=0,
@@ -105,9 +105,7 @@ class OptimizerParams(Settings):
         advanced=True,
         help="cosine: lr · cos(7πk/16K), the schedule of FixMatch, which ends at 0.195 of the start.",
     )
-    warmup_steps: int = param(
-        20, ge=0, le=1_000_000, advanced=True, help="Steps in which the learning rate rises linearly from 0."
-    )
+    warmup_steps: int = param(20, ge=0, le=1_000_000, advanced=True, help="Steps of linear learning-rate warm-up.")
     ema_decay: float = param(
         0.99,
         ge=0,

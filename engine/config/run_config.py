@@ -60,7 +60,7 @@ class RunConfig(Settings):
 
     version: Literal[1] = 1
     name: str = param("", max_length=200, help="A name of your own; it never decides anything.")
-    seed: Seed = param(0, help="Decides the first weights, the order of images and every random view.")
+    seed: Seed = param(0, help="Seeds initialization, data order and augmentation.")
     data: SerializeAsAny[DataParams]
     backbone: SerializeAsAny[BackboneParams]
     augment: dict[str, SerializeAsAny[RecipeParams]]
@@ -125,13 +125,13 @@ class RunConfig(Settings):
 
         Equal fingerprints on one machine and device give bit-identical runs.
         """
-        places = {
+        paths = {
             name
             for name, field in type(self.data).model_fields.items()
             if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("is_path")
         }
         determines = self.model_dump(
-            mode="json", exclude={"name": True, "hardware": True, "data": places, "backbone": {"init"}}
+            mode="json", exclude={"name": True, "hardware": True, "data": paths, "backbone": {"init"}}
         )
         return hashlib.sha256(json.dumps([determines, content], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -142,13 +142,13 @@ class RunConfig(Settings):
 
 def live_settings(config: RunConfig) -> dict[str, Any]:
     """Dotted keys, and their values, of the settings that may be changed while training."""
-    found: dict[str, Any] = {}
+    live: dict[str, Any] = {}
     for part in ("method",) if methods[config.method.name].fitted else ("method", "optimizer"):
         settings = getattr(config, part)
         for name, field in type(settings).model_fields.items():
             if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("live"):
-                found[f"{part}.{name}"] = getattr(settings, name)
-    return found
+                live[f"{part}.{name}"] = getattr(settings, name)
+    return live
 
 
 DEFAULTS: dict[str, Any] = {

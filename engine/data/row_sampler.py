@@ -26,10 +26,10 @@ class RowSampler:
 
     def rows(self, step: int) -> Tensor:
         """int64 [batch], rows 0..size-1, of the 0-based step."""
-        number, place = divmod(step, self.steps_per_pass)
+        number, position = divmod(step, self.steps_per_pass)
         if number != self._pass:
             self._pass, self._order = number, self._permutations(number)
-        return self._order[place * self.batch : (place + 1) * self.batch]
+        return self._order[position * self.batch : (position + 1) * self.batch]
 
     def _permutations(self, number: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive(self.seed, f"order/{self.name}", number))

@@ -48,8 +48,8 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
     labels, ids = images.labels, images.ids
     train = np.flatnonzero(~images.is_test)
     by_class = [rng.permutation(train[labels[train] == k]) for k in range(images.classes)]
-    held = [rows[: round(params.validation * len(rows))] for rows in by_class]
-    rest = [rows[len(part) :] for rows, part in zip(by_class, held, strict=True)]
+    held_out = [rows[: round(params.validation * len(rows))] for rows in by_class]
+    rest = [rows[len(part) :] for rows, part in zip(by_class, held_out, strict=True)]
     unknown = train[labels[train] < 0]
     candidates: Candidates | None = None
     pool = np.sort(np.concatenate([*rest, unknown]))
@@ -74,4 +74,6 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
         candidates = uniform_candidates(labels[pool], images.classes, params.labels.rate, chance, params.labels.repair)
     else:
         labeled = train[:0] if isinstance(params.labels, NoLabels) else np.concatenate(rest)
-    return Split(ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held))], ids[images.is_test], candidates)
+    return Split(
+        ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held_out))], ids[images.is_test], candidates
+    )

@@ -109,8 +109,8 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:  # Pillow's own, higher limit; its sentence has the number of pixels
-        found = re.search(r"(\d+) pixels", str(error))
-        raise _too_many_pixels(shown, f"{int(found[1]) / 1e6:,.0f}" if found else "far more than 50") from None
+        match = re.search(r"(\d+) pixels", str(error))
+        raise _too_many_pixels(shown, f"{int(match[1]) / 1e6:,.0f}" if match else "far more than 50") from None
     except Exception:  # noqa: BLE001  a decoder may raise anything on a prepared file, and no image is worth a traceback
         raise _not_a_image(data, shown) from None
     if image.width * image.height > MOST_PIXELS:

@@ -143,8 +143,8 @@ class Lab:
                 raise RunError(f"Run {run_id} does not wait in the queue any more.")
             other = max(0, min(len(queue) - 1, index + places))
             queue.insert(other, queue.pop(index))
-            for place, order in enumerate(sorted(run.status.order for run in queue)):
-                queue[place].folder.update_status(order=order)
+            for position, order in enumerate(sorted(run.status.order for run in queue)):
+                queue[position].folder.update_status(order=order)
 
     # the worker thread
 

@@ -179,10 +179,10 @@ class RunFolder:
 
     def changes(self) -> list[Change]:
         """The live changes, in the order in which they were made; lines that are none are passed over."""
-        found = [e for e in self.events() if e.get("event") == "change"]
+        rows = [e for e in self.events() if e.get("event") == "change"]
         return [
             Change(e["step"], e["key"], e.get("value"))
-            for e in found
+            for e in rows
             if isinstance(e.get("step"), int) and isinstance(e.get("key"), str)
         ]
 

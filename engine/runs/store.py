@@ -86,13 +86,13 @@ class Store:
 
     def runs(self) -> list[Run]:
         """All readable runs, newest first."""
-        found = []
+        readable = []
         for folder in self._folders():
             try:
-                found.append(Run(folder, folder.config(), folder.status()))
+                readable.append(Run(folder, folder.config(), folder.status()))
             except RunError:
                 continue
-        return sorted(found, key=lambda run: run.id, reverse=True)
+        return sorted(readable, key=lambda run: run.id, reverse=True)
 
     def unreadable(self) -> list[tuple[RunFolder, str]]:
         """Runs that cannot be opened, each with its sentence."""

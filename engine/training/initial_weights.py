@@ -80,7 +80,7 @@ def _read(path: Path) -> Weights:
     try:
         if not zipfile.is_zipfile(path) and path.suffix not in (".pt", ".pth", ".bin"):
             return safetensors.torch.load_file(path)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ConfigError(f"backbone.init names {path}, and there is no such file.") from None
     except Exception as error:  # a damaged or foreign file can fail in any way; all of them mean the same to a person
@@ -88,13 +88,13 @@ def _read(path: Path) -> Weights:
             f"{path.name} cannot be read as weights ({type(error).__name__}): give a safetensors file or a state dict"
             " saved by torch."
         ) from None
-    if isinstance(found, dict):
-        found = next((found[key] for key in ("state_dict", "model") if isinstance(found.get(key), dict)), found)
-    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+    if isinstance(loaded, dict):
+        loaded = next((loaded[key] for key in ("state_dict", "model") if isinstance(loaded.get(key), dict)), loaded)
+    if not isinstance(loaded, dict) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise ConfigError(
             f"{path.name} holds no weights by name: give a safetensors file or a state dict saved by torch."
         )
-    return found
+    return loaded
 
 
 def _of_backbone(weights: Weights) -> Weights:

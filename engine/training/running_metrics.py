@@ -30,7 +30,7 @@ class RunningMetrics:
         self._device = device
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
-        self._kept: list[dict[str, Tensor]] = []
+        self._recent: list[dict[str, Tensor]] = []
 
     def add(self, result: StepResult) -> None:
         """Take in one step. Reads nothing off the device."""
@@ -41,25 +41,25 @@ class RunningMetrics:
         self._steps += 1
         if result.pseudo_labels is None:
             return
-        given = {
+        on_device = {
             name: part.to(self._device) for name, part in result.pseudo_labels._asdict().items() if part is not None
         }  # a fitted method's are on the CPU
-        believed = PseudoLabels(**given)
-        truth = self._truth[torch.searchsorted(self._sorted_ids, believed.ids)]
-        counted = believed.weight * (truth >= 0)
-        for name, value in (("used", counted.sum()), ("right", (counted * (believed.labels == truth)).sum())):
+        given = PseudoLabels(**on_device)
+        truth = self._truth[torch.searchsorted(self._sorted_ids, given.ids)]
+        counted = given.weight * (truth >= 0)
+        for name, value in (("used", counted.sum()), ("right", (counted * (given.labels == truth)).sum())):
             self._sums[f"pseudo_label/{name}"] = self._sums.get(f"pseudo_label/{name}", 0.0) + value.double()
-        kept = {
-            "ids": believed.ids,
-            "labels": believed.labels,
-            "confidence": believed.confidence.float(),
-            "weight": believed.weight.float(),
+        recent = {
+            "ids": given.ids,
+            "labels": given.labels,
+            "confidence": given.confidence.float(),
+            "weight": given.weight.float(),
         }
-        if believed.threshold is not None:
-            kept["threshold"] = believed.threshold.float()
-        self._kept.append(kept)
-        while sum(len(part["ids"]) for part in self._kept[1:]) >= KEPT:
-            self._kept.pop(0)
+        if given.threshold is not None:
+            recent["threshold"] = given.threshold.float()
+        self._recent.append(recent)
+        while sum(len(part["ids"]) for part in self._recent[1:]) >= KEPT:
+            self._recent.pop(0)
 
     def read(self) -> dict[str, float]:
         """Means since the last reading; `pseudo_label/accuracy` only where pseudo-labels were used and their truth is
@@ -81,10 +81,12 @@ class RunningMetrics:
         """The pseudo-labels since the last call, at most the KEPT newest, oldest first: arrays by name, empty dict if
         there were none.
         """
-        if not self._kept:
+        if not self._recent:
             return {}
-        joined = {name: torch.cat([part[name] for part in self._kept])[-KEPT:].cpu().numpy() for name in self._kept[0]}
-        self._kept = []
+        joined = {
+            name: torch.cat([part[name] for part in self._recent])[-KEPT:].cpu().numpy() for name in self._recent[0]
+        }
+        self._recent = []
         types: dict[str, Any] = {
             "ids": np.int64,
             "labels": np.int32,
@@ -95,9 +97,9 @@ class RunningMetrics:
         return {f"pseudo_{name}": values.astype(types[name]) for name, values in joined.items()}
 
     def state(self) -> dict[str, Any]:
-        return {"sums": dict(self._sums), "steps": self._steps, "kept": [dict(part) for part in self._kept]}
+        return {"sums": dict(self._sums), "steps": self._steps, "kept": [dict(part) for part in self._recent]}
 
     def load_state(self, state: dict[str, Any]) -> None:
         self._sums = {name: value.to(self._device) for name, value in state["sums"].items()}
         self._steps = state["steps"]
-        self._kept = [{name: value.to(self._device) for name, value in part.items()} for part in state["kept"]]
+        self._recent = [{name: value.to(self._device) for name, value in part.items()} for part in state["kept"]]

@@ -110,7 +110,7 @@ def assert_same(one: Any, other: Any) -> None:
 
 def test_rows_gathered_from_the_map_are_the_rows(pets: Path) -> None:
     images = source(pets).load()
-    held = batches.held(images.images, "cpu")
+    held = batches.device_tensor(images.images, "cpu")
     assert held.data_ptr() == images.images.ctypes.data  # not a copy
     rows = torch.tensor([5, 0, 136, 5])
     assert torch.equal(held.index_select(0, rows), torch.from_numpy(np.array(images.images))[rows])

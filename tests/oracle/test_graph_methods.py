@@ -39,7 +39,7 @@ def flowed(method: Ours, graph: Any, labels: NDArray[np.int64]) -> NDArray[np.fl
     method.begin(graph, PoolData(torch.zeros(len(labels), 1), torch.as_tensor(labels), torch.arange(len(labels))))
     for step in range(2000):
         if method.iterate(StepContext(0, step, 2000)).converged:
-            return method.beliefs()
+            return method.class_probabilities()
     raise AssertionError("it did not converge")
 
 

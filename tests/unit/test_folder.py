@@ -111,7 +111,7 @@ def test_images_may_lie_deeper_than_their_class_folder(tmp_path: Path) -> None:
 
 def test_vehicles_may_be_trains() -> None:
     layout = arrange(["train/1.png", "plane/1.png", "car/1.png"])
-    assert sorted(str(place.of) for place in layout.places) == ["car", "plane", "train"]
+    assert sorted(str(file.of) for file in layout.files) == ["car", "plane", "train"]
 
 
 def test_a_class_of_test_images_only_and_folders_beside_the_split_are_skipped_and_said(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ def blur(images: Tensor, sigma: Floats, kernel: int) -> Tensor:
         return images
     part = take_rows(images, rows).float()  # [R, C, H, W]
     count, channels, height, width = part.shape
-    places = np.arange(kernel) - kernel // 2
-    weights = np.exp(-0.5 * (places / sigma[rows, None]) ** 2)  # [R, kernel]
+    offsets = np.arange(kernel) - kernel // 2
+    weights = np.exp(-0.5 * (offsets / sigma[rows, None]) ** 2)  # [R, kernel]
     bells = on_device((weights / weights.sum(1, keepdims=True)).astype(np.float32), images).repeat_interleave(
         channels, 0
     )  # [R * C, kernel]

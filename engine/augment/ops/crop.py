@@ -48,13 +48,13 @@ def flip_and_crop(images: Tensor, crop: Crop) -> Tensor:
     columns = np.abs(crop.flip[:, None] * (width - 1) - columns)
     # One index per pixel, shared by the channels: a gather of bytes is several times faster here than padding and
     # slicing.
-    places = on_device(rows * width, images)[:, :, None] + on_device(columns, images)[:, None, :]  # [B, H, W]
-    return images.flatten(2).gather(2, places.view(count, 1, -1).expand(-1, channels, -1)).view(images.shape)
+    positions = on_device(rows * width, images)[:, :, None] + on_device(columns, images)[:, None, :]  # [B, H, W]
+    return images.flatten(2).gather(2, positions.view(count, 1, -1).expand(-1, channels, -1)).view(images.shape)
 
 
-def _reflect(places: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+def _reflect(positions: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
     """..., -2, -1, 0, 1 becomes ..., 2, 1, 0, 1 and the same at the far end."""
-    result: npt.NDArray[Any] = side - 1 - np.abs(side - 1 - np.abs(places))
+    result: npt.NDArray[Any] = side - 1 - np.abs(side - 1 - np.abs(positions))
     return result
 
 

@@ -46,7 +46,7 @@ def cut_out(images: Tensor, hole: Hole) -> Tensor:
     rows = np.arange(height) - hole.top[:, None]  # [B, H]
     columns = np.arange(width) - hole.left[:, None]  # [B, W]
     in_rows, in_columns = (
-        on_device(((place >= 0) & (place < hole.side)).view(np.uint8), images) for place in (rows, columns)
+        on_device(((offset >= 0) & (offset < hole.side)).view(np.uint8), images) for offset in (rows, columns)
     )
     inside = (in_rows[:, None, :, None] * in_columns[:, None, None, :]).neg_()  # [B, 1, H, W]: 0 or, -1 in a byte, 255
     # Bit operations and products are vectorized; masked_fill and where take ten times as long.

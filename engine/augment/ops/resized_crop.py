@@ -63,8 +63,8 @@ def raster(window: Window, height: int, width: int) -> tuple[Floats, Floats]:
 
 
 def _spread(start: Floats, length: Floats, side: int) -> Floats:
-    places = (centered(side) + side / 2) * (length / side)[
+    coordinates = (centered(side) + side / 2) * (length / side)[
         :, None
     ] - 0.5  # within the window, pixel centres at whole numbers
-    inside: Floats = np.clip(places, 0, np.maximum(length[:, None] - 1, 0)) + start[:, None] - (side - 1) / 2
+    inside: Floats = np.clip(coordinates, 0, np.maximum(length[:, None] - 1, 0)) + start[:, None] - (side - 1) / 2
     return inside

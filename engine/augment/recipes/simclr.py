@@ -56,12 +56,12 @@ class SimCLRView(Recipe):
             0.08,
             gt=0,
             le=1,
-            help="Smallest area of the window, as a share of the image; the largest is the whole image.",
+            help="Minimum crop area, as a share of the image; the maximum is the whole image.",
         )
-        aspect: float = param(4 / 3, ge=1, le=4, advanced=True, help="Largest ratio of the window's sides.")
+        aspect: float = param(4 / 3, ge=1, le=4, advanced=True, help="Maximum aspect ratio of the crop.")
         flip: Flip = param(
             "auto",
-            help="Mirror half of the images, left to right. auto: only where a mirrored image keeps its meaning.",
+            help="Random horizontal flip (p = 0.5). auto: only where a mirrored image keeps its class.",
         )
         strength: float = param(
             0.5,
@@ -73,25 +73,25 @@ class SimCLRView(Recipe):
                 " photos."
             ),
         )
-        jitter: float = param(0.8, ge=0, le=1, advanced=True, help="Share of the views whose colors are jittered.")
-        grey: float = param(0.2, ge=0, le=1, advanced=True, help="Share of the views without color.")
+        jitter: float = param(0.8, ge=0, le=1, advanced=True, help="Probability of color jitter.")
+        grey: float = param(0.2, ge=0, le=1, advanced=True, help="Probability of grayscale.")
         blur: Literal["auto", "on", "off"] = param(
             "auto",
             advanced=True,
-            help="Blur half of the views, with a kernel of a tenth of the side. auto: only from 64 pixels on.",
+            help="Gaussian blur (p = 0.5), with a kernel of a tenth of the side. auto: only from 64 pixels on.",
         )
         rotate: float = param(
-            0.0, ge=0, le=180, unit="°", advanced=True, help="Largest tilt, in either direction. Not in the paper."
+            0.0, ge=0, le=180, unit="°", advanced=True, help="Maximum rotation, in either direction. Not in the paper."
         )
         shear: float = param(
-            0.0, ge=0, le=1, advanced=True, help="Largest slope of a slant, in either direction. Not in the paper."
+            0.0, ge=0, le=1, advanced=True, help="Maximum shear, in either direction. Not in the paper."
         )
         shift: float = param(
             0.0,
             ge=0,
             le=1,
             advanced=True,
-            help="Largest shift, as a share of the side; what it uncovers is black. Not in the paper.",
+            help="Maximum translation, as a share of the side; filled with black. Not in the paper.",
         )
 
     params: Params

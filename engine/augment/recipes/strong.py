@@ -45,7 +45,7 @@ class Strong(Recipe):
             "randaugment", help="randaugment: random operations on each image. none: only shift, flip and cutout."
         )
         operations: int = param(
-            2, ge=0, le=8, symbol="N", help="Operations on each image, drawn with replacement and always applied."
+            2, ge=0, le=8, symbol="N", help="Operations per image, drawn with replacement and always applied."
         )
         magnitude: float = param(
             10.0,
@@ -67,17 +67,15 @@ class Strong(Recipe):
             ),
         )
         rotate: float = param(
-            30.0, ge=0, le=180, unit="°", advanced=True, help="Largest rotation at magnitude 10, in either direction."
+            30.0, ge=0, le=180, unit="°", advanced=True, help="Maximum rotation at magnitude 10, in either direction."
         )
-        shear: float = param(
-            0.3, ge=0, le=1, advanced=True, help="Largest slope of a shear at magnitude 10, in either direction."
-        )
+        shear: float = param(0.3, ge=0, le=1, advanced=True, help="Maximum shear at magnitude 10, in either direction.")
         shift: float = param(
             0.3,
             ge=0,
             le=1,
             advanced=True,
-            help="Largest translation at magnitude 10, as a share of the side; what it uncovers is black.",
+            help="Maximum translation at magnitude 10, as a share of the side; filled with black.",
         )
         without: tuple[Operation, ...] = param(
             (),
@@ -92,12 +90,12 @@ class Strong(Recipe):
             ge=0,
             le=0.5,
             advanced=True,
-            help="Largest shift of the weak step that comes first, as a share of the side.",
+            help="Maximum translation of the weak step that comes first, as a share of the side.",
         )
         flip: Flip = param(
             "auto",
             advanced=True,
-            help="Mirror half of the images, left to right. auto: only where a mirrored image keeps its meaning.",
+            help="Random horizontal flip (p = 0.5). auto: only where a mirrored image keeps its class.",
         )
         color: Literal["exact", "folded"] = param(
             "exact",
@@ -108,8 +106,8 @@ class Strong(Recipe):
             "bilinear",
             advanced=True,
             help=(
-                "How turned images are read. bilinear keeps thin strokes whole in small images; nearest is the"
-                " paper's code."
+                "Interpolation of rotated and sheared images. bilinear keeps thin strokes whole in small images;"
+                " nearest is the paper's code."
             ),
         )
 

@@ -31,11 +31,14 @@ class Weak(Recipe):
     class Params(RecipeParams):
         name: Literal["weak"] = "weak"
         translate: float = param(
-            0.125, ge=0, le=0.5, help="Largest shift, as a share of the side; rounded to whole pixels."
+            0.125,
+            ge=0,
+            le=0.5,
+            help="Maximum translation, as a share of the side; whole pixels, with reflection padding.",
         )
         flip: Flip = param(
             "auto",
-            help="Mirror half of the images, left to right. auto: only where a mirrored image keeps its meaning.",
+            help="Random horizontal flip (p = 0.5). auto: only where a mirrored image keeps its class.",
         )
         rotate: float = param(
             0.0,
@@ -43,7 +46,7 @@ class Weak(Recipe):
             le=180,
             unit="°",
             advanced=True,
-            help="Largest tilt, in either direction. The paper's weak views have none.",
+            help="Maximum rotation, in either direction. The paper's weak views have none.",
         )
 
     params: Params

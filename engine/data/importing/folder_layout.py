@@ -14,7 +14,7 @@ UNLABELED = {"unlabeled", "unlabelled"}
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
-class Place(NamedTuple):
+class LayoutFile(NamedTuple):
     """Where one file belongs. row: in the list of names. of: its class, None for unlabeled."""
 
     row: int
@@ -27,7 +27,7 @@ class Layout(NamedTuple):
     classes.
     """
 
-    places: list[Place]
+    files: list[LayoutFile]
     skipped: list[tuple[int, str]]
     own_test: bool
 
@@ -54,15 +54,15 @@ def arrange(names: Sequence[str]) -> Layout:
     ):
         paths = [(row, parts[1:]) for row, parts in paths]
     split = any(len(parts) > 2 and parts[0].lower() in TRAINING for _, parts in paths)
-    places: list[Place] = []
+    files: list[LayoutFile] = []
     skipped: list[tuple[int, str]] = []
     for row, parts in paths:
-        found = _place(row, parts, split)
-        if isinstance(found, str):
-            skipped.append((row, found))
+        understood = _layout_file(row, parts, split)
+        if isinstance(understood, str):
+            skipped.append((row, understood))
         else:
-            places.append(found)
-    return Layout(places, skipped, any(place.test for place in places))
+            files.append(understood)
+    return Layout(files, skipped, any(file.test for file in files))
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
@@ -87,21 +87,21 @@ def titles(classes: Sequence[str]) -> list[str]:
     return shown
 
 
-def _place(row: int, parts: tuple[str, ...], split: bool) -> Place | str:
+def _layout_file(row: int, parts: tuple[str, ...], split: bool) -> LayoutFile | str:
     top = parts[0].lower()
     if len(parts) == 1:
         return "in no class folder"
     if top in UNLABELED:
-        return Place(row, None, False)
+        return LayoutFile(row, None, False)
     if not split:
-        return Place(row, parts[0], False)
+        return LayoutFile(row, parts[0], False)
     if top not in TRAINING | TEST:
         return "beside train and test"
     if len(parts) == 2:
         return "in no class folder"
     if parts[1].lower() not in UNLABELED:
-        return Place(row, parts[1], top in TEST)
-    return Place(row, None, False) if top in TRAINING else "unlabeled but a test image"
+        return LayoutFile(row, parts[1], top in TEST)
+    return LayoutFile(row, None, False) if top in TRAINING else "unlabeled but a test image"
 
 
 def _is_junk(parts: tuple[str, ...]) -> bool:

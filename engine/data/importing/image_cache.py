@@ -233,19 +233,19 @@ def _lock(folder: Path) -> FileLock:
     return FileLock(folder.with_name(f".{folder.name}.lock"), thread_local=False)
 
 
-def _remove_leftovers(root: Path, held: str) -> None:
+def _remove_leftovers(root: Path, in_use: str) -> None:
     """Unfinished imports whose lock nobody holds: their process is dead."""
     for path in root.glob(".*.tmp"):
         key = path.name[1:].split(".")[0]
         lock = _lock(root / key)
         try:
-            if key != held:
+            if key != in_use:
                 lock.acquire(timeout=0)
             shutil.rmtree(path, ignore_errors=True)
         except Timeout:
             continue
         finally:
-            if key != held:
+            if key != in_use:
                 lock.release()
 
 

@@ -30,7 +30,7 @@ class File(NamedTuple):
     """name: parts joined by /, in composed Unicode, for layout and reports. place: what its owner finds it by."""
 
     name: str
-    place: str | zipfile.ZipInfo
+    location: str | zipfile.ZipInfo
 
 
 class ImageFiles(ABC):
@@ -57,9 +57,9 @@ def open_files(path: str, listed: bool = True) -> ImageFiles:
         raise DataError(
             "data.path is empty: give the path of a folder or zip archive that holds one folder of images per class."
         )
-    place = Path(path).expanduser()
+    location = Path(path).expanduser()
     try:
-        mode = place.stat().st_mode
+        mode = location.stat().st_mode
     except (OSError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise DataError(
@@ -68,9 +68,9 @@ def open_files(path: str, listed: bool = True) -> ImageFiles:
             ) from None
         raise DataError(f"data.path is {path[:300]!r}, but there is no such folder or file: check the path.") from None
     if stat.S_ISDIR(mode):
-        return FolderFiles(place)
+        return FolderFiles(location)
     if stat.S_ISREG(mode):
-        return ZipFiles(place, listed)
+        return ZipFiles(location, listed)
     raise DataError(
         f"data.path is {path[:300]!r}, which is neither a folder nor a file: choose a folder of images or a zip"
         " archive."
@@ -84,7 +84,7 @@ class FolderFiles(ImageFiles):
         self.shown = short_name(str(root.absolute()))
         self.files, self.skipped = [], []
         self._root = root
-        found: list[str] = []
+        entries: list[str] = []
         for folder, names, files in os.walk(root, onerror=self._refuse):
             inside = Path(folder).relative_to(root).parts
             names[:] = sorted(name for name in names if not self._is_link(folder, name, inside))
@@ -100,16 +100,16 @@ class FolderFiles(ImageFiles):
                     self.skipped.append((readable, "a link or special file"))
                     continue
                 self.files.append(File(readable, str(Path(folder) / name)))
-                found.append(f"{'/'.join(parts)}\0{about.st_size}\0{about.st_mtime_ns}")
-                if len(found) > MOST_FILES:
+                entries.append(f"{'/'.join(parts)}\0{about.st_size}\0{about.st_mtime_ns}")
+                if len(entries) > MOST_FILES:
                     raise DataError(
                         f"{self.shown} has more than {MOST_FILES:,} files: choose the folder of one data set."
                     )
-        self.stamp = hashlib.sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).hexdigest()
+        self.stamp = hashlib.sha256("\n".join(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self, file: File) -> bytes:
         try:
-            with open(str(file.place), "rb") as opened:
+            with open(str(file.location), "rb") as opened:
                 return opened.read(LARGEST_FILE + 1)
         except OSError as error:
             raise ImageError(
@@ -156,9 +156,9 @@ class ZipFiles(ImageFiles):
             raise
 
     def read(self, file: File) -> bytes:
-        assert isinstance(file.place, zipfile.ZipInfo)
+        assert isinstance(file.location, zipfile.ZipInfo)
         try:
-            with self._archive.open(file.place) as member:
+            with self._archive.open(file.location) as member:
                 data = member.read(LARGEST_FILE + 1)
         except Exception:  # noqa: BLE001  a prepared archive may fail in any way, and one damaged member costs only itself
             raise ImageError(
@@ -199,11 +199,11 @@ class ZipFiles(ImageFiles):
             raise not_a_zip
         self._file.seek(end - size)  # it ends where the end record begins, also where bytes stand before the archive
         directory = self._file.read(size)
-        count, place = 0, 0
-        while place + 46 <= size:
-            if directory[place : place + 4] != _DIRECTORY_ENTRY:
+        count, location = 0, 0
+        while location + 46 <= size:
+            if directory[location : location + 4] != _DIRECTORY_ENTRY:
                 raise not_a_zip
-            place += 46 + sum(struct.unpack("<HHH", directory[place + 28 : place + 34]))
+            location += 46 + sum(struct.unpack("<HHH", directory[location + 28 : location + 34]))
             count += 1
             if count > MOST_FILES:
                 raise self._too_many()

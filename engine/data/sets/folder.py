@@ -110,26 +110,26 @@ class Folder(DecodedSource):
         report = Report(size=self.params.size, own_test=layout.own_test)
         for name, reason in files.skipped + [(files.files[row].name, reason) for row, reason in layout.skipped]:
             report.skip(name, reason)
-        in_training = {place.of for place in layout.places if not place.test}
-        places = [place for place in layout.places if place.of in in_training or place.of is None]
-        for place in layout.places:
-            if place.test and place.of not in in_training:
-                report.skip(files.files[place.row].name, "a test image of a class without training images")
+        in_training = {file.of for file in layout.files if not file.test}
+        wanted = [file for file in layout.files if file.of in in_training or file.of is None]
+        for file in layout.files:
+            if file.test and file.of not in in_training:
+                report.skip(files.files[file.row].name, "a test image of a class without training images")
         self._refuse_what_is_no_set(files, layout, report)
 
         of: list[str | None] = []
         test: list[bool] = []
-        total = len(places)
+        total = len(wanted)
         progress(0, total)
         # One chunk after another: the order of the images, and with it their ids, is that of the sorted names.
-        loaded = decoded(files, [files.files[place.row] for place in places], self._load)
-        for done, (place, image) in enumerate(zip(places, loaded, strict=True), 1):
+        loaded = decoded(files, [files.files[file.row] for file in wanted], self._load)
+        for done, (file, image) in enumerate(zip(wanted, loaded, strict=True), 1):
             if isinstance(image, ImageError):
-                report.skip(files.files[place.row].name, image.reason)
+                report.skip(files.files[file.row].name, image.reason)
             else:
                 writer.add(image[None])
-                of.append(place.of)
-                test.append(place.test)
+                of.append(file.of)
+                test.append(file.test)
             if done % CHUNK == 0 or done == total:
                 stop_if(cancelled, done, total, "images")
                 progress(done, total)
@@ -173,7 +173,7 @@ class Folder(DecodedSource):
 
     def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout, report: Report) -> None:
         """Before the first image is decoded, as far as the names tell."""
-        classes = sorted({place.of for place in layout.places if place.of is not None and not place.test}, key=natural)
+        classes = sorted({file.of for file in layout.files if file.of is not None and not file.test}, key=natural)
         if not classes:
             lying = (
                 f"{report.skipped['in no class folder']:,} files lie in no class folder"

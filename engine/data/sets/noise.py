@@ -24,7 +24,7 @@ class Noise(DataSource):
 
     class Params(DataParams):
         name: Literal["noise"] = "noise"
-        labels: Labels = param(FewLabels(per_class=100), help="How many of the training images keep their labels.")
+        labels: Labels = param(FewLabels(per_class=100), help="How many training images keep their labels.")
         validation: float = param(
             0.0,
             ge=0,

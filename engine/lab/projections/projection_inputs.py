@@ -87,14 +87,14 @@ def load_inputs(run: Path, source: Source, steps: Sequence[int], sample: Sample)
     images, content = _images(folder, needed=source == "pixels")
     labels = np.full(len(ids), -1, np.int64)
     if images is not None and len(images.ids):
-        places = np.minimum(images.rows(ids), len(images.ids) - 1)
-        there = images.ids[places] == ids
+        positions = np.minimum(images.rows(ids), len(images.ids) - 1)
+        there = images.ids[positions] == ids
         if source == "pixels" and not there.all():
             raise RunError(
                 "The images in the cache are not those of this run: start a run on the same data set to bring them"
                 " back."
             )
-        labels[there] = images.labels[places][there]
+        labels[there] = images.labels[positions][there]
     wanted = np.nonzero(np.isin(part, [PARTS.index(name) for name in sample.parts]))[0]
     strata = part[wanted].astype(np.int64) << 32 | labels[wanted] + 1
     chosen = wanted[stratified(ids[wanted], strata, part[wanted] == 0, sample.limit)]
@@ -143,7 +143,7 @@ def _in_all(snapshots: list[dict[str, NDArray[Any]]]) -> tuple[NDArray[np.int64]
     ids = firsts[0][0]
     for other, _ in firsts[1:]:
         ids = ids[np.isin(ids, other, assume_unique=True)]
-    return ids, [places[np.searchsorted(own, ids)] for own, places in firsts]
+    return ids, [positions[np.searchsorted(own, ids)] for own, positions in firsts]
 
 
 def _images(folder: RunFolder, needed: bool) -> tuple[StoredImages | None, str]:

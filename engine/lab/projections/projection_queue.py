@@ -101,9 +101,9 @@ class ProjectionQueue:
                 number, str(run), source, request.model_dump(), [int(step) for step in steps], sample.model_dump()
             )
             job = Job(self, number, run, name, message)
-            kept = read_projection(run, name)
-            if kept is not None:
-                job._future.set_result(kept)
+            stored = read_projection(run, name)
+            if stored is not None:
+                job._future.set_result(stored)
             else:
                 self._waiting.append(job)
                 self._next()
@@ -136,8 +136,8 @@ class ProjectionQueue:
     def _ended(self, job: Job, answer: Future[Any]) -> None:
         """In the thread that reads from the process."""
         error = answer.exception()
-        kept = read_projection(job.run, answer.result()) if error is None else None
-        if error is None and kept is None:
+        stored = read_projection(job.run, answer.result()) if error is None else None
+        if error is None and stored is None:
             error = LabError(
                 "The projection was computed but could not be read back: check that the disk has room and try again."
             )
@@ -146,8 +146,8 @@ class ProjectionQueue:
                 return
             self._running = None
             self._next()
-        if kept is not None:
-            job._future.set_result(kept)
+        if stored is not None:
+            job._future.set_result(stored)
         else:
             job._future.set_exception(error)
 

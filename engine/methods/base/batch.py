@@ -29,7 +29,7 @@ class Stream(NamedTuple):
 
 
 class PseudoLabels(NamedTuple):
-    """What the method believed of unlabeled images in this step: histogram, gallery and biography feed on it.
+    """The method's predictions for unlabeled images in this step: histogram, gallery and image history feed on them.
 
     ids: int64 [U]. labels: int64 [U]. confidence: float [U] in [0, 1]. weight: float [U] in [0, 1], the share with
     which each counts. threshold: float [U], the threshold each row had to reach, or None.

@@ -96,7 +96,7 @@ class Method(nn.Module):
         return None
 
     def candidate_weights(self) -> Tensor | None:
-        """Float [n, K] by row of the pool, each row a distribution over its candidates: what the method believes now.
+        """Float [n, K] by row of the pool, each row a distribution over its candidates: the weights as they are now.
         None: it keeps none.
         """
         return None

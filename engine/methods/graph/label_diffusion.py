@@ -29,13 +29,13 @@ from engine.methods.graph.neighbor_graph import (
     scaled_gamma,
 )
 
-_REPORTED = 4_096  # unlabeled images whose beliefs are reported
+_REPORTED = 4_096  # unlabeled images whose class probabilities are reported
 Values = NDArray[np.float64]
 
 
 class System(NamedTuple):
-    """What the flow leads to is the solution of (I - alpha·S) X = B, and the beliefs are scale·X where `free`, the
-    given labels elsewhere.
+    """What the flow converges to is the solution of (I - alpha·S) X = B, and the class probabilities are scale·X where
+    `free`, the given labels elsewhere.
 
     similarity S: symmetric [N, N], with eigenvalues of at most 1. rhs B: [N, K]. scale: [N]. free: bool [N].
     """
@@ -48,8 +48,7 @@ class System(NamedTuple):
 
 
 class LabelDiffusion(FittedMethod):
-    """Where labels come to rest on a graph, by conjugate gradients: one iteration passes the residue along all edges
-    once.
+    """Where labels converge on a graph, by conjugate gradients: one iteration passes the residual along all edges once.
 
     The papers repeat the flow itself, which reaches the same rest in thousands of iterations where few edges join the
     parts of a graph; conjugate gradients need tens (docs/decisions/0009-graphs-by-conjugate-gradients.md). All classes
@@ -63,7 +62,7 @@ class LabelDiffusion(FittedMethod):
         super().__init__(params, backbone, problem)
         n, k = problem.counts.get("all", 0), problem.classes
         self.solution: Tensor
-        self.residue: Tensor
+        self.residue: Tensor  # the residual; checkpoints know it by this name
         self.direction: Tensor
         self.gamma: Tensor
         for name in ("solution", "residue", "direction"):
@@ -114,17 +113,17 @@ class LabelDiffusion(FittedMethod):
             buffer.copy_(torch.as_tensor(values))
         start = (system.rhs * system.rhs).sum(0)
         change = float(np.sqrt(np.divide(new, start, out=np.zeros_like(new), where=start > 0)).max())
-        shares = self.beliefs()[self._reported]
-        believed = PseudoLabels(
+        shares = self.class_probabilities()[self._reported]
+        pseudo_labels = PseudoLabels(
             self._ids[self._reported],
             torch.as_tensor(shares.argmax(1)),
             torch.as_tensor(shares.max(1)),
             torch.as_tensor(self._reached[self._reported]).float(),
         )
         scalars = {"change": torch.tensor(change), "unknown": torch.as_tensor(1 - self._reached.mean())}
-        return StepResult(torch.tensor(change), scalars, believed, converged=change < self.params.tolerance)
+        return StepResult(torch.tensor(change), scalars, pseudo_labels, converged=change < self.params.tolerance)
 
-    def beliefs(self) -> Values:
+    def class_probabilities(self) -> Values:
         """float64 [N, K], each row a distribution: where the labels are now. A row that no label can reach is
         uniform.
         """
@@ -134,7 +133,11 @@ class LabelDiffusion(FittedMethod):
         return row_normalized(flowed)
 
     def served(self) -> nn.Module:
-        beliefs = torch.as_tensor(self.beliefs()).float() if len(self._bank) else torch.zeros(0, self.problem.classes)
+        beliefs = (
+            torch.as_tensor(self.class_probabilities()).float()
+            if len(self._bank)
+            else torch.zeros(0, self.problem.classes)
+        )
         device = self.solution.device
         return NeighborVote(self.backbone, self.params, self._bank.to(device), beliefs.to(device), self.gamma.clone())
 

@@ -24,9 +24,9 @@ class LabelPropagation(LabelDiffusion):
         name: Literal["label_propagation"] = "label_propagation"
 
     title = "Label propagation"
-    summary = "Labels flow to similar images, and given labels are never doubted; no network is trained."
+    summary = "Labels spread to similar images, and given labels stay fixed; no network is trained."
     idea = (
-        "Join every image to those that look most like it. Give each the mean belief of its neighbors, again and"
+        "Connect every image to those most like it. Give each the mean class probabilities of its neighbors, again and"
         " again, while the labeled ones keep their label."
     )
     formula = r"F \leftarrow D^{-1} W F, \qquad F_l \leftarrow Y_l"

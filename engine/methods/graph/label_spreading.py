@@ -29,14 +29,14 @@ class LabelSpreading(LabelDiffusion):
             gt=0,
             lt=1,
             symbol="α",
-            help="Share of a belief that comes from the neighbors; the rest is the label it started with.",
+            help="Share of the class probabilities that comes from the neighbors; the rest is the initial label.",
         )
 
     title = "Label spreading"
-    summary = "Labels flow to similar images; no network is trained."
+    summary = "Labels spread to similar images; no network is trained."
     idea = (
-        "Join every image to those that look most like it. Let the few labels flow along these ties again and again,"
-        " and read off what has arrived where."
+        "Connect every image to those most like it. Let the few labels spread along these edges again and again, and"
+        " read off what arrives where."
     )
     formula = r"F \leftarrow \alpha D^{-1/2} W D^{-1/2} F + (1-\alpha) Y"
     paper = "Zhou et al. 2004, Learning with Local and Global Consistency, NIPS 16"

@@ -29,11 +29,12 @@ class GraphParams(MethodParams):
     graph: Literal["knn", "rbf"] = param(
         "knn",
         help=(
-            "knn: each image is joined to its nearest ones. rbf: to all, the less the farther; for up to 12,000 images."
+            "knn: each image is connected to its nearest neighbors. rbf: to all, with weights that fall with distance;"
+            " for up to 12,000 images."
         ),
     )
     neighbors: int = param(
-        7, ge=1, le=1000, symbol="k", help="Images that each one is joined to, and that a new one is read from."
+        7, ge=1, le=1000, symbol="k", help="Neighbors per image in the graph, and for the prediction of a new image."
     )
     gamma: float = param(
         0.0,
@@ -48,7 +49,7 @@ class GraphParams(MethodParams):
         ge=1e-13,
         le=1,
         advanced=True,
-        help="What may be left of the residue, as a share of where it began, when it has converged.",
+        help="Relative residual tolerance: converged when the residual is below this share of its start.",
     )
 
 
@@ -75,9 +76,9 @@ def nearest(queries: Tensor, bank: Tensor, k: int, *, skip_self: bool = False) -
         squared = (block.double().square().sum(1, keepdim=True) + squares - 2 * products).clamp_min_(0)  # [b, N]
         if skip_self:
             squared[torch.arange(len(block)), torch.arange(start, start + len(block))] = float("inf")
-        found = squared.topk(k, dim=1, largest=False, sorted=True)
-        distances.append(found.values)
-        rows.append(found.indices)
+        nearest_rows = squared.topk(k, dim=1, largest=False, sorted=True)
+        distances.append(nearest_rows.values)
+        rows.append(nearest_rows.indices)
     return Neighbors(torch.cat(distances), torch.cat(rows))
 
 
@@ -114,17 +115,18 @@ def scaled_gamma(distances: Tensor) -> float:
     return AUTO / max(float(distances[:, -1].median()), 1e-12)
 
 
-def row_normalized(beliefs: NDArray[np.float64]) -> NDArray[np.float64]:
+def row_normalized(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows divided by their sum; a row of zeros, which no label has reached, becomes uniform: "unknown"."""
-    sums = beliefs.sum(1, keepdims=True)
-    return np.where(sums > 0, beliefs / np.where(sums > 0, sums, 1), 1 / beliefs.shape[1])
+    sums = weights.sum(1, keepdims=True)
+    return np.where(sums > 0, weights / np.where(sums > 0, sums, 1), 1 / weights.shape[1])
 
 
 class NeighborVote(nn.Module):
-    """Images to (features, logarithms of probabilities): the mean of the beliefs of the nearest known images,
+    """Images to (features, logarithms of probabilities): the mean class probabilities of the nearest known images,
     weighted as in the graph.
 
-    bank: float32 [N, D] features of the known images. beliefs: float32 [N, K]. Saved with them: predicting needs no
+    bank: float32 [N, D] features of the known images. beliefs: float32 [N, K], their class probabilities, by the name
+    that model files know. Both are saved: predicting needs no
     training set.
     """
 
@@ -140,12 +142,12 @@ class NeighborVote(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.backbone(images).float()
         with torch.autocast(images.device.type, enabled=False):  # the network may be rounded, neighbors are exact
-            found = nearest(features, self.bank, self.params.neighbors)
+            nearest_rows = nearest(features, self.bank, self.params.neighbors)
         slope = self.gamma.double() if self.params.graph == "rbf" else 0.0
         weights = torch.softmax(
-            -slope * found.distances, 1
+            -slope * nearest_rows.distances, 1
         )  # relative to the nearest, so that far away nothing underflows
-        probabilities = (weights[:, :, None] * self.beliefs[found.rows]).sum(1)  # [Q, K]
+        probabilities = (weights[:, :, None] * self.beliefs[nearest_rows.rows]).sum(1)  # [Q, K]
         return features, probabilities.clamp_min(1e-12).log().float()
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *more: Any) -> None:

@@ -25,9 +25,9 @@ class AllCandidates(ClassifierMethod):
         name: Literal["all_candidates"] = "all_candidates"
 
     title = "All candidates true"
-    summary = "Counts every possible label as equally true: the baseline to beat with ambiguous labels."
+    summary = "Treats every candidate label as equally true: the baseline to beat with ambiguous labels."
     idea = (
-        "Pull the answer toward all candidates of an image at once. Wrong candidates differ from image to image,"
+        "Train on the uniform distribution over each image's candidates. Wrong candidates differ from image to image,"
         " so the true class stands out a little."
     )
     formula = r"L = -\frac{1}{B}\sum_b \frac{1}{|S_b|}\sum_{j \in S_b} \log p_j(\alpha(x_b))"

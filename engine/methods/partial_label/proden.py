@@ -33,10 +33,10 @@ class Proden(ClassifierMethod):
         name: Literal["proden"] = "proden"
 
     title = "PRODEN"
-    summary = "Finds out which of the possible labels is the true one while it learns."
+    summary = "Identifies which of the candidate labels is the true one while it learns."
     idea = (
-        "Start by believing all candidates alike. After each look at an image, believe those more that the network"
-        " finds likely, and learn from that belief next time."
+        "Start with equal weights on all candidates. After each pass over an image, shift weight to the candidates that"
+        " the network finds likely, and train on these weights in the next pass."
     )
     formula = (
         r"L = -\frac{1}{B}\sum_b \sum_{j \in S_b} w_{bj} \log p_j(\alpha(x_b)), \qquad w_{bj} \leftarrow"
@@ -69,5 +69,5 @@ class Proden(ClassifierMethod):
         updated = restricted_softmax(logits.detach(), candidates)
         scatter_last_(self.weights, part.rows, updated)
         confidence, labels = updated.max(1)
-        ambiguous = (candidates.sum(1) > 1).float()  # a set of one is an ordinary label: nothing is guessed
+        ambiguous = (candidates.sum(1) > 1).float()  # a set of one is an ordinary label: nothing is predicted
         return StepResult(loss, {"loss/labeled": loss.detach()}, PseudoLabels(part.ids, labels, confidence, ambiguous))

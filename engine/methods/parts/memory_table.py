@@ -16,5 +16,5 @@ def scatter_last_(table: Tensor, rows: Tensor, values: Tensor) -> None:
     ordered = rows[order]
     last = torch.ones_like(ordered, dtype=torch.bool)
     last[:-1] = ordered[1:] != ordered[:-1]
-    kept = order[last]
-    table.index_copy_(0, rows[kept], values[kept].to(table.dtype))
+    selected = order[last]
+    table.index_copy_(0, rows[selected], values[selected].to(table.dtype))

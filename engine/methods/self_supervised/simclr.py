@@ -45,7 +45,7 @@ class SimCLR(GradientMethod):
             ge=2,
             le=8192,
             symbol="D",
-            help="Dimensions in which views are compared; the head that makes them is thrown away afterwards.",
+            help="Output dimensions of the projection head; the head is discarded after training.",
         )
         hidden_size: int = param(
             128,

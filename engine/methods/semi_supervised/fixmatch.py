@@ -1,4 +1,4 @@
-"""fixmatch: confident guesses on easy views teach the hard views."""
+"""fixmatch: confident predictions on weak views label the strong views."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ class FixMatch(ClassifierMethod):
         distribution_alignment: bool = param(
             False,
             help=(
-                "Before a guess is judged, weigh classes that are guessed too often down and rare ones up. The paper's"
-                " option; it assumes that classes are equally frequent."
+                "Before the threshold, reweight predictions so that their average over images is uniform over the"
+                " classes. The paper's option; it assumes that classes are equally frequent."
             ),
         )
 
     title = "FixMatch"
-    summary = "Confident guesses on easy views teach the hard views."
+    summary = "Confident predictions on weak views label the strong views."
     idea = (
-        "Guess from a slightly shifted image; if the guess is confident, demand the same answer for a strongly"
+        "Predict a slightly shifted image; if the prediction is confident, ask for the same class on a strongly"
         " distorted version of it."
     )
     formula = r"L = L_s + \lambda \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid A(u_b)))"
@@ -93,10 +93,10 @@ class FixMatch(ClassifierMethod):
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         logits_x, logits_w, logits_s = self.classifier.logits(labeled.weak, unlabeled.weak, unlabeled.strong)
-        guesses = logits_w.detach().softmax(1)  # [U, K]
+        predictions = logits_w.detach().softmax(1)  # [U, K]
         if self.params.distribution_alignment:
-            guesses = self.align(guesses)
-        confidence, labels = guesses.max(1)  # [U], [U]
+            predictions = self.align(predictions)
+        confidence, labels = predictions.max(1)  # [U], [U]
         used = confidence >= self.params.threshold
         loss_x = F.cross_entropy(logits_x, labeled.known_labels)  # eq. 3
         loss_u = masked_cross_entropy(logits_s, labels, used)  # eq. 4
@@ -108,8 +108,8 @@ class FixMatch(ClassifierMethod):
             PseudoLabels(unlabeled.ids, labels, confidence, used.float(), threshold),
         )
 
-    def align(self, guesses: Tensor) -> Tensor:
-        """Take the mean of these guesses into the average, then divide by it and normalize: [U, K] to [U, K]."""
-        self.average.lerp_(guesses.mean(0), 1 - ALIGNMENT_DECAY)
-        aligned = guesses / self.average
+    def align(self, predictions: Tensor) -> Tensor:
+        """Take the mean of these predictions into the average, then divide by it and normalize: [U, K] to [U, K]."""
+        self.average.lerp_(predictions.mean(0), 1 - ALIGNMENT_DECAY)
+        aligned = predictions / self.average
         return aligned / aligned.sum(1, keepdim=True)

@@ -54,9 +54,9 @@ class PseudoLabel(ClassifierMethod):
         )
 
     title = "Pseudo-labels"
-    summary = "Where the network is sure, its answer is taken for the label."
+    summary = "Confident predictions become labels."
     idea = (
-        "When the network is sure enough about an unlabeled image, treat its own answer as the label and train on it."
+        "When the network is confident about an unlabeled image, treat its own prediction as the label and train on it."
     )
     formula = (
         r"L = L_s + \lambda\, r(t)\, \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid \alpha(u_b)))"

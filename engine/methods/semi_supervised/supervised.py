@@ -25,7 +25,7 @@ class Supervised(ClassifierMethod):
 
     title = "Supervised"
     summary = "Learns from the labeled images only: the baseline to beat."
-    idea = "Show the network each labeled image, slightly shifted, and pull its answer toward the label."
+    idea = "Show the network each labeled image, slightly shifted, and train its prediction toward the label."
     formula = r"L = \frac{1}{B}\sum_b H(y_b,\; p(y \mid \alpha(x_b)))"
     paper = (
         "Oliver et al. 2018, Realistic Evaluation of Deep Semi-Supervised Learning Algorithms, arXiv:1804.09170: why"

@@ -40,16 +40,15 @@ class FineTune(ClassifierMethod):
             ge=0,
             le=1,
             help=(
-                "Share of the run over which the stages begin to train, one after the other from the top; 0: all at"
-                " once."
+                "Share of the run over which the stages are unfrozen, one after the other from the top; 0: all at once."
             ),
         )
 
     title = "Fine-tuning"
-    summary = "Goes on from an earlier run's features, with the labels there are."
+    summary = "Continues from an earlier run's features, with the labels there are."
     idea = (
-        "Put a new head on features that were learned before. Train the head first, then let one stage after the other"
-        " follow, the lower the more slowly."
+        "Put a new head on features that were learned before. Train the head first, then unfreeze one stage after the"
+        " other from the top, the lower ones with smaller learning rates."
     )
     formula = r"\eta_l = \eta\, \xi^{\,L-l}"
     paper = "Howard & Ruder 2018, arXiv:1801.06146"

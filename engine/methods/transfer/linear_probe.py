@@ -55,15 +55,12 @@ class LinearProbeMethod(FittedMethod):
             gt=0,
             le=1e6,
             symbol="C",
-            help="How freely the layer may fit the labels: a small C keeps its weights small.",
+            help="Inverse L2 regularization strength C: smaller values regularize more.",
         )
 
     title = "Linear probe"
     summary = "Keeps the features as they are and fits one linear layer to the labels."
-    idea = (
-        "Compute the features of every image once. If they are good, a straight line between the classes is all that"
-        " is left to find."
-    )
+    idea = "Compute the features of every image once. If they are good, the classes are linearly separable."
     formula = r"\min_{W}\; \frac{1}{2}\|W\|^2 + C \sum_i H(y_i,\; \mathrm{softmax}(W f(x_i)))"
     paper = "linear evaluation as in Chen et al. 2020, arXiv:2002.05709"
     recipes: ClassVar[tuple[str, ...]] = ()
@@ -91,15 +88,15 @@ class LinearProbeMethod(FittedMethod):
             warnings.filterwarnings(
                 "ignore", "The number of unique classes is greater"
             )  # one label per class is no mistake here
-            found = LogisticRegression(C=self.params.regularization, max_iter=2000).fit(
+            fitted = LogisticRegression(C=self.params.regularization, max_iter=2000).fit(
                 self._features.astype(np.float64), self._labels
             )
         weight, bias = self.probe.head.weight, self.probe.head.bias
-        rows = torch.as_tensor(found.classes_)
+        rows = torch.as_tensor(fitted.classes_)
         # Of two classes scikit-learn gives one row: the difference of both.
-        both = len(found.classes_) == 2
+        both = len(fitted.classes_) == 2
         coefficients, intercepts = (
-            (np.concatenate([-part / 2, part / 2]) if both else part) for part in (found.coef_, found.intercept_)
+            (np.concatenate([-part / 2, part / 2]) if both else part) for part in (fitted.coef_, fitted.intercept_)
         )
         weight.zero_()
         bias.fill_(-1e4)  # a class without a label is never answered
@@ -107,8 +104,8 @@ class LinearProbeMethod(FittedMethod):
         bias[rows] = torch.as_tensor(intercepts, dtype=bias.dtype, device=bias.device)
         losses = -np.log(
             np.maximum(
-                found.predict_proba(self._features)[
-                    np.arange(len(self._labels)), np.searchsorted(found.classes_, self._labels)
+                fitted.predict_proba(self._features)[
+                    np.arange(len(self._labels)), np.searchsorted(fitted.classes_, self._labels)
                 ],
                 1e-12,
             )

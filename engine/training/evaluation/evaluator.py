@@ -40,14 +40,14 @@ class FinalModel(NamedTuple):
     probe: dict[str, Any] | None
 
 
-def _sampled(places: NDArray[np.int64], part: str, most: int) -> NDArray[np.int64]:
+def _sample_of(positions: NDArray[np.int64], part: str, most: int) -> NDArray[np.int64]:
     """At most so many of the places, more of them holding fewer. Each part draws for itself: with other labels a run
     still looks at the same test images.
     """
     return (
-        places
-        if len(places) <= SAMPLE
-        else np.sort(np.random.default_rng(derive(0, f"snapshot {part}")).permutation(places)[:most])
+        positions
+        if len(positions) <= SAMPLE
+        else np.sort(np.random.default_rng(derive(0, f"snapshot {part}")).permutation(positions)[:most])
     )
 
 
@@ -59,16 +59,18 @@ class Evaluator:
     def __init__(self, images: ImageSet, split: Split, machine: Machine) -> None:
         order = np.argsort(images.ids, kind="stable")
         self._images, self._labels, self._machine = images, images.labels, machine
-        self._places: dict[str, NDArray[np.int64]] = {
+        self._positions: dict[str, NDArray[np.int64]] = {
             part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS
         }
         self._pool, self._candidates = order[np.searchsorted(images.ids[order], split.pool)], split.candidates
         self._candidate_rows = np.sort(
             np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE]
         )
-        self._sample = {part: _sampled(places, part, SAMPLE) for part, places in self._places.items()}
-        self._final_sample = {part: _sampled(places, part, FINAL_SAMPLE) for part, places in self._places.items()}
-        self._probes = ProbeSuite(images, self._places)
+        self._sample = {part: _sample_of(positions, part, SAMPLE) for part, positions in self._positions.items()}
+        self._final_sample = {
+            part: _sample_of(positions, part, FINAL_SAMPLE) for part, positions in self._positions.items()
+        }
+        self._probes = ProbeSuite(images, self._positions)
         self.temperature: float | None = None
 
     def evaluate(
@@ -107,8 +109,8 @@ class Evaluator:
                 continue
             arrays["probabilities"].append(probabilities.astype(np.float16))
             if part in ("validation", "test"):
-                if final and len(sample) < len(self._places[part]):
-                    sample = self._places[part]
+                if final and len(sample) < len(self._positions[part]):
+                    sample = self._positions[part]
                     _, probabilities = self.predict(served, sample)
                     known = self._labels[sample] >= 0
                 if known.any() and probabilities is not None:
@@ -145,13 +147,13 @@ class Evaluator:
         }
         return {name: value for name, value in found.items() if value is not None}, arrays
 
-    def features(self, backbone: nn.Module, places: NDArray[np.int64], batch: int = 512) -> NDArray[np.float32]:
+    def features(self, backbone: nn.Module, positions: NDArray[np.int64], batch: int = 512) -> NDArray[np.float32]:
         """Features [n, D] of a backbone for the images at these places, in eval mode and without augmentation."""
         backbone.eval()
         with torch.inference_mode(), self._machine.autocast():
             found = [
-                backbone(self._pixels(places[start : start + batch])).float().cpu()
-                for start in range(0, len(places), batch)
+                backbone(self._pixels(positions[start : start + batch])).float().cpu()
+                for start in range(0, len(positions), batch)
             ]
         return torch.cat(found).numpy()
 
@@ -172,15 +174,15 @@ class Evaluator:
             return FinalModel(served, {}, None)
         if not self._probes.labels:
             return FinalModel(served, {}, {"labels": 0})
-        probing = self._probes.linear(lambda places: self.predict(served, places)[0])
+        probing = self._probes.linear(lambda positions: self.predict(served, positions)[0])
         metrics = dict(probing.metrics)
         baselines: dict[str, Features] = {"/pixels": self._probes.pixels}
         if (begun := first()) is not None:
             untrained = self._settled(begun)
-            baselines["/first_weights"] = lambda places: self.predict(untrained, places)[0]
+            baselines["/first_weights"] = lambda positions: self.predict(untrained, positions)[0]
         for of, features in baselines.items():
             found: dict[str, NDArray[np.float32]] = {
-                part: features(places) for part, places in self._sample.items() if len(places)
+                part: features(positions) for part, positions in self._sample.items() if len(positions)
             }
             measured = self._probes.linear(features, of).metrics | self._probes.neighbors(found, self._sample, of)
             metrics |= {
@@ -192,7 +194,7 @@ class Evaluator:
 
     @property
     def _anywhere(self) -> NDArray[np.int64]:
-        return np.concatenate(list(self._places.values()))
+        return np.concatenate(list(self._positions.values()))
 
     def _settled(self, served: nn.Module) -> nn.Module:
         """The network with batch norm's running statistics taken from one pass over training images, which no
@@ -210,12 +212,12 @@ class Evaluator:
                     served(self._pixels(train[start : start + 512]))
         return served.eval()
 
-    def _pixels(self, places: NDArray[np.int64]) -> Tensor:
-        pixels = torch.as_tensor(self._images.images[places]).to(self._machine.device)
+    def _pixels(self, positions: NDArray[np.int64]) -> Tensor:
+        pixels = torch.as_tensor(self._images.images[positions]).to(self._machine.device)
         return (pixels.float() / 255).contiguous(memory_format=self._machine.memory_format)
 
     def predict(
-        self, served: nn.Module, places: NDArray[np.int64], batch: int = 512
+        self, served: nn.Module, positions: NDArray[np.int64], batch: int = 512
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Features [n, D] and probabilities [n, K] of the images at these places, in eval mode and without
         augmentation.
@@ -226,8 +228,8 @@ class Evaluator:
         features: list[Tensor] = []
         probabilities: list[Tensor] = []
         with torch.inference_mode(), self._machine.autocast():
-            for start in range(0, len(places), batch):
-                feature, logits = served(self._pixels(places[start : start + batch]))
+            for start in range(0, len(positions), batch):
+                feature, logits = served(self._pixels(positions[start : start + batch]))
                 features.append(feature.float())
                 if logits is not None:
                     probabilities.append(logits.float().softmax(1))

@@ -24,8 +24,8 @@ PROTOCOL = (
 )
 
 Floats = NDArray[np.float32]
-Places = NDArray[np.int64]
-Features = Callable[[Places], Floats]
+Positions = NDArray[np.int64]
+Features = Callable[[Positions], Floats]
 
 
 class FittedProbe(NamedTuple):
@@ -45,11 +45,11 @@ class ProbeSuite:
     validation.
     """
 
-    def __init__(self, images: ImageSet, places: Mapping[str, Places]) -> None:
+    def __init__(self, images: ImageSet, positions: Mapping[str, Positions]) -> None:
         self._labels, self._classes, self._images = images.labels, images.classes, images.images
-        self._train = np.concatenate([places["labeled"], places["unlabeled"]])
+        self._train = np.concatenate([positions["labeled"], positions["unlabeled"]])
         self._train = self._train[self._labels[self._train] >= 0]
-        self._parts = {part: places[part][self._labels[places[part]] >= 0] for part in ("validation", "test")}
+        self._parts = {part: positions[part][self._labels[positions[part]] >= 0] for part in ("validation", "test")}
         order = np.argsort(images.ids, kind="stable").argsort(kind="stable")
         # The rank of every image in every draw, by its id.
         self._ranks = [
@@ -61,7 +61,9 @@ class ProbeSuite:
         """Training images with a label."""
         return len(self._train)
 
-    def neighbors(self, features: Mapping[str, Floats], places: Mapping[str, Places], of: str = "") -> dict[str, float]:
+    def neighbors(
+        self, features: Mapping[str, Floats], positions: Mapping[str, Positions], of: str = ""
+    ) -> dict[str, float]:
         """`<part>/knn_<n>_per_class`: the nearest image's label by cosine, mean over the draws. `<part>/knn_full`:
         NEIGHBORS weighted votes.
 
@@ -69,7 +71,7 @@ class ProbeSuite:
         has a label.
         """
         given = [part for part in ("labeled", "unlabeled") if part in features]
-        at = np.concatenate([places[part] for part in given]) if given else self._train[:0]
+        at = np.concatenate([positions[part] for part in given]) if given else self._train[:0]
         known = self._labels[at] >= 0
         at = at[known]
         if not len(at):
@@ -79,8 +81,8 @@ class ProbeSuite:
         for part in ("validation", "test"):
             if part not in features:
                 continue
-            asked = self._labels[places[part]] >= 0
-            queries, truth = features[part][asked], self._labels[places[part]][asked]
+            asked = self._labels[positions[part]] >= 0
+            queries, truth = features[part][asked], self._labels[positions[part]][asked]
             if not len(truth):
                 continue
             for count in NEIGHBOR_BUDGETS:
@@ -102,12 +104,12 @@ class ProbeSuite:
         train = features(self._train)
         labels, scale = self._labels[self._train], scale_of(train)
         parts = {part: (features(at), self._labels[at]) for part, at in self._parts.items() if len(at)}
-        held = parts.get("validation", (train[:0], labels[:0]))
+        validation = parts.get("validation", (train[:0], labels[:0]))
         metrics: dict[str, float] = {}
         each: dict[str, list[float]] = {}
         for count in LINEAR_BUDGETS:
             draws = [few_per_class(labels, rank[self._train], count) for rank in self._ranks]
-            c = choose_c(train, labels, self._classes, scale, draws, held)
+            c = choose_c(train, labels, self._classes, scale, draws, validation)
             fitted = [fit_linear(train[rows], labels[rows], self._classes, scale, c) for rows in draws]
             for part, (queries, truth) in parts.items():
                 name = f"{part}/linear_{count}_per_class{of}"
@@ -115,7 +117,7 @@ class ProbeSuite:
                 metrics[name] = _mean(each[name])
         by_rank = self._ranks[0][self._train].argsort()
         used = np.sort(by_rank[: max(1, MOST_NUMBERS // train.shape[1])])
-        c = choose_c(train, labels, self._classes, scale, [np.sort(by_rank[: min(CHOOSE_ON, len(used))])], held)
+        c = choose_c(train, labels, self._classes, scale, [np.sort(by_rank[: min(CHOOSE_ON, len(used))])], validation)
         full = fit_linear(train[used], labels[used], self._classes, scale, c)
         metrics |= {
             f"{part}/linear_full{of}": accuracy(full.logits(queries), truth) for part, (queries, truth) in parts.items()
@@ -123,16 +125,16 @@ class ProbeSuite:
         about = {
             "name": "linear_full",
             "labels": len(used),
-            "validation_labels": len(held[1]),
+            "validation_labels": len(validation[1]),
             "c": c,
             "protocol": PROTOCOL,
             "draws": each,
         }
         return FittedProbe(full, metrics, about)
 
-    def pixels(self, places: Places) -> Floats:
+    def pixels(self, positions: Positions) -> Floats:
         """The images themselves as features, 0 to 1: [n, C * H * W]."""
-        return self._images[places].reshape(len(places), -1).astype(np.float32) / np.float32(255)
+        return self._images[positions].reshape(len(positions), -1).astype(np.float32) / np.float32(255)
 
 
 def _mean(values: Any) -> float:

@@ -33,14 +33,14 @@ class Batches:
         order = torch.as_tensor(images.ids).argsort()
         sorted_ids = torch.as_tensor(images.ids)[order]
         pools = {"labeled": split.labeled, "unlabeled": split.pool, "all": split.pool}
-        self._images = held(images.images, machine.device)
+        self._images = device_tensor(images.images, machine.device)
         self._labels = torch.as_tensor(images.labels)
         self._candidates = None if split.candidates is None else torch.as_tensor(split.candidates)
         self._format = machine.memory_format
         self._device = machine.device
         self._streams = method.streams()
         self._ids = {name: torch.as_tensor(pools[stream.pool]) for name, stream in self._streams.items()}
-        self._places = {name: order[torch.searchsorted(sorted_ids, ids)] for name, ids in self._ids.items()}
+        self._positions = {name: order[torch.searchsorted(sorted_ids, ids)] for name, ids in self._ids.items()}
         self._samplers = {
             name: RowSampler(len(self._ids[name]), stream.batch, config.seed, name)
             for name, stream in self._streams.items()
@@ -62,11 +62,11 @@ class Batches:
     def _part(self, name: str, now: StepContext) -> StreamBatch:
         stream = self._streams[name]
         rows = self._samplers[name].rows(now.step)
-        places = self._places[name][rows]
+        positions = self._positions[name][rows]
         # Labels leave the data only through the labeled stream: no method ever sees a hidden one.
-        labels = self._labels[places].to(self._device) if stream.pool == "labeled" else None
+        labels = self._labels[positions].to(self._device) if stream.pool == "labeled" else None
         # index_select copies whole rows: 7 times faster than indexing, which goes byte by byte.
-        images = self._images.index_select(0, places.to(self._images.device)).to(self._device)
+        images = self._images.index_select(0, positions.to(self._images.device)).to(self._device)
         candidates = (
             self._candidates[rows].to(self._device)
             if self._candidates is not None and stream.pool != "labeled"
@@ -83,7 +83,7 @@ class Batches:
         return recipe(images, now.rng(name)).contiguous(memory_format=self._format)
 
 
-def held(images: NDArray[np.uint8], device: str) -> Tensor:
+def device_tensor(images: NDArray[np.uint8], device: str) -> Tensor:
     """The images as the tensor that batches are gathered from: uint8 [N, C, H, W], which must not be written to.
 
     On a CPU nothing is copied, whatever the size: a memory-mapped set is read in place, and the system keeps in memory

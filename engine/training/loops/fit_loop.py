@@ -24,14 +24,14 @@ class FitLoop(TrainingLoop):
         self.method, self._evaluator = method, evaluator
         self._labels = torch.full((len(split.pool),), -1)
         order = images.ids.argsort(kind="stable")
-        self._places = order[images.ids[order].searchsorted(split.pool)]
+        self._positions = order[images.ids[order].searchsorted(split.pool)]
         known = torch.as_tensor(np.isin(split.pool, split.labeled))
-        self._labels[known] = torch.as_tensor(images.labels[self._places])[known]
+        self._labels[known] = torch.as_tensor(images.labels[self._positions])[known]
         self._ids = torch.as_tensor(split.pool)
         self.images_per_step = len(split.pool)
 
     def begin(self) -> None:
-        features = self._evaluator.features(self.method.backbone, self._places)
+        features = self._evaluator.features(self.method.backbone, self._positions)
         self.method.prepare(PoolData(torch.as_tensor(features), self._labels, self._ids))
 
     def run_step(self, now: StepContext, config: RunConfig) -> StepResult:
