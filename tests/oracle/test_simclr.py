@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.analysis.collapse import collapse_warning, effective_rank, spread
+from engine.analysis.collapse import collapse_warning
 from engine.backbones.small_cnn import SmallCNN
 from engine.errors import ShapeError
 from engine.methods.base.batch import StreamBatch
@@ -22,6 +23,19 @@ from engine.methods.parts.losses import nt_xent
 from engine.methods.self_supervised.simclr import SimCLR
 from tests.oracle.fixtures_embeddings import A, B
 from tests.oracle.wrong_nt_xent import WRONG, everything_a_positive
+
+
+def spread(embedding: NDArray[np.float64]) -> float:
+    """Chen & He 2021, section 4: the std of the normalized coordinates, averaged, times √D; in float64, as a formula."""
+    rows = embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
+    return float(rows.std(0, ddof=1).mean() * embedding.shape[1] ** 0.5)
+
+
+def effective_rank(embedding: NDArray[np.float64]) -> float:
+    """RankMe (Garrido et al. 2023) from the singular values themselves, where the method takes eigenvalues."""
+    values = np.linalg.svd(embedding, compute_uv=False)
+    share = values / values.sum() + 1e-7
+    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def random_pair(seed: int, count: int = 6, size: int = 5) -> tuple[Tensor, Tensor]:
@@ -159,8 +173,8 @@ def test_a_collapsed_embedding_has_no_spread_and_one_direction() -> None:
         ([0.78, 0.98], [66, 22], None),  # digits, as it should go
         ([0.30], [9], None),  # an untrained network may be bunched
         ([0.30, 0.28], [9, 8], None),
-        ([0.30, 0.20], [9, 8], "its spread fell from 0.30 to 0.20"),
-        ([0.78, 0.05], [66, 6], "its spread fell from 0.78 to 0.05"),
+        ([0.30, 0.20], [9, 8], "its std fell from 0.30 to 0.20"),
+        ([0.78, 0.05], [66, 6], "its std fell from 0.78 to 0.05"),
         ([0.78, 0.70], [66, 6], "its rank fell from 66 to 6"),
         ([0.78, 0.05, 0.97], [66, 6, 30], None),  # it recovered
     ],
