@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -384,6 +385,17 @@ def test_a_cancelled_import_leaves_nothing(tmp_path: Path, empty_cache: Path) ->
     assert str(cancelled.value) == "The import was cancelled after 128 of 200 images: nothing of it was kept."
     assert [entry.name for entry in (empty_cache / "decoded").iterdir() if not entry.name.endswith(".lock")] == []
     assert source(path).load().images.shape[0] == 200
+
+
+def test_a_cancelled_import_leaves_the_warnings_of_the_process_as_they_were(tmp_path: Path) -> None:
+    """Filters that came back only when the import was collected would take those of somebody else with them."""
+    path = zip_of(tmp_path / "x.zip", {f"{'ab'[i % 2]}/{i}.png": grey(i) for i in range(200)})
+    before = list(warnings.filters)
+    done: list[int] = []
+    with pytest.raises(ImportCancelled, match="after 128 of 200") as cancelled:
+        source(path).prepare(lambda n, total: done.append(n), lambda: len(done) > 1)
+    assert cancelled.tb is not None  # it still holds everything that was on its way
+    assert list(warnings.filters) == before
 
 
 # archives as they come

@@ -6,8 +6,9 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -122,17 +123,18 @@ class Folder(DecodedSource):
         total = len(wanted)
         progress(0, total)
         # One chunk after another: the order of the images, and with it their ids, is that of the sorted names.
-        loaded = decoded(files, [files.files[file.row] for file in wanted], self._load)
-        for done, (file, image) in enumerate(zip(wanted, loaded, strict=True), 1):
-            if isinstance(image, ImageError):
-                report.skip(files.files[file.row].name, image.reason)
-            else:
-                writer.add(image[None])
-                of.append(file.of)
-                test.append(file.test)
-            if done % CHUNK == 0 or done == total:
-                stop_if(cancelled, done, total, "images")
-                progress(done, total)
+        # Closed here, and not whenever Python collects it: until then threads wait and warnings are off everywhere.
+        with closing(decoded(files, [files.files[file.row] for file in wanted], self._load)) as loaded:
+            for done, (file, image) in enumerate(zip(wanted, loaded, strict=True), 1):
+                if isinstance(image, ImageError):
+                    report.skip(files.files[file.row].name, image.reason)
+                else:
+                    writer.add(image[None])
+                    of.append(file.of)
+                    test.append(file.test)
+                if done % CHUNK == 0 or done == total:
+                    stop_if(cancelled, done, total, "images")
+                    progress(done, total)
         self._finish(files, writer, report, of, np.array(test, dtype=bool), start)
 
     def _finish(
@@ -201,9 +203,12 @@ class Folder(DecodedSource):
         return fitted
 
 
-def decoded(files: ImageFiles, wanted: list[File], load: Callable[[bytes, str], Loaded]) -> Iterator[Loaded]:
+def decoded(
+    files: ImageFiles, wanted: list[File], load: Callable[[bytes, str], Loaded]
+) -> Generator[Loaded, None, None]:
     """`load` of each wanted file, in their order. Files are read here, decoded by threads, and few wait in between:
-    memory stays bounded.
+    memory stays bounded. To be closed by whoever stops early: Pillow's warnings are off, in the whole process, while it
+    is open.
     """
     threads = min(usable_cores(), 8)
     waiting: deque[Future[list[Loaded]]] = deque()
