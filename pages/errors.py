@@ -9,7 +9,7 @@ from engine.runs.store import Run
 from ui.errors.calibration_view import reliability_view, roc_view
 from ui.errors.comparison_view import compare_runs
 from ui.errors.confusion_view import confusion_matrix_view, most_confident_errors, per_class_metrics
-from ui.runs.run_bar import evaluation_slider, page_links, pick_evaluated_run, play_interval
+from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.remembered import one_of, read_query_param, remember, remembered, set_query_param
 from ui.shell.server import lab
@@ -89,10 +89,9 @@ if not runs:
     )
 else:
     with show_errors():
-        evaluated = pick_evaluated_run(runs)
+        links = ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/compare.py", "pages/predict.py"]
+        evaluated = run_bar(runs, links)
         if evaluated is not None:
-            others = ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/compare.py"]
-            page_links(evaluated.run, [*others, "pages/predict.py"])
             st.fragment(guarded, run_every=play_interval(_KEY))(evaluated, evaluated.with_same_images(runs))
 
 how_it_works(

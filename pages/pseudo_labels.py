@@ -12,7 +12,7 @@ from ui.pseudo_labels.selections import share_from_text
 from ui.pseudo_labels.threshold_view import figures_of_known_labels, history_figures, threshold_figures, tiles
 from ui.runs.current_run import GHOST, open_page, watch_new_run
 from ui.runs.image_history import image_history
-from ui.runs.run_bar import evaluation_slider, page_links, pick_evaluated_run, play_interval
+from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
 from ui.runs.threshold_parameter import last_threshold, threshold_parameter
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.remembered import read_query_param, remember, remembered, set_query_param
@@ -84,10 +84,9 @@ if not runs:
     )
 else:
     with show_errors():
-        evaluated = pick_evaluated_run(runs)
+        links = ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"]
+        evaluated = run_bar(runs, links)
         if evaluated is not None:
-            others = ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"]
-            page_links(evaluated.run, others)
             if len(evaluated.predictions(evaluated.steps[-1], "unlabeled")):
                 st.fragment(guarded, run_every=play_interval(_KEY))(evaluated)
             else:

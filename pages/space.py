@@ -8,7 +8,7 @@ from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.projection import ProjectionRequest
 from engine.lab.projections.projection_inputs import Sample, Source
 from engine.runs.store import Run
-from ui.runs.run_bar import open_run, page_links, pick_evaluated_run
+from ui.runs.run_bar import open_run, run_bar
 from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.remembered import remember, remembered
@@ -106,11 +106,9 @@ if not runs:
 else:
     projector().start()  # while the user reads: its libraries take seconds to load
     with show_errors():
-        evaluated = pick_evaluated_run(runs)
+        links = ["pages/train.py", "pages/pseudo_labels.py", "pages/errors.py", "pages/predict.py"]
+        evaluated = run_bar(runs, links)
         if evaluated is not None:
-            page_links(
-                evaluated.run, ["pages/train.py", "pages/pseudo_labels.py", "pages/errors.py", "pages/predict.py"]
-            )
             page(evaluated, evaluated.with_same_images(runs))
 
 how_it_works(

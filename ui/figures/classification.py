@@ -27,6 +27,8 @@ from ui.figures.frame import (
 from ui.style import colors, formatting
 
 CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matrix's cells
+# Of a cell by its share of the row; never so strong that the number in it could not be read in either theme.
+_ALPHAS = ((0, 0.0), (0.01, 0.15), (0.05, 0.3), (0.2, 0.45), (1, 0.6))
 _UNKNOWN = "true class unknown"
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
 
@@ -259,10 +261,7 @@ def confusion_matrix(
                 "z": [[round(float(of_row[i, j]), 4) if shown[i, j] else None for j in range(k)] for i in range(k)],
                 "zmin": 0,
                 "zmax": 1,
-                "colorscale": [
-                    [share, f"rgba({color}, {alpha})"]
-                    for share, alpha in ((0, 0.0), (0.01, 0.2), (0.05, 0.4), (0.2, 0.65), (1, 1.0))
-                ],
+                "colorscale": [[share, f"rgba({color}, {alpha})"] for share, alpha in _ALPHAS],
                 "showscale": False,
                 "xgap": 1 if k <= 30 else 0,
                 "ygap": 1 if k <= 30 else 0,

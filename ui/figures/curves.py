@@ -111,7 +111,10 @@ def line_chart(
     layout["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     layout["shapes"] = [vertical_line(mark.step) for mark in marks]
     layout["annotations"] = [
-        line_label(mark.step, mark.label, row=index % 3, left=x_max is not None and mark.step > 0.8 * x_max)
+        # Shares are high where a run goes well, losses low: labels stand where the curves are not.
+        line_label(
+            mark.step, mark.label, row=index % 3, left=x_max is not None and mark.step > 0.8 * x_max, below=percent
+        )
         for index, mark in enumerate(marks)
     ]
     return figure

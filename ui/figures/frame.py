@@ -84,7 +84,11 @@ def vertical_line(x: float, width: float = 1.5) -> dict[str, Any]:
 
 
 def line_label(x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False) -> dict[str, Any]:
-    height = {"y": 0, "yanchor": "bottom", "yshift": 2} if below else {"y": 1, "yanchor": "top", "yshift": -14 * row}
+    height = (
+        {"y": 0, "yanchor": "bottom", "yshift": 2 + 14 * row}
+        if below
+        else {"y": 1, "yanchor": "top", "yshift": -14 * row}
+    )
     side = {"xanchor": "right", "xshift": -3} if left else {"xanchor": "left", "xshift": 3}
     return {
         "xref": "x",

@@ -24,10 +24,18 @@ _PAGES = {
 }
 
 
-def pick_evaluated_run(runs: list[Run], label: str = "Run") -> EvaluatedRun | None:
-    """The run picker over `runs` (those with snapshots); None if there is none."""
-    run = pick_run(runs, label)
-    return open_run(run) if run is not None else None
+def run_bar(runs: list[Run], pages: Sequence[str]) -> EvaluatedRun | None:
+    """The picker over `runs` (those with snapshots), and beside it the same run on other pages; None if there is no
+    run.
+    """
+    left, right = st.columns([5, 4], vertical_alignment="bottom")
+    with left:
+        run = pick_run(runs)
+    if run is None:
+        return None
+    with right:
+        page_links(run, pages)
+    return open_run(run)
 
 
 def open_run(run: Run) -> EvaluatedRun:

@@ -20,7 +20,7 @@ from ui.style import formatting
 
 _KEY = "space"
 _FRAMES = 40  # of an animation, at most
-SOURCES: dict[Source, str] = {"embeddings": "features", "projections": "projection head", "pixels": "raw pixels"}
+SOURCES: dict[Source, str] = {"embeddings": "network", "projections": "projection head", "pixels": "raw pixels"}
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 
 

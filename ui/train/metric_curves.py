@@ -77,7 +77,12 @@ def _draw(
 def _series(journal: RunJournal, metrics: list[Metric]) -> list[Series]:
     strokes = colors.metric_strokes([metric.name for metric in metrics])
     return [
-        Series(metric.label, *journal.column(metric.name), *strokes[metric.name])
+        Series(_legend(metric), *journal.column(metric.name), *strokes[metric.name])
         for metric in metrics
         if journal.latest(metric.name) is not None
     ]
+
+
+def _legend(metric: Metric) -> str:
+    """Short, so that the legend is one row: what all curves of the chart are stands in its title."""
+    return metric.label.removesuffix(" accuracy") if metric.chart == "accuracy" else metric.label
