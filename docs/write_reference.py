@@ -80,9 +80,10 @@ def command_line_page() -> str:
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has them
     lines = ["# Command line", "", _GENERATED, ""]
     lines += [
-        "Exit status: 0 done, 1 the run failed, 2 the request was wrong or an image was refused; then one sentence stands"
-        " on standard error. With `--json` the last line of standard output is one JSON object. Every setting of a run is"
-        " reached with `--set part.name=value`; `python -m engine methods --json` lists them with defaults and ranges.",
+        "Exit status: 0 done, 1 the run failed, 2 the request was wrong or an image was refused; then one sentence"
+        " stands on standard error. With `--json` the last line of standard output is one JSON object. Every setting"
+        " of a run is reached with `--set part.name=value`; `python -m engine methods --json` lists them with"
+        " defaults and ranges.",
         "",
     ]
     for name, command in commands.items():

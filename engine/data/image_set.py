@@ -89,7 +89,7 @@ class ImageSet:
 
 class DataSource(ABC):
     """A data set by name: its settings, one plain sentence for the form, and `load`. A set that must be imported first
-    is a DecodedSource.
+    is a CachedSource.
     """
 
     Params: ClassVar[type[DataParams]]

@@ -79,7 +79,7 @@ SENTENCES: list[tuple[Any, str]] = [
         "method.threshold is 'high': input should be a valid number, unable to parse string as a number.",
     ),
     ({"method": []}, 'method is \'[]\' but must be an object with a name, such as {"name": "fixmatch"}.'),
-    ({"optimizer": {"name": "adam"}}, "optimizer has the name 'adam' but must have one of 'sgd', 'adamw'."),
+    ({"optimizer": {"name": "adam"}}, "There is no optimizer named 'adam': did you mean 'adamw'?"),
     ({"optimizer": {"lr": 0}}, "optimizer.lr is 0 but must be above 0.0."),
     ({"optimizer": {"momentum": 1}}, "optimizer.momentum is 1 but must be below 1.0."),
     ({"optimizer": {"lr": INFINITE}}, "optimizer.lr is 'inf': input should be a finite number."),

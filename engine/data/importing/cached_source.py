@@ -13,7 +13,7 @@ from engine.data.importing.import_report import Report
 from engine.errors import DataError, ImportCancelled
 
 
-class DecodedSource(DataSource):
+class CachedSource(DataSource):
     """A set says what it is made from (`key`) and how (`decode`); opening, waiting for another process and cleaning up
     are done here.
     """

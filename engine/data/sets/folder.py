@@ -18,7 +18,7 @@ from engine.config.parts import DataParams
 from engine.config.settings import param
 from engine.cores import usable_cores
 from engine.data.image_set import Cancelled, Progress, stratified_test
-from engine.data.importing.cached_source import DecodedSource, stop_if
+from engine.data.importing.cached_source import CachedSource, stop_if
 from engine.data.importing.folder_layout import Layout, arrange, natural, titles
 from engine.data.importing.image_cache import Writer
 from engine.data.importing.image_files import File, ImageFiles, open_files
@@ -41,7 +41,7 @@ Loaded = NDArray[np.uint8] | ImageError  # [C, size, size], or why not
 
 
 @datasets.register
-class Folder(DecodedSource):
+class Folder(CachedSource):
     """`class/...` or `train/class/...` and `test/class/...`, with an optional `unlabeled/...` folder; what cannot be
     read is skipped and reported.
     """

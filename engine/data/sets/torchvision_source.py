@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from engine.config.parts import DataParams
 from engine.config.settings import param
 from engine.data.image_set import Cancelled, Progress
-from engine.data.importing.cached_source import DecodedSource, stop_if
+from engine.data.importing.cached_source import CachedSource, stop_if
 from engine.data.importing.image_cache import Writer, cache_root
 from engine.data.importing.import_report import Report
 from engine.errors import DataError
@@ -51,7 +51,7 @@ class TorchvisionParams(DataParams):
     )
 
 
-class TorchvisionSet(DecodedSource):
+class TorchvisionSet(CachedSource):
     """A set that torchvision has a class for. Its files are checked by their md5 sums, and never changed: torchvision
     unpacks in a temporary folder.
     """

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.analysis.candidates import ambiguity_left, identified, survivors
+from engine.analysis.id_positions import positions_of
 from engine.analysis.metrics import headline, summary
 from engine.analysis.temperature import fit_temperature
 from engine.data.image_set import ImageSet
@@ -57,12 +58,11 @@ class Evaluator:
     """
 
     def __init__(self, images: ImageSet, split: Split, machine: Machine) -> None:
-        order = np.argsort(images.ids, kind="stable")
         self._images, self._labels, self._machine = images, images.labels, machine
         self._positions: dict[str, NDArray[np.int64]] = {
-            part: order[np.searchsorted(images.ids[order], getattr(split, part))] for part in PARTS
+            part: positions_of(getattr(split, part), images.ids) for part in PARTS
         }
-        self._pool, self._candidates = order[np.searchsorted(images.ids[order], split.pool)], split.candidates
+        self._pool, self._candidates = positions_of(split.pool, images.ids), split.candidates
         self._candidate_rows = np.sort(
             np.random.default_rng(derive(0, "candidates")).permutation(len(split.pool))[:SAMPLE]
         )

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.analysis.id_positions import positions_of
 from engine.augment.recipes.recipe import Recipe
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
@@ -30,8 +31,6 @@ class Batches:
     def __init__(
         self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine
     ) -> None:
-        order = torch.as_tensor(images.ids).argsort()
-        sorted_ids = torch.as_tensor(images.ids)[order]
         pools = {"labeled": split.labeled, "unlabeled": split.pool, "all": split.pool}
         self._images = device_tensor(images.images, machine.device)
         self._labels = torch.as_tensor(images.labels)
@@ -40,7 +39,9 @@ class Batches:
         self._device = machine.device
         self._streams = method.streams()
         self._ids = {name: torch.as_tensor(pools[stream.pool]) for name, stream in self._streams.items()}
-        self._positions = {name: order[torch.searchsorted(sorted_ids, ids)] for name, ids in self._ids.items()}
+        self._positions = {
+            name: torch.as_tensor(positions_of(ids.numpy(), images.ids)) for name, ids in self._ids.items()
+        }
         self._samplers = {
             name: RowSampler(len(self._ids[name]), stream.batch, config.seed, name)
             for name, stream in self._streams.items()

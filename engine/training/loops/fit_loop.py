@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from engine.analysis.id_positions import positions_of
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
@@ -23,8 +24,7 @@ class FitLoop(TrainingLoop):
     def __init__(self, method: FittedMethod, images: ImageSet, split: Split, evaluator: Evaluator) -> None:
         self.method, self._evaluator = method, evaluator
         self._labels = torch.full((len(split.pool),), -1)
-        order = images.ids.argsort(kind="stable")
-        self._positions = order[images.ids[order].searchsorted(split.pool)]
+        self._positions = positions_of(split.pool, images.ids)
         known = torch.as_tensor(np.isin(split.pool, split.labeled))
         self._labels[known] = torch.as_tensor(images.labels[self._positions])[known]
         self._ids = torch.as_tensor(split.pool)
