@@ -114,9 +114,8 @@ def measure(channels: int, size: int, batch: int, repeats: int) -> dict[str, flo
     flip = frozenset({"flip"})
     exact, folded = (Strong(Strong.Params(color=color), flip, channels) for color in ("exact", "folded"))
     weak = Weak(Weak.Params(), flip, channels)
-    for_weak = images.repeat(2, 1, 1, 1)[
-        : batch + batch // 4
-    ]  # FixMatch's weak views: the unlabeled batch and a quarter of it, labeled
+    # FixMatch's weak views: the unlabeled batch and a quarter of it, labeled.
+    for_weak = images.repeat(2, 1, 1, 1)[: batch + batch // 4]
     pad = round(exact.params.translate * size)
     modules = usual(channels, size, pad)
     times: dict[str, list[float]] = {}

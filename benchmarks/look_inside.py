@@ -114,10 +114,11 @@ def snapshots(root: Path) -> dict[str, float]:
     size = 0
     train(config, root)
     for number in range(16):
+        # With, without, without, with: what warms up or slows down over time touches both alike.
         kept = number % 4 in (
             0,
             3,
-        )  # with, without, without, with: what warms up or slows down over time touches both alike
+        )
         RunFolder.write_snapshot = timed if kept else none  # type: ignore[method-assign]  # the one thing that differs
         try:
             run = train(config, root)

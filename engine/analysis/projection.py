@@ -32,10 +32,11 @@ _TSNE_STEPS, _TSNE_LATER = 1000, 500
 # frames of an untrained network keep groups that are not there: measured by trustworthiness. With all of it, points
 # travel no less than without a common start.
 _EXAGGERATION, _EXAGGERATION_LATER = 12.0, 4.0
+# Share of the steps, and their length, of a layout from the next frame: as trustworthy as with all, half the way.
 _UMAP_LATER, _UMAP_RATE = (
     0.5,
     0.25,
-)  # share of the steps, and their length, of a layout from the next frame: as trustworthy as with all, half the way
+)
 
 
 class ProjectionRequest(Settings):
@@ -205,9 +206,8 @@ def _directions(features: NDArray[np.float32], dimensions: int) -> tuple[NDArray
     count = min(dimensions, *features.shape)
     # One thread: beside a training, several wait for each other; 10,000 x 128 took 0.5 s with two and 0.04 s with one.
     with threadpool_limits(1, user_api="blas"):
-        fitted = PCA(count, random_state=0).fit(
-            features
-        )  # a seed, because many features are handed to a randomized solver
+        # A seed, because many features are handed to a randomized solver.
+        fitted = PCA(count, random_state=0).fit(features)
     basis = np.zeros((features.shape[1], dimensions), np.float32)
     rows = fitted.components_
     basis[:, :count] = (rows * np.sign(rows[np.arange(count), np.abs(rows).argmax(1)])[:, None]).T
@@ -267,9 +267,8 @@ def _umap(features: NDArray[np.float32], request: ProjectionRequest, later: Layo
     neighbors = min(request.neighbors, count - 1)
     tell(0.0, "Finding neighbors")
     near = nearest_neighbors(features, neighbors - 1, request.metric)
-    indices = np.concatenate([np.arange(count)[:, None], near.indices], 1).astype(
-        np.int32
-    )  # UMAP counts the point itself
+    # UMAP counts the point itself.
+    indices = np.concatenate([np.arange(count)[:, None], near.indices], 1).astype(np.int32)
     distances = np.concatenate([np.zeros((count, 1), np.float32), near.distances], 1)
     tell(
         0.02,
@@ -280,9 +279,8 @@ def _umap(features: NDArray[np.float32], request: ProjectionRequest, later: Layo
         ),
     )
     UMAP = _imported()
-    steps = int(
-        np.clip(2_500_000 / count, 200, 500)
-    )  # umap-learn's own numbers, but without its jump from 500 to 200 at 10,000 points
+    # Umap-learn's own numbers, but without its jump from 500 to 200 at 10,000 points.
+    steps = int(np.clip(2_500_000 / count, 200, 500))
     steps = steps if later is None else int(steps * _UMAP_LATER)
     printed = _Counted(r"(\d+)/", lambda done: tell(0.1 + 0.9 * done / steps, "Laying out with UMAP"))
     bar = {"disable": False, "file": printed, "bar_format": "{n}/{total}"}

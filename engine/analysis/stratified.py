@@ -22,9 +22,8 @@ def stratified(ids: Ints, strata: Ints, first: NDArray[np.bool_], limit: int) ->
     for group in np.unique(np.stack([strata, first]), axis=1).T:
         positions = np.nonzero((strata == group[0]) & (first == group[1]))[0]
         positions = positions[np.argsort(rank[positions], kind="stable")]
-        turn[positions] = (np.arange(len(positions)) + 0.5) / len(
-            positions
-        )  # cut at any height, each group has given the same share
+        # Cut at any height, each group has given the same share.
+        turn[positions] = (np.arange(len(positions)) + 0.5) / len(positions)
     return np.sort(np.lexsort((rank, turn, ~first))[:limit])
 
 

@@ -35,9 +35,8 @@ class ConvEncoder(Backbone):
         self.feature_size = params.output
 
     def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.output(
-            self.blocks(images).mean((2, 3))
-        )  # mean, not adaptive pooling: it is deterministic on every device
+        # Mean, not adaptive pooling: it is deterministic on every device.
+        features: Tensor = self.output(self.blocks(images).mean((2, 3)))
         return features
 
     def stages(self) -> list[nn.Module]:

@@ -44,9 +44,10 @@ class ResNet18(Backbone):
     has_pretrained = True
 
     def __init__(self, params: Params, channels: int, size: int) -> None:
+        # Here, because importing it takes longer than everything else of the catalog.
         from torchvision.models import (
             resnet18,
-        )  # here, because importing it takes longer than everything else of the catalog
+        )
 
         super().__init__(params, channels, size)
         network = resnet18(weights=None)
@@ -84,9 +85,8 @@ class ResNet18(Backbone):
         socket.setdefaulttimeout(PATIENCE)  # torch's own download would wait for ever
         try:
             theirs = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
-        except (
-            Exception
-        ) as error:  # no network, no room, a damaged file in the cache: all of them mean the same to a person
+        # No network, no room, a damaged file in the cache: all of them mean the same to a person.
+        except Exception as error:
             raise ConfigError(
                 f"The pretrained weights of ResNet-18 could not be fetched ({type(error).__name__}): connect to the"
                 f" internet once, put {_file_name()} into {Path(torch.hub.get_dir()) / 'checkpoints'}, or start from"

@@ -100,6 +100,7 @@ def _shown(value: Any) -> str:
         return f"a {type(value).__name__} beyond measure"
 
 
+# Pydantic names the chosen part of a union on the way to a setting; no setting's key has it.
 _TAGS = (
     "few",
     "partial",
@@ -107,7 +108,7 @@ _TAGS = (
     "none",
     "sgd",
     "adamw",
-)  # pydantic names the chosen part of a union on the way to a setting; no setting's key has it
+)
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),

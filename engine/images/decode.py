@@ -213,9 +213,8 @@ def _grey(image: Image.Image) -> Pixels:
         low, high = 0.0, 65535.0
     elif image.mode == "F" and low >= 0 and high <= 255:
         low, high = 0.0, 1.0 if high <= 1 else 255.0
-    scaled = np.rint((values - low) * (255.0 / max(high - low, 1e-12))).astype(
-        np.uint8
-    )  # 32-bit values have no agreed white: use their own range
+    # 32-bit values have no agreed white: use their own range.
+    scaled = np.rint((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         scaled[values == transparent] = 255

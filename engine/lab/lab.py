@@ -152,9 +152,8 @@ class Lab:
         while not self._closing:
             try:
                 self._turn()
-            except (
-                Exception
-            ):  # a full disk or a folder without permission: the lab must still be there when that is mended
+            # A full disk or a folder without permission: the lab must still be there when that is mended.
+            except Exception:
                 log.exception("the queue could not be worked on")
                 self._wake.wait(2.0)
 

@@ -160,8 +160,7 @@ def border_brightness(images: ImageSet) -> float:
     """Mean brightness, 0 to 1, of the outermost pixels: tells white on black from black on white when a stranger's
     image comes.
     """
-    sample = images.images[:: max(1, len(images.images) // 1000)][
-        :1000
-    ]  # from all over the set: a folder's images stand class by class
+    # From all over the set: a folder's images stand class by class.
+    sample = images.images[:: max(1, len(images.images) // 1000)][:1000]
     edge = np.concatenate([sample[:, :, [0, -1], :].ravel(), sample[:, :, :, [0, -1]].ravel()])
     return float(edge.mean() / 255)

@@ -41,9 +41,10 @@ class RunningMetrics:
         self._steps += 1
         if result.pseudo_labels is None:
             return
+        # A fitted method's are on the CPU.
         on_device = {
             name: part.to(self._device) for name, part in result.pseudo_labels._asdict().items() if part is not None
-        }  # a fitted method's are on the CPU
+        }
         given = PseudoLabels(**on_device)
         truth = self._truth[torch.searchsorted(self._sorted_ids, given.ids)]
         counted = given.weight * (truth >= 0)

@@ -139,9 +139,8 @@ def test_a_small_weight_decay_is_shown_as_it_is(open_page: Open) -> None:
     app = open_page("train")
     app.session_state["train_0_budget_more"] = True
     app.run()
-    field = app.number_input(
-        key="train_0_fixmatch_digits_optimizer_sgd_weight_decay"
-    )  # a slider in hundredths would show 0.00
+    # A slider in hundredths would show 0.00.
+    field = app.number_input(key="train_0_fixmatch_digits_optimizer_sgd_weight_decay")
     assert field.value == catalog()["defaults"]["fixmatch/digits"]["optimizer"]["weight_decay"] != round(field.value, 2)
 
 
@@ -258,9 +257,8 @@ def test_the_first_look_at_start_asks_the_engine_nothing(
     def refuse() -> None:
         raise AssertionError("the Start page waited for the engine")
 
-    named = [
-        run for run in lab.store.runs() if run.name
-    ]  # the name of another is made from the catalog, below what a newcomer looks at first
+    # The name of another is made from the catalog, below what a newcomer looks at first.
+    named = [run for run in lab.store.runs() if run.name]
     assert named
     monkeypatch.setattr(lab.store, "runs", lambda: named)
     for module in (

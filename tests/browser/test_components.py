@@ -200,9 +200,8 @@ def test_the_theme_recolors_a_figure_that_is_already_drawn(page: Page, url: str)
     dark = page.evaluate(probe)
     assert all(one != other for one, other in zip(light, dark, strict=True))
     title = page.locator(f"{FIGURE} .gtitle").first.evaluate("(title) => getComputedStyle(title).fill")
-    assert (
-        sum(map(int, title.removeprefix("rgb(").removesuffix(")").split(","))) > 3 * 200
-    )  # light letters on a dark page
+    # Light letters on a dark page.
+    assert sum(map(int, title.removeprefix("rgb(").removesuffix(")").split(","))) > 3 * 200
 
 
 def test_a_click_on_a_cell_reaches_python_once_and_class_names_stay_text(page: Page, url: str) -> None:

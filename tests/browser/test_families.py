@@ -66,9 +66,8 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recogn
     written = kept.stat().st_mtime_ns
     set_steps(page, 80)
     start_and_finish(page, checkpoints, "FixMatch on the uploaded images")
-    assert (
-        kept.stat().st_mtime_ns == written
-    )  # whoever hashes it again touches it: it was read once, not with every click
+    # Whoever hashes it again touches it: it was read once, not with every click.
+    assert kept.stat().st_mtime_ns == written
     run = newest(checkpoints)
     assert run.config["data"]["name"] == "folder"
     assert run.config["method"]["name"] == "fixmatch"

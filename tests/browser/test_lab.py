@@ -43,16 +43,14 @@ def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(
 def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(url)
     expect(page.get_by_role("heading", name="FewLab")).to_be_visible()
-    page.wait_for_function(
-        "() => window.Plotly?.react"
-    )  # loaded while a person reads, so that the first curve need not wait for it
+    # Loaded while a person reads, so that the first curve need not wait for it.
+    page.wait_for_function("() => window.Plotly?.react")
     page.get_by_role("button", name=re.compile("Try it")).first.click()
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible(timeout=30_000)
     wait_for(lambda: points(page) > 0, 30, "the first point")
     assert f"run={newest(checkpoints).id}" in page.evaluate("location.href")
-    wait_for(
-        lambda: page.locator(".js-plotly-plot").count() >= 3, 10, "all curves"
-    )  # before that, a later one may still come between
+    # Before that, a later one may still come between.
+    wait_for(lambda: page.locator(".js-plotly-plot").count() >= 3, 10, "all curves")
     page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine = true")
     page.evaluate("window.Plotly.relayout(document.querySelectorAll('.js-plotly-plot')[0], {'xaxis.range': [0, 90]})")
     before = points(page)

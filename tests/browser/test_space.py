@@ -137,6 +137,5 @@ def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there
     page.get_by_role("link", name="Runs", exact=True).click()  # another page, meanwhile
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=5_000)
     page.get_by_role("link", name="Space", exact=True).click()
-    expect(page.get_by_text("t-SNE: how the network sees it")).to_be_visible(
-        timeout=100_000
-    )  # the choice is still there
+    # The choice is still there.
+    expect(page.get_by_text("t-SNE: how the network sees it")).to_be_visible(timeout=100_000)

@@ -19,9 +19,8 @@ from engine.errors import ImageError
 from engine.images.decode import LARGEST_FILE, read_image, short_name
 from engine.images.fit import fit_image
 
-CORNERS = np.array(
-    [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8
-)  # [3, 2, 3], no two alike
+# [3, 2, 3], no two alike
+CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8)
 
 
 def encoded(image: Image.Image, format: str, **options: Any) -> bytes:
@@ -97,9 +96,8 @@ def test_a_one_bit_image_is_black_and_white() -> None:
 
 
 def test_a_cmyk_jpeg_is_shown_in_its_colors() -> None:
-    pixels = read_image(
-        encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=100)
-    )  # no cyan, all magenta and yellow: red
+    # No cyan, all magenta and yellow: red.
+    pixels = read_image(encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=100))
     assert pixels.shape == (16, 16, 3)
     assert np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 3
 

@@ -144,6 +144,7 @@ def test_what_is_added_breaks_no_promise() -> None:
 LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "required"}
 LIMITS |= {"minLength", "maxLength", "minItems", "maxItems", "pattern"}
 EXACTLY = {"default", "required", "recommended"}
+# May be put into better words.
 TEXTS = {
     "title",
     "summary",
@@ -155,7 +156,7 @@ TEXTS = {
     "unit",
     "empty",
     "takes",
-}  # may be put into better words
+}
 
 
 def broken(promised: Any, actual: Any, where: str = "", exactly: bool = False) -> list[str]:

@@ -233,9 +233,8 @@ def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_
 ) -> None:
     request = ProjectionRequest(method="umap", seed=1)
     job = shared.ask(run, "embeddings", request, STEPS, Sample(limit=60))
-    assert (
-        shared.ask(run, "embeddings", request, STEPS, Sample(limit=60)) is job
-    )  # asked again while it runs, as a reloaded page does
+    # Asked again while it runs, as a reloaded page does.
+    assert shared.ask(run, "embeddings", request, STEPS, Sample(limit=60)) is job
     told = set()
 
     def ended() -> bool:

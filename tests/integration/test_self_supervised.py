@@ -100,9 +100,8 @@ def test_a_snapshot_keeps_what_the_projection_head_makes_of_the_features(trained
     ]
     expected = np.maximum(hidden, 0) @ head["3.weight"].T + head["3.bias"]
     assert np.abs(expected).max() > 0.05
-    np.testing.assert_allclose(
-        arrays["projections"], expected, atol=0.01 * np.abs(expected).max()
-    )  # both kept in 16 bits
+    # Both kept in 16 bits.
+    np.testing.assert_allclose(arrays["projections"], expected, atol=0.01 * np.abs(expected).max())
     material = gather(run.folder.path, "projections", [10], Sample())
     np.testing.assert_array_equal(material.last(), arrays["projections"][np.argsort(arrays["ids"])].astype(np.float32))
 

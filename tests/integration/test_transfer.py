@@ -177,9 +177,8 @@ def test_pretrained_weights_give_torchvisions_features_of_images_normalized_as_i
     ]
     assert torch.allclose(ours.eval()(images), theirs.eval()(normalized), atol=1e-4)
     again = resnet()
-    start_from(
-        again, ResNet18.Params(init=f"file:{hub / 'resnet18-f37072fd.pth'}"), hub
-    )  # the same file by its path: torchvision's names are understood
+    # The same file by its path: torchvision's names are understood.
+    start_from(again, ResNet18.Params(init=f"file:{hub / 'resnet18-f37072fd.pth'}"), hub)
     assert torch.equal(again.layers[3][1].conv2.weight, ours.layers[3][1].conv2.weight)
 
 

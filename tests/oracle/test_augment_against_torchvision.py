@@ -100,9 +100,10 @@ def planned(*steps: tuple[str, Amounts]) -> Plan:
 def mixed(names: tuple[str, ...], count: int, operations: int, seed: int = 3) -> Plan:
     """Random operations of these names, another combination in every row."""
     chosen = np.random.default_rng(seed).integers(0, len(names), (count, operations))
+    # [names, count, operations]
     pool = np.stack(
         [np.stack([amounts_of(name, count, seed + slot) for slot in range(operations)], 1) for name in names]
-    )  # [names, count, operations]
+    )
     return Plan(np.array([CODE[name] for name in names])[chosen], np.take_along_axis(pool, chosen[None], 0)[0])
 
 
@@ -152,9 +153,8 @@ def test_two_geometric_operations_are_composed_in_their_order(
     first: tuple[str, float], second: tuple[str, float]
 ) -> None:
     images = make_images((20, 3, 12, 12))
-    plan = planned(
-        *((name, np.full(20, amount)) for name, amount in (first, second))
-    )  # every step moves whole pixels onto whole pixels
+    # Every step moves whole pixels onto whole pixels.
+    plan = planned(*((name, np.full(20, amount)) for name, amount in (first, second)))
     assert torch.equal(warp(images, plan, "nearest"), one_by_one(images, plan, "nearest"))
 
 
@@ -179,9 +179,8 @@ def test_two_folded_operations_are_the_exact_ones_without_the_rounding_between()
     images = make_images((60, 3, 16, 16))
     gentle = ("brightness", "contrast", "color")
     plan = mixed(gentle, 60, 2)
-    plan = Plan(
-        plan.operations, plan.amounts.clip(0, 1)
-    )  # factors above 1 are cut off at 255 in between, which a matrix cannot do
+    # Factors above 1 are cut off at 255 in between, which a matrix cannot do.
+    plan = Plan(plan.operations, plan.amounts.clip(0, 1))
     assert (recolor_folded(images, plan) * 255 - recolor(images, plan)).abs().max() < 4
 
 

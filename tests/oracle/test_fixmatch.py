@@ -28,9 +28,8 @@ NOW = StepContext(0, 3, 10)
 def test_the_loss_of_the_worked_example() -> None:
     result = method("fixmatch", threshold=0.95).step(batch(tensor(WEAK), tensor(STRONG)), NOW)
     assert result.scalars["loss/labeled"].item() == pytest.approx(LABELED_LOSS, abs=1e-6)
-    assert result.scalars["loss/unlabeled"].item() == pytest.approx(
-        0.2835242513, abs=1e-6
-    )  # .5670485026 would be the mean over the selected rows
+    # .5670485026 would be the mean over the selected rows.
+    assert result.scalars["loss/unlabeled"].item() == pytest.approx(0.2835242513, abs=1e-6)
     assert result.loss.item() == pytest.approx(1.4418204198, abs=1e-6)
     assert result.scalars["mask_rate"].item() == 0.5
 
@@ -108,12 +107,12 @@ def test_distribution_alignment_of_the_worked_example(monkeypatch: pytest.Monkey
     result = aligned.step(batch(tensor(WEAK), tensor(STRONG)), NOW)
     believed = result.pseudo_labels
     assert believed is not None
-    assert aligned.average.tolist() == pytest.approx(
-        [0.4012263436, 0.3482678042, 0.2505058522], abs=1e-8
-    )  # this batch is taken in first
+    # This batch is taken in first.
+    assert aligned.average.tolist() == pytest.approx([0.4012263436, 0.3482678042, 0.2505058522], abs=1e-8)
     assert believed.confidence.tolist() == pytest.approx(
         [0.9817835287, 0.9361597656, 0.9835785195, 0.3558762820, 0.9471524004, 0.6139038622], abs=1e-7
     )
+    # The fourth guess changes its mind: class 0 is guessed too often.
     assert believed.labels.tolist() == [
         0,
         1,
@@ -121,7 +120,7 @@ def test_distribution_alignment_of_the_worked_example(monkeypatch: pytest.Monkey
         2,
         0,
         1,
-    ]  # the fourth guess changes its mind: class 0 is guessed too often
+    ]
     assert believed.weight.tolist() == [1, 0, 1, 0, 0, 0]
     assert result.scalars["loss/unlabeled"].item() == pytest.approx(0.1931644431, abs=1e-6)
 

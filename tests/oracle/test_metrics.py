@@ -116,12 +116,13 @@ def test_perfect_and_perfectly_wrong_answers_are_the_ends_of_every_scale() -> No
     right = summary(np.eye(3), labels)
     assert right == {"accuracy": 1.0, "ece": 0.0, "macro_f1": 1.0, "auc_roc": 1.0}
     wrong = summary(np.eye(3)[[1, 2, 0]], labels)
+    # Of its two negatives, a positive's 0 ties with one and loses to the other.
     assert wrong == {
         "accuracy": 0.0,
         "ece": 1.0,
         "macro_f1": 0.0,
         "auc_roc": pytest.approx(0.25),
-    }  # of its two negatives, a positive's 0 ties with one and loses to the other
+    }
 
 
 @given(st.permutations(range(20)))

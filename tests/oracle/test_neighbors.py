@@ -48,9 +48,8 @@ def test_only_the_rows_asked_for_are_answered(metric: Literal["cosine", "euclide
 def test_twins_are_neighbors_at_distance_zero_and_nobody_is_its_own_neighbor(
     metric: Literal["cosine", "euclidean"],
 ) -> None:
-    features = np.repeat(
-        given(50, 4) + 1000, 2, axis=0
-    )  # far from 0, where a product of float32 has no digits left for small distances
+    # Far from 0, where a product of float32 has no digits left for small distances.
+    features = np.repeat(given(50, 4) + 1000, 2, axis=0)
     found = nearest_neighbors(features, 3, metric)
     own = np.arange(100)
     assert not (found.indices == own[:, None]).any()

@@ -61,9 +61,8 @@ BATCH = {"all": StreamBatch(torch.tensor([12, 10]), ROWS, None, {"weak": torch.z
 def test_the_loss_uses_the_weights_of_the_pass_before() -> None:
     result = built(Proden).step(BATCH, StepContext(0, 0, 10))
     assert float(result.loss.detach()) == pytest.approx(1.858218391692, abs=1e-6)
-    assert float(result.loss.detach()) != pytest.approx(
-        1.540040968022, abs=1e-3
-    )  # weights updated first: CC in disguise
+    # Weights updated first: CC in disguise.
+    assert float(result.loss.detach()) != pytest.approx(1.540040968022, abs=1e-3)
 
 
 def test_the_new_weights_are_the_probabilities_of_the_same_pass_among_the_candidates() -> None:

@@ -14,9 +14,8 @@ UNLABELED_LOSS = 2 * (1.1652131455 - LABELED_LOSS)  # the worked example has wei
 
 
 def test_the_loss_of_the_worked_example_at_half_the_ramp() -> None:
-    result = method("pseudo_label", threshold=0.95, ramp=0.4).step(
-        batch(tensor(WEAK)), StepContext(0, 2, 10)
-    )  # a fifth of the run: half the ramp
+    # A fifth of the run: half the ramp.
+    result = method("pseudo_label", threshold=0.95, ramp=0.4).step(batch(tensor(WEAK)), StepContext(0, 2, 10))
     assert result.scalars["loss/labeled"].item() == pytest.approx(LABELED_LOSS, abs=1e-6)
     assert result.scalars["loss/unlabeled"].item() == pytest.approx(UNLABELED_LOSS, abs=1e-6)
     assert result.loss.item() == pytest.approx(1.1652131455, abs=1e-6)

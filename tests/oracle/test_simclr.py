@@ -26,7 +26,7 @@ from tests.oracle.wrong_nt_xent import WRONG, everything_a_positive
 
 
 def spread(embedding: NDArray[np.float64]) -> float:
-    """Chen & He 2021, section 4: the std of the normalized coordinates, averaged, times √D; in float64, as a formula."""
+    """Chen & He 2021, section 4: mean std of the normalized coordinates, times √D, in float64."""
     rows = embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
     return float(rows.std(0, ddof=1).mean() * embedding.shape[1] ** 0.5)
 

@@ -32,9 +32,8 @@ def test_the_temperature_that_labels_were_drawn_with_is_found(temperature: float
 def test_scaling_is_dividing_the_logits_and_moves_no_answer() -> None:
     logits, probabilities, _ = drawn(1.0, n=200)
     cooler = scaled(probabilities, 2.0)
-    np.testing.assert_allclose(
-        cooler, softmax(logits / 2, axis=1), atol=2e-4
-    )  # what is below the smallest stored number is cut off
+    # What is below the smallest stored number is cut off.
+    np.testing.assert_allclose(cooler, softmax(logits / 2, axis=1), atol=2e-4)
     assert (cooler.argmax(1) == probabilities.argmax(1)).all()
     np.testing.assert_allclose(scaled(probabilities, 1.0), probabilities, atol=1e-6)
 

@@ -3,64 +3,85 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.catalog import catalog, describe, sources_hash
 from engine.config.run_config import RunConfig
+from engine.metrics import STANDARD
 from engine.presets import PRESETS
-from engine.registry import backbones, datasets, methods, recipes
+from engine.registry import datasets, methods, recipes
 
 CATALOG = catalog()
+ENGINE = Path(__file__).parents[2] / "engine"
+WHERE = {
+    "methods": "methods",
+    "datasets": "data/sets",
+    "backbones": "backbones",
+    "recipes": "augment/recipes",
+    "optimizers": "optimizers",
+}
+
+
+def registered_in(folder: Path) -> list[str]:
+    """The names under which files in a folder register classes, read as text and not by the registry."""
+    found = []
+    for path in folder.rglob("*.py"):
+        for _, _, rest in (part.partition(".register\n") for part in path.read_text(encoding="utf-8").split("\n@")):
+            if name := re.search(r'name: Literal\["(\w+)"\]', rest):
+                found.append(name[1])
+    return sorted(found)
+
+
+def leaves(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: value
+        for name, part in config.items()
+        for key, value in (
+            leaves(part, f"{prefix}{name}.").items() if isinstance(part, dict) else [(prefix + name, part)]
+        )
+    }
 
 
 def test_it_survives_json_unchanged() -> None:
     assert json.loads(json.dumps(CATALOG)) == CATALOG
 
 
-def test_everything_registered_is_in_it() -> None:
-    assert list(CATALOG["methods"]) == list(methods)
-    assert list(CATALOG["datasets"]) == list(datasets)
-    assert list(CATALOG["backbones"]) == list(backbones)
-    assert list(CATALOG["recipes"]) == list(recipes)
-    assert list(CATALOG["presets"]) == list(PRESETS)
-    assert set(CATALOG) == {
-        "methods",
-        "datasets",
-        "backbones",
-        "recipes",
-        "optimizers",
-        "labels",
-        "budget",
-        "hardware",
-        "presets",
-        "defaults",
-    }
+@pytest.mark.parametrize("part", list(WHERE))
+def test_every_class_that_a_file_registers_is_in_it(part: str) -> None:
+    assert list(CATALOG[part]) == registered_in(ENGINE / WHERE[part]) != []
+
+
+def test_it_has_a_part_for_everything_that_a_form_asks() -> None:
+    parts = {"labels", "budget", "hardware", "metrics", "presets", "defaults"}
+    assert set(CATALOG) == parts | set(WHERE)
+    assert set(CATALOG["labels"]) == {"few", "partial", "all", "none"}
 
 
 @pytest.mark.parametrize("name", list(methods))
 def test_a_method_is_described_for_people_and_forms(name: str) -> None:
     entry = CATALOG["methods"][name]
-    assert set(entry) == {
-        "title",
-        "summary",
-        "schema",
-        "idea",
-        "formula",
-        "paper",
-        "recommended",
-        "supervision",
-        "backbones",
-        "recipes",
-        "fitted",
-        "transfers",
-    }
-    assert all(entry[key].strip() for key in ("title", "summary", "idea", "formula", "paper"))
+    (path,) = (
+        path for path in (ENGINE / "methods").rglob("*.py") if f'name: Literal["{name}"]' in path.read_text("utf-8")
+    )
+    assert entry["family"] == path.parent.name
+    assert all(entry[key].strip() for key in ("title", "summary", "idea", "formula", "paper", "views_caption"))
     assert set(entry["supervision"]) <= {"few", "all", "partial", "none"}
     assert set(entry["recipes"]) <= set(recipes)
+    assert set(entry["headline"]) <= set(CATALOG["metrics"])
+    assert entry["backbones"] is None or set(entry["backbones"]) <= set(CATALOG["backbones"])
 
 
-def test_a_setting_carries_its_range_help_symbol_and_whether_it_is_live() -> None:
+def test_the_metrics_are_the_standard_ones_and_those_that_methods_declare() -> None:
+    own = {metric.name for name in methods for metric in methods[name].metrics}
+    assert set(CATALOG["metrics"]) == {metric.name for metric in STANDARD} | own
+    assert CATALOG["metrics"]["mask_rate"]["title"] == "Mask rate"
+
+
+def test_a_setting_carries_its_range_help_symbol_role_and_whether_it_is_live() -> None:
     threshold = CATALOG["methods"]["fixmatch"]["schema"]["properties"]["threshold"]
     assert threshold == {
         "default": 0.95,
@@ -68,6 +89,7 @@ def test_a_setting_carries_its_range_help_symbol_and_whether_it_is_live() -> Non
         "live": True,
         "maximum": 1,
         "minimum": 0,
+        "role": "confidence_threshold",
         "symbol": "τ",
         "title": "Threshold",
         "type": "number",
@@ -82,16 +104,40 @@ def test_the_defaults_of_every_pair_are_complete_configs_that_parse_to_themselve
         assert RunConfig.parse(plain).model_dump(mode="json") == plain
 
 
-def test_presets_are_resolved() -> None:
-    for name, entry in CATALOG["presets"].items():
-        assert entry["config"] == RunConfig.parse(PRESETS[name].config).model_dump(mode="json")
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_is_a_complete_config_with_every_setting_that_it_names(name: str) -> None:
+    config = CATALOG["presets"][name]["config"]
+    assert set(config) == set(RunConfig.model_fields)
+    assert RunConfig.parse(config).model_dump(mode="json") == config
+    resolved = leaves(config)
+    for key, value in leaves(PRESETS[name].config).items():
+        assert resolved[key] == (list(value) if isinstance(value, tuple) else value), key
 
 
-def test_tables_have_a_line_for_each() -> None:
-    assert [row["name"] for row in describe(methods)] == list(methods)
-    assert all(set(row) == {"name", "title", "summary"} for row in describe(datasets))
+def test_tables_have_a_line_of_name_title_and_summary_for_each() -> None:
+    assert describe(datasets)[list(datasets).index("digits")] == {
+        "name": "digits",
+        "title": "Handwritten digits",
+        "summary": "1,797 real handwritten digits, 8x8 grey pixels, ten classes.",
+    }
+    assert [row["name"] for row in describe(methods)] == registered_in(ENGINE / "methods")
 
 
-def test_the_hash_of_the_sources_is_stable_while_they_are() -> None:
-    assert sources_hash() == sources_hash()
-    assert len(sources_hash()) == 16
+def test_a_catalog_of_other_sources_has_another_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server keeps the catalog by this hash: a method that was edited or moved must not be shown as it was."""
+    monkeypatch.setattr("engine.catalog.__file__", str(tmp_path / "catalog.py"))
+    file = tmp_path / "methods" / "graph" / "one.py"
+    file.parent.mkdir(parents=True)
+    (tmp_path / "methods" / "transfer").mkdir()
+    file.write_text("a = 1")
+    first = sources_hash()
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert sources_hash() == first
+    file.write_text("a = 2")
+    edited = sources_hash()
+    file.write_text("a = 1")
+    assert sources_hash() == first
+    moved = file.rename(tmp_path / "methods" / "transfer" / "one.py")  # into another family
+    in_another_family = sources_hash()
+    moved.unlink()
+    assert len({first, edited, in_another_family, sources_hash()}) == 4

@@ -393,9 +393,8 @@ def test_every_setting_explains_itself(model: type[BaseModel]) -> None:
 def test_every_number_has_a_range(model: type[BaseModel]) -> None:
     for name, described in model.model_json_schema().get("properties", {}).items():
         for option in described.get("anyOf", [described]):
-            if (
-                option.get("type") in ("integer", "number") and not {"const", "enum"} & option.keys()
-            ):  # a choice is closed by itself
+            # A choice is closed by itself.
+            if option.get("type") in ("integer", "number") and not {"const", "enum"} & option.keys():
                 assert {"minimum", "exclusiveMinimum"} & option.keys(), name
                 assert {"maximum", "exclusiveMaximum"} & option.keys(), name
 

@@ -79,9 +79,8 @@ def test_a_mark_is_a_line_at_its_step_with_its_label() -> None:
     layout = two_curves(marks=[Mark(120, "threshold 0.90"), Mark(125, "threshold 0.85")])["layout"]
     assert [shape["x0"] for shape in layout["shapes"]] == [shape["x1"] for shape in layout["shapes"]] == [120, 125]
     assert [label["text"] for label in layout["annotations"]] == ["threshold 0.90", "threshold 0.85"]
-    assert (
-        layout["annotations"][0]["yshift"] != layout["annotations"][1]["yshift"]
-    )  # near marks do not write over each other
+    # Near marks do not write over each other.
+    assert layout["annotations"][0]["yshift"] != layout["annotations"][1]["yshift"]
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_jump() -> None:
@@ -154,10 +153,11 @@ def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
         ("cat", "cat", "8"),
         ("dog", "cat", "2"),
     ]
+    # What a download holds: pairs that occur.
     assert figure["table"]["rows"] == [
         ["cat", "cat", 8, 0.8],
         ["cat", "dog", 2, 0.2],
-    ]  # what a download holds: pairs that occur
+    ]
     assert figure["layout"]["xaxis"]["title"]["text"] == "predicted class"
     assert figure["layout"]["yaxis"]["title"]["text"] == "true class"
 

@@ -441,7 +441,6 @@ def test_every_label_of_an_unbalanced_set_can_be_used(tmp_path: Path) -> None:
         images,
         DataParams.model_validate({"name": "folder", "split_seed": 0, "validation": 0.5, "labels": {"kind": "all"}}),
     )
-    assert (
-        sorted(images.labels[np.isin(images.ids, split.labeled)].tolist()) == [0] * 4 + [1] + [2] * 4
-    )  # cat, cow, dog
+    # Cat, cow, dog.
+    assert sorted(images.labels[np.isin(images.ids, split.labeled)].tolist()) == [0] * 4 + [1] + [2] * 4
     assert len(split.pool) == 10

@@ -129,10 +129,11 @@ def test_two_processes_at_once_end_with_one_whole_set(tmp_path: Path, empty_cach
         process.stdin.flush()
     answers = [process.communicate(timeout=60)[0].split() for process in both]
     assert [process.returncode for process in both] == [0, 0]
+    # The second found what the first had made.
     assert sorted(int(count) > 0 for count, _, _ in answers) == [
         False,
         True,
-    ]  # the second found what the first had made
+    ]
     assert answers[0][1:] == answers[1][1:]
     assert len(entries(empty_cache)) == 1
 

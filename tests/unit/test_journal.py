@@ -46,9 +46,8 @@ DATA, ENDS = whole_and_torn()
 @pytest.mark.parametrize("length", range(len(DATA) + 1))
 def test_a_journal_torn_at_any_byte_keeps_its_whole_lines_and_goes_on(file: Path, length: int) -> None:
     file.write_bytes(DATA[:length])
-    kept = [
-        row for row, end in zip(ROWS, ENDS, strict=True) if end - 1 <= length
-    ]  # a line is whole once its last brace is there
+    # A line is whole once its last brace is there.
+    kept = [row for row, end in zip(ROWS, ENDS, strict=True) if end - 1 <= length]
     assert journal.read(file) == kept
     journal.append(file, {"step": 9})
     assert journal.read(file) == [*kept, {"step": 9}]

@@ -66,6 +66,7 @@ def test_a_draw_is_balanced_nested_and_agrees_on_what_two_sets_share() -> None:
     assert sorted(labels[one]) == [0, 1, 2]
     assert sorted(labels[two]) == [0, 0, 1, 1, 2, 2]
     assert set(one) < set(two)
+    # A class with fewer gives what it has.
     assert sorted(labels[few_per_class(labels, rank, 4)]) == [
         0,
         0,
@@ -76,7 +77,7 @@ def test_a_draw_is_balanced_nested_and_agrees_on_what_two_sets_share() -> None:
         1,
         2,
         2,
-    ]  # a class with fewer gives what it has
+    ]
     unused = np.setdiff1d(np.arange(10), two)[:1]
     kept = np.setdiff1d(np.arange(10), unused)
     assert set(kept[few_per_class(labels[kept], rank[kept], 2)]) == set(two)

@@ -66,9 +66,8 @@ def distance(one: str, other: str, sight: str) -> float:
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_no_two_of_the_ten_class_colors_look_alike(sight: str) -> None:
     closest = min(distance(one, other, sight) for one, other in itertools.combinations(colors.CLASS_COLORS, 2))
-    assert closest > (
-        0.065 if sight == "tritanopia" else 0.095
-    )  # tritanopia: one person in 10,000; the others: one man in 12
+    # Tritanopia: one person in 10,000; the others: one man in 12.
+    assert closest > (0.065 if sight == "tritanopia" else 0.095)
 
 
 @pytest.mark.parametrize("sight", SIGHTS)

@@ -56,11 +56,12 @@ def test_what_a_threshold_selects_is_what_counting_one_by_one_gives(
     assert result.mask_rate == pytest.approx(rate)
     assert result.accuracy == pytest.approx(accuracy, nan_ok=True)
     assert result.per_class.tolist() == per_class
+    # In double precision: 0.9 kept in 16 bits is below 0.9.
     assert result.incorrect == sum(
         confidence >= threshold and truth >= 0 and label != truth
         for confidence, label, truth in zip(
             predictions.confidence.tolist(), predictions.labels.tolist(), predictions.truth.tolist(), strict=True
-        )  # in double precision: 0.9 kept in 16 bits is below 0.9
+        )
     )
     assert result.coverage.tolist() == pytest.approx(coverage, nan_ok=True)
 

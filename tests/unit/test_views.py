@@ -128,9 +128,8 @@ def test_magnitude_0_changes_nothing(name: str, interpolation: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"identity"}))
 def test_each_operation_changes_images_at_full_magnitude(name: str) -> None:
-    images = (
-        make_images((64, 3, 24, 24)) // 2 + 40
-    )  # neither black nor white, so that auto_contrast has something to do
+    # Neither black nor white, so that auto_contrast has something to do.
+    images = make_images((64, 3, 24, 24)) // 2 + 40
     seen = view("strong", images, without=tuple(set(OPERATIONS) - {name}), cutout=0, translate=0, flip="off")
     assert (seen != images / 255).flatten(1).any(1).float().mean() > 0.9
 

@@ -34,9 +34,8 @@ def write_script(folder: Path = STATIC) -> str:
     To be called when the app starts. Another server starting at the same moment does no harm: the file appears whole or
     not at all.
     """
-    mimetypes.add_type(
-        "text/javascript", ".js"
-    )  # on Windows the registry may say text/plain, and browsers refuse such a script
+    # On Windows the registry may say text/plain, and browsers refuse such a script.
+    mimetypes.add_type("text/javascript", ".js")
     target = folder / script_name()
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)

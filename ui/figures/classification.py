@@ -292,9 +292,8 @@ def confusion_matrix(
         )
     layout["xaxis"]["tickangle"] = -60 if max(map(len, names), default=0) > 3 else 0
     layout["yaxis"]["autorange"] = "reversed"
-    if (
-        k <= CELLS_UP_TO
-    ):  # annotations instead of the traces' own text: that one chooses its color as if the cells were opaque
+    # Annotations instead of the traces' own text: that one chooses its color as if the cells were opaque.
+    if k <= CELLS_UP_TO:
         text = {(i, j): f"{of_row[i, j]:.0%}" if shares else f"{counts_of[i, j]:,d}" for i, j in occupied}
         layout["annotations"] = [
             {"x": names[j], "y": names[i], "text": text[i, j], "showarrow": False, "font": {"size": 11}}

@@ -68,9 +68,8 @@ def plain(text: str) -> str:
     """Text from files and users, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line,
     without spaces at its ends, because `** name **` would show its asterisks.
     """
-    text = _LINKS.sub(
-        "\\g<0>\u2060", " ".join(text.split())
-    )  # markdown finds bare addresses even behind backslashes; a word joiner breaks them unseen
+    # Markdown finds bare addresses even behind backslashes; a word joiner breaks them unseen.
+    text = _LINKS.sub("\\g<0>\u2060", " ".join(text.split()))
     for character in "\\`*_{}[]<>()#+-.!|~$:":
         text = text.replace(character, "\\" + character)
     return text

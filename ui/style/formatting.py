@@ -83,6 +83,7 @@ def date(moment: datetime | float | None) -> str:
     if moment is None:
         return NOTHING
     local = (moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment).astimezone()).astimezone()
+    # Strftime would follow the server's language.
     months = (
         "Jan",
         "Feb",
@@ -96,7 +97,7 @@ def date(moment: datetime | float | None) -> str:
         "Oct",
         "Nov",
         "Dec",
-    )  # strftime would follow the server's language
+    )
     return f"{local.day} {months[local.month - 1]} {local.year}, {local:%H:%M}"
 
 

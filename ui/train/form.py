@@ -101,9 +101,8 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
         if choices["methods"][method]["transfers"] and config["backbone"].get("init") == "random":
             st.caption("Random weights carry no features to transfer: train a run first, or choose a weights file.")
-        if not str(config["backbone"].get("init", "")).startswith(
-            "run:"
-        ):  # an earlier run's features bring its network's settings along
+        # An earlier run's features bring its network's settings along.
+        if not str(config["backbone"].get("init", "")).startswith("run:"):
             config["backbone"] = forms.settings(
                 choices["backbones"][backbone]["schema"],
                 config["backbone"],
@@ -179,9 +178,8 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
 def _switched(config: Config, before: Config, defaults: Config, method: Config) -> Config:
     """Another method or data set: its own defaults, but for what was set by hand otherwise than the old one's."""
     same: Config = {part: config[part] for part in ("seed", "hardware", "name")}
-    alike = (
-        config["data"]["labels"]["kind"] in method["supervision"]
-    )  # of another kind of labels: steps and batches are its own
+    # Of another kind of labels: steps and batches are its own.
+    alike = config["data"]["labels"]["kind"] in method["supervision"]
     parts = ("backbone", "budget") if method["fitted"] else ("backbone", "budget", "optimizer")
     changed: Config = {part: config[part] for part in parts if alike and config[part] != before.get(part)}
     switched = {**defaults, **same, **changed, "data": {**defaults["data"], "split_seed": None}}

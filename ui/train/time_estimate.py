@@ -50,9 +50,8 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
         return
     pending: Future[dict[str, float]] | None = st.session_state.get("estimate_pending")
     if key not in _asked() and pending is not None and not pending.done():
-        st.fragment(_after, run_every=0.5)(
-            pending
-        )  # settings that change quickly must not fill the engine with measurements that nobody waits for
+        # Settings that change quickly must not fill the engine with measurements that nobody waits for.
+        st.fragment(_after, run_every=0.5)(pending)
         return
     _asked().add(key)
     future = st.session_state["estimate_pending"] = _measure(key, config).future

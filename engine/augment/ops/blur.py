@@ -25,9 +25,10 @@ def blur(images: Tensor, sigma: Floats, kernel: int) -> Tensor:
     count, channels, height, width = part.shape
     offsets = np.arange(kernel) - kernel // 2
     weights = np.exp(-0.5 * (offsets / sigma[rows, None]) ** 2)  # [R, kernel]
+    # [R * C, kernel]
     bells = on_device((weights / weights.sum(1, keepdims=True)).astype(np.float32), images).repeat_interleave(
         channels, 0
-    )  # [R * C, kernel]
+    )
     padded = F.pad(part, (kernel // 2,) * 4, mode="reflect").view(
         1, count * channels, height + kernel - 1, width + kernel - 1
     )

@@ -161,9 +161,8 @@ def _hue_(pixels: Tensor, turn: Tensor) -> None:
     sector = hue.floor()
     part = saturation * hue.sub_(sector)
     rest = 1 - saturation
-    levels = torch.cat((value, rest * value, (1 - part) * value, (part + rest) * value), 1).clamp_(
-        0, 1
-    )  # highest, lowest, falling, rising
+    # Highest, lowest, falling, rising.
+    levels = torch.cat((value, rest * value, (1 - part) * value, (part + rest) * value), 1).clamp_(0, 1)
     chosen = _LEVEL_OF.to(pixels.device)[:, sector.squeeze(1).long().remainder_(6)].movedim(0, 1)  # [R, 3, H, W]
     pixels.copy_(levels.gather(1, chosen).mul_(256 - 1e-3).to(torch.int16))
 

@@ -48,9 +48,8 @@ def _matrix(images: Tensor, pixels: Tensor, plan: Plan) -> Tensor:
     state[:, :, channels + 1] = pixels.mean(2)
     stretched = plan.rows(("auto_contrast",))
     if stretched.size:
-        bounds = (
-            torch.stack(torch.aminmax(take_rows(images, stretched).flatten(2), dim=2), 2).float().div_(255)
-        )  # [r, C, 2]
+        # [r, C, 2]
+        bounds = torch.stack(torch.aminmax(take_rows(images, stretched).flatten(2), dim=2), 2).float().div_(255)
         state[:, :, channels + 2 :].index_copy_(0, on_device(stretched, images), bounds)
     luma = state.new_tensor(LUMA if channels == 3 else (1.0,)).view(1, channels, 1)
     luma = luma / luma.sum()

@@ -36,9 +36,8 @@ def window_of(chance: Floats, height: int, width: int, area: float, aspect: floa
     pixels would leave an 8x8 image three sizes.
     """
     share = area + (1 - area) * chance[:TRIES]  # [TRIES, B]
-    stretch = aspect ** (
-        chance[TRIES : 2 * TRIES] - 0.5
-    )  # square root of width by height, which lies in 1/aspect..aspect
+    # Square root of width by height, which lies in 1/aspect..aspect.
+    stretch = aspect ** (chance[TRIES : 2 * TRIES] - 0.5)
     size = np.sqrt(share * height * width)
     heights, widths = size / stretch, size * stretch
     fits = (heights <= height) & (widths <= width)

@@ -31,9 +31,8 @@ from engine.registry import datasets
 DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order
 TEST_SHARE = 0.2
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
-SMALL = (
-    4 << 10
-)  # bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not
+# Bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not.
+SMALL = 4 << 10
 
 Fit = Literal["crop", "pad", "squash"]
 Color = Literal["auto", "grey", "rgb"]

@@ -53,9 +53,8 @@ def draw_shapes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
             blot = (np.abs(x - cx) < w) & (np.abs(y - cy) < h) if rng.random() < 0.5 else np.hypot(x - cx, y - cy) < w
             image = np.where(blot, color[:, None, None], image)
         color = rng.uniform(0, 1, 3).astype(np.float32)
-        color = np.where(
-            np.abs(color - ground).max() < 0.35, (ground + 0.5) % 1, color
-        )  # never a shape in its background's color
+        # Never a shape in its background's color.
+        color = np.where(np.abs(color - ground).max() < 0.35, (ground + 0.5) % 1, color)
         radius, angle = rng.uniform(0.42, 0.7), rng.uniform(-0.35, 0.35)
         cx, cy = rng.uniform(-0.25, 0.25, 2)
         u, v = (x - cx) / radius, (y - cy) / radius

@@ -144,9 +144,8 @@ class NeighborVote(nn.Module):
         with torch.autocast(images.device.type, enabled=False):  # the network may be rounded, neighbors are exact
             nearest_rows = nearest(features, self.bank, self.params.neighbors)
         slope = self.gamma.double() if self.params.graph == "rbf" else 0.0
-        weights = torch.softmax(
-            -slope * nearest_rows.distances, 1
-        )  # relative to the nearest, so that far away nothing underflows
+        # Relative to the nearest, so that far away nothing underflows.
+        weights = torch.softmax(-slope * nearest_rows.distances, 1)
         probabilities = (weights[:, :, None] * self.beliefs[nearest_rows.rows]).sum(1)  # [Q, K]
         return features, probabilities.clamp_min(1e-12).log().float()
 

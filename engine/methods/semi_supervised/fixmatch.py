@@ -77,9 +77,8 @@ class FixMatch(ClassifierMethod):
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
         self.average: Tensor
-        self.register_buffer(
-            "average", torch.full((problem.classes,), 1 / problem.classes)
-        )  # [K], mean weak prediction
+        # [K], mean weak prediction
+        self.register_buffer("average", torch.full((problem.classes,), 1 / problem.classes))
 
     def streams(self) -> dict[str, Stream]:
         size = self.problem.batch_size

@@ -85,9 +85,8 @@ class LinearProbeMethod(FittedMethod):
 
     def iterate(self, now: StepContext) -> StepResult:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "The number of unique classes is greater"
-            )  # one label per class is no mistake here
+            # One label per class is no mistake here.
+            warnings.filterwarnings("ignore", "The number of unique classes is greater")
             fitted = LogisticRegression(C=self.params.regularization, max_iter=2000).fit(
                 self._features.astype(np.float64), self._labels
             )

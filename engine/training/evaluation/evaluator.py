@@ -185,9 +185,8 @@ class Evaluator:
                 part: features(positions) for part, positions in self._sample.items() if len(positions)
             }
             measured = self._probes.linear(features, of).metrics | self._probes.neighbors(found, self._sample, of)
-            metrics |= {
-                name: value for name, value in measured.items() if name.startswith("test/")
-            }  # settings are not chosen by them
+            # Settings are not chosen by them.
+            metrics |= {name: value for name, value in measured.items() if name.startswith("test/")}
         probed = self._machine.place(ProbedNetwork(served, *probing.probe.weight.shape))
         probed.take(probing.probe)
         return FinalModel(probed, metrics, probing.about)

@@ -94,9 +94,8 @@ def device_tensor(images: NDArray[np.uint8], device: str) -> Tensor:
     Both give the same bits.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # torch warns that a read-only map can be written to by mistake; no one does
+        # Torch warns that a read-only map can be written to by mistake; no one does.
+        warnings.simplefilter("ignore", UserWarning)
         tensor = torch.from_numpy(np.asarray(images))
     if device == "cuda" and tensor.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info()[0]:
         return tensor

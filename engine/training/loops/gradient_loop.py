@@ -90,7 +90,6 @@ class GradientLoop(TrainingLoop):
         self.average.module.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         head = self.method.projection_head()
-        if (
-            self._average_head is not None and head is not None
-        ):  # checkpoints from before heads were averaged have none: it begins with the head as it is
+        # Checkpoints from before heads were averaged have none: it begins with the head as it is.
+        if self._average_head is not None and head is not None:
             self._average_head.module.load_state_dict(state.get("average_head", head.state_dict()))
