@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from sklearn.manifold import TSNE
-from sklearn.manifold import _t_sne as inside
-from threadpoolctl import threadpool_limits
+import sklearn.manifold
+from scipy.sparse import csr_array
+from sklearn.neighbors import NearestNeighbors
 
-from engine.analysis import projection
 from engine.analysis.projection import ProjectionRequest, project
 
 FEATURES = np.random.default_rng(0).normal(1.0, 1.0, (150, 12)).astype(np.float32)
@@ -19,35 +18,47 @@ METRICS = ["cosine", "euclidean"]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_tsne_gets_the_squared_distances_that_it_would_measure(
+def test_tsne_gets_the_neighbors_and_distances_that_it_would_measure(
     metric: Literal["cosine", "euclidean"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
-    original = inside._joint_probabilities_nn
-    monkeypatch.setattr(
-        inside,
-        "_joint_probabilities_nn",
-        lambda distances, *more: (given.append(distances.toarray()), original(distances, *more))[1],
-    )
+
+    class Recording(sklearn.manifold.TSNE):
+        def fit_transform(self, X: Any, y: Any = None) -> Any:  # noqa: N803  # scikit-learn's own name
+            given.append((self.metric, X.copy()))
+            return super().fit_transform(X, y)
+
+    monkeypatch.setattr(sklearn.manifold, "TSNE", Recording)
     project([FEATURES], ProjectionRequest(method="tsne", metric=metric, perplexity=10, seed=0))
-    with threadpool_limits(1, user_api="openmp"):  # on a busy machine several wait for each other
-        TSNE(2, metric=metric, perplexity=10, max_iter=250).fit(FEATURES)
-    ours, theirs = given
-    assert ((ours > 0).sum(1) == 31).all()
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    ((told, graph),) = given
+    assert told == "precomputed"
+    # As scikit-learn documents it: three times the perplexity, and the point itself.
+    theirs = NearestNeighbors(n_neighbors=31 + 1, metric=metric).fit(FEATURES)
+    expected = theirs.kneighbors_graph(FEATURES, mode="distance").toarray()
+    assert (np.diff(csr_array(graph).indptr) == 32).all()
+    np.testing.assert_allclose(graph.toarray(), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_umap_builds_the_graph_that_it_would_build(
     metric: Literal["cosine", "euclidean"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    UMAP = projection._imported()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a variant that trains a network, which we do not use
+        import umap
     made: list[Any] = []
-    monkeypatch.setattr(projection, "_imported", lambda: lambda **settings: made.append(UMAP(**settings)) or made[-1])
+
+    class Recording(umap.UMAP):  # type: ignore[misc]  # umap-learn has no types
+        def fit_transform(self, *given: Any, **more: Any) -> Any:
+            made.append(self)
+            return super().fit_transform(*given, **more)
+
+    usual = umap.UMAP
+    monkeypatch.setattr(umap, "UMAP", Recording)
     project([FEATURES], ProjectionRequest(method="umap", metric=metric, neighbors=8, seed=0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own slower ways
-        theirs = UMAP(n_neighbors=8, metric=metric, transform_mode="graph", random_state=0, n_jobs=1).fit_transform(
+        theirs = usual(n_neighbors=8, metric=metric, transform_mode="graph", random_state=0, n_jobs=1).fit_transform(
             FEATURES
         )
     graph = theirs.toarray()
