@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,27 @@ from tests.contract.toy import Toy
 METHODS = list(methods)
 WITHOUT_LOGITS = [name for name in METHODS if methods[name].supervision == {"none"}]
 STEPS = 12
+Trained = Callable[[str], Run]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _toy() -> Iterator[None]:
     datasets.register(Toy)
     yield
     datasets.remove("toy")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The run of `config(method)`, trained once for all tests that only look at it."""
+    root, done = tmp_path_factory.mktemp("contract"), dict[str, Run]()
+
+    def get(method: str) -> Run:
+        if method not in done:
+            done[method] = train(config(method), root)
+        return done[method]
+
+    return get
 
 
 def config(method: str, seed: int = 0, steps: int = STEPS, batch: int = 6, **data: Any) -> RunConfig:
@@ -95,18 +109,20 @@ def stopped_at(store: Store, plain: RunConfig, step: int, commands: list[Command
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_seed_determines_everything_and_another_seed_changes_it(method: str, tmp_path: Path) -> None:
-    first, again, other = (train(config(method, seed), tmp_path) for seed in (0, 0, 1))
+def test_a_seed_determines_everything_and_another_seed_changes_it(
+    method: str, tmp_path: Path, trained: Trained
+) -> None:
+    first, again, other = trained(method), *(train(config(method, seed), tmp_path) for seed in (0, 1))
     assert same(weights(first), weights(again))
     assert numbers(first) == numbers(again)
     assert not same(weights(first), weights(other))
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: Path) -> None:
+def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: Path, trained: Trained) -> None:
     from engine.lab.executors.inline import resume
 
-    whole = train(config(method), tmp_path)
+    whole = trained(method)
     for step in (step for step in (0, 1, 7) if step < whole.status.step):
         cut = stopped_at(Store(tmp_path), config(method), step)
         assert cut.status.state == "interrupted"
@@ -121,7 +137,7 @@ def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path) -> None:
+def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, trained: Trained) -> None:
     from engine.lab.executors.inline import resume
 
     keys = [key for key in live_settings(config(method))]
@@ -135,15 +151,36 @@ def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path) -> Non
     cut = stopped_at(Store(tmp_path), config(method), 5, [Command("set", key, value)])
     resumed = resume(cut.id, tmp_path)
     assert same(weights(whole), weights(resumed))
-    assert not same(weights(resumed), weights(train(config(method), tmp_path)))
+    assert not same(weights(resumed), weights(trained(method)))
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_hidden_labels_change_nothing(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_setting_shapes_neither_the_batches_nor_the_network(method: str) -> None:
+    """It is replaced while the run trains: what was made with the old value must be what the new one would make."""
+    plain = config(method)
+    images = load_images(plain)
+    task = make_task(plain, images, make_split(images, plain.data))
+
+    def shape_of(config: RunConfig) -> tuple[object, ...]:
+        built = make_method(config, task)
+        streams = built.streams() if isinstance(built, GradientMethod) else None
+        return streams, {name: tuple(value.shape) for name, value in built.state_dict().items()}
+
+    of_its_own = [key for key in live_settings(plain) if key.startswith("method.")]
+    if not of_its_own:
+        pytest.skip("has no setting of its own that may change while it trains")
+    for key in of_its_own:
+        assert shape_of(plain.with_changes({key: live_settings(plain)[key] * 0.5})) == shape_of(plain), key
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_hidden_labels_change_nothing(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained
+) -> None:
     plain = config(method)
     if plain.data.labels.kind == "all":
         pytest.skip("learns from all labels: none is hidden")
-    honest = train(plain, tmp_path)
+    honest = trained(method)
     images = load_images(plain)
     split = make_split(images, plain.data)
     hidden = np.isin(images.ids, split.unlabeled)
@@ -166,11 +203,21 @@ def test_hidden_labels_change_nothing(method: str, tmp_path: Path, monkeypatch: 
 def test_any_channels_classes_labels_and_batch(
     method: str, channels: int, classes: int, labels: int, batch: int, tmp_path: Path
 ) -> None:
-    run = train(config(method, channels=channels, classes=classes, labels=labels, batch=batch, steps=4), tmp_path)
+    asked = config(method, channels=channels, classes=classes, labels=labels, batch=batch, steps=4)
+    run = train(asked, tmp_path)
     assert run.status.state == "finished"
-    assert 0 <= run.status.metrics["test/accuracy"] <= 1
-    probabilities = run.folder.snapshot(run.status.step)["probabilities"]
-    assert probabilities.shape[1] == classes
+    last = run.folder.snapshot(run.status.step)
+    assert last["probabilities"].shape[1] == classes
+    np.testing.assert_allclose(last["probabilities"].astype(float).sum(1), 1, atol=0.02)  # each kept in 16 bits
+    images = load_images(asked)
+    truth = dict(zip(images.ids[images.is_test].tolist(), images.labels[images.is_test].tolist(), strict=True))
+    right = [
+        truth[id] == row.argmax()
+        for id, row in zip(last["ids"].tolist(), last["probabilities"], strict=True)
+        if id in truth
+    ]
+    assert len(right) == len(truth)
+    assert run.status.metrics["test/accuracy"] == pytest.approx(np.mean(right), abs=0.02)  # ties of 16 bits
     losses = [
         value
         for row in run.folder.metrics()
@@ -198,26 +245,25 @@ def test_what_is_served_answers_one_image_as_it_answers_it_among_others(method: 
 
 @pytest.mark.parametrize("method", WITHOUT_LOGITS)
 def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_answers(
-    method: str, tmp_path: Path
+    method: str, tmp_path: Path, trained: Trained
 ) -> None:
-    run = train(config(method), tmp_path)
+    run = trained(method)
     live, final = run.folder.snapshot(5), run.folder.snapshot(STEPS)
     assert "probabilities" not in live
     assert live["embeddings"].ndim == 2
     assert final["probabilities"].shape[1] == 3
     evaluated = [row for row in run.folder.metrics() if "test/knn_1_per_class" in row]
     assert [row["step"] for row in evaluated] == [5, 10, STEPS]
-    for probe in (
-        "knn_1_per_class",
-        "knn_5_per_class",
-        "knn_full",
-        "linear_1_per_class",
-        "linear_5_per_class",
-        "linear_10_per_class",
-        "linear_full",
-    ):
-        for of in ("", "/pixels", "/first_weights"):
-            assert 0 <= run.status.metrics[f"test/{probe}{of}"] <= 1
+    probes = [f"knn_{labels}" for labels in ("1_per_class", "5_per_class", "full")]
+    probes += [f"linear_{labels}" for labels in ("1_per_class", "5_per_class", "10_per_class", "full")]
+    references = {f"test/{probe}/{of}" for probe in probes for of in ("pixels", "first_weights")}
+    assert {f"test/{probe}" for probe in probes} | references <= run.status.metrics.keys()
+    # What it is held against is there before the first step: a run that learns less has the same references.
+    shorter = train(config(method, steps=5), tmp_path).status.metrics
+    for name in references:
+        assert run.status.metrics[name] == shorter[name], name
+    # The toy's classes are bright rows: whoever sees all pixels and labels tells them apart.
+    assert run.status.metrics["test/linear_full/pixels"] == 1
     assert run.status.metrics["test/accuracy"] == run.status.metrics["test/linear_full"]
     predictor = Predictor(run.folder)
     assert predictor.probe is not None
@@ -225,8 +271,8 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, tmp_path: Path) -> None:
-    run = train(config(method), tmp_path)
+def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, trained: Trained) -> None:
+    run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
     images = load_images(config(method))
     order = np.argsort(images.ids)
@@ -241,18 +287,24 @@ def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, t
     assert measured["test/accuracy"] == pytest.approx(run.status.metrics["test/accuracy"])
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_backbone_it_names_works(method: str, tmp_path: Path) -> None:
-    for name in backbones:
-        if methods[method].backbones is None or name in methods[method].backbones:
-            plain = json.loads(config(method, steps=2, size=max(8, backbones[name].smallest)).model_dump_json())
-            run = train(RunConfig.parse({**plain, "backbone": {"name": name}}), tmp_path)
-            assert run.status.state == "finished"
+@pytest.mark.parametrize(
+    ("method", "backbone"),
+    [
+        (method, backbone)
+        for method in METHODS
+        for backbone in backbones
+        if backbone in (methods[method].backbones or backbones)
+    ],
+)
+def test_every_backbone_it_names_works(method: str, backbone: str, tmp_path: Path) -> None:
+    plain = json.loads(config(method, steps=2, size=max(8, backbones[backbone].smallest)).model_dump_json())
+    run = train(RunConfig.parse({**plain, "backbone": {"name": backbone}}), tmp_path)
+    assert run.status.state == "finished"
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, tmp_path: Path) -> None:
-    run = train(config(method), tmp_path)
+def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, trained: Trained) -> None:
+    run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
     if "pseudo_ids" not in arrays:
         pytest.skip(f"{method} reports no pseudo-labels")
