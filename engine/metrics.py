@@ -17,7 +17,8 @@ Unit = Literal["share", "nats", "number"]
 class Metric:
     """One scalar of a run, by the name under which metrics.jsonl and status.json keep it.
 
-    title: in headings and tables. legend: beside a curve; empty: the title with a small letter. help: one sentence.
+    title: in headings and tables. legend: beside a curve; empty: the title with a small letter. note:
+    how to read it, in a few words, in the heading of its chart. help: one sentence.
     unit: "share" is 0 to 1 and shown in percent. better: which way it should move; None: neither. chart: the one of the
     Train page in which it is drawn over the steps ("value" charts hold what has an axis of its own); None: it is no
     curve. compare: whether Compare offers it as a curve. final: whether it stands among the final metrics.
@@ -30,8 +31,14 @@ class Metric:
     better: Literal["higher", "lower"] | None = "higher"
     chart: Chart | None = None
     legend: str = ""
+    note: str = ""
     compare: bool = True
     final: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The title of its chart."""
+        return f"{self.title} ({self.note})" if self.note else self.title
 
     @property
     def label(self) -> str:
@@ -110,11 +117,11 @@ STANDARD: tuple[Metric, ...] = (
     ),
     Metric(
         "change",
-        "Residual (0 = converged)",
+        "Residual",
         "What is left of the residual, as a share of where it began.",
         better="lower",
         chart="loss",
-        legend="residual",
+        note="0 = converged",
     ),
     Metric(
         "mask_rate",
@@ -126,11 +133,11 @@ STANDARD: tuple[Metric, ...] = (
     ),
     Metric(
         "candidates/ambiguity",
-        "Candidate entropy (normalized)",
+        "Candidate entropy",
         "How undecided the candidate weights still are: 100 % all candidates alike, 0 % one candidate left.",
         better="lower",
         chart="share",
-        legend="candidate entropy",
+        note="normalized",
     ),
     Metric(
         "candidates/survivors",
@@ -140,11 +147,11 @@ STANDARD: tuple[Metric, ...] = (
     ),
     Metric(
         "embedding/spread",
-        "Embedding std (near 0 = collapse)",
+        "Embedding std",
         "Standard deviation of the normalized embedding, times √D: 1 where directions are spread evenly, 0 where all"
         " images have the same embedding (Chen & He 2021, arXiv:2011.10566).",
         chart="share",
-        legend="embedding std",
+        note="near 0 = collapse",
     ),
     Metric(
         "embedding/rank",

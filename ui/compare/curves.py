@@ -72,7 +72,7 @@ def _figure(metric: Metric, runs: list[Run], curves: Curves, names: dict[str, st
         for number, run in enumerate(runs)
         if curves[run.id]
     ]
-    return line_chart(metric.title, _y_title(metric), series, percent=metric.unit == "share")
+    return line_chart(metric.heading, _y_title(metric), series, percent=metric.unit == "share")
 
 
 def _average_figure(metric: Metric, groups: list[list[Run]], drawn: list[Run], curves: Curves) -> Figure:
@@ -85,7 +85,7 @@ def _average_figure(metric: Metric, groups: list[list[Run]], drawn: list[Run], c
     if unfinished:
         runs = "run is" if unfinished == 1 else "runs are"
         st.caption(f"{unfinished} unfinished {runs} not in the band yet.")
-    return seed_bands(metric.title, bands, percent=metric.unit == "share", y_title=_y_title(metric))
+    return seed_bands(metric.heading, bands, percent=metric.unit == "share", y_title=_y_title(metric))
 
 
 def _y_title(metric: Metric) -> str:

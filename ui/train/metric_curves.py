@@ -26,7 +26,7 @@ def metric_curves(journal: RunJournal, ghost: RunJournal | None, key: str) -> No
     with left:
         losses = charts["loss"]
         is_residual = bool(losses) and all(metric.unit == "share" for metric in losses)
-        title, y_title = (losses[0].title, "share") if is_residual else ("Training loss", "loss (nats)")
+        title, y_title = (losses[0].heading, "share") if is_residual else ("Training loss", "loss (nats)")
         _draw(journal, ghost, losses, f"{key}_loss", title=title, y_title=y_title, height=280)
     with right:
         accuracies = charts["accuracy"]
@@ -63,7 +63,7 @@ def _draw(
     steps = max(journal.run.status.steps, ghost.run.status.steps if ghost else 0)
     is_share = bool(metrics) and all(metric.unit == "share" for metric in metrics)
     figure = line_chart(
-        title or (metrics[0].title if len(metrics) == 1 else "Shares"),
+        title or (metrics[0].heading if len(metrics) == 1 else "Shares"),
         y_title or ("share" if is_share else metrics[0].label),
         _series(journal, metrics),
         _series(ghost, metrics) if ghost is not None else [],
