@@ -128,7 +128,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
-def finalize(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """As `serving` says; the servers end with the test module."""
     with serving(tmp_path_factory) as start:
         yield start

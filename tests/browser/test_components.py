@@ -20,6 +20,8 @@ from ui.style import colors, formatting
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.components.plotly_script import write_script
+from ui.figures.classification import confusion_matrix, probability_bars
+from ui.figures.curves import Series, line_chart
 
 write_script(Path(__file__).parent / "static")
 
@@ -223,7 +225,7 @@ def test_the_bar_of_a_figure_downloads_it(page: Page, url: str, title: str, suff
     page.locator(FIGURE).first.hover()
     with page.expect_download() as download:
         page.locator(f"{FIGURE} [data-title='{title}']").first.click()
-    assert download.value.suggested_filename == f"what-is-taken-for-what-mistakes-lie-off-the-diagonal.{suffix}"
+    assert download.value.suggested_filename == f"confusion-matrix-errors-are-off-the-diagonal.{suffix}"
     assert Path(download.value.path()).read_bytes().startswith(begins)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run, Store
-from tests.browser.looking import newest, wait_for
+from tests.browser.browser_helpers import newest, wait_for
 from tests.fixtures_images import encoded, zip_of
 
 
@@ -47,7 +47,7 @@ def fruit(kind: int, seed: int, side: int = 24) -> bytes:
     return encoded(pixels)
 
 
-def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recognized(
+def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_classified(
     page: Page, url: str, checkpoints: Path, tmp_path: Path
 ) -> None:
     names = ("strawberry", "lime", "plum")
@@ -62,12 +62,12 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recogn
     page.get_by_role("button", name="Read the images").click()
     expect(page.get_by_text(re.compile("6 labeled, .* unlabeled"))).to_be_visible(timeout=30_000)
     expect(page.get_by_text("broken.png")).to_have_count(0)  # folded away until it is asked for
-    (kept,) = (checkpoints / ".uploads").glob("*.zip")
-    written = kept.stat().st_mtime_ns
+    (archive_of_run,) = (checkpoints / ".uploads").glob("*.zip")
+    written = archive_of_run.stat().st_mtime_ns
     set_steps(page, 80)
     start_and_finish(page, checkpoints, "FixMatch on the uploaded images")
     # Whoever hashes it again touches it: it was read once, not with every click.
-    assert kept.stat().st_mtime_ns == written
+    assert archive_of_run.stat().st_mtime_ns == written
     run = newest(checkpoints)
     assert run.config["data"]["name"] == "folder"
     assert run.config["method"]["name"] == "fixmatch"
@@ -76,14 +76,16 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_recogn
         [{"name": "new.png", "mimeType": "image/png", "buffer": fruit(2, 999, 40)}]
     )
     expect(
-        page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(r"^(Not sure: perhaps )?plum · ")).first
+        page.get_by_test_id("stMarkdownContainer")
+        .filter(has_text=re.compile(r"^(Uncertain, most likely )?plum · "))
+        .first
     ).to_be_visible(timeout=30_000)
 
 
-def test_a_race_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
+def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
     before = {run.id for run in Store(checkpoints).runs()}
     page.goto(f"{url}/compare")
-    page.get_by_text("Race: start several methods").click(timeout=30_000)
+    page.get_by_text("Benchmark: start several methods").click(timeout=30_000)
     page.get_by_role("button", name="Start 2 runs").click(timeout=20_000)
 
     def entered() -> list[Run]:
@@ -119,7 +121,7 @@ def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, 
 def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(url)
     page.locator(".st-key-start_digits-proden button").click()
-    expect(page.get_by_text("What it believes of the candidates")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Candidate label weights")).to_be_visible(timeout=60_000)
     bars = page.get_by_test_id("stImage").locator("img[src*='svg']")
 
     def drawn() -> list[str | None]:

@@ -18,8 +18,8 @@ from playwright.sync_api import Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from engine.runs.store import Store
+from tests.browser.browser_helpers import newest, points, wait_for
 from tests.browser.conftest import REPOSITORY
-from tests.browser.looking import newest, points, wait_for
 
 FIGURE = ".fewlab-figure .js-plotly-plot, .fewlab-figure.js-plotly-plot"
 
@@ -117,7 +117,7 @@ def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, check
     wait_for(lambda: f"run={run.id}" in page.evaluate("location.href"), 10, "the run in the URL")
 
 
-def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> None:
+def test_an_uploaded_digit_is_classified(page: Page, url: str, checkpoints: Path) -> None:
     from sklearn.datasets import load_digits
 
     run = Store(checkpoints).runs()[-1]
@@ -126,17 +126,17 @@ def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> N
     digits = load_digits()
     candidates = np.round(digits.images[:200] * (255 / 16)).astype(np.uint8)
     predictor = Predictor(run.folder)
-    sure = [
+    confident = [
         i
         for i, p in enumerate(predictor.probabilities(candidates[:, None]))
         if p.max() > 0.9 and p.argmax() == digits.target[i]
     ]
-    assert sure, "a trained model is sure of some of the first 200 digits"
-    image = Image.fromarray(candidates[sure[0]])
+    assert confident, "a trained model is confident about some of the first 200 digits"
+    image = Image.fromarray(candidates[confident[0]])
     page.goto(f"{url}/predict?run={run.id}")
     files = [
         {"name": "digit.png", "mimeType": "image/png", "buffer": png(image)},
-        # Dark on white paper and large, as a person would photograph it.
+        # Dark on white paper and large, as it would be photographed.
         {
             "name": "paper <i>.png",
             "mimeType": "image/png",
@@ -145,8 +145,8 @@ def test_an_uploaded_digit_is_read(page: Page, url: str, checkpoints: Path) -> N
         {"name": "letter.png", "mimeType": "image/png", "buffer": b"not an image at all"},
     ]
     page.locator("input[type=file]").set_input_files(files)
-    expect(page.get_by_text("What it could be").first).to_be_visible(timeout=30_000)
-    label = str(digits.target[sure[0]])
+    expect(page.get_by_text("Class probabilities").first).to_be_visible(timeout=30_000)
+    label = str(digits.target[confident[0]])
     answers = page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(rf"^{label} · \d+\.\d %"))
     expect(answers.first).to_be_visible()
     expect(page.get_by_text("8x8 px, inverted")).to_be_visible()
@@ -167,7 +167,7 @@ def png(image: Image.Image) -> bytes:
 
 def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(f"{url}/compare")
-    expect(page.get_by_role("heading", name="What differs")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Settings that differ")).to_be_visible(timeout=20_000)
     wait_for(
         lambda: page.evaluate("(document.querySelector('.js-plotly-plot') || {data: []}).data.length") >= 2,
         20,

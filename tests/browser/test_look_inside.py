@@ -15,8 +15,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from engine.runs.store import Run
 from engine.runs.stored_images import StoredImages, load_stored_images
+from tests.browser.browser_helpers import as_csv, wait_for
 from tests.browser.conftest import Studied
-from tests.browser.looking import as_csv, wait_for
 from ui.components.gallery import image_uri
 
 
@@ -72,15 +72,15 @@ def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(
         for _ in range(times):
             slider.press(press)
             threshold = round(threshold + (0.01 if press == "ArrowRight" else -0.01), 2)
-        kept = [i for i in range(len(ids)) if float(probabilities[i].max()) >= threshold]
-        right = sum(int(probabilities[i].argmax()) == truth[i] for i in kept)
-        expect(tile(page, "Wrong ones kept")).to_have_text(str(len(kept) - right), timeout=10_000)
-        expect(tile(page, "Kept").first).to_have_text(f"{100 * len(kept) / len(ids):.1f} %")
-        expect(tile(page, "Of them right")).to_have_text(f"{100 * right / len(kept):.1f} %")
+        above = [i for i in range(len(ids)) if float(probabilities[i].max()) >= threshold]
+        correct = sum(int(probabilities[i].argmax()) == truth[i] for i in above)
+        expect(tile(page, "Incorrect pseudo-labels")).to_have_text(str(len(above) - correct), timeout=10_000)
+        expect(tile(page, "Above threshold")).to_have_text(f"{100 * len(above) / len(ids):.1f} %")
+        expect(tile(page, "Pseudo-label accuracy")).to_have_text(f"{100 * correct / len(above):.1f} %")
         expect(page.get_by_role("button", name=f"Retrain at {threshold:.2f}")).to_be_visible()
 
 
-def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_images_life(
+def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_history(
     page: Page, url: str, run: Run, images: StoredImages
 ) -> None:
     opened(page, url, "pseudo_labels", run)
@@ -98,16 +98,16 @@ def test_the_most_confident_mistakes_are_those_and_a_click_tells_one_images_life
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
     expect(page.get_by_text(f"Image {sample}")).to_be_visible(timeout=10_000)
-    taken = {}
+    predicted = {}
     for step in run.folder.snapshot_steps():
         at, p = stored(run, 1, step)
-        taken[step] = int(p[list(at).index(sample)].argmax())
-    steps = list(taken)
-    flips = [after for before, after in itertools.pairwise(steps) if taken[before] != taken[after]]
+        predicted[step] = int(p[list(at).index(sample)].argmax())
+    steps = list(predicted)
+    flips = [after for before, after in itertools.pairwise(steps) if predicted[before] != predicted[after]]
     words = (
-        f"Changed its class at step {', '.join(f'{step:,}' for step in flips)}."
+        f"The prediction changed at step {', '.join(f'{step:,}' for step in flips)}."
         if flips
-        else "It was never taken for another class than at first."
+        else "The prediction never changed."
     )
     expect(page.get_by_text(words)).to_be_visible()
 
@@ -141,7 +141,7 @@ def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, 
     visited = [int(step) for step in dict.fromkeys(seen) if step]
     assert set(visited) <= set(steps)
     assert len(visited) >= len(steps) - 1  # one may pass between two looks
-    expect(tile(page, "Kept").first).to_have_text(
+    expect(tile(page, "Above threshold")).to_have_text(
         f"{100 * float((stored(run, 1)[1].max(1).astype(float) >= 0.9).mean()):.1f} %"
     )
 
@@ -155,15 +155,15 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_images(
     counts = np.zeros((10, 10), int)
     for i in range(len(ids)):
         counts[truth[i], probabilities[i].argmax()] += 1
-    true, taken = 4, 4
-    expected = {int(ids[i]) for i in range(len(ids)) if truth[i] == true and probabilities[i].argmax() == taken}
+    true, predicted = 4, 4
+    expected = {int(ids[i]) for i in range(len(ids)) if truth[i] == true and probabilities[i].argmax() == predicted}
     page.wait_for_selector(".fewlab-figure .nsewdrag", timeout=30_000)
     box = page.locator(".fewlab-figure .nsewdrag").first.bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + box["width"] * (taken + 0.5) / 10, box["y"] + box["height"] * (true + 0.5) / 10)
-    expect(page.get_by_text(f"{len(expected)} of {counts[true].sum()}: 4, and recognized")).to_be_visible(
-        timeout=10_000
-    )
+    page.mouse.click(box["x"] + box["width"] * (predicted + 0.5) / 10, box["y"] + box["height"] * (true + 0.5) / 10)
+    expect(
+        page.get_by_text(f"{len(expected)} of {counts[true].sum()} images of class 4 correctly classified")
+    ).to_be_visible(timeout=10_000)
     wait_for(lambda: len(gallery(page)) == min(36, len(expected)), 10, "the images of the cell")
     shown = gallery(page)
     assert {sample for sample, _ in shown} <= expected
@@ -171,10 +171,10 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_images(
     for sample, source in shown:
         assert source == image_uri(np.asarray(images.images[int(np.searchsorted(images.ids, sample))]))
 
-    # One of them opens: all that was ever thought of it.
+    # One of them opens: all that was ever predicted for it.
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
-    expect(page.get_by_text(f"Image {sample}, truly 4")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"Image {sample}, true class 4")).to_be_visible(timeout=10_000)
     row = probabilities[list(ids).index(sample)].astype(float)
     expect(page.get_by_text(f"4 {100 * row[4]:.1f} %")).to_be_visible()
 
@@ -192,8 +192,8 @@ def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(
 
 def test_the_data_of_a_figure_is_what_the_run_wrote(page: Page, url: str, run: Run) -> None:
     opened(page, url, "train", run)
-    rows = as_csv(page, page.locator(".fewlab-figure").filter(has_text="Accuracy: what it is for"))
-    drawn = {int(float(row["x"])): float(row["y"]) for row in rows if row["series"] == "test accuracy"}
+    rows = as_csv(page, page.locator(".fewlab-figure").filter(has_text="validation"))
+    drawn = {int(float(row["x"])): float(row["y"]) for row in rows if row["series"] == "test"}
     written = {row["step"]: row["test/accuracy"] for row in run.folder.metrics() if "test/accuracy" in row}
     assert drawn.keys() == written.keys()
     assert all(drawn[step] == pytest.approx(written[step], rel=1e-5) for step in drawn)
@@ -220,8 +220,8 @@ def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_pag
 ) -> None:
     page.goto(f"{url}/pseudo_labels?run={run.id}&step=60&tau=0.55")
     expect(page.get_by_role("button", name="Retrain at 0.55")).to_be_visible(timeout=60_000)
-    kept = float((stored(run, 1, 60)[1].max(1).astype(float) >= 0.55).mean())
-    expect(tile(page, "Kept").first).to_have_text(f"{100 * kept:.1f} %")
+    above = float((stored(run, 1, 60)[1].max(1).astype(float) >= 0.55).mean())
+    expect(tile(page, "Above threshold")).to_have_text(f"{100 * above:.1f} %")
     page.get_by_role("slider", name=re.compile("^Threshold")).press("ArrowRight")
     expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible(timeout=10_000)
     wait_for(lambda: "tau=0.56" in page.url, 10, "the threshold in the address")
@@ -238,14 +238,16 @@ def test_a_link_opens_the_cell_part_and_projection_that_it_names(
     page.goto(f"{url}/errors?run={run.id}&part=validation&cell=(4, 4)&step=90")
     ids, probabilities = stored(run, 2, 90)
     truth = images.labels[np.searchsorted(images.ids, ids)]
-    recognized = int(((truth == 4) & (probabilities.argmax(1) == 4)).sum())
-    expect(page.get_by_text(f"{recognized} of {(truth == 4).sum()}: 4, and recognized")).to_be_visible(timeout=60_000)
+    correct = int(((truth == 4) & (probabilities.argmax(1) == 4)).sum())
+    expect(page.get_by_text(f"{correct} of {(truth == 4).sum()} images of class 4 correctly classified")).to_be_visible(
+        timeout=60_000
+    )
     page.goto(f"{url}/space?run={run.id}&projection=pca&dimensions=3&of=pixels&color=right")
     page.wait_for_function(
         "() => document.querySelector('.js-plotly-plot')?.data?.[0]?.type === 'scatter3d'", timeout=60_000
     )
-    expect(page.get_by_text("PCA: how the bare pixels have it")).to_be_visible()
-    assert {"right", "wrong"} >= set(
+    expect(page.get_by_text("PCA of raw pixels")).to_be_visible()
+    assert {"correct", "incorrect"} >= set(
         page.evaluate("document.querySelector('.js-plotly-plot').data.map((t) => t.name.replace(', labeled', ''))")
     )
 
@@ -254,7 +256,7 @@ def test_a_link_that_says_nonsense_shows_the_run_as_it_is(page: Page, url: str, 
     page.goto(f"{url}/pseudo_labels?run={run.id}&step=61&tau=nan")
     expect(page.get_by_role("button", name="Retrain at 0.90")).to_be_visible(timeout=60_000)
     page.goto(f"{url}/errors?run={run.id}&cell=(99, x)&part=elsewhere")
-    expect(page.get_by_text("The commonest mistake; choose a cell to open its images.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Most frequent confusion; click a cell to see its images.")).to_be_visible(timeout=60_000)
     page.goto(f"{url}/space?run={run.id}&projection=magic&color=7&of=nothing&dimensions=4")
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=60_000)
     assert page.get_by_test_id("stException").count() == 0

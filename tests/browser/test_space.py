@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run
 from engine.runs.stored_images import load_stored_images
+from tests.browser.browser_helpers import as_csv, wait_for
 from tests.browser.conftest import Studied
-from tests.browser.looking import as_csv, wait_for
 from ui.components.gallery import image_uri
 
 
@@ -61,14 +61,14 @@ def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are
     inside = {i for i, x, y in there if abs(x - middle[0]) < half - 1 and abs(y - middle[1]) < half - 1}
     at_most = {i for i, x, y in there if abs(x - middle[0]) <= half + 1 and abs(y - middle[1]) <= half + 1}
     assert len(inside) > 2
-    expect(page.get_by_text(re.compile(r"\d+ chosen"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(re.compile(r"\d+ selected"))).to_be_visible(timeout=15_000)
     gallery = (
         "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) =>"
         " [Number(b.dataset.id), b.querySelector('img').src])"
     )
     wait_for(lambda: len(page.evaluate(gallery, 0)) > 0, 10, "the images")
     shown = page.evaluate(gallery, 0)
-    count = int(re.findall(r"(\d+) chosen", page.get_by_text(re.compile(r"\d+ chosen")).inner_text())[0])
+    count = int(re.findall(r"(\d+) selected", page.get_by_text(re.compile(r"\d+ selected")).inner_text())[0])
     assert len(inside) <= count <= len(at_most)
     assert {i for i, _ in shown} <= at_most
     if count <= 60:
@@ -98,16 +98,16 @@ def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url:
         ids, probabilities = arrays["ids"].tolist(), arrays["probabilities"].astype(float)
     told = {int(re.findall(r"image (\d+)", row["about"])[0]): row["about"] for row in rows}
     assert sorted(told) == sorted(ids)
-    for place in (0, len(ids) // 2, len(ids) - 1):
+    for position in (0, len(ids) // 2, len(ids) - 1):
         assert (
-            f"taken for {probabilities[place].argmax()}, {100 * probabilities[place].max():.1f} % sure"
-            in told[ids[place]]
+            f"predicted {probabilities[position].argmax()} ({100 * probabilities[position].max():.1f} %)"
+            in told[ids[position]]
         )
 
 
 def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:
     opened(page, url, run)
-    page.get_by_text("Through time").click()
+    page.get_by_text("Animate over training").click()
     player = page.locator(".fewlab-player")
     expect(player).to_be_visible(timeout=30_000)
     steps = run.folder.snapshot_steps()
@@ -138,4 +138,4 @@ def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=5_000)
     page.get_by_role("link", name="Space", exact=True).click()
     # The choice is still there.
-    expect(page.get_by_text("t-SNE: how the network sees it")).to_be_visible(timeout=100_000)
+    expect(page.get_by_text("t-SNE of network features")).to_be_visible(timeout=100_000)
