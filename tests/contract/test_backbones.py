@@ -117,10 +117,10 @@ def test_in_train_mode_one_pass_moves_each_batch_norm_once(backbone: str) -> Non
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         pytest.skip(f"{backbone} has no batch norm")
-    before = [norm.running_mean.clone() for norm in norms if norm.running_mean is not None]
+    before = [norm.get_buffer("running_mean").clone() for norm in norms]
     network(make_images())
-    assert [int(norm.num_batches_tracked or 0) for norm in norms] == [1] * len(norms)
-    after = [norm.running_mean for norm in norms if norm.running_mean is not None]
+    assert [int(norm.get_buffer("num_batches_tracked")) for norm in norms] == [1] * len(norms)
+    after = [norm.get_buffer("running_mean") for norm in norms]
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 

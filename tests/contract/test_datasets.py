@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,16 +82,18 @@ def params_of(own_folder: Path, request: pytest.FixtureRequest) -> Params:
 
     def get(name: str) -> DataParams:
         cls = datasets[name]
+        given: dict[str, Any] = {}
         if issubclass(cls, TorchvisionSet):
             root = request.getfixturevalue("real_data") / "torchvision"
             given = {"root": str(root)}
-            if not all((root / cls.folder / file.name).exists() for file in cls(cls.Params(**given)).downloads()):
+            if not all(
+                (root / cls.folder / file.name).exists() for file in cls(cls.Params.model_validate(given)).downloads()
+            ):
                 pytest.skip(f"the files of {cls.title} are not in {root}")
         elif name == "folder":
             given = {"path": str(own_folder), "size": 8}
         else:
             assert not paths_of(cls.Params), f"say in `params_of` where the files of {name} are for its tests"
-            given = {}
         params: DataParams = cls.Params.model_validate(given)
         return params
 

@@ -276,12 +276,12 @@ def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, t
     arrays = run.folder.snapshot(run.status.step)
     images = load_images(config(method))
     order = np.argsort(images.ids)
-    images = images.images[order[np.searchsorted(images.ids[order], arrays["ids"])]]
+    evaluated = images.images[order[np.searchsorted(images.ids[order], arrays["ids"])]]
     predictor = Predictor(run.folder)
-    many = predictor.probabilities(images)
+    many = predictor.probabilities(evaluated)
     np.testing.assert_allclose(many, arrays["probabilities"], atol=1e-3)  # the snapshot keeps 16 bits
     np.testing.assert_allclose(
-        np.concatenate([predictor.probabilities(images[i : i + 1]) for i in range(3)]), many[:3], atol=1e-5
+        np.concatenate([predictor.probabilities(evaluated[i : i + 1]) for i in range(3)]), many[:3], atol=1e-5
     )
     measured = retest(run.folder)
     assert measured["test/accuracy"] == pytest.approx(run.status.metrics["test/accuracy"])
@@ -328,9 +328,11 @@ def test_showing_what_it_sees_changes_nothing(method: str) -> None:
 def test_one_forward_pass_of_each_network_moves_its_batch_norm_once(method: str) -> None:
     built, batch, now = _one_step(method)
     norms = [m for m in built.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    before = [int(m.num_batches_tracked) for m in norms]
+    before = [int(m.get_buffer("num_batches_tracked")) for m in norms]
     built.step(batch, now)
-    assert [int(m.num_batches_tracked) - n for m, n in zip(norms, before, strict=True)] == [1] * len(norms)
+    assert [int(m.get_buffer("num_batches_tracked")) - n for m, n in zip(norms, before, strict=True)] == [1] * len(
+        norms
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -358,13 +360,13 @@ def test_bn_stats_frozen_still_normalizes_with_the_batch() -> None:
     norm = torch.nn.BatchNorm2d(2).train()
     images = torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0)) * 3 + 1
     expected = norm(images)
-    mean = norm.running_mean.clone()
+    mean = norm.get_buffer("running_mean").clone()
     with bn_stats_frozen(norm):
         assert torch.equal(norm(images * 5), norm(images * 5))
         assert torch.allclose(norm(images), expected)
-    assert torch.equal(norm.running_mean, mean)
+    assert torch.equal(norm.get_buffer("running_mean"), mean)
     norm(images)
-    assert not torch.equal(norm.running_mean, mean)
+    assert not torch.equal(norm.get_buffer("running_mean"), mean)
 
 
 def _one_step(method: str) -> tuple[GradientMethod, Any, StepContext]:

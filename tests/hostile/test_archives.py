@@ -84,8 +84,11 @@ def test_an_archive_cut_off_anywhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
 def test_nothing_inside(tmp_path: Path, packed: bool) -> None:
-    (tmp_path / "x").mkdir()
-    path = zip_of(tmp_path / "x", {}) if packed and not (tmp_path / "x").rmdir() else tmp_path / "x"
+    path = tmp_path / "x"
+    if packed:
+        zip_of(path, {})
+    else:
+        path.mkdir()
     assert (
         refusal(path)
         == "'x' has no class folders (no images): put the images of each class into a folder of its own, such as"

@@ -13,6 +13,7 @@ import pickle
 import shutil
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -360,6 +361,10 @@ def described(folder: RunFolder, **changes: Any) -> bytes:
     return safetensors.torch.save(tensors(folder), {"fewlab": json.dumps(plain)})
 
 
+def without(key: str, folder: RunFolder, trace: Path) -> bytes:
+    return described(folder, **{key: None})
+
+
 MODELS: dict[str, Callable[[RunFolder, Path], bytes]] = {
     "empty": lambda run, trace: b"",
     "cut off": lambda run, trace: run.model_file.read_bytes()[:2000],
@@ -384,7 +389,7 @@ MODELS: dict[str, Callable[[RunFolder, Path], bytes]] = {
     "classes without end": lambda run, trace: described(run, problem={"classes": 10**15, "channels": 1, "size": 8}),
     "fewer names than classes": lambda run, trace: described(run, class_names=["a"]),
     **{
-        f"without {key}": lambda run, trace, key=key: described(run, **{key: None})
+        f"without {key}": partial(without, key)
         for key in ("version", "config", "class_names", "background", "metrics", "problem")
     },
 }

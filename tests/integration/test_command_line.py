@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -246,7 +247,12 @@ def test_a_run_that_fails_says_why_and_ends_with_1(root: Path) -> None:
 
 
 def test_the_tables_list_everything_for_people_and_for_machines() -> None:
-    known = {"methods": methods, "datasets": datasets, "backbones": backbones, "presets": PRESETS}
+    known: dict[str, Iterable[str]] = {
+        "methods": methods,
+        "datasets": datasets,
+        "backbones": backbones,
+        "presets": PRESETS,
+    }
     with ThreadPoolExecutor(2) as pool:
         people = dict(
             zip(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def never_ends(projector: ProjectionQueue, run: Path, seed: int) -> Job:
         folder.path.mkdir()
         rng = np.random.default_rng(0)
         for step in range(40):
-            arrays = {
+            arrays: dict[str, np.ndarray[Any, Any]] = {
                 "ids": np.arange(2000),
                 "part": np.ones(2000, np.uint8),
                 "embeddings": rng.normal(size=(2000, 8)).astype(np.float16),

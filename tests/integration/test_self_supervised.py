@@ -17,7 +17,7 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
 from engine.lab.executors.inline import resume, train
-from engine.lab.projections.projection_inputs import Sample, gather
+from engine.lab.projections.projection_inputs import Sample, load_inputs
 from engine.predictor import Predictor
 from engine.presets import PRESETS
 from engine.runs.store import Run, Store
@@ -102,7 +102,7 @@ def test_a_snapshot_keeps_what_the_projection_head_makes_of_the_features(trained
     assert np.abs(expected).max() > 0.05
     # Both kept in 16 bits.
     np.testing.assert_allclose(arrays["projections"], expected, atol=0.01 * np.abs(expected).max())
-    material = gather(run.folder.path, "projections", [10], Sample())
+    material = load_inputs(run.folder.path, "projections", [10], Sample())
     np.testing.assert_array_equal(material.last(), arrays["projections"][np.argsort(arrays["ids"])].astype(np.float32))
 
 

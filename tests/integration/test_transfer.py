@@ -179,7 +179,7 @@ def test_pretrained_weights_give_torchvisions_features_of_images_normalized_as_i
     again = resnet()
     # The same file by its path: torchvision's names are understood.
     start_from(again, ResNet18.Params(init=f"file:{hub / 'resnet18-f37072fd.pth'}"), hub)
-    assert torch.equal(again.layers[3][1].conv2.weight, ours.layers[3][1].conv2.weight)
+    assert torch.equal(again.get_parameter("layers.3.1.conv2.weight"), ours.get_parameter("layers.3.1.conv2.weight"))
 
 
 def test_a_file_from_before_batches_were_counted_is_as_good(hub: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_file_from_before_batches_were_counted_is_as_good(hub: Path) -> None:
     )
     ours = resnet()
     start_from(ours, ResNet18.Params(init="pretrained"), hub)
-    assert torch.equal(ours.layers[3][1].conv2.weight, theirs.layer4[1].conv2.weight)
+    assert torch.equal(ours.get_parameter("layers.3.1.conv2.weight"), theirs.get_parameter("layer4.1.conv2.weight"))
 
 
 def test_without_a_network_pretrained_weights_are_one_sentence_with_the_alternatives(hub: Path) -> None:

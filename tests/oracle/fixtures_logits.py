@@ -17,10 +17,10 @@ from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import GradientMethod
 from engine.registry import methods
 
-LABELED = [[2, 0.5, -1], [0.3, 1.2, -0.4]]
+LABELED: list[list[float]] = [[2, 0.5, -1], [0.3, 1.2, -0.4]]
 LABELS = [0, 2]
-WEAK = [[5, 0, 0], [0, 3.5, 0], [0, 0.2, 4.5], [1, 0.8, 0.6], [4.2, 1, -1], [0, 2, 1]]
-STRONG = [[2, 1, 0], [0.5, 1.5, 0], [0, 1, 1.2], [0.2, 0.1, 0], [1, -0.5, 0.3], [-0.3, 0.9, 0.4]]
+WEAK: list[list[float]] = [[5, 0, 0], [0, 3.5, 0], [0, 0.2, 4.5], [1, 0.8, 0.6], [4.2, 1, -1], [0, 2, 1]]
+STRONG: list[list[float]] = [[2, 1, 0], [0.5, 1.5, 0], [0, 1, 1.2], [0.2, 0.1, 0], [1, -0.5, 0.3], [-0.3, 0.9, 0.4]]
 
 LABELED_LOSS = 1.1582961685
 CONFIDENCE = [0.9867032910, 0.9430450161, 0.9759167599, 0.4017595785, 0.9557682237, 0.6652409558]

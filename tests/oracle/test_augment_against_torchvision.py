@@ -186,7 +186,7 @@ def test_two_folded_operations_are_the_exact_ones_without_the_rounding_between()
 
 def test_a_whole_strong_view_without_geometry_equals_torchvisions_chain() -> None:
     images = make_images((60, 3, 20, 24))
-    strong = Strong(Strong.Params(without=GEOMETRY), frozenset({"flip"}), 3)
+    strong = Strong(Strong.Params.model_validate({"without": GEOMETRY}), frozenset({"flip"}), 3)
     draw = strong.draw(60, 20, 24, torch.Generator().manual_seed(5))
     expected = []
     for row, image in enumerate(images):

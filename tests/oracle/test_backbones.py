@@ -20,7 +20,7 @@ def theirs(ours: ResNet18, change: bool) -> nn.Module:
     """torchvision's ResNet-18 with the same weights; change: with the stem that papers give it for small images."""
     from torchvision.models import resnet18
 
-    network = resnet18(weights=None)
+    network: nn.Module = resnet18(weights=None)
     if change:
         network.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
         network.maxpool = nn.Identity()

@@ -47,7 +47,8 @@ def test_the_pseudo_labels_are_the_weak_views_confident_guesses() -> None:
 
 def test_the_gradient_reaches_the_strong_logits_of_used_rows_and_nothing_else_of_the_unlabeled_part() -> None:
     weak, strong = tensor(WEAK), tensor(STRONG)
-    method("fixmatch", threshold=0.95).step(batch(weak, strong), NOW).loss.backward()
+    loss = method("fixmatch", threshold=0.95).step(batch(weak, strong), NOW).loss
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     assert weak.grad is None or weak.grad.abs().max().item() == 0
     assert strong.grad is not None
     assert strong.grad[0].tolist() == pytest.approx([-0.0557931740, 0.0407880785, 0.0150050955], abs=1e-8)
@@ -103,12 +104,12 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 def test_distribution_alignment_of_the_worked_example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.methods.semi_supervised.fixmatch.ALIGNMENT_DECAY", 0.9)
     aligned = method("fixmatch", threshold=0.95, distribution_alignment=True).double()
-    aligned.average.copy_(torch.tensor([0.4, 0.35, 0.25]))
+    aligned.get_buffer("average").copy_(torch.tensor([0.4, 0.35, 0.25]))
     result = aligned.step(batch(tensor(WEAK), tensor(STRONG)), NOW)
     believed = result.pseudo_labels
     assert believed is not None
     # This batch is taken in first.
-    assert aligned.average.tolist() == pytest.approx([0.4012263436, 0.3482678042, 0.2505058522], abs=1e-8)
+    assert aligned.get_buffer("average").tolist() == pytest.approx([0.4012263436, 0.3482678042, 0.2505058522], abs=1e-8)
     assert believed.confidence.tolist() == pytest.approx(
         [0.9817835287, 0.9361597656, 0.9835785195, 0.3558762820, 0.9471524004, 0.6139038622], abs=1e-7
     )
@@ -128,4 +129,4 @@ def test_distribution_alignment_of_the_worked_example(monkeypatch: pytest.Monkey
 def test_without_alignment_the_average_stays_where_it_began() -> None:
     plain = method("fixmatch").double()
     plain.step(batch(tensor(WEAK), tensor(STRONG)), NOW)
-    assert plain.average.tolist() == pytest.approx([1 / 3] * 3)
+    assert plain.get_buffer("average").tolist() == pytest.approx([1 / 3] * 3)

@@ -23,7 +23,7 @@ def test_tsne_gets_the_neighbors_and_distances_that_it_would_measure(
 ) -> None:
     given: list[Any] = []
 
-    class Recording(sklearn.manifold.TSNE):
+    class Recording(sklearn.manifold.TSNE):  # type: ignore[misc]  # scikit-learn has no types
         def fit_transform(self, X: Any, y: Any = None) -> Any:  # noqa: N803  # scikit-learn's own name
             given.append((self.metric, X.copy()))
             return super().fit_transform(X, y)

@@ -110,7 +110,7 @@ def test_the_average_starts_short_so_that_a_short_run_forgets_its_random_start()
     kept = []
     for step in range(3):
         average.update(step)
-        kept.append(average.module.weight.item())
+        kept.append(average.module.get_parameter("weight").item())
     assert kept == pytest.approx([1 / 10, 1 / 10 * 2 / 11, 1 / 10 * 2 / 11 * 3 / 12], abs=1e-12)
 
 
@@ -123,8 +123,8 @@ def test_statistics_of_batch_norm_are_averaged_and_its_counter_copied() -> None:
         net.norm.running_mean.fill_(10)
         net.norm.num_batches_tracked.fill_(7)
     average.update(1000)
-    assert average.module.norm.running_mean.tolist() == pytest.approx([5, 5])
-    assert average.module.norm.num_batches_tracked.item() == 7
+    assert average.module.get_buffer("norm.running_mean").tolist() == pytest.approx([5, 5])
+    assert average.module.get_buffer("norm.num_batches_tracked").item() == 7
 
 
 def test_the_average_takes_no_gradient_and_leaves_the_network_alone() -> None:
@@ -180,7 +180,8 @@ def test_a_groups_scale_multiplies_the_rate_and_its_kernels_may_be_spared_from_d
     optimizer = make_optimizer(method, SGD.Params(weight_decay=0.01))
     set_learning_rate(optimizer, 0.2)
     of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
-    head, kernel = of[id(method.classifier.head.weight)], of[id(method.backbone.blocks[0][0].weight)]
+    weights = ("classifier.head.weight", "backbone.blocks.0.0.weight")
+    head, kernel = (of[id(method.get_parameter(name))] for name in weights)
     assert (head["lr"], head["weight_decay"]) == (2.0, 0.01)
     assert (kernel["lr"], kernel["weight_decay"]) == (0.2, 0.0)
 

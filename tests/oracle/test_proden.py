@@ -38,6 +38,9 @@ class Given(Backbone):
     def features(self, images: Tensor) -> Tensor:
         return self.logits
 
+    def stages(self) -> list[nn.Module]:
+        return []
+
 
 def built(method: type[Proden] | type[AllCandidates]) -> Proden | AllCandidates:
     """The method on logits that pass through its head unchanged; the pool has three images, of which the batch holds
@@ -46,7 +49,12 @@ def built(method: type[Proden] | type[AllCandidates]) -> Proden | AllCandidates:
     sets = torch.zeros(3, 4, dtype=torch.bool)
     sets[ROWS] = SETS
     sets[1] = torch.tensor([True, False, False, True])
-    made = method(method.Params(), Given(), TaskSpec(4, 1, 8, {}, 2, sets))
+    task = TaskSpec(4, 1, 8, {}, 2, sets)
+    made = (
+        Proden(Proden.Params(), Given(), task)
+        if method is Proden
+        else AllCandidates(AllCandidates.Params(), Given(), task)
+    )
     with torch.no_grad():
         made.classifier.head.weight.copy_(torch.eye(4))
         made.classifier.head.bias.zero_()
@@ -69,17 +77,20 @@ def test_the_new_weights_are_the_probabilities_of_the_same_pass_among_the_candid
     proden = built(Proden)
     proden.step(BATCH, StepContext(0, 0, 10))
     expected = [[0, 0.6899744811, 0.3100255189, 0], [0.5, 0, 0, 0.5], [0.7361247243, 0.1642516276, 0, 0.0996236481]]
-    np.testing.assert_allclose(proden.weights.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(proden.get_buffer("weights").numpy(), expected, atol=1e-6)
 
 
 def test_no_gradient_flows_through_the_weights() -> None:
     proden = built(Proden)
-    proden.step(BATCH, StepContext(0, 0, 10)).loss.backward()
+    loss = proden.step(BATCH, StepContext(0, 0, 10)).loss
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     expected = [
         [0.1050499614, -0.0707776452, 0.0176768967, -0.0519492129],
         [0.0144474929, -0.1352508290, -0.2709063221, 0.3917096582],
     ]
-    np.testing.assert_allclose(proden.backbone.logits.grad.numpy(), expected, atol=1e-6)
+    grad = proden.get_parameter("backbone.logits").grad
+    assert grad is not None
+    np.testing.assert_allclose(grad.numpy(), expected, atol=1e-6)
 
 
 def test_the_heaviest_candidates_are_reported_as_what_it_believes() -> None:

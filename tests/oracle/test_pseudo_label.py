@@ -41,7 +41,8 @@ def test_without_a_ramp_the_full_weight_counts_from_the_first_step() -> None:
 
 def test_the_gradient_flows_through_the_view_that_made_the_label() -> None:
     weak = tensor(WEAK)
-    method("pseudo_label", threshold=0.95, ramp=0.4).step(batch(weak), StepContext(0, 2, 10)).loss.backward()
+    loss = method("pseudo_label", threshold=0.95, ramp=0.4).step(batch(weak), StepContext(0, 2, 10)).loss
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     assert weak.grad is not None
     for row in range(6):
         shares = [math.exp(value) / sum(map(math.exp, WEAK[row])) for value in WEAK[row]]

@@ -76,12 +76,13 @@ def test_the_loss_and_its_gradient_agree_with_lightly(seed: int, temperature: fl
     from lightly.loss import NTXentLoss
 
     ours, theirs = ([part.clone().requires_grad_() for part in random_pair(seed, 8, 16)] for _ in range(2))
-    loss, expected = nt_xent(*ours, temperature), NTXentLoss(temperature=temperature)(*theirs)
+    loss, expected = nt_xent(ours[0], ours[1], temperature), NTXentLoss(temperature=temperature)(*theirs)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-10)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     expected.backward()
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.grad is not None
+        assert other.grad is not None
         assert torch.allclose(mine.grad, other.grad, atol=1e-10)
 
 
@@ -136,7 +137,7 @@ def test_a_step_costs_the_loss_of_its_two_projections_and_moves_every_part() -> 
     assert result.loss.item() == pytest.approx(
         slow(projected[:6].detach().double(), projected[6:].detach().double(), 0.2), rel=1e-4
     )
-    result.loss.backward()
+    result.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     for name, parameter in method.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name

@@ -58,7 +58,8 @@ def cropped(image: Tensor, window: Window, row: int) -> Tensor:
     """The window cut out and enlarged, then mirrored, by torchvision."""
     top, left, tall, wide = (int(part[row]) for part in window[:4])
     result = tv.resized_crop(image, top, left, tall, wide, list(image.shape[1:]), BILINEAR, antialias=True)
-    return tv.horizontal_flip(result) if window.flip[row] else result
+    seen: Tensor = tv.horizontal_flip(result) if window.flip[row] else result
+    return seen
 
 
 @pytest.mark.parametrize("shape", [(60, 3, 32, 32), (60, 1, 28, 28), (60, 1, 8, 8), (60, 3, 20, 33)])

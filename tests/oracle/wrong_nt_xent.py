@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -57,7 +59,7 @@ def positive_counted_twice(first: Tensor, second: Tensor, temperature: float) ->
     return F.cross_entropy(torch.cat((logits[rows, other, None], others), 1), torch.zeros_like(rows))
 
 
-WRONG = {
+WRONG: dict[Callable[[Tensor, Tensor, float], Tensor], float] = {
     everything_a_positive: 1.910213649347,
     itself_in_the_denominator: 1.412454262678,
     itself_as_zero: 1.066553180125,

@@ -358,8 +358,12 @@ def test_a_file_changed_added_or_removed_makes_the_set_anew(tmp_path: Path, pack
 
 def test_files_that_change_while_they_are_read_are_refused(tmp_path: Path, empty_cache: Path) -> None:
     path = folder_of(tmp_path / "x", CATS_AND_DOGS)
+
+    def meanwhile(done: int, total: int) -> None:
+        (path / "cat" / "new.png").write_bytes(grey(1))
+
     with pytest.raises(DataError) as refused:
-        source(path).prepare(lambda done, total: (path / "cat" / "new.png").write_bytes(grey(1)) and None)
+        source(path).prepare(meanwhile)
     assert (
         str(refused.value)
         == "'x' changed while its images were read: import it again when nothing writes to it any more."

@@ -28,6 +28,7 @@ def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None
     sent = Predictions(["cat", "dog"], {"test/accuracy": 0.5}, [answer, refused])
     got = PredictSamples.read_reply(json.loads(json.dumps(PredictSamples.write_reply(sent))))
     assert (got.class_names, got.metrics, got.images[1]) == (sent.class_names, sent.metrics, refused)
+    assert got.images[0].seen is not None
     assert got.images[0].seen.tolist() == seen.tolist()
     assert {**vars(got.images[0]), "seen": None} == {**vars(answer), "seen": None}
 

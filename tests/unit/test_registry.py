@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import create_model
@@ -29,7 +29,7 @@ class PatientLearner(Supervised):
 
     title = "Patient learner"
     summary = "Waits."
-    recommended: dict[str, Any] = {"optimizer": {"lr": 0.25}}
+    recommended: ClassVar[dict[str, Any]] = {"optimizer": {"lr": 0.25}}
 
 
 @pytest.fixture

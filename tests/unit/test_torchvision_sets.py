@@ -49,7 +49,7 @@ def test_the_real_set_is_read_from_a_read_only_copy_of_the_packed_files(
     name: str, real_data: Path, tmp_path: Path
 ) -> None:
     cls, theirs, content = REAL[name]
-    source = cls(cls.Params(root=str(real_data / "torchvision")))
+    source = cls(cls.Params.model_validate({"root": str(real_data / "torchvision")}))
     assert source.ready() is False
     report = source.prepare()
     images = source.load()
@@ -74,7 +74,9 @@ def test_the_real_set_is_read_from_a_read_only_copy_of_the_packed_files(
     for packed in (tmp_path / "copy").rglob("*.gz"):
         packed.unlink()
     shutil.rmtree(tmp_path / "cache")
-    assert cls(cls.Params(root=str(tmp_path / "copy"))).load().content_hash == content  # from the unpacked files alone
+    assert (
+        cls(cls.Params.model_validate({"root": str(tmp_path / "copy")})).load().content_hash == content
+    )  # from the unpacked files alone
 
 
 def test_what_was_decoded_once_needs_its_files_no_more(real_data: Path) -> None:

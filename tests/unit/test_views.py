@@ -185,7 +185,7 @@ def test_operations_left_out_are_never_drawn_and_identity_does_not_take_their_pl
 
 def test_an_unknown_operation_in_without_is_refused_in_one_sentence() -> None:
     with pytest.raises(ConfigError) as refused:
-        Strong.Params(without=("solarise",))
+        Strong.Params.model_validate({"without": ("solarise",)})
     known = (
         "auto_contrast, brightness, color, contrast, equalize, identity, posterize, rotate, sharpness, shear_x,"
         " shear_y, solarize, translate_x, translate_y"
