@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from engine.runs.store import Run, Store
 from tests.browser.browser_helpers import newest, wait_for
@@ -73,7 +73,7 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_classi
     assert run.config["method"]["name"] == "fixmatch"
     page.goto(f"{url}/predict?run={run.id}")
     page.locator("input[type=file]").set_input_files(
-        [{"name": "new.png", "mimeType": "image/png", "buffer": fruit(2, 999, 40)}]
+        [FilePayload(name="new.png", mimeType="image/png", buffer=fruit(2, 999, 40))]
     )
     expect(
         page.get_by_test_id("stMarkdownContainer")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from engine.runs.store import Store
@@ -134,7 +134,7 @@ def test_an_uploaded_digit_is_classified(page: Page, url: str, checkpoints: Path
     assert confident, "a trained model is confident about some of the first 200 digits"
     image = Image.fromarray(candidates[confident[0]])
     page.goto(f"{url}/predict?run={run.id}")
-    files = [
+    files: list[FilePayload] = [
         {"name": "digit.png", "mimeType": "image/png", "buffer": png(image)},
         # Dark on white paper and large, as it would be photographed.
         {

@@ -187,7 +187,7 @@ def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(
     truth = images.labels[np.searchsorted(images.ids, ids)]
     counted = Counter(zip(truth.tolist(), probabilities.argmax(1).tolist(), strict=True))
     rows = as_csv(page, page.locator(".fewlab-figure").first)
-    assert {(int(row["true class"]), int(row["predicted class"])): int(row["pictures"]) for row in rows} == counted
+    assert {(int(row["true class"]), int(row["predicted class"])): int(row["images"]) for row in rows} == counted
 
 
 def test_the_data_of_a_figure_is_what_the_run_wrote(page: Page, url: str, run: Run) -> None:

@@ -276,7 +276,7 @@ def confusion_matrix(
     figure = framed(traces, title, "predicted class", "true class")
     occupied = [(i, j) for i in range(k) for j in range(k) if counts_of[i, j]]
     rows = [[classes[i], classes[j], int(counts_of[i, j]), round(float(of_row[i, j]), 6)] for i, j in occupied]
-    figure["table"] = csv_table(["true class", "predicted class", "pictures", "share of the true class"], rows)
+    figure["table"] = csv_table(["true class", "predicted class", "images", "share of the true class"], rows)
     layout = figure["layout"]
     layout["showlegend"] = False
     for axis in ("xaxis", "yaxis"):

@@ -43,7 +43,7 @@ def class_counts(
     hover = f"%{{customdata[1]}}: %{{y:,d}}<br>{plain_text(share_means)}: %{{customdata[2]}}<extra></extra>"
     figure = _class_bars(title, classes, values.tolist(), parts, "pseudo-labels", hover, "images")
     figure["table"] = csv_table(
-        ["class", "pictures", share_means], zip(classes, values.tolist(), json_numbers(parts), strict=True)
+        ["class", "images", share_means], zip(classes, values.tolist(), json_numbers(parts), strict=True)
     )
     layout = figure["layout"]
     layout["yaxis"]["rangemode"] = "tozero"
@@ -179,7 +179,7 @@ def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]
                     "marker": {"symbol": "diamond", "size": 8},
                 }
             )
-    columns = ["of", "confidence from", "to", "pictures", "mean confidence", "share right"]
+    columns = ["of", "confidence from", "to", "images", "mean confidence", "accuracy"]
     rows = [
         [name, float(low), float(high), int(count), *json_numbers(np.array([mean, accuracy], np.float64))]
         for name, bins, _, _ in tables
