@@ -218,8 +218,11 @@ STANDARD: tuple[Metric, ...] = (
 
 
 def declared(own: tuple[Metric, ...] = ()) -> dict[str, Metric]:
-    """The standard metrics and a method's own, by name; a method's declaration of a standard name wins."""
-    return {metric.name: metric for metric in (*STANDARD, *own)}
+    """The standard metrics, then methods' own, by name. A standard name means the same for every method."""
+    metrics = {metric.name: metric for metric in STANDARD}
+    for metric in own:
+        metrics.setdefault(metric.name, metric)
+    return metrics
 
 
 def describe(name: str, metrics: dict[str, Metric]) -> Metric:

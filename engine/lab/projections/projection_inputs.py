@@ -148,8 +148,8 @@ def _in_all(snapshots: list[dict[str, NDArray[Any]]]) -> tuple[NDArray[np.int64]
 
 def _images(folder: RunFolder, needed: bool) -> tuple[StoredImages | None, str]:
     """The run's images and their content's hash; None where they are gone and only their labels would be missed."""
-    found = next((event["pictures"] for event in folder.events() if isinstance(event.get("pictures"), str)), None)
-    if found is None:
+    content = folder.content_hash()
+    if content is None:
         if needed:
             raise RunError(
                 f"Run {folder.id} does not say which images it was trained on, so their pixels cannot be shown:"
@@ -157,7 +157,7 @@ def _images(folder: RunFolder, needed: bool) -> tuple[StoredImages | None, str]:
             )
         return None, ""
     try:
-        return load_stored_images(folder.path.parent, found), found
+        return load_stored_images(folder.path.parent, content), content
     except RunError:
         if needed:
             raise
@@ -170,9 +170,9 @@ def _pixels(images: StoredImages, rows: NDArray[np.int64]) -> NDArray[np.float32
     square = int(np.ceil(np.sqrt(channels * height * width / PIXELS)))
     h, w = max(1, height // square), max(1, width // square)
     down, across = min(square, height), min(square, width)
-    found = np.empty((len(rows), channels * h * w), np.float32)
+    pixels = np.empty((len(rows), channels * h * w), np.float32)
     for start in range(0, len(rows), 256):
         block = np.asarray(images.images[rows[start : start + 256]])[:, :, : h * down, : w * across]
         means = block.reshape(len(block), channels, h, down, w, across).mean((3, 5), dtype=np.float32)
-        found[start : start + 256] = means.reshape(len(block), -1) / 255
-    return found
+        pixels[start : start + 256] = means.reshape(len(block), -1) / 255
+    return pixels

@@ -68,7 +68,7 @@ class SimCLR(GradientMethod):
     paper = "Chen et al. 2020, arXiv:2002.05709"
     supervision = {"none"}
     recipes = ("simclr",)
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/accuracy")
+    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
     views_caption = "The pairs it compared: two views of one image must find each other among all others"
     view_titles: ClassVar[dict[str, str]] = {"simclr_1": "view 1", "simclr_2": "view 2"}
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 500, "batch_size": 256, "evaluate_every": 50}}
