@@ -35,7 +35,7 @@ def made(cls: type[Ours], n: int, classes: int, features: int = 1, **params: Any
 
 
 def flowed(method: Ours, graph: Any, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What has come to rest on a given graph."""
+    """What converged on a given graph."""
     method.begin(graph, PoolData(torch.zeros(len(labels), 1), torch.as_tensor(labels), torch.arange(len(labels))))
     for step in range(2000):
         if method.iterate(StepContext(0, step, 2000)).converged:
@@ -163,7 +163,7 @@ def test_a_dense_graph_of_too_many_images_is_refused_before_it_is_made() -> None
 def _graph(kind: str, images: NDArray[np.float64]) -> Any:
     features = torch.as_tensor(images).float()
     neighbors = nearest(features, features, 7, skip_self=True)
-    # A third of the chosen gamma: with the whole, the other side's iterations take minutes to come to rest.
+    # A third of the chosen gamma: with the whole, the other side's iterations take minutes to converge.
     return knn_graph(neighbors) if kind == "knn" else rbf_graph(features, scaled_gamma(neighbors.distances) / 3)
 
 
