@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+
+# One thread for this process and for those that tests start: on two cores more of them wait for each other longer than
+# they help. Said before numpy and torch are loaded, which look once.
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
