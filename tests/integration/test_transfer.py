@@ -157,9 +157,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     # urlopen looks for proxies at its first use in a process only; None: it looks again.
-    urllib.request.install_opener(None)  # type: ignore[arg-type]
+    urllib.request.install_opener(None)
     yield folder
-    urllib.request.install_opener(None)  # type: ignore[arg-type]
+    urllib.request.install_opener(None)
 
 
 def resnet() -> ResNet18:
