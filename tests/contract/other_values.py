@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from pydantic import BaseModel, ValidationError
 
 from engine.errors import ConfigError
@@ -32,7 +33,7 @@ def _values(declared: dict[str, Any], default: Any) -> list[Any]:
     low = declared.get("minimum", declared.get("exclusiveMinimum"))
     high = declared.get("maximum", declared.get("exclusiveMaximum"))
     if low is None or high is None:
-        raise NotImplementedError(f"no other value is known for {declared}: teach this function its kind")
+        pytest.fail(f"No other value is known for {declared}: a kind of setting that these suites have not met yet.")
     middles = [(low + default) / 2, (default + high) / 2]
     return [round(middle) for middle in middles] if declared["type"] == "integer" else middles
 
