@@ -10,10 +10,8 @@ from typing import Any, Literal
 class Preset:
     """config holds only what differs from the defaults and recommendations.
 
-    situation: what a person has, for whom this is the first thing to try on the Start page: the kind of labels its data
-    is used with.
-
-    duration: roughly, on two cores, or why not there.
+    situation: what the user has, for whom this is the first thing to try on the Start page: the kind of labels its data
+    is used with. duration: roughly, on two cores, or why not there.
     gpu: a paper's own configuration, days on a CPU. What differs from the paper is in the summary.
     """
 

@@ -83,6 +83,18 @@ def vertical_line(x: float, width: float = 1.5) -> dict[str, Any]:
     return {"type": "line", "xref": "x", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
 
 
+def horizontal_line(y: float) -> dict[str, Any]:
+    line = {"color": colors.MUTED, "width": 1.5, "dash": "dash"}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": y, "y1": y, "line": line}
+
+
+def level_label(y: float, text: str, *, right: bool = False) -> dict[str, Any]:
+    """Beside a horizontal line: at its right end above it, or at its left end below it."""
+    side = {"x": 1, "xanchor": "right"} if right else {"x": 0, "xanchor": "left"}
+    place = {"xref": "paper", **side, "yref": "y", "y": y, "yanchor": "bottom" if right else "top"}
+    return {**place, "text": text, "showarrow": False, "font": {"size": 11}}
+
+
 def line_label(x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False) -> dict[str, Any]:
     height = (
         {"y": 0, "yanchor": "bottom", "yshift": 2 + 14 * row}

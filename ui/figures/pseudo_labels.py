@@ -15,7 +15,9 @@ from ui.figures.frame import (
     Figure,
     csv_table,
     framed,
+    horizontal_line,
     json_numbers,
+    level_label,
     plain_text,
     shorten,
     shorten_unique,
@@ -49,31 +51,8 @@ def class_counts(
     layout["yaxis"]["rangemode"] = "tozero"
     if values.sum():
         even = float(values.sum() / len(classes))
-        layout["shapes"] = [
-            {
-                "type": "line",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "yref": "y",
-                "y0": even,
-                "y1": even,
-                "line": {"color": colors.MUTED, "width": 1.5, "dash": "dash"},
-            }
-        ]
-        layout["annotations"] = [
-            {
-                "xref": "paper",
-                "x": 1,
-                "xanchor": "right",
-                "yref": "y",
-                "y": even,
-                "yanchor": "bottom",
-                "text": "even share",
-                "showarrow": False,
-                "font": {"size": 11},
-            }
-        ]
+        layout["shapes"] = [horizontal_line(even)]
+        layout["annotations"] = [level_label(even, "even share", right=True)]
     return figure
 
 
@@ -252,29 +231,6 @@ def history_figure(
     layout["xaxis"]["rangemode"] = "tozero"
     layout["yaxis"].update({"range": [0, 1.05], **PERCENT_TICKS})
     if threshold is not None:
-        layout["shapes"] = [
-            {
-                "type": "line",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "yref": "y",
-                "y0": threshold,
-                "y1": threshold,
-                "line": {"color": colors.MUTED, "width": 1.5, "dash": "dash"},
-            }
-        ]
-        layout["annotations"] = [
-            {
-                "xref": "paper",
-                "x": 0,
-                "xanchor": "left",
-                "yref": "y",
-                "y": threshold,
-                "yanchor": "top",
-                "text": f"τ = {threshold:.2f}",
-                "showarrow": False,
-                "font": {"size": 11},
-            }
-        ]
+        layout["shapes"] = [horizontal_line(threshold)]
+        layout["annotations"] = [level_label(threshold, f"τ = {threshold:.2f}")]
     return figure
