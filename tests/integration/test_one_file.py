@@ -233,7 +233,9 @@ def test_a_threshold_of_another_name_changes_while_it_trains_and_is_replayed(pyt
 @pytest.mark.timeout(300)
 def test_the_contract_suites_hold_it_without_a_test_of_its_own(python: Python) -> None:
     """They ask a person for two numbers only, which hold the next change to them."""
-    output = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract", "-k", "own_", "-rfE", code=1)
+    output = python(
+        "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/contract", "-k", "own_", "-rfE", code=1
+    )
     failed = {line.split("::")[1].split(" ")[0] for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))}
     assert failed == {
         "test_it_has_as_many_parameters_as_it_always_had[own_backbone]",
