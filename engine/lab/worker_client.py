@@ -22,6 +22,9 @@ from engine.lab.messages import Request
 log = logging.getLogger("fewlab.lab")
 Message = dict[str, Any]
 R = TypeVar("R")
+# Read by libgomp when torch is loaded. Its threads otherwise spin for milliseconds while they wait for each other, which
+# beside another busy process, such as the browser that shows the run, takes several times the work itself.
+BRIEF_WAITS = {"GOMP_SPINCOUNT": "1000"}
 
 
 class _Question(NamedTuple):
@@ -80,6 +83,7 @@ class WorkerClient:
                     stdout=subprocess.PIPE,
                     stderr=output,
                     cwd=Path(__file__).parents[2],
+                    env={**BRIEF_WAITS, **os.environ},
                     start_new_session=os.name != "nt",
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
                     | (getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) if self._yields else 0),

@@ -292,6 +292,12 @@ def test_the_assistant_answers_while_training_goes_on(lab: Lab) -> None:
     until(lambda: folder.status().step > step, "a step meanwhile")
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads a process's environment from /proc")
+def test_threads_of_the_training_process_do_not_spin_while_they_wait(lab: Lab) -> None:
+    environment = Path(f"/proc/{lab.trainer.pid}/environ").read_bytes().split(b"\0")
+    assert f"GOMP_SPINCOUNT={os.environ.get('GOMP_SPINCOUNT', '1000')}".encode() in environment
+
+
 # deaths
 
 
