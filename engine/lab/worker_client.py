@@ -22,8 +22,8 @@ from engine.lab.messages import Request
 log = logging.getLogger("fewlab.lab")
 Message = dict[str, Any]
 R = TypeVar("R")
-# Read by libgomp when torch is loaded. Its threads otherwise spin for milliseconds while they wait for each other, which
-# beside another busy process, such as the browser that shows the run, takes several times the work itself.
+# Read by libgomp when torch is loaded. Its threads otherwise spin for milliseconds while they wait for each other,
+# which beside another busy process, such as the browser that shows the run, takes several times the work itself.
 BRIEF_WAITS = {"GOMP_SPINCOUNT": "1000"}
 
 
