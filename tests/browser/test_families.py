@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from engine.runs.store import Run, Store
@@ -28,11 +29,10 @@ def set_steps(page: Page, steps: int) -> None:
 
 
 def start_and_finish(page: Page, checkpoints: Path, what: str) -> None:
-    before = newest(checkpoints).id if any(checkpoints.glob("*-*")) else ""
+    store = Store(checkpoints)
+    before = {run.id for run in store.runs()}
     page.get_by_role("button", name="Start", exact=True).click()
-    wait_for(
-        lambda: any(checkpoints.glob("*/config.json")) and newest(checkpoints).id != before, 30, f"a run of {what}"
-    )
+    wait_for(lambda: {run.id for run in store.runs()} > before, 30, f"a run of {what}")
     wait_for(lambda: not newest(checkpoints).status.active, 90, f"the end of {what}")
     assert newest(checkpoints).status.state == "finished", newest(checkpoints).status.reason
 
@@ -82,6 +82,7 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_classi
     ).to_be_visible(timeout=30_000)
 
 
+@pytest.mark.slow
 def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
     before = {run.id for run in Store(checkpoints).runs()}
     page.goto(f"{url}/compare")
@@ -101,6 +102,7 @@ def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Pa
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(f"{url}/train")
     choose(page, "What do you have?", "No labels")
@@ -118,6 +120,7 @@ def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, 
     assert second.folder.events()[0]["weights"]
 
 
+@pytest.mark.slow
 def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(url)
     page.locator(".st-key-start_digits-proden button").click()

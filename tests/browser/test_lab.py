@@ -59,6 +59,7 @@ def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: st
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine") is True
 
 
+@pytest.mark.slow
 def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: Path) -> None:
     run = newest(checkpoints)
     page.goto(f"{url}/train?run={run.id}")
@@ -100,6 +101,7 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
     assert newest(checkpoints).config["method"]["threshold"] == pytest.approx(0.85)
 
 
+@pytest.mark.slow
 def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, checkpoints: Path) -> None:
     run = Store(checkpoints).runs()[-1]
     page.goto(f"{url}/train?run={run.id}")
@@ -212,6 +214,7 @@ def kind_of_message(data: bytes | str) -> str | None:
     return message.WhichOneof("type")
 
 
+@pytest.mark.slow
 def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: str, checkpoints: Path) -> None:
     tabs = [page, page.context.new_page()]
     kinds: set[str | None] = set()
@@ -239,6 +242,7 @@ def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: s
     assert "ref_hash" not in kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_is_wider_than_its_window(page: Page, url: str, checkpoints: Path, width: int, scheme: str) -> None:

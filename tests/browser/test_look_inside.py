@@ -59,6 +59,7 @@ def gallery(page: Page, number: int = 0) -> list[tuple[int, str]]:
     return [(int(sample), str(source)) for sample, source in found]
 
 
+@pytest.mark.slow
 def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(
     page: Page, url: str, run: Run, images: StoredImages
 ) -> None:

@@ -39,6 +39,7 @@ def points(page: Page) -> list[tuple[int, float, float]]:
     return [(int(i), float(x), float(y)) for i, x, y in found]
 
 
+@pytest.mark.slow
 def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are_those_of_the_full_space(
     page: Page, url: str, studied: Studied
 ) -> None:
@@ -105,6 +106,7 @@ def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url:
         )
 
 
+@pytest.mark.slow
 def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:
     opened(page, url, run)
     page.get_by_text("Animate over training").click()

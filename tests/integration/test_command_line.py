@@ -136,6 +136,7 @@ def test_show_for_people_has_the_same_numbers(trained: dict[str, Any], root: Pat
     assert f"  test/accuracy: {trained['metrics']['test/accuracy']:.4f}" in lines
 
 
+@pytest.mark.slow
 def test_the_saved_model_measures_the_same_again(trained: dict[str, Any], root: Path) -> None:
     tested = answer(engine("test", trained["run"], "--checkpoints", root, "--json"))
     assert list(tested) == TEST
@@ -181,6 +182,7 @@ def test_predict_for_people_names_the_best_classes(trained: dict[str, Any], root
     assert line.count("%") == 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for one process on Windows")
 def test_ctrl_c_leaves_a_run_that_resume_brings_to_its_end(root: Path) -> None:
     longer = ("--set", "budget.steps=600", "--set", "budget.evaluate_every=600", "--set", "method.name=supervised")
@@ -216,6 +218,7 @@ def test_ctrl_c_leaves_a_run_that_resume_brings_to_its_end(root: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_why_and_ends_with_1(root: Path) -> None:
     settings = (
         "backbone.name=simple_cnn",
@@ -246,6 +249,7 @@ def test_a_run_that_fails_says_why_and_ends_with_1(root: Path) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_the_tables_list_everything_for_people_and_for_machines() -> None:
     known: dict[str, Iterable[str]] = {
         "methods": methods,
@@ -274,6 +278,7 @@ def test_the_tables_list_everything_for_people_and_for_machines() -> None:
     assert machines["presets"]["digits-fixmatch"]["config"]["data"]["labels"] == {"kind": "few", "per_class": 2}
 
 
+@pytest.mark.slow
 def test_every_wrong_request_ends_with_2_and_one_sentence(trained: dict[str, Any], root: Path, tmp_path: Path) -> None:
     no_json, a_list, deep = tmp_path / "broken.json", tmp_path / "list.json", tmp_path / "deep.json"
     no_json.write_text('{"seed": ')
@@ -332,6 +337,7 @@ def test_every_wrong_request_ends_with_2_and_one_sentence(trained: dict[str, Any
     assert [run.id for run in Store(root).runs()] == runs
 
 
+@pytest.mark.slow
 def test_an_import_tells_what_was_read_and_what_was_left_out(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,6 +362,7 @@ def test_an_import_tells_what_was_read_and_what_was_left_out(
     assert done.stderr.splitlines()[1].startswith("  1: ")
 
 
+@pytest.mark.slow
 def test_a_config_file_and_changes_on_top_of_it(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_text(

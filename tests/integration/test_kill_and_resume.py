@@ -123,6 +123,7 @@ def test_killed_twice_between_checkpoints_repeats_the_lost_steps(whole: RunFolde
     assert_same_run(finish(folder), whole)
 
 
+@pytest.mark.slow
 def test_killed_before_the_first_checkpoint_starts_over(whole: RunFolder, folder: RunFolder) -> None:
     killed(folder, NEVER, 25)
     assert not folder.checkpoint_file.exists()

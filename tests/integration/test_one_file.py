@@ -220,6 +220,7 @@ def test_a_run_keeps_its_scalars_declared_or_not_and_its_views_under_its_own_nam
         assert (arrays["view_left_eye"] != arrays["view_right_eye"]).any()
 
 
+@pytest.mark.slow
 def test_a_threshold_of_another_name_changes_while_it_trains_and_is_replayed(python: Python, tmp_path: Path) -> None:
     answer = json.loads(python("-c", CHANGED_WHILE_IT_TRAINS, str(tmp_path)).splitlines()[-1])
     assert answer["state"] == "finished"

@@ -106,6 +106,7 @@ def test_a_snapshot_keeps_what_the_projection_head_makes_of_the_features(trained
     np.testing.assert_array_equal(material.last(), arrays["projections"][np.argsort(arrays["ids"])].astype(np.float32))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_from_before_heads_were_averaged_goes_on(tmp_path: Path) -> None:
     folder = Store(tmp_path).create(RunConfig.parse({**SHORT, "data": {"name": "digits"}}).model_dump(mode="json"))
     Trainer(folder, At(7, Command("interrupt"))).run()
@@ -177,6 +178,7 @@ def test_a_probe_of_few_known_labels_still_answers_for_every_class(
     assert predictor.probabilities(np.zeros((1, 1, 8, 8), np.uint8)).shape == (1, 10)
 
 
+@pytest.mark.slow
 def test_the_baseline_of_first_weights_is_what_the_run_started_from(trained: Callable[..., Run]) -> None:
     """Features that an earlier run had learned already were not learned by this one."""
     name = "test/knn_5_per_class"

@@ -39,6 +39,7 @@ def test_tsne_gets_the_neighbors_and_distances_that_it_would_measure(
     np.testing.assert_allclose(graph.toarray(), expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 def test_umap_builds_the_graph_that_it_would_build(
     metric: Literal["cosine", "euclidean"], monkeypatch: pytest.MonkeyPatch

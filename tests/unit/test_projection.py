@@ -88,6 +88,7 @@ def test_a_seeded_tsne_repeats_itself_and_its_points_travel() -> None:
     np.testing.assert_allclose(found.mean(1), 0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_seeded_umap_repeats_itself_bit_for_bit_and_its_points_travel() -> None:
     frames = [groups(apart=apart) for apart in (1.5, 2.0, 2.5, 3.0)]
     found, again = project(frames, request("umap")), project(frames, request("umap"))
