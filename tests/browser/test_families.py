@@ -133,7 +133,7 @@ def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, c
     wait_for(lambda: len(drawn()) >= 4, 20, "the bars")
     first = drawn()
     wait_for(lambda: len(drawn()) >= 4 and drawn() != first, 30, "bars that moved")
-    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()
     wait_for(lambda: not newest(checkpoints).status.active, 60, "the end of PRODEN")
     steps = newest(checkpoints).folder.snapshot_steps()
     early, late = (

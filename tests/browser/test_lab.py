@@ -95,7 +95,8 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
         30,
         "the ghost",
     )
-    page.get_by_role("button", name="Stop").click()
+    # While a script runs, Streamlit has a Stop of its own in the header.
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()
     wait_for(lambda: newest(checkpoints).status.state == "stopped", 30, "the stop")
     assert newest(checkpoints).folder.model_file.exists()
     assert newest(checkpoints).config["method"]["threshold"] == pytest.approx(0.85)
