@@ -34,6 +34,8 @@ from tests.contract.toy import Toy
 
 METHODS = list(methods)
 WITHOUT_LOGITS = [name for name in METHODS if methods[name].supervision == {"none"}]
+# Every run of a method without logits ends with dozens of probes, which take longer than its training.
+EACH = [pytest.param(name, marks=[pytest.mark.slow] if name in WITHOUT_LOGITS else []) for name in METHODS]
 STEPS = 12
 Trained = Callable[[str], Run]
 
@@ -108,7 +110,7 @@ def stopped_at(store: Store, plain: RunConfig, step: int, commands: list[Command
     return store.run(folder.id)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_a_seed_determines_everything_and_another_seed_changes_it(
     method: str, tmp_path: Path, trained: Trained
 ) -> None:
@@ -118,7 +120,7 @@ def test_a_seed_determines_everything_and_another_seed_changes_it(
     assert not same(weights(first), weights(other))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: Path, trained: Trained) -> None:
     from engine.lab.executors.inline import resume
 
@@ -136,7 +138,7 @@ def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: 
             assert all(np.array_equal(ours[name], theirs[name]) for name in ours), (step, evaluated)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, trained: Trained) -> None:
     from engine.lab.executors.inline import resume
 
@@ -154,7 +156,7 @@ def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, traine
     assert not same(weights(resumed), weights(trained(method)))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_a_live_setting_shapes_neither_the_batches_nor_the_network(method: str) -> None:
     """It is replaced while the run trains: what was made with the old value must be what the new one would make."""
     plain = config(method)
@@ -173,7 +175,7 @@ def test_a_live_setting_shapes_neither_the_batches_nor_the_network(method: str) 
         assert shape_of(plain.with_changes({key: live_settings(plain)[key] * 0.5})) == shape_of(plain), key
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_hidden_labels_change_nothing(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained
 ) -> None:
@@ -196,7 +198,7 @@ def test_hidden_labels_change_nothing(
     assert same(weights(honest), weights(fooled))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 @pytest.mark.parametrize(
     ("channels", "classes", "labels", "batch"), [(1, 2, 1, 2), (3, 26, 1, 5), (3, 2, 2, 64), (1, 26, 2, 16)]
 )
@@ -228,7 +230,7 @@ def test_any_channels_classes_labels_and_batch(
     assert np.isfinite(losses).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_what_is_served_answers_one_image_as_it_answers_it_among_others(method: str) -> None:
     built, batch, _ = _one_step(method)
     images = next(iter(built.show(batch).values()))
@@ -270,7 +272,7 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
     assert predictor.probe["labels"] == len(run.folder.split()["pool"])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, trained: Trained) -> None:
     run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
@@ -302,7 +304,7 @@ def test_every_backbone_it_names_works(method: str, backbone: str, tmp_path: Pat
     assert run.status.state == "finished"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, trained: Trained) -> None:
     run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
@@ -314,7 +316,7 @@ def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, train
     assert ((arrays["pseudo_labels"] >= 0) & (arrays["pseudo_labels"] < 3)).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_showing_what_it_sees_changes_nothing(method: str) -> None:
     built, batch, _ = _one_step(method)
     before = {name: value.clone() for name, value in built.state_dict().items()}
@@ -324,7 +326,7 @@ def test_showing_what_it_sees_changes_nothing(method: str) -> None:
     assert same(before, built.state_dict())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_one_forward_pass_of_each_network_moves_its_batch_norm_once(method: str) -> None:
     built, batch, now = _one_step(method)
     norms = [m for m in built.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -335,7 +337,7 @@ def test_one_forward_pass_of_each_network_moves_its_batch_norm_once(method: str)
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_no_optimizer_weight_decay_reaches_biases_or_normalization(method: str) -> None:
     from engine.training.loops.optimizer import make_optimizer
 
@@ -347,7 +349,7 @@ def test_no_optimizer_weight_decay_reaches_biases_or_normalization(method: str) 
     assert decayed == {id(p) for p in built.parameters() if p.requires_grad and p.ndim > 1}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_people_are_told_what_it_is(method: str) -> None:
     cls = methods[method]
     for text in (cls.title, cls.summary, cls.idea, cls.paper, cls.formula):
