@@ -13,12 +13,12 @@ from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.metrics import declared, plain
 from engine.presets import PRESETS
-from engine.registry import Registry, backbones, datasets, methods, optimizers, recipes
+from engine.registry import Registry, backbones, datasets, methods, optimizers, recipes, schedules
 
 
 def catalog() -> dict[str, Any]:
-    """Methods, data sets, backbones, view recipes, optimizers and presets, with JSON schemas and the defaults of every
-    pair of method and data set.
+    """Methods, data sets, backbones, view recipes, optimizers, schedules and presets, with JSON schemas and the
+    defaults of every pair of method and data set.
     """
     return {
         "methods": {name: _method(methods[name]) for name in methods},
@@ -33,6 +33,7 @@ def catalog() -> dict[str, Any]:
         },
         "recipes": {name: {"schema": recipes[name].Params.model_json_schema()} for name in recipes},
         "optimizers": {name: {"schema": optimizers[name].Params.model_json_schema()} for name in optimizers},
+        "schedules": {name: {"schema": schedules[name].Params.model_json_schema()} for name in schedules},
         "labels": {
             kind: {"schema": cls.model_json_schema()}
             for kind, cls in (("few", FewLabels), ("partial", PartialLabels), ("all", AllLabels), ("none", NoLabels))
@@ -73,7 +74,8 @@ def _method(cls: Any) -> dict[str, Any]:
         **texts,
         "supervision": sorted(cls.supervision),
         "backbones": sorted(cls.backbones) if cls.backbones is not None else None,
-        "recipes": list(cls.recipes),
+        "recipes": list(dict.fromkeys(view["name"] for view in cls.views.values())),
+        "views": cls.views,
         "fitted": cls.fitted,
         "family": family(cls),
         "headline": list(cls.headline),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
+from engine.config.choice import NamesOf, by_name, choice
 from engine.config.settings import Settings, param
+from engine.registry import schedules
 
 
 class MethodParams(Settings):
@@ -92,6 +94,17 @@ class DataParams(Settings):
     )
 
 
+class ScheduleParams(Settings):
+    name: str
+
+
+def _schedule(value: Any) -> Any:
+    return choice(schedules, "optimizer.schedule")({"name": value} if isinstance(value, str) else value)
+
+
+Schedule = Annotated[ScheduleParams, BeforeValidator(_schedule), PlainSerializer(by_name), NamesOf(schedules)]
+
+
 class OptimizerParams(Settings):
     """What all optimizers share; each adds its own and a default for the learning rate."""
 
@@ -100,10 +113,22 @@ class OptimizerParams(Settings):
     weight_decay: float = param(
         0.0005, ge=0, le=1, advanced=True, help="Decay of kernels only: biases and normalization are left alone."
     )
-    schedule: Literal["cosine", "constant"] = param(
+    weight_decay_end: float | None = param(
+        None,
+        ge=0,
+        le=1,
+        advanced=True,
+        added=True,
+        empty="constant",
+        help="Weight decay at the end of the run, reached along half a cosine. Empty: constant.",
+    )
+    schedule: Schedule = param(
         "cosine",
         advanced=True,
-        help="cosine: lr · cos(7πk/16K), the schedule of FixMatch, which ends at 0.195 of the start.",
+        help=(
+            "How the learning rate moves. cosine: lr · cos(7πk/16K), the schedule of FixMatch, which ends at 0.195 of"
+            " the start; cosine_annealing: half a cosine to any floor; step_decay: drops at milestones; constant."
+        ),
     )
     warmup_steps: int = param(20, ge=0, le=1_000_000, advanced=True, help="Steps of linear learning-rate warm-up.")
     ema_decay: float = param(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 import torch
 from torch import nn
 
+from engine.backbones.mixed_precision import set_precision
 from engine.config.parts import Hardware
 from engine.cores import usable_cores
 from engine.errors import ConfigError
@@ -32,6 +32,10 @@ class Machine:
     channels_last: bool
     torch_version: str
 
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.startswith("cuda")
+
     def plain(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -40,7 +44,7 @@ class Machine:
         torch.set_num_threads(self.threads)
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a module property
-        if self.device == "cuda":
+        if self.is_cuda:
             torch.backends.cudnn.benchmark = False
 
     @property
@@ -48,11 +52,9 @@ class Machine:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def place(self, module: M) -> M:
-        """The module on this device, in this memory format."""
+        """The module on this device, in this memory format, its networks in this precision."""
+        set_precision(module, self.precision)
         return module.to(self.device).to(memory_format=self.memory_format)
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device, dtype=torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
 
 def resolve(wanted: Hardware) -> Machine:

@@ -46,7 +46,12 @@ def save_model(
         "metrics": metrics,
     }
     about["probe"], about["temperature"] = probe, temperature
-    about["problem"] = {"classes": problem.classes, "channels": problem.channels, "size": problem.size}
+    about["problem"] = {
+        "classes": problem.classes,
+        "channels": problem.channels,
+        "size": problem.size,
+        "counts": problem.counts,
+    }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in served.state_dict().items()}
     write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": json.dumps(about)}))
 
@@ -72,7 +77,7 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
                 f" {VERSION}: update FewLab to open it."
             )
         config = RunConfig.parse(about["config"])
-        problem = TaskSpec(**about["problem"], counts={}, batch_size=config.budget.batch_size)
+        problem = TaskSpec(**{"counts": {}, **about["problem"]}, batch_size=config.budget.batch_size)
         served, tensors = make_method(config, problem).served(), safetensors.torch.load(data)
         if (about.get("probe") or {}).get("labels"):
             served = ProbedNetwork(served, *tensors["weight"].shape)

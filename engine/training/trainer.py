@@ -202,11 +202,14 @@ class Trainer:
             self.method.params = config.method
 
     def _step_once(self) -> None:
-        now = StepContext(self.config.seed, self.recorder.step, self.config.budget.steps)
+        now = self._context(self.recorder.step)
         result = self.loop.run_step(now, self.config)
         self.running.add(result)
         self._loss, self._converged = result.loss.detach(), result.converged
         self.recorder.step += 1
+
+    def _context(self, step: int) -> StepContext:
+        return StepContext(self.config.seed, step, self.config.budget.steps, self.loop.steps_per_epoch)
 
     def _log(self) -> None:
         scalars = self.running.read()
@@ -235,7 +238,7 @@ class Trainer:
         arrays |= self.running.pseudo_labels() or self._stored_pseudo_labels()
         more, weights = self.evaluator.candidates(self.method)
         metrics, arrays = metrics | more, arrays | weights
-        batch = self.loop.batch(StepContext(self.config.seed, step - 1, self.config.budget.steps)) if step > 0 else None
+        batch = self.loop.batch(self._context(step - 1)) if step > 0 else None
         if batch is not None:
             for name, view in self.method.show(batch).items():
                 arrays[f"view_{name}"] = (view[:12] * 255).round().byte().cpu().numpy()

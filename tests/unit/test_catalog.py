@@ -23,6 +23,7 @@ WHERE = {
     "backbones": "backbones",
     "recipes": "augment/recipes",
     "optimizers": "optimizers",
+    "schedules": "schedules",
 }
 
 

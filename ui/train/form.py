@@ -83,14 +83,11 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                 config["method"] = forms.settings(
                     choices["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True
                 )
-                for recipe in choices["methods"][method]["recipes"]:
-                    st.markdown(f"*{recipe.replace('_', ' ').capitalize()} view*")
-                    config["augment"] = {
-                        **config["augment"],
-                        recipe: forms.settings(
-                            choices["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}"
-                        ),
-                    }
+                for view, usual in choices["methods"][method]["views"].items():
+                    st.markdown(f"*{view.replace('_', ' ').capitalize()} view*")
+                    asked = config["augment"].get(view, usual)
+                    made = _view(asked, usual["name"], choices["recipes"], f"{key}_{view}")
+                    config["augment"] = {**config["augment"], view: made}
     with st.container(border=True):
         st.markdown("**3 · Network and budget**")
         fit = choices["methods"][method]["backbones"]
@@ -123,7 +120,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                     choices["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True
                 )
                 if not fitted:
-                    config["optimizer"] = _optimizer(config["optimizer"], choices["optimizers"], f"{key}_optimizer")
+                    config["optimizer"] = _optimizer(config["optimizer"], choices, f"{key}_optimizer")
                 config["hardware"] = forms.settings(
                     choices["hardware"]["schema"], config["hardware"], f"{key}_hardware"
                 )
@@ -217,14 +214,44 @@ def _data(values: Config, choices: Config, supervision: list[str], key: str, for
     return values
 
 
-def _optimizer(values: Config, optimizers: Config, key: str) -> Config:
+def _view(values: Config, usual: str, recipes: Config, key: str) -> Config:
+    current = values.get("name", usual)
+    recipe: str = st.selectbox(
+        "Recipe",
+        list(recipes),
+        list(recipes).index(current),
+        key=f"{key}_recipe",
+        help=f"How this view is made. The method's own is {usual}.",
+    )
+    return forms.settings(
+        recipes[recipe]["schema"], values if recipe == current else {"name": recipe}, f"{key}_{recipe}"
+    )
+
+
+def _optimizer(values: Config, choices: Config, key: str) -> Config:
+    optimizers = choices["optimizers"]
     name: str = st.selectbox(
         "Optimizer", list(optimizers), list(optimizers).index(values["name"]), format_func=str.upper, key=f"{key}_name"
     )
     if name != values["name"]:
-        shared = {part: values[part] for part in ("weight_decay", "schedule", "warmup_steps", "ema_decay")}
-        values = {"name": name, **shared}
-    return forms.settings(optimizers[name]["schema"], values, f"{key}_{name}")
+        shared = ("weight_decay", "weight_decay_end", "schedule", "warmup_steps", "ema_decay")
+        values = {"name": name, **{part: values[part] for part in shared if part in values}}
+    schema = optimizers[name]["schema"]
+    schedule = _schedule(values["schedule"], schema["properties"]["schedule"], choices["schedules"], f"{key}_schedule")
+    return {**forms.settings(schema, values, f"{key}_{name}", skip=("schedule",)), "schedule": schedule}
+
+
+def _schedule(value: str | Config, field: Config, schedules: Config, key: str) -> str | Config:
+    """A schedule by its name, or with its settings where it has any."""
+    values = {"name": value} if isinstance(value, str) else value
+    names = list(schedules)
+    name: str = st.selectbox(
+        "Schedule", names, names.index(values["name"]), key=f"{key}_name", help=field.get("description")
+    )
+    settings = forms.settings(
+        schedules[name]["schema"], values if name == values["name"] else {"name": name}, f"{key}_{name}"
+    )
+    return name if settings.keys() <= {"name"} else settings
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -31,7 +31,6 @@ class Supervised(ClassifierMethod):
         "Oliver et al. 2018, Realistic Evaluation of Deep Semi-Supervised Learning Algorithms, arXiv:1804.09170: why"
         " this baseline stands beside every other method"
     )
-    recipes = ("weak",)
 
     def streams(self) -> dict[str, Stream]:
         return {"labeled": Stream("labeled", self.problem.batch_size, {"weak": View("weak")})}

@@ -150,7 +150,7 @@ class Evaluator:
     def features(self, backbone: nn.Module, positions: NDArray[np.int64], batch: int = 512) -> NDArray[np.float32]:
         """Features [n, D] of a backbone for the images at these places, in eval mode and without augmentation."""
         backbone.eval()
-        with torch.inference_mode(), self._machine.autocast():
+        with torch.inference_mode():
             found = [
                 backbone(self._pixels(positions[start : start + batch])).float().cpu()
                 for start in range(0, len(positions), batch)
@@ -159,7 +159,7 @@ class Evaluator:
 
     def _projected(self, head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
         head.eval()
-        with torch.inference_mode(), self._machine.autocast():
+        with torch.inference_mode():
             return head(torch.as_tensor(features).to(self._machine.device)).float().cpu().numpy()  # type: ignore[no-any-return]  # a module's call is untyped
 
     def finalize(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> FinalModel:
@@ -226,7 +226,7 @@ class Evaluator:
         served.eval()
         features: list[Tensor] = []
         probabilities: list[Tensor] = []
-        with torch.inference_mode(), self._machine.autocast():
+        with torch.inference_mode():
             for start in range(0, len(positions), batch):
                 feature, logits = served(self._pixels(positions[start : start + batch]))
                 features.append(feature.float())

@@ -15,8 +15,9 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.row_sampler import RowSampler
 from engine.data.split import Split
-from engine.methods.base.batch import Batch, StreamBatch
-from engine.methods.base.context import StepContext
+from engine.errors import ConfigError
+from engine.methods.base.batch import Batch, Stream, StreamBatch, View
+from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod
 from engine.registry import recipes
 from engine.training.hardware import Machine
@@ -31,7 +32,7 @@ class Batches:
     def __init__(
         self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine
     ) -> None:
-        pools = {"labeled": split.labeled, "unlabeled": split.pool, "all": split.pool}
+        pools = split.pools()
         self._images = device_tensor(images.images, machine.device)
         self._labels = torch.as_tensor(images.labels)
         self._candidates = None if split.candidates is None else torch.as_tensor(split.candidates)
@@ -46,9 +47,7 @@ class Batches:
             name: RowSampler(len(self._ids[name]), stream.batch, config.seed, name)
             for name, stream in self._streams.items()
         }
-        self._recipes: dict[str, Recipe] = {
-            name: recipes[name](params, images.symmetries, images.channels) for name, params in config.augment.items()
-        }
+        self._recipes = _recipes(self._streams, config, images)
 
     @property
     def images_per_step(self) -> int:
@@ -56,6 +55,13 @@ class Batches:
         return sum(
             stream.batch * sum(view.count or 1 for view in stream.views.values()) for stream in self._streams.values()
         )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which the stream that counts epochs goes through its pool once."""
+        named = [name for name, stream in self._streams.items() if stream.epoch]
+        unlabeled = [name for name, stream in self._streams.items() if stream.pool != "labeled"]
+        return self._samplers[[*named, *unlabeled, *self._streams][0]].steps_per_pass
 
     def batch(self, now: StepContext) -> Batch:
         return {name: self._part(name, now) for name in self._streams}
@@ -75,13 +81,33 @@ class Batches:
         )
         part = StreamBatch(self._ids[name][rows].to(self._device), rows.to(self._device), labels, candidates=candidates)
         for view_name, view in stream.views.items():
-            recipe = self._recipes[view.recipe]
+            recipe = self._recipes[view]
             views = [self._view(recipe, images, now, f"view/{name}/{view_name}/{i}") for i in range(view.count or 1)]
             part.views[view_name] = views[0] if view.count is None else torch.stack(views)
         return part
 
     def _view(self, recipe: Recipe, images: Tensor, now: StepContext, name: str) -> Tensor:
         return recipe(images, now.rng(name)).contiguous(memory_format=self._format)
+
+
+def check_streams(method: GradientMethod, config: RunConfig, images: ImageSet, task: TaskSpec) -> None:
+    """Refuse a stream without images, or a view that its recipe cannot make. Raises ConfigError."""
+    streams = method.streams()
+    for stream in streams.values():
+        if not task.counts[stream.pool]:
+            raise ConfigError(
+                f"{config.method.name} learns from {stream.pool.removesuffix('_only')} images, and with these labels"
+                " there is none: label fewer, or more, of them."
+            )
+    _recipes(streams, config, images)
+
+
+def _recipes(streams: dict[str, Stream], config: RunConfig, images: ImageSet) -> dict[View, Recipe]:
+    made: dict[View, Recipe] = {}
+    for view in (view for stream in streams.values() for view in stream.views.values()):
+        params = config.augment[view.augment]
+        made[view] = recipes[params.name](params, images.symmetries, images.channels, view.size)
+    return made
 
 
 def device_tensor(images: NDArray[np.uint8], device: str) -> Tensor:
