@@ -159,11 +159,34 @@ class Budget(Settings):
     )
 
 
+Device = Literal["auto", "cpu", "cuda", "cuda:0", "cuda:1", "cuda:2", "cuda:3"]
+
+
 class Hardware(Settings):
-    device: Literal["auto", "cpu", "cuda"] = param(
-        "auto", advanced=True, help="Where to train. auto: a GPU if there is one."
+    """What a run computes with; recorded when it begins, and used again when it is resumed."""
+
+    device: Device = param(
+        "auto", advanced=True, help="Where to train. auto: a GPU if there is one; cuda:1 is the second one."
     )
     precision: Literal["auto", "float32", "bfloat16"] = param(
         "auto", advanced=True, help="auto: bfloat16 inside the network on a GPU, float32 elsewhere."
     )
     threads: int = param(0, ge=0, le=1024, advanced=True, help="CPU threads; 0: one per core this process may use.")
+    deterministic: bool = param(
+        True,
+        advanced=True,
+        added=True,
+        help="The same bits in every run of one seed. Off, a GPU may pick faster algorithms that add in any order.",
+    )
+    tf32: bool = param(
+        False,
+        advanced=True,
+        added=True,
+        help="Round the factors of float32 products to 10 bits on GPUs that compute so faster (TF32).",
+    )
+    compile: bool = param(
+        False,
+        advanced=True,
+        added=True,
+        help="Compile the network with torch.compile: minutes at the start, faster steps on a GPU.",
+    )

@@ -47,6 +47,7 @@ def check(config: RunConfig, checkpoints: Path) -> None:
 
     Raises ConfigError.
     """
+    resolve(config.hardware)
     run = assemble(config, checkpoints)
     if isinstance(run.method, GradientMethod):
         check_streams(run.method, config, run.images, run.task)
@@ -135,7 +136,7 @@ def machine_of(config: RunConfig, folder: RunFolder, events: list[dict[str, Any]
             f"events.jsonl of run {folder.id} does not say what it was trained on: restore the file, or start the run"
             " again with the same settings."
         ) from None
-    if machine.device == "cuda" and not torch.cuda.is_available():
+    if machine.is_cuda and not torch.cuda.is_available():
         raise ConfigError(
             "This run was trained on a GPU, and there is none here: start it again with the same settings instead of"
             " resuming it."

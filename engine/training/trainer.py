@@ -173,7 +173,6 @@ class Trainer:
 
     def _loop(self) -> Status:
         recorder, steps, every = self.recorder, self.config.budget.steps, self.config.budget.evaluate_every
-        log_every = max(5, steps // 1000)
         recorder.begin(steps, self.loop.images_per_step)
         if self._was_queued and recorder.status.state == "stopped":
             return recorder.status  # another FewLab took it out of the queue while it was being set up
@@ -185,7 +184,7 @@ class Trainer:
                 return self._end(end)
             self._replay()
             self._step_once()
-            if recorder.step % log_every == 0 or recorder.step in (1, steps) or self._converged:
+            if self._logs(recorder.step) or self._converged:
                 self._log()
             if recorder.step % every == 0 and recorder.step < steps and not self._converged:
                 self._evaluate()
@@ -209,7 +208,13 @@ class Trainer:
         self.recorder.step += 1
 
     def _context(self, step: int) -> StepContext:
-        return StepContext(self.config.seed, step, self.config.budget.steps, self.loop.steps_per_epoch)
+        steps = self.config.budget.steps
+        return StepContext(self.config.seed, step, steps, self.loop.steps_per_epoch, self._logs(step + 1))
+
+    def _logs(self, done: int) -> bool:
+        """Whether the curves get a point after so many steps."""
+        steps = self.config.budget.steps
+        return done % max(5, steps // 1000) == 0 or done in (1, steps)
 
     def _log(self) -> None:
         scalars = self.running.read()

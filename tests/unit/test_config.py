@@ -98,7 +98,10 @@ SENTENCES: list[tuple[Any, str]] = [
     ({"budget": {"steps": 10**30}}, f"budget.steps is {10**30} but must be at most 10000000."),
     ({"budget": {"batch_size": 1}}, "budget.batch_size is 1 but must be at least 2."),
     ({"budget": []}, "budget is '[]': input should be a valid dictionary or instance of Budget."),
-    ({"hardware": {"device": "tpu"}}, "hardware.device is 'tpu' but must be one of 'auto', 'cpu' or 'cuda'."),
+    (
+        {"hardware": {"device": "tpu"}},
+        "hardware.device is 'tpu' but must be one of 'auto', 'cpu', 'cuda', 'cuda:0', 'cuda:1', 'cuda:2' or 'cuda:3'.",
+    ),
 ]
 
 

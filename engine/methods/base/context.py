@@ -19,6 +19,7 @@ class StepContext:
     step: int  # 0-based
     steps: int
     steps_per_epoch: int = 1
+    logged: bool = True  # whether the curves get a point after this step: figures that are dear are made only then
 
     @property
     def progress(self) -> float:

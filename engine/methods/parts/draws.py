@@ -5,15 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from engine.to_device import to_device
+
 
 def normal(like: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal numbers in the shape of `like`, on its device, in its type."""
-    return torch.randn(like.shape, generator=generator).to(like)
+    return to_device(torch.randn(like.shape, generator=generator, dtype=like.dtype), like.device)
 
 
 def permutation(count: int, generator: torch.Generator, like: Tensor) -> Tensor:
     """int64 [count]: 0..count-1 in random order, on the device of `like`."""
-    return torch.randperm(count, generator=generator).to(like.device)
+    return to_device(torch.randperm(count, generator=generator), like.device)
 
 
 def beta(alpha: float, count: int, generator: torch.Generator, like: Tensor) -> Tensor:
@@ -25,4 +27,4 @@ def beta(alpha: float, count: int, generator: torch.Generator, like: Tensor) -> 
     # Of tiny alphas both can underflow to 0; such a draw is at one end or the other.
     total = first + second
     share = torch.where(total > 0, first / total.clamp_min(torch.finfo(total.dtype).tiny), 0.5)
-    return share.to(like)
+    return to_device(share.to(like.dtype), like.device)

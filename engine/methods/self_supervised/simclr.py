@@ -95,4 +95,5 @@ class SimCLR(GradientMethod):
         views: Tensor = batch["unlabeled"].simclr  # [2, N, C, H, W]
         first, second = self.projection(self.backbone(views.flatten(0, 1))).chunk(2)  # [N, D] each
         loss = nt_xent(first, second, self.params.temperature)
-        return StepResult(loss, {"loss/unlabeled": loss.detach(), **embedding_metrics(first, second)})
+        figures = embedding_metrics(first, second) if now.logged else {}
+        return StepResult(loss, {"loss/unlabeled": loss.detach(), **figures})

@@ -20,6 +20,7 @@ from engine.methods.base.batch import Batch, Stream, StreamBatch, View
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod
 from engine.registry import recipes
+from engine.to_device import to_device
 from engine.training.hardware import Machine
 
 # of a GPU's free memory: what images may take of it before the network, its gradients and its activations do
@@ -34,14 +35,16 @@ class Batches:
     ) -> None:
         pools = split.pools()
         self._images = device_tensor(images.images, machine.device)
-        self._labels = torch.as_tensor(images.labels)
-        self._candidates = None if split.candidates is None else torch.as_tensor(split.candidates)
+        device = self._device = torch.device(machine.device)
+        # Small, and asked in every step: on the device from the start.
+        self._labels = torch.as_tensor(images.labels).to(device)
+        self._candidates = None if split.candidates is None else torch.as_tensor(split.candidates).to(device)
         self._format = machine.memory_format
-        self._device = machine.device
         self._streams = method.streams()
-        self._ids = {name: torch.as_tensor(pools[stream.pool]) for name, stream in self._streams.items()}
+        ids = {name: pools[stream.pool] for name, stream in self._streams.items()}
+        self._ids = {name: torch.as_tensor(each).to(device) for name, each in ids.items()}
         self._positions = {
-            name: torch.as_tensor(positions_of(ids.numpy(), images.ids)) for name, ids in self._ids.items()
+            name: torch.as_tensor(positions_of(each, images.ids)).to(device) for name, each in ids.items()
         }
         self._samplers = {
             name: RowSampler(len(self._ids[name]), stream.batch, config.seed, name)
@@ -68,18 +71,16 @@ class Batches:
 
     def _part(self, name: str, now: StepContext) -> StreamBatch:
         stream = self._streams[name]
-        rows = self._samplers[name].rows(now.step)
+        rows = to_device(self._samplers[name].rows(now.step), self._device)
         positions = self._positions[name][rows]
         # Labels leave the data only through the labeled stream: no method ever sees a hidden one.
-        labels = self._labels[positions].to(self._device) if stream.pool == "labeled" else None
-        # index_select copies whole rows: 7 times faster than indexing, which goes byte by byte.
-        images = self._images.index_select(0, positions.to(self._images.device)).to(self._device)
-        candidates = (
-            self._candidates[rows].to(self._device)
-            if self._candidates is not None and stream.pool != "labeled"
-            else None
-        )
-        part = StreamBatch(self._ids[name][rows].to(self._device), rows.to(self._device), labels, candidates=candidates)
+        labels = self._labels[positions] if stream.pool == "labeled" else None
+        # index_select copies whole rows: 7 times faster than indexing, which goes byte by byte. Images that a GPU has
+        # no room for are gathered here, which waits for the positions.
+        images = to_device(self._images.index_select(0, positions.to(self._images.device)), self._device)
+        with_candidates = self._candidates if stream.pool != "labeled" else None
+        candidates = with_candidates[rows] if with_candidates is not None else None
+        part = StreamBatch(self._ids[name][rows], rows, labels, candidates=candidates)
         for view_name, view in stream.views.items():
             recipe = self._recipes[view]
             views = [self._view(recipe, images, now, f"view/{name}/{view_name}/{i}") for i in range(view.count or 1)]
@@ -123,6 +124,9 @@ def device_tensor(images: NDArray[np.uint8], device: str) -> Tensor:
         # Torch warns that a read-only map can be written to by mistake; no one does.
         warnings.simplefilter("ignore", UserWarning)
         tensor = torch.from_numpy(np.asarray(images))
-    if device == "cuda" and tensor.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info()[0]:
+    if (
+        torch.device(device).type == "cuda"
+        and tensor.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info(torch.device(device))[0]
+    ):
         return tensor
     return tensor.to(device)
