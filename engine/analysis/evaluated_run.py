@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.id_positions import find_ids
 from engine.analysis.prediction_history import PredictionHistory, changed_at, first_above, prediction_history
 from engine.analysis.thresholds import PseudoLabelSet
 from engine.errors import FewLabError, RunError
+from engine.id_positions import find_ids
 from engine.runs.folder import PARTS, RunFolder, Status
 from engine.runs.store import Run
 from engine.runs.stored_images import StoredImages, load_stored_images
@@ -166,10 +166,7 @@ class EvaluatedRun:
 
     def true_labels(self, ids: Ids) -> Ids:
         """int64 [n]: the true classes of these images, -1 where they are unknown."""
-        if self.images is None or not len(self.images.ids):
-            return np.full(len(ids), -1, np.int64)
-        positions = find_ids(ids, np.asarray(self.images.ids))
-        return np.where(positions >= 0, self.images.labels[positions], -1)
+        return np.full(len(ids), -1, np.int64) if self.images is None else self.images.true_labels(ids)
 
     def pixels(self, sample: int) -> NDArray[np.uint8]:
         """uint8 [C, H, W] of one image. Raises RunError where the images are not on this machine."""

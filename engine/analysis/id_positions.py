@@ -1,27 +1,5 @@
-"""Sample ids to their positions in an array, in whatever order that has them."""
+"""`engine.id_positions` under its earlier name, which the training loops import."""
 
-from __future__ import annotations
+from engine.id_positions import positions_of
 
-import numpy as np
-from numpy.typing import NDArray
-
-Ids = NDArray[np.int64]
-
-
-def find_ids(wanted: Ids, ids: Ids) -> Ids:
-    """For each of `wanted` its position in `ids`, -1 where it is not among them. Of an id that stands there twice, the
-    first one.
-    """
-    if not len(ids):
-        return np.full(len(wanted), -1, np.int64)
-    order = np.argsort(ids, kind="stable")
-    positions = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)]
-    return np.where(ids[positions] == wanted, positions, -1)
-
-
-def positions_of(wanted: Ids, ids: Ids) -> Ids:
-    """As `find_ids`, where every wanted id is there. Raises KeyError for one that is not."""
-    positions = find_ids(wanted, ids)
-    if (positions < 0).any():
-        raise KeyError(f"no sample {int(np.asarray(wanted)[positions < 0][0])} among these {len(ids)}")
-    return positions
+__all__ = ["positions_of"]

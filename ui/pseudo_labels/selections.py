@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.analysis.id_positions import find_ids
 from engine.analysis.prediction_history import PredictionHistory
 from engine.analysis.thresholds import PseudoLabelSet
+from engine.id_positions import find_ids
 
 Selected = tuple[int, tuple[str, ...]]
 

@@ -41,7 +41,7 @@ def latest_evaluation(run: Run) -> LatestEvaluation | None:
 
 def true_labels(images: StoredImages | None, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """-1 where they are unknown."""
-    return images.labels[images.rows(ids)] if images is not None else np.full(len(ids), -1)
+    return images.true_labels(ids) if images is not None else np.full(len(ids), -1)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

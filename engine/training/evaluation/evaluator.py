@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.analysis.candidates import ambiguity_left, identified, survivors
-from engine.analysis.id_positions import positions_of
 from engine.analysis.metrics import headline, summary
 from engine.analysis.temperature import fit_temperature
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.derived_seed import derive
+from engine.id_positions import positions_of
 from engine.methods.base.method import Method
 from engine.runs.folder import PARTS
 from engine.training.evaluation.probes import Features, ProbeSuite
