@@ -84,8 +84,11 @@ def _method(cls: Any) -> dict[str, Any]:
 
 
 def family(cls: type[Any]) -> str:
-    """The folder that a registered class lies in, such as "semi_supervised"; "" for a class of another package."""
-    return cls.__module__.split(".")[-2] if cls.__module__.startswith("engine.methods.") else ""
+    """The folder in engine/methods that a registered class lies in, such as "semi_supervised"; "" for one that lies in
+    none.
+    """
+    package, _, inside = cls.__module__.partition("engine.methods.")
+    return inside.split(".")[0] if not package and "." in inside else ""
 
 
 def _defaults(method: str, data: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.catalog import catalog, describe, sources_hash
+from engine.catalog import catalog, describe, family, sources_hash
 from engine.config.run_config import RunConfig
 from engine.metrics import STANDARD
 from engine.presets import PRESETS
@@ -141,3 +141,16 @@ def test_a_catalog_of_other_sources_has_another_hash(tmp_path: Path, monkeypatch
     in_another_family = sources_hash()
     moved.unlink()
     assert len({first, edited, in_another_family, sources_hash()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("engine.methods.own.file", "own"),
+        ("engine.methods.own.deep.file", "own"),
+        ("engine.methods.file", ""),
+        ("x", ""),
+    ],
+)
+def test_the_family_is_the_folder_in_methods(module: str, name: str) -> None:
+    assert family(type("Own", (), {"__module__": module})) == name
