@@ -17,7 +17,7 @@ import streamlit as st
 from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
-from ui.shell.page import plain
+from ui.shell.page import guarded_fragment, plain
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -33,7 +33,7 @@ class _Import:
     future: Future[Any]
     progress_file: Path
 
-    def done(self) -> tuple[int, int]:
+    def progress(self) -> tuple[int, int]:
         try:
             told = json.loads(self.progress_file.read_bytes())
             return int(told["done"]), int(told["total"])
@@ -131,11 +131,10 @@ def _start(name: str, data: Data) -> _Import:
 
 
 def _progress(running_import: _Import) -> None:
-    @st.fragment(run_every=0.5)
     def watch() -> None:
         if running_import.future.done():
             st.rerun()
-        done, total = running_import.done()
+        done, total = running_import.progress()
         st.progress(
             done / total if total else 0.0,
             text=(f"Reading: {formatting.count(done)} of {formatting.count(total)}" if total else "Listing files …"),
@@ -143,7 +142,7 @@ def _progress(running_import: _Import) -> None:
         if st.button("Cancel", key="train_import_cancel", width="stretch"):
             running_import.cancel()
 
-    watch()
+    guarded_fragment(watch, 0.5)()
 
 
 def _report(report: dict[str, Any] | None) -> None:

@@ -53,9 +53,10 @@ def run_row(run: Run) -> None:
                         lab().command(run.id, "stop")
                         st.rerun()
             if st.button("Retrain", key=f"runs_retrain_{run.id}"):
-                prefill(run.config)
-                st.session_state[GHOST] = run.id
-                open_page("pages/train.py", run.id)
+                with show_errors():
+                    prefill(run.config)
+                    st.session_state[GHOST] = run.id
+                    open_page("pages/train.py", run.id)
             with st.popover("More", key=f"runs_more_{run.id}"):
                 more_actions(run)
 

@@ -19,7 +19,7 @@ from ui.runs.run_names import automatic_name
 from ui.shell.page import expander, plain
 from ui.shell.server import catalog, lab
 from ui.style import colors, formatting, illustrations
-from ui.train.initial_weights import newest_features, start_from
+from ui.train.initial_weights import choose_initial_weights, newest_features
 
 Config = dict[str, Any]
 _KINDS = {
@@ -98,7 +98,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         backbone = _choose("Network", networks, config["backbone"]["name"], f"{key}_backbone")
         if backbone != config["backbone"]["name"]:
             config["backbone"] = {"name": backbone}
-        config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
+        config["backbone"] = choose_initial_weights(config["backbone"], f"{key}_backbone_{backbone}")
         if choices["methods"][method]["transfers"] and config["backbone"].get("init") == "random":
             st.caption("Random weights carry no features to transfer: train a run first, or choose a weights file.")
         # An earlier run's features bring its network's settings along.
