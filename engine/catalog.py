@@ -98,6 +98,6 @@ def _defaults(method: str, data: str) -> dict[str, Any] | None:
         return None
 
 
-def describe(registry: Registry) -> list[dict[str, str]]:
+def summaries(registry: Registry) -> list[dict[str, str]]:
     """name, title and summary of everything in a registry, for tables."""
     return [{"name": name, "title": registry[name].title, "summary": registry[name].summary} for name in registry]

@@ -12,7 +12,7 @@ from ui.compare.run_groups import as_csv
 from ui.compare.settings_view import label_budgets, many_settings
 from ui.compare.tables import differing_settings, final_metrics, means_over_seeds
 from ui.runs.run_names import run_name
-from ui.shell.page import empty_state, expander, guarded_fragment, header, how_it_works, plain
+from ui.shell.page import empty_state, escape_markdown, expander, guarded_fragment, header, how_it_works
 from ui.shell.server import lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and their results.")
@@ -26,7 +26,7 @@ def progress(runs: list[Run]) -> None:
         return
     more = f", {queued} more in the queue" if queued else ""
     share = running.status.step / max(1, running.status.steps)
-    st.progress(share, text=f"Training {plain(run_name(running))}{more}")
+    st.progress(share, text=f"Training {escape_markdown(run_name(running))}{more}")
 
 
 def live_curves(shown: list[Run]) -> None:

@@ -7,14 +7,13 @@ import streamlit as st
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.thresholds import apply_threshold
 from ui.pseudo_labels.galleries import galleries, open_image
-from ui.pseudo_labels.selections import share_from_text
 from ui.pseudo_labels.threshold_view import figures_of_known_labels, history_figures, threshold_figures, tiles
 from ui.runs.current_run import open_page, watch_new_run
 from ui.runs.image_history import image_history
 from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
 from ui.runs.threshold_parameter import last_threshold, retrained, threshold_parameter
 from ui.shell.page import empty_state, guarded_fragment, header, how_it_works, show_errors
-from ui.shell.remembered import read_query_param, remember, remembered, set_query_param
+from ui.shell.remembered import read_query_param, remember, remembered, set_query_param, share_from_text
 from ui.shell.server import lab
 from ui.style import formatting
 

@@ -27,7 +27,8 @@ from engine.config.parts import (
     OptimizerParams,
     RecipeParams,
 )
-from engine.config.settings import Seed, Settings, _shown, param, sentence
+from engine.config.settings import Seed, Settings, param, sentence
+from engine.config.settings import shown_value as _shown
 from engine.errors import ConfigError
 from engine.registry import Registry, backbones, datasets, methods, optimizers, recipes
 

@@ -12,7 +12,7 @@ from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.presets import PRESETS
 from engine.runs.store import Run
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 
 Open = Callable[..., AppTest]
 SHORT = {
@@ -156,7 +156,7 @@ def test_every_method_is_offered_with_an_image_of_its_idea_and_its_paper(open_pa
             assert not app.exception
             chosen = next(method for method in methods.values() if method["title"] == name)
             seen.add(chosen["title"])
-            assert f"Paper: {plain(chosen['paper'])}" in words(app)
+            assert f"Paper: {escape_markdown(chosen['paper'])}" in words(app)
     assert seen == {method["title"] for method in methods.values()}
 
 

@@ -52,6 +52,19 @@ def test_a_run_of_what_is_no_longer_there_cannot_be_retrained_and_leaves_the_for
     lab.delete(folder.id)
 
 
+def test_compare_opens_with_the_run_and_the_one_that_was_looked_at_before(lab: Lab, open_page: Open) -> None:
+    folders = [ended(lab) for _ in range(3)]
+    for folder in folders:
+        folder.add_metrics({"step": 10, "test/accuracy": 0.5})
+    app = open_page("train", run=folders[1].id)
+    app.session_state["train_ghost"] = folders[0].id
+    app.button(key="train_compare").click().run()
+    assert not app.exception
+    assert app.session_state["compare_chosen"] == [folders[1].id, folders[0].id]
+    for folder in folders:
+        lab.delete(folder.id)
+
+
 def test_the_features_of_a_run_whose_data_set_is_no_longer_there_are_one_sentence(lab: Lab, open_page: Open) -> None:
     folder = ended(lab, data={**CONFIG["data"], "name": "gone"})
     for page, key in (("train", "train_features"), ("start", "start_model")):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.catalog import catalog, describe, family, sources_hash
+from engine.catalog import catalog, family, sources_hash, summaries
 from engine.config.run_config import RunConfig
 from engine.metrics import STANDARD
 from engine.presets import PRESETS
@@ -115,12 +115,12 @@ def test_a_preset_is_a_complete_config_with_every_setting_that_it_names(name: st
 
 
 def test_tables_have_a_line_of_name_title_and_summary_for_each() -> None:
-    assert describe(datasets)[list(datasets).index("digits")] == {
+    assert summaries(datasets)[list(datasets).index("digits")] == {
         "name": "digits",
         "title": "Handwritten digits",
         "summary": "1,797 real handwritten digits, 8x8 grey pixels, ten classes.",
     }
-    assert [row["name"] for row in describe(methods)] == registered_in(ENGINE / "methods")
+    assert [row["name"] for row in summaries(methods)] == registered_in(ENGINE / "methods")
 
 
 def test_a_catalog_of_other_sources_has_another_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import pytest
 from pydantic import create_model
 
-from engine.catalog import catalog, describe
+from engine.catalog import catalog, summaries
 from engine.config.parts import MethodParams
 from engine.config.run_config import RunConfig
 from engine.config.settings import param
@@ -57,7 +57,7 @@ def test_a_class_is_registered_under_the_name_of_its_settings() -> None:
 @pytest.mark.usefixtures("patient")
 def test_a_registered_method_appears_everywhere_at_once() -> None:
     assert methods["patient_learner"] is PatientLearner
-    assert {"name": "patient_learner", "title": "Patient learner", "summary": "Waits."} in describe(methods)
+    assert {"name": "patient_learner", "title": "Patient learner", "summary": "Waits."} in summaries(methods)
     entry = catalog()["methods"]["patient_learner"]
     assert entry["title"] == "Patient learner"
     assert entry["schema"]["properties"]["patience"]["symbol"] == "π"

@@ -17,7 +17,7 @@ import streamlit as st
 from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
-from ui.shell.page import guarded_fragment, plain
+from ui.shell.page import escape_markdown, guarded_fragment
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -99,10 +99,10 @@ def prepared(data: Data) -> bool:
         try:
             st.session_state["import_report"] = (name, running_import.future.result())
         except FewLabError as error:
-            st.error(plain(str(error)), icon=":material/broken_image:")
+            st.error(escape_markdown(str(error)), icon=":material/broken_image:")
     ready, sentence = _ready(name, data)
     if sentence:
-        st.info(plain(sentence), icon=":material/folder_open:")
+        st.info(escape_markdown(sentence), icon=":material/folder_open:")
     elif not ready:
         if st.button("Read the images", key="train_import", icon=":material/download:", width="stretch"):
             running[name] = _start(name, data)

@@ -55,11 +55,11 @@ def show_errors() -> Iterator[None]:
     try:
         yield
     except FewLabError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
     except OSError as error:
         why = error.strerror or type(error).__name__
         st.error(
-            plain(
+            escape_markdown(
                 f"The checkpoints folder could not be read or written ({why}): check its permissions and the free"
                 " space."
             ),
@@ -80,7 +80,7 @@ def guarded_fragment(function: Callable[P, None], run_every: float | None = None
     return st.fragment(guarded, run_every=run_every)
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text from files and users, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line,
     without spaces at its ends, because `** name **` would show its asterisks.
     """

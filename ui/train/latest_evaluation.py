@@ -31,10 +31,9 @@ def latest_evaluation(run: Run) -> LatestEvaluation | None:
     steps = run.folder.snapshot_steps()
     if not steps:
         return None
-    file = run.folder.snapshots / f"{steps[-1]:08d}.npz"
     try:
-        arrays = _snapshot(run.id, steps[-1], file.stat().st_mtime_ns, run.folder)
-    except (FewLabError, OSError):  # being rewritten by a resumed run
+        arrays = _snapshot(run.id, steps[-1], run.folder.snapshot_written(steps[-1]), run.folder)
+    except FewLabError:  # being rewritten by a resumed run
         return None
     return LatestEvaluation(run, steps[-1], arrays, stored_images_of(run))
 

@@ -7,7 +7,7 @@ import streamlit as st
 from engine.runs.store import Run
 from ui.runs.current_run import ghost_of
 from ui.runs.run_journal import RunJournal
-from ui.shell.page import guarded_fragment, plain
+from ui.shell.page import escape_markdown, guarded_fragment
 from ui.shell.server import lab
 from ui.train.evaluation_view import evaluation_galleries
 from ui.train.metric_curves import metric_curves
@@ -30,7 +30,7 @@ def monitor(shown: Run) -> None:
         journal, ghost = RunJournal.read(run), RunJournal.read(before) if before is not None else None
         progress(run.status)
         if run.status.active and journal.refused:
-            st.warning(plain(journal.refused), icon=":material/block:")
+            st.warning(escape_markdown(journal.refused), icon=":material/block:")
         metric_tiles(journal, ghost)
         metric_curves(journal, ghost, _KEY)
         probe_bars(run, _KEY)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.lab.messages import MeasureSpeed
-from ui.shell.page import guarded_fragment, plain
+from ui.shell.page import escape_markdown, guarded_fragment
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -76,7 +76,7 @@ def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], ru
     except FewLabError as error:
         _asked().discard(key)
         _measure.clear(key, config)
-        st.caption(plain(str(error)))
+        st.caption(escape_markdown(str(error)))
         return
     steps, every = config["budget"]["steps"], config["budget"]["evaluate_every"]
     seconds = figures["set_up"] + steps * figures["step"] + (steps // every + 1) * figures["evaluation"]

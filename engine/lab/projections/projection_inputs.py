@@ -122,14 +122,13 @@ def load_inputs(run: Path, source: Source, steps: Sequence[int], sample: Sample)
 
 
 def _snapshot(folder: RunFolder, step: int, name: str) -> dict[str, NDArray[Any]]:
-    found = folder.snapshot(step, ("ids", "part", name))
-    shapes = [array.shape[:1] for array in found.values()]
-    if len(shapes) < 3 or len(set(shapes)) > 1 or found[name].ndim != 2 or found["ids"].ndim != 1:
+    snapshot = folder.whole_snapshot(step, ("ids", "part"), (name,))
+    if name not in snapshot or snapshot[name].ndim != 2 or snapshot["ids"].ndim != 1:
         what = "features" if name == "embeddings" else "projections"
         raise RunError(
             f"The snapshot of step {step} of run {folder.id} holds no {what} of its images: choose another evaluation."
         )
-    return found
+    return snapshot
 
 
 def _in_all(snapshots: list[dict[str, NDArray[Any]]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
