@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from engine.analysis.compare import differing
 from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.runs.folder import PARTS, RunFolder, Status
+from tests.app.app_helpers import Open
 
-Open = Callable[..., AppTest]
 CONFIG = catalog()["presets"]["digits-fixmatch"]["config"]
 
 
