@@ -54,7 +54,7 @@ def catalog() -> dict[str, Any]:
 
 
 def sources_hash() -> str:
-    """Hash of the engine's sources: a catalog made by other sources is made anew."""
+    """Hash of the engine's sources: a catalog made by other sources is rebuilt."""
     digest, root = hashlib.sha256(), Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
         # With its folder: a method that moves to another family is another entry.

@@ -126,7 +126,7 @@ class Recorder:
     @property
     def interrupted_or_failed(self) -> State:
         """What to call a run that cannot go on for a reason outside of it: with a checkpoint, it can once that is
-        mended.
+        corrected.
         """
         has_checkpoint = self.folder.checkpoint_file.exists() or self.folder.previous_checkpoint_file.exists()
         return "interrupted" if has_checkpoint else "failed"

@@ -50,9 +50,9 @@ class System(NamedTuple):
 class LabelDiffusion(FittedMethod):
     """Where labels converge on a graph, by conjugate gradients: one iteration passes the residual along all edges once.
 
-    The papers repeat the flow itself, which reaches the same rest in thousands of iterations where few edges join the
-    parts of a graph; conjugate gradients need tens (docs/decisions/0009-graphs-by-conjugate-gradients.md). All classes
-    are solved side by side, in float64.
+    The papers repeat the flow itself, which converges to the same labels, but in thousands of iterations where few
+    edges join the parts of a graph; conjugate gradients need tens
+    (docs/decisions/0009-graphs-by-conjugate-gradients.md). All classes are solved side by side, in float64.
     """
 
     params: GraphParams
