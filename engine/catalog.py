@@ -55,7 +55,7 @@ def catalog() -> dict[str, Any]:
 
 
 def sources_hash() -> str:
-    """Hash of the engine's sources: a catalog made by other sources is made anew."""
+    """Hash of the engine's sources: a catalog made by other sources is rebuilt."""
     digest, root = hashlib.sha256(), Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
         # With its folder: a method that moves to another family is another entry.
@@ -86,8 +86,11 @@ def _method(cls: Any) -> dict[str, Any]:
 
 
 def family(cls: type[Any]) -> str:
-    """The folder that a registered class lies in, such as "semi_supervised"; "" for a class of another package."""
-    return cls.__module__.split(".")[-2] if cls.__module__.startswith("engine.methods.") else ""
+    """The folder in engine/methods that a registered class lies in, such as "semi_supervised"; "" for one that lies in
+    none.
+    """
+    package, _, inside = cls.__module__.partition("engine.methods.")
+    return inside.split(".")[0] if not package and "." in inside else ""
 
 
 def _defaults(method: str, data: str) -> dict[str, Any] | None:
@@ -97,6 +100,6 @@ def _defaults(method: str, data: str) -> dict[str, Any] | None:
         return None
 
 
-def describe(registry: Registry) -> list[dict[str, str]]:
+def summaries(registry: Registry) -> list[dict[str, str]]:
     """name, title and summary of everything in a registry, for tables."""
     return [{"name": name, "title": registry[name].title, "summary": registry[name].summary} for name in registry]

@@ -9,7 +9,7 @@ from pydantic import GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from engine.config.settings import Settings, sentence, shown
+from engine.config.settings import Settings, sentence, shown_value
 from engine.errors import ConfigError
 from engine.registry import Registry
 
@@ -24,7 +24,7 @@ def choice(registry: Registry, where: str) -> Callable[[Any], Any]:
             return value
         if not isinstance(value, dict):
             raise ConfigError(
-                f'{where} is {shown(value)!r} but must be an object with a name, such as {{"name":'
+                f'{where} is {shown_value(value)!r} but must be an object with a name, such as {{"name":'
                 f' "{next(iter(registry), "...")}"}}.'
             )
         try:

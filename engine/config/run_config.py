@@ -27,7 +27,7 @@ from engine.config.parts import (
     OptimizerParams,
     RecipeParams,
 )
-from engine.config.settings import Seed, Settings, param, sentence, shown
+from engine.config.settings import Seed, Settings, param, sentence, shown_value
 from engine.errors import ConfigError
 from engine.registry import backbones, datasets, methods, optimizers, recipes
 
@@ -61,8 +61,8 @@ class RunConfig(Settings):
         for name, part in value.items():
             if not isinstance(part, (dict, Settings)):
                 raise ConfigError(
-                    f"augment.{name} is {shown(part)!r} but must be an object of settings; {{}} takes the recommended"
-                    " ones."
+                    f"augment.{name} is {shown_value(part)!r} but must be an object of settings; {{}} takes the"
+                    " recommended ones."
                 )
         return {name: choice(recipes, f"augment.{name}")(part) for name, part in value.items()}
 
@@ -146,7 +146,7 @@ def _resolve(value: dict[str, Any]) -> dict[str, Any]:
     for key in DEFAULTS:
         if not isinstance(value.get(key, {}), dict):
             raise ConfigError(
-                f'{key} is {shown(value[key])!r} but must be an object with a name, such as {{"name":'
+                f'{key} is {shown_value(value[key])!r} but must be an object with a name, such as {{"name":'
                 f' "{DEFAULTS[key]["name"]}"}}.'
             )
     asked_for = overlay(DEFAULTS, value)

@@ -86,18 +86,18 @@ def sentence(error: ValidationError, prefix: str = "") -> str:
     where = ".".join(str(part) for part in (prefix, *first["loc"]) if part not in ("", *_TAGS))
     if where == "backbone.init":
         return (
-            f"backbone.init is {shown(first.get('input'))!r} but must be random, pretrained, run:<id of a run> or"
+            f"backbone.init is {shown_value(first.get('input'))!r} but must be random, pretrained, run:<id of a run> or"
             " file:<path of a weights file>."
         )
-    kind, context, given = first["type"], first.get("ctx") or {}, shown(first.get("input"))
+    kind, context, given = first["type"], first.get("ctx") or {}, shown_value(first.get("input"))
     if kind == "extra_forbidden":
         return f"There is no setting {where!r}: remove it, or check its spelling."
     if kind == "missing":
         return f"{where} is missing: give it a value."
     if kind == "union_tag_invalid":
         return (
-            f"{where} has the {str(context['discriminator']).strip(chr(39))} {shown(context['tag'])!r} but must have"
-            f" one of {context['expected_tags']}."
+            f"{where} has the {str(context['discriminator']).strip(chr(39))} {shown_value(context['tag'])!r} but must"
+            f" have one of {context['expected_tags']}."
         )
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
@@ -107,7 +107,8 @@ def sentence(error: ValidationError, prefix: str = "") -> str:
     return f"{where or 'The configuration'} is {given!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
 
 
-def shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A value as a sentence quotes it: cut, whatever it is."""
     try:
         return str(value)[:80]
     except (ValueError, RecursionError):  # a number of thousands of digits, nesting of thousands of levels
@@ -115,14 +116,7 @@ def shown(value: Any) -> str:
 
 
 # Pydantic names the chosen part of a union on the way to a setting; no setting's key has it.
-_TAGS = (
-    "few",
-    "partial",
-    "all",
-    "none",
-    "sgd",
-    "adamw",
-)
+_TAGS = ("few", "partial", "all", "none")
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),

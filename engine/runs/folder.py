@@ -263,11 +263,21 @@ class RunFolder:
         file.
         """
         self.snapshots.mkdir(exist_ok=True)
-        path = self.snapshots / f"{step:08d}.npz"
+        path = self.snapshot_file(step)
         temporary = path.with_suffix(".tmp.npz")
         np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
         replace_file(temporary, path)
         return path
+
+    def snapshot_file(self, step: int) -> Path:
+        return self.snapshots / f"{step:08d}.npz"
+
+    def snapshot_written(self, step: int) -> int:
+        """When, in nanoseconds: changes whenever a resumed run writes the snapshot again. 0 if there is none."""
+        try:
+            return self.snapshot_file(step).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def snapshot_steps(self) -> list[int]:
         return sorted(int(path.stem) for path in self.snapshots.glob("*.npz") if path.stem.isdigit())
@@ -277,11 +287,22 @@ class RunFolder:
         damaged.
         """
         try:
-            return load_arrays(self.snapshots / f"{step:08d}.npz", only)
+            return load_arrays(self.snapshot_file(step), only)
         except UNREADABLE as error:
             raise RunError(
                 f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__})."
             ) from None
+
+    def whole_snapshot(
+        self, step: int, names: Collection[str], optional: Collection[str] = ()
+    ) -> dict[str, NDArray[Any]]:
+        """The named arrays of one evaluation, each with a row for every image, and those of `optional` that are there.
+        Raises RunError if they are missing or damaged, or differ in their number of rows.
+        """
+        arrays = self.snapshot(step, (*names, *optional))
+        if set(names) - arrays.keys() or len({array.shape[:1] for array in arrays.values()}) > 1:
+            raise RunError(f"The snapshot of step {step} of run {self.id} is incomplete: choose another evaluation.")
+        return arrays
 
     def as_zip(self) -> bytes:
         """All files of the run but its projections, which can be computed again. Snapshots and weights are compact

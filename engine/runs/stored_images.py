@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
+from engine.id_positions import find_rising_ids
 from engine.runs.atomic_write import write_json
 
 
@@ -27,8 +28,19 @@ class StoredImages:
     class_names: tuple[str, ...]
 
     def rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the samples with these ids stand."""
-        return np.searchsorted(self.ids, ids)
+        """int64 [n]: where the samples with these ids stand. Raises RunError for one that is not there."""
+        positions = find_rising_ids(ids, self.ids)
+        if (positions < 0).any():
+            raise RunError(
+                "The images in the cache are not those of this run: start a run on the same data set to bring them"
+                " back."
+            )
+        return positions
+
+    def true_labels(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64 [n]: the labels of the samples with these ids, -1 where they are unknown or a sample is not there."""
+        positions = find_rising_ids(ids, self.ids)
+        return np.where(positions >= 0, self.labels[positions], -1) if len(self.ids) else positions
 
 
 def store_images(

@@ -46,6 +46,7 @@ class RunningMetrics:
             name: part.to(self._device) for name, part in result.pseudo_labels._asdict().items() if part is not None
         }
         given = PseudoLabels(**on_device)
+        # As `id_positions` finds them, but on the device, and unchecked: what the check says would have to be read off.
         truth = self._truth[torch.searchsorted(self._sorted_ids, given.ids)]
         counted = given.weight * (truth >= 0)
         for name, value in (("used", counted.sum()), ("right", (counted * (given.labels == truth)).sum())):

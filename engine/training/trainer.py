@@ -59,14 +59,14 @@ class Trainer:
             self.recorder.fail(str(error))
             raise
         except FewLabError as error:
-            self.recorder.fail(str(error), self.recorder.unless_new)
+            self.recorder.fail(str(error), self.recorder.interrupted_or_failed)
             raise
         except (MemoryError, torch.OutOfMemoryError):
             message = (
                 "There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller,"
                 " or close other programs and resume it."
             )
-            self.recorder.fail(message, self.recorder.unless_new)
+            self.recorder.fail(message, self.recorder.interrupted_or_failed)
             raise FewLabError(message) from None
         except OSError as error:
             message = (

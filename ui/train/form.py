@@ -16,10 +16,10 @@ from ui.forms import schema_form as forms
 from ui.forms.import_form import own_images, prepared
 from ui.runs.prefill import CONFIG, GENERATION, own_labels
 from ui.runs.run_names import automatic_name
-from ui.shell.page import expander, plain
+from ui.shell.page import escape_markdown, expander
 from ui.shell.server import catalog, lab
 from ui.style import colors, formatting, illustrations
-from ui.train.initial_weights import newest_features, start_from
+from ui.train.initial_weights import choose_initial_weights, newest_features
 
 Config = dict[str, Any]
 _KINDS = {
@@ -60,7 +60,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         fitting = {name: part for name, part in choices["methods"].items() if situation in _situations(part)}
         method = _choose("Method", fitting, config["method"]["name"], f"{key}_{situation}_method")
         st.image(illustrations.of_method(method, situation), width=160)
-        st.caption(f"Paper: {plain(fitting[method]['paper'])}")
+        st.caption(f"Paper: {escape_markdown(fitting[method]['paper'])}")
         method_container = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
         config = _switched(
@@ -95,7 +95,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         backbone = _choose("Network", networks, config["backbone"]["name"], f"{key}_backbone")
         if backbone != config["backbone"]["name"]:
             config["backbone"] = {"name": backbone}
-        config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
+        config["backbone"] = choose_initial_weights(config["backbone"], f"{key}_backbone_{backbone}")
         if choices["methods"][method]["transfers"] and config["backbone"].get("init") == "random":
             st.caption("Random weights carry no features to transfer: train a run first, or choose a weights file.")
         # An earlier run's features bring its network's settings along.
@@ -168,7 +168,7 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
         format_func=lambda name: options[name]["title"],
         key=key,
     )
-    st.caption(plain(options[chosen]["summary"]))
+    st.caption(escape_markdown(options[chosen]["summary"]))
     return chosen
 
 

@@ -27,7 +27,7 @@ _DIRECTORY_ENTRY, _END, _END_64, _LOCATOR_64 = b"PK\x01\x02", b"PK\x05\x06", b"P
 
 
 class File(NamedTuple):
-    """name: parts joined by /, in composed Unicode, for layout and reports. place: what its owner finds it by."""
+    """name: parts joined by /, in composed Unicode, for layout and reports. location: what its owner finds it by."""
 
     name: str
     location: str | zipfile.ZipInfo
@@ -150,7 +150,7 @@ class ZipFiles(ImageFiles):
             directory = self._directory()
             self.stamp = hashlib.sha256(directory + str(self._size).encode()).hexdigest()
             if listed:
-                self._list(directory)
+                self._list()
         except BaseException:
             self._file.close()
             raise
@@ -199,17 +199,17 @@ class ZipFiles(ImageFiles):
             raise not_a_zip
         self._file.seek(end - size)  # it ends where the end record begins, also where bytes stand before the archive
         directory = self._file.read(size)
-        count, location = 0, 0
-        while location + 46 <= size:
-            if directory[location : location + 4] != _DIRECTORY_ENTRY:
+        count, offset = 0, 0
+        while offset + 46 <= size:
+            if directory[offset : offset + 4] != _DIRECTORY_ENTRY:
                 raise not_a_zip
-            location += 46 + sum(struct.unpack("<HHH", directory[location + 28 : location + 34]))
+            offset += 46 + sum(struct.unpack("<HHH", directory[offset + 28 : offset + 34]))
             count += 1
             if count > MOST_FILES:
                 raise self._too_many()
         return directory
 
-    def _list(self, directory: bytes) -> None:
+    def _list(self) -> None:
         try:
             self._archive = zipfile.ZipFile(self._file)
         except Exception:  # noqa: BLE001  as above

@@ -15,7 +15,7 @@ from engine.registry import methods
 @methods.register
 class LabelPropagation(LabelDiffusion):
     """Label propagation (Zhu & Ghahramani 2002, CMU-CALD-02-107): F <- D⁻¹WF, then the labeled rows are set back, until
-    it is still.
+    it converges.
 
     The fixed point on the unlabeled rows is (I - P_uu)⁻¹ P_ul Y_l with P = D⁻¹W; loops would not change it.
     """

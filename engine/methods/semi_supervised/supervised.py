@@ -16,7 +16,7 @@ from engine.registry import methods
 
 @methods.register
 class Supervised(ClassifierMethod):
-    """Cross-entropy on weakly augmented labeled images; the unlabeled ones are not looked at. Batch norm's statistics
+    """Cross-entropy on weakly augmented labeled images; the unlabeled ones are not used. Batch norm's statistics
     come from that batch.
     """
 

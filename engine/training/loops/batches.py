@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.analysis.id_positions import positions_of
 from engine.augment.recipes.recipe import Recipe
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.row_sampler import RowSampler
 from engine.data.split import Split
 from engine.errors import ConfigError
+from engine.id_positions import positions_of
 from engine.methods.base.batch import Batch, Stream, StreamBatch, View
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod

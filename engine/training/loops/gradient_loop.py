@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.analysis.id_positions import positions_of
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
+from engine.id_positions import positions_of
 from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod, PoolPass, StepResult
