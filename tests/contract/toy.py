@@ -12,8 +12,8 @@ from engine.data.image_set import DataSource, ImageSet
 
 
 class Toy(DataSource):
-    """`classes` blobs of brightness at class-specific places, with noise; ids are not 0..N-1 and not in order, on
-    purpose.
+    """`classes` blobs of brightness at class-specific places, with noise; ids are not 0..N-1 and not in order, and
+    the names of classes are not sorted, on purpose.
     """
 
     class Params(DataParams):
@@ -45,5 +45,5 @@ class Toy(DataSource):
             labels.astype(np.int64),
             ids.astype(np.int64),
             test,
-            tuple(f"class {k}" for k in range(p.classes)),
+            tuple(f"class {p.classes - k}" for k in range(p.classes)),
         )
