@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.plain_file import read_plain_file
+
 T = TypeVar("T")
 
 
@@ -55,9 +57,11 @@ def replace_file(source: Path, target: Path) -> None:
     _patiently(lambda: os.replace(source, target))
 
 
-def read_bytes(path: Path) -> bytes:
-    """The whole file; on Windows, tried again while it is just being renamed."""
-    return _patiently(path.read_bytes)
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The whole file; on Windows, tried again while it is just being renamed. Raises OSError, also for what is no plain
+    file or has more than `limit` bytes.
+    """
+    return _patiently(lambda: read_plain_file(path, limit))
 
 
 def _patiently(act: Callable[[], T]) -> T:

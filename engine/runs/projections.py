@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.runs.arrays import UNREADABLE, ArraySpec, read_arrays
 from engine.runs.atomic_write import write_bytes
-from engine.runs.folder import UNREADABLE, load_arrays
 
 FORMAT = 1  # raised when the way from features to points or figures changes: what was kept before is computed anew
 NEWEST = 24  # projections kept of a run; each is at most a few megabytes, and what is gone is only computed again
@@ -49,16 +49,16 @@ class Projection:
         return {name: np.asarray(value) for name, value in vars(self).items()}
 
 
-_SHAPES = {
-    "ids": "N",
-    "part": "N",
-    "labels": "N",
-    "frames": "END",
-    "steps": "E",
-    "trustworthiness": "E",
-    "purity": "E",
-    "purity_per_class": "EK",
-    "seconds": "",
+_ARRAYS = {
+    "ids": ArraySpec("N", "int64"),
+    "part": ArraySpec("N", "uint8", 0, 3),
+    "labels": ArraySpec("N", "int64", -1),
+    "frames": ArraySpec("ENd", "float"),
+    "steps": ArraySpec("E", "int64", 0),
+    "trustworthiness": ArraySpec("E", "float"),
+    "purity": ArraySpec("E", "float or NaN"),
+    "purity_per_class": ArraySpec("EK", "float or NaN"),
+    "seconds": ArraySpec("", "float"),
 }
 
 
@@ -85,18 +85,9 @@ def write_projection(run: Path, name: str, projection: Projection) -> None:
 def read_projection(run: Path, name: str) -> Projection | None:
     """None if it is not there or damaged: then it is computed anew."""
     try:
-        arrays = load_arrays(_path(run, name))
-        sizes: dict[str, int] = {}
-        for part, letters in _SHAPES.items():
-            array = arrays[part]
-            if array.ndim != len(letters) or array.dtype.kind not in "iuf":
-                return None
-            for letter, size in zip(letters, array.shape, strict=True):
-                if sizes.setdefault(letter, size) != size:
-                    return None
-        return Projection(
-            **{part: arrays[part] for part in _SHAPES if part != "seconds"}, seconds=float(arrays["seconds"])
-        )
+        arrays = read_arrays(_path(run, name), _ARRAYS.get)
+        seconds = float(arrays.pop("seconds"))
+        return Projection(**arrays, seconds=seconds)
     except UNREADABLE:
         return None
 

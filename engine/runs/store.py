@@ -20,7 +20,8 @@ from engine.errors import RunError, UnknownName
 from engine.runs.atomic_write import replace_file
 from engine.runs.folder import RESUMABLE, RunFolder, Status
 
-ID = re.compile(r"\d{8}-\d{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
+ID = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
+_YEARS = range(1971, 2200)  # that every time zone and every platform can count
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Run:
 
     @property
     def created(self) -> datetime:
-        return datetime.strptime(self.id[:15], "%Y%m%d-%H%M%S")
+        return _date_of(self.id)
 
 
 class Store:
@@ -81,15 +82,15 @@ class Store:
         return RunFolder(self.root / run_id)
 
     def run(self, run_id: str) -> Run:
-        folder = self.open(run_id)
-        return Run(folder, folder.config(), folder.status())
+        """Raises UnknownName, or RunError if it cannot be read."""
+        return _read(self.open(run_id))
 
     def runs(self) -> list[Run]:
         """All readable runs, newest first."""
         readable = []
         for folder in self._folders():
             try:
-                readable.append(Run(folder, folder.config(), folder.status()))
+                readable.append(_read(folder))
             except RunError:
                 continue
         return sorted(readable, key=lambda run: run.id, reverse=True)
@@ -99,7 +100,7 @@ class Store:
         broken = []
         for folder in self._folders():
             try:
-                folder.config(), folder.status()
+                _read(folder)
             except RunError as error:
                 broken.append((folder, str(error)))
         return broken
@@ -151,15 +152,41 @@ class Store:
                 f"Run {run_id} cannot be deleted while a program has one of its files open: close that program and try"
                 " again."
             ) from None
-        shutil.rmtree(doomed, ignore_errors=True)
+        _remove(doomed)
 
     def sweep(self) -> None:
         """Finish deletions that were cut off."""
         for path in self.root.glob(".deleted-*"):
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
 
     def _folders(self) -> Iterator[RunFolder]:
         if self.root.is_dir():
             for path in self.root.iterdir():
                 if ID.fullmatch(path.name) and path.is_dir():
                     yield RunFolder(path)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():  # what it leads to is not ours
+        folder.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read(folder: RunFolder) -> Run:
+    try:
+        _date_of(folder.id)
+    except ValueError:
+        raise RunError(
+            f"The name of run {folder.id} begins with no date: delete the run, or give its folder its name back."
+        ) from None
+    folder.check_journals()
+    return Run(folder, folder.config(), folder.status())
+
+
+def _date_of(run_id: str) -> datetime:
+    """Raises ValueError."""
+    moment = datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S")
+    if moment.year not in _YEARS:
+        raise ValueError(f"the year {moment.year}")
+    return moment
