@@ -13,7 +13,7 @@ def open_plain_file(path: Path) -> BinaryIO:
     """The file at `path`, for reading. Raises OSError, also for what is no file: opening a pipe would wait for somebody
     to write into it, and a device has no end.
     """
-    _refuse_others(os.stat(path).st_mode, path)
+    _refuse_others(path.stat().st_mode, path)
     # Another may have been put in its place since: without this flag, opening a pipe could still wait.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:

@@ -101,9 +101,7 @@ def _check_directory(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _checked_shape(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, spec: ArraySpec
-) -> tuple[int, ...]:
+def _checked_shape(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, spec: ArraySpec) -> tuple[int, ...]:
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from numpy.typing import NDArray
 
@@ -22,19 +22,20 @@ _MOST_ENTRIES = 1_000  # of one object or list of settings, and metrics of a sta
 
 
 def read_json(data: bytes, strict: bool = False) -> Any:
-    """JSON in which every number is finite: another one reads as None, as journals have always written an absent number.
+    """JSON in which every number is finite: another one reads as None, which is how journals write an absent number.
 
     strict: it is refused instead. Raises ValueError or RecursionError.
     """
 
-    def beyond(text: str) -> None:
+    def beyond(text: str) -> Any:
         if strict:
             raise ValueError(f"the number {text[:20]} is beyond measure")
+        return None
 
-    def whole(text: str) -> int | None:
+    def whole(text: str) -> Any:
         return int(text) if len(text) <= 18 else beyond(text)
 
-    def broken(text: str) -> float | None:
+    def broken(text: str) -> Any:
         number = float(text)
         return number if math.isfinite(number) else beyond(text)
 
@@ -60,7 +61,9 @@ def is_config(plain: Plain) -> bool:
         and (data.get("path") is None or _is_text(data["path"]))
         and _is_text(plain["backbone"].get("init", ""))
         and (optimizer is None or (isinstance(optimizer, dict) and _is_text(optimizer.get("name"), _LONGEST_NAME)))
-        and (augment is None or (isinstance(augment, dict) and all(isinstance(view, dict) for view in augment.values())))
+        and (
+            augment is None or (isinstance(augment, dict) and all(isinstance(view, dict) for view in augment.values()))
+        )
         and isinstance(plain.get("hardware", {}), dict)
         and _is_plain(plain)
     )
@@ -80,9 +83,7 @@ def is_status(plain: Plain, states: tuple[str, ...]) -> bool:
         and is_number(plain.get("order", 0))
         and isinstance(metrics, dict)
         and len(metrics) <= _MOST_ENTRIES
-        and all(
-            len(name) <= _LONGEST_NAME and (value is None or is_number(value)) for name, value in metrics.items()
-        )
+        and all(len(name) <= _LONGEST_NAME and (value is None or is_number(value)) for name, value in metrics.items())
     )
 
 
@@ -98,7 +99,7 @@ def metrics_row(row: Plain) -> Plain | None:
     return {name: value for name, value in row.items() if is_number(value) and len(name) <= _LONGEST_NAME}
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -293,7 +293,9 @@ class RunFolder:
                     continue
                 try:
                     with open_plain_file(path) as file:
-                        information = zipfile.ZipInfo.from_file(path, f"{self.id}/{path.relative_to(self.path).as_posix()}")
+                        information = zipfile.ZipInfo.from_file(
+                            path, f"{self.id}/{path.relative_to(self.path).as_posix()}"
+                        )
                         content = file.read()
                 except FileNotFoundError:  # renamed meanwhile by the run that trains
                     continue
@@ -302,12 +304,8 @@ class RunFolder:
 
     def _own_files(self) -> list[Path]:
         """The plain files in the folder, without following any link."""
-        return sorted(
-            Path(folder) / name
-            for folder, _, names in os.walk(self.path)
-            for name in names
-            if not os.path.islink(path := os.path.join(folder, name)) and os.path.isfile(path)
-        )
+        paths = (Path(folder) / name for folder, _, names in os.walk(self.path) for name in names)
+        return sorted(path for path in paths if not path.is_symlink() and path.is_file())
 
     def size_on_disk(self) -> int:
         """Bytes of all files of the run."""

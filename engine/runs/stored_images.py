@@ -80,7 +80,8 @@ def load_stored_images(root: Path, content_hash: str) -> StoredImages:
     folder = _folder(root, content_hash)
     try:
         images, labels, ids = (
-            np.load(_plain_file(folder / f"{name}.npy"), mmap_mode="r", allow_pickle=False) for name in ("images", "labels", "ids")
+            np.load(_plain_file(folder / f"{name}.npy"), mmap_mode="r", allow_pickle=False)
+            for name in ("images", "labels", "ids")
         )
         names = tuple(json.loads(read_bytes(folder / "about.json", _LARGEST_ABOUT))["class_names"])
         if not _belong_together(images, labels, ids, names):
@@ -98,9 +99,7 @@ def _plain_file(path: Path) -> Path:
     return path
 
 
-def _belong_together(
-    images: NDArray[Any], labels: NDArray[Any], ids: NDArray[Any], names: tuple[object, ...]
-) -> bool:
+def _belong_together(images: NDArray[Any], labels: NDArray[Any], ids: NDArray[Any], names: tuple[object, ...]) -> bool:
     count = len(ids) if ids.ndim == 1 else -1
     return bool(
         images.ndim == 4

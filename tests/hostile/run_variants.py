@@ -71,7 +71,9 @@ def make(root: Path, name: str = GOOD) -> RunFolder:
     points = np.zeros((1, 12, 2), np.float32)
     one = np.ones(1)
     write_projection(
-        folder.path, "kept", Projection(IDS, PART, IDS % CLASSES, points, np.array([20]), one, one, np.ones((1, 3)), 1.0)
+        folder.path,
+        "kept",
+        Projection(IDS, PART, IDS % CLASSES, points, np.array([20]), one, one, np.ones((1, 3)), 1.0),
     )
     header = json.dumps({"__metadata__": {"fewlab": json.dumps({"temperature": 1.5})}}).encode()
     folder.model_file.write_bytes(struct.pack("<Q", len(header)) + header)
@@ -379,7 +381,9 @@ LISTED: dict[str, Damage] = {
     ),
     "images of another set": partial(written, "events.jsonl", b'{"event": "start", "step": 0, "pictures": "0ther"}\n'),
     "snapshot: a name of superscript digits": partial(written, "snapshots/\u00b2\u00b2.npz", b""),
-    "snapshot: a name of Arabic digits": partial(written, "snapshots/\u0661\u0662\u0663\u0664\u0661\u0662\u0663\u0664.npz", b""),
+    "snapshot: a name of Arabic digits": partial(
+        written, "snapshots/\u0661\u0662\u0663\u0664\u0661\u0662\u0663\u0664.npz", b""
+    ),
     "snapshot: a short name": partial(written, "snapshots/5.npz", b""),
     "snapshot: a name of a hundred digits": partial(written, "snapshots/" + "9" * 100 + ".npz", b""),
     "snapshot: six hundred megabytes in two": bomb,

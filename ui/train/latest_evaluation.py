@@ -18,7 +18,9 @@ from engine.runs.stored_images import StoredImages
 
 @dataclass(frozen=True)
 class LatestEvaluation:
-    """arrays: of the snapshot after `step`. images: None where they are not on this machine, or not those of the snapshot."""
+    """arrays: of the snapshot after `step`. images: None where they are not on this machine, or are not the
+    snapshot's.
+    """
 
     run: Run
     step: int

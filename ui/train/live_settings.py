@@ -69,7 +69,7 @@ def _control(run: Run, key: str, field: Config, config: Config, active: bool, is
     low, high = (field.get(bound) for bound in ("minimum", "maximum"))
     current = float(changed[-1] if changed else stored if isinstance(stored, (int, float)) else field["default"])
     # A config or journal that was edited by hand may say what no control can show.
-    current = min(max(current, -math.inf if low is None else low), math.inf if high is None else high)
+    current = float(min(max(current, -math.inf if low is None else low), math.inf if high is None else high))
     sent: list[float] = st.session_state.setdefault(f"train_live_sent_{name}_{run.id}", [])
     # A change that this tab did not send comes from another one: the control starts anew from it. Its own moves arrive
     # a step later, when the slider may already be elsewhere. The value is given as the default, because one put into
