@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.errors import ConfigError, DataError, FewLabError, ImageError, RunError, UnknownName
+from engine.plain_file import open_plain_file, read_plain_file
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Checkpoints = Annotated[Path, typer.Option(help="Folder of the runs.")]
 DEFAULT = Path("checkpoints")
+_LARGEST_CONFIG = 4_000_000  # bytes
 
 
 @app.command()
@@ -171,7 +173,7 @@ def _classify(predictor: Any, path: Path) -> dict[str, Any]:
     from engine.images.decode import LARGEST_FILE, read_image
 
     try:
-        with open(path, "rb") as file:
+        with open_plain_file(path) as file:
             data = file.read(LARGEST_FILE + 1)  # one byte more than allowed is enough to be refused
         prediction = predictor.predict([read_image(data, path.name)])[0]
     except OSError as error:
@@ -198,7 +200,7 @@ def _plain_config(preset: str | None, config: Path | None) -> dict[str, Any]:
         if config is None:
             return {}
         try:
-            value = json.loads(config.read_text(encoding="utf-8"))
+            value = json.loads(read_plain_file(config, _LARGEST_CONFIG))
         except OSError as error:
             raise ConfigError(f"{config} cannot be read: {error.strerror or type(error).__name__}.") from None
         except (ValueError, RecursionError) as error:
@@ -215,7 +217,7 @@ def _assignment(text: str) -> tuple[str, Any]:
             raise ConfigError(f"--set needs key=value, such as method.threshold=0.9, but got {text!r}.")
     try:
         return key, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return key, value
 
 
@@ -230,6 +232,14 @@ def _sentences() -> Iterator[None]:
     except FewLabError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
+    except OSError as error:
+        where = error.filename or "The folder of the runs"
+        print(
+            f"{where} cannot be read or written ({error.strerror or type(error).__name__}): choose a folder that this"
+            " user may write to and that has room, in --checkpoints.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(2) from None
 
 
 @contextmanager

@@ -37,7 +37,7 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-_KINDS = {"int64": "iu", "uint8": "u", "float": "f", "float or NaN": "f", "bool": "b"}
+_KINDS = {"int": "iu", "uint8": "u", "float": "f", "float or NaN": "f", "bool": "b"}
 
 
 class WrongContent(ValueError):
@@ -45,10 +45,9 @@ class WrongContent(ValueError):
 
 
 class ArraySpec(NamedTuple):
-    """axes: a letter for each; the same letter means the same size in all arrays of the file. values: int64 (handed
-    out as such), uint8, bool, or float, of whatever width it was stored in. low, high: what its numbers lie between.
-    Floats are no NaN, unless it says so; infinite ones, from an overflow of half precision, are cut to the largest
-    number.
+    """axes: a letter for each; the same letter means the same size in all arrays of the file. values: int (signed, of
+    whatever width), uint8, bool, or float. low, high: what its numbers lie between. Floats are no NaN, unless it says
+    so; infinite ones, from an overflow of half precision, are cut to the largest number.
     """
 
     axes: str
@@ -124,7 +123,7 @@ def _checked(array: NDArray[Any], name: str, spec: ArraySpec) -> NDArray[Any]:
             raise WrongContent(f"{name} holds values that are not numbers")
         largest = np.finfo(array.dtype).max
         array = np.clip(array, -largest, largest) if np.isinf(array).any() else array
-    high = _LARGEST_ID if spec.high is None and spec.values == "int64" else spec.high
+    high = _LARGEST_ID if spec.high is None and spec.values == "int" else spec.high
     if array.size and ((spec.low is not None and array.min() < spec.low) or (high is not None and array.max() > high)):
         raise WrongContent(f"{name} holds values out of range")
-    return array.astype(spec.values, copy=False) if spec.values == "int64" else array
+    return array.astype(np.int64) if spec.values == "int" and array.dtype.kind == "u" else array

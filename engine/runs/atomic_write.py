@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from engine.plain_file import read_plain_file
 
 T = TypeVar("T")
+_ABANDONED = 60.0  # seconds: writing takes less than one, so what is older belongs to a process that was killed
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -30,6 +31,14 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Whether a temporary file or folder was left by a process that is gone."""
+    try:
+        return time.time() - temporary.stat().st_mtime > _ABANDONED
+    except OSError:  # just renamed or removed
+        return False
 
 
 def sync_folder(folder: Path) -> None:

@@ -132,30 +132,30 @@ def _is_plain(value: object, depth: int = 0) -> bool:
 # The arrays of a split and of a snapshot. Axes: N images of the sample, K classes, D features, P outputs of a
 # projection head, M pseudo-labels, C images of the pool, V images that were shown, with c channels of h x w pixels.
 
-_IDS = "int64"
+_INT = "int"
 _SPLIT: Mapping[str, ArraySpec] = {
-    "labeled": ArraySpec("L", _IDS, 0),
-    "pool": ArraySpec("C", _IDS, 0),
-    "validation": ArraySpec("v", _IDS, 0),
-    "test": ArraySpec("t", _IDS, 0),
+    "labeled": ArraySpec("L", _INT, 0),
+    "pool": ArraySpec("C", _INT, 0),
+    "validation": ArraySpec("v", _INT, 0),
+    "test": ArraySpec("t", _INT, 0),
     "candidates": ArraySpec("CB", "uint8"),
-    "classes": ArraySpec("", _IDS, 1, 100_000),
+    "classes": ArraySpec("", _INT, 1, 100_000),
 }
 _SNAPSHOT: Mapping[str, ArraySpec] = {
-    "ids": ArraySpec("N", _IDS, 0),
+    "ids": ArraySpec("N", _INT, 0),
     "part": ArraySpec("N", "uint8", 0, 3),
     "probabilities": ArraySpec("NK", "float", 0, 1.01),
     "embeddings": ArraySpec("ND", "float"),
     "projections": ArraySpec("NP", "float"),
-    "pseudo_ids": ArraySpec("M", _IDS, 0),
-    "pseudo_labels": ArraySpec("M", _IDS, -1, 100_000),
+    "pseudo_ids": ArraySpec("M", _INT, 0),
+    "pseudo_labels": ArraySpec("M", _INT, -1, 100_000),
     "pseudo_confidence": ArraySpec("M", "float", 0, 1.01),
     "pseudo_weight": ArraySpec("M", "float"),
     "pseudo_threshold": ArraySpec("M", "float"),
-    "candidate_ids": ArraySpec("C", _IDS, 0),
+    "candidate_ids": ArraySpec("C", _INT, 0),
     "candidate_weights": ArraySpec("CK", "float", 0, 1.01),
     "candidate_sets": ArraySpec("CK", "bool"),
-    "view_ids": ArraySpec("V", _IDS, 0),
+    "view_ids": ArraySpec("V", _INT, 0),
 }
 _VIEW = ArraySpec("Vchw", "uint8")
 # What is read together is there together.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,13 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.runs.arrays import UNREADABLE, ArraySpec, read_arrays
-from engine.runs.atomic_write import write_bytes
+from engine.runs.atomic_write import is_abandoned, write_bytes
 
 FORMAT = 1  # raised when the way from features to points or figures changes: what was kept before is computed anew
 NEWEST = 24  # projections kept of a run; each is at most a few megabytes, and what is gone is only computed again
-_ABANDONED = (
-    60.0  # seconds: writing takes less than one, so an older temporary file belongs to a process that was killed
-)
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,11 @@ class Projection:
 
 
 _ARRAYS = {
-    "ids": ArraySpec("N", "int64"),
+    "ids": ArraySpec("N", "int"),
     "part": ArraySpec("N", "uint8", 0, 3),
-    "labels": ArraySpec("N", "int64", -1),
+    "labels": ArraySpec("N", "int", -1),
     "frames": ArraySpec("ENd", "float"),
-    "steps": ArraySpec("E", "int64", 0),
+    "steps": ArraySpec("E", "int", 0),
     "trustworthiness": ArraySpec("E", "float"),
     "purity": ArraySpec("E", "float or NaN"),
     "purity_per_class": ArraySpec("EK", "float or NaN"),
@@ -73,7 +69,7 @@ def write_projection(run: Path, name: str, projection: Projection) -> None:
     folder = run / "projections"
     folder.mkdir(exist_ok=True)
     for left in folder.glob(".*.tmp"):
-        if time.time() - left.stat().st_mtime > _ABANDONED:
+        if is_abandoned(left):
             left.unlink(missing_ok=True)
     buffer = io.BytesIO()
     np.savez(buffer, **projection._plain())  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name

@@ -4,6 +4,7 @@ it.
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 import shutil
@@ -17,10 +18,11 @@ from typing import Any
 from filelock import FileLock
 
 from engine.errors import RunError, UnknownName
-from engine.runs.atomic_write import replace_file
+from engine.runs.atomic_write import is_abandoned, replace_file, sync_folder
 from engine.runs.folder import RESUMABLE, RunFolder, Status
 
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
+_NEW = ".new-"  # how the name of a folder begins that is just being made
 _YEARS = range(1971, 2200)  # that every time zone and every platform can count
 
 
@@ -60,20 +62,41 @@ class Store:
         return FileLock(self.root / ".lock", thread_local=False)
 
     def create(self, config: dict[str, Any]) -> RunFolder:
-        """A new queued run of a validated, resolved config."""
+        """A new queued run of a validated, resolved config: its folder appears whole or not at all. Raises RunError if
+        it cannot be written.
+        """
         words = [re.sub(r"[^a-z0-9_]", "", str(config[part]["name"]).lower()) or "x" for part in ("method", "data")]
-        self.root.mkdir(parents=True, exist_ok=True)
-        while True:
-            run_id = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *words, secrets.token_hex(2)])
-            folder = RunFolder(self.root / run_id)
-            try:
-                folder.path.mkdir()
-                break
-            except FileExistsError:
-                continue
-        folder.write_config(config)
-        folder.write_status(Status("queued", steps=config["budget"]["steps"], order=time.time()))
-        return folder
+        status = Status("queued", steps=config["budget"]["steps"], order=time.time())
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            while True:
+                run_id = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *words, secrets.token_hex(2)])
+                if not (self.root / run_id).exists() and self._write_new(run_id, config, status):
+                    return RunFolder(self.root / run_id)
+        except OSError as error:
+            raise RunError(
+                f"No run can be written to {self.root} ({error.strerror or type(error).__name__}): choose a folder that"
+                " this user may write to and that has room, or free some disk space."
+            ) from None
+
+    def _write_new(self, run_id: str, config: dict[str, Any], status: Status) -> bool:
+        """Whether the id was still free."""
+        made = RunFolder(self.root / f"{_NEW}{run_id}")
+        try:
+            made.path.mkdir()
+        except FileExistsError:
+            return False
+        try:
+            made.write_config(config)
+            made.write_status(status)
+            replace_file(made.path, self.root / run_id)
+        except OSError as error:
+            shutil.rmtree(made.path, ignore_errors=True)
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+        sync_folder(self.root)
+        return True
 
     def open(self, run_id: str) -> RunFolder:
         """Raises UnknownName unless `run_id` is a run here; a path or anything else that is no id is refused."""
@@ -155,8 +178,8 @@ class Store:
         _remove(doomed)
 
     def sweep(self) -> None:
-        """Finish deletions that were cut off."""
-        for path in self.root.glob(".deleted-*"):
+        """Finish deletions that were cut off, and remove what a killed process left half made."""
+        for path in (*self.root.glob(".deleted-*"), *filter(is_abandoned, self.root.glob(f"{_NEW}*"))):
             _remove(path)
 
     def _folders(self) -> Iterator[RunFolder]:

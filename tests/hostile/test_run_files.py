@@ -394,7 +394,7 @@ MODELS: dict[str, Callable[[RunFolder, Path], bytes]] = {
     "images of no pixels": lambda run, trace: described(run, problem={"classes": 10, "channels": 1, "size": 0}),
     "images of two channels": lambda run, trace: described(run, problem={"classes": 10, "channels": 2, "size": 8}),
     "a network that is larger than the file": lambda run, trace: described(
-        run, config={**about(run)["config"], "backbone": {"name": "small_cnn", "width": 512}}
+        run, config={**about(run)["config"], "backbone": {"name": "small_cnn", "width": 256}}
     ),
     "fewer names than classes": lambda run, trace: described(run, class_names=["a"]),
     **{
