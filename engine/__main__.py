@@ -9,7 +9,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -244,21 +244,30 @@ def _sentences() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[Any]:
-    """Ctrl-C asks the run to write a checkpoint and end; a second Ctrl-C ends at once."""
+    """Ctrl-C asks the run to write a checkpoint and end, and so do the signals of a service that is stopped and of a
+    terminal that is closed; a second one ends at once.
+    """
     from engine.training.commands import Command, Control
 
     control = Control()
-    before = signal.getsignal(signal.SIGINT)
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    # What the caller has this process ignore, as nohup does, it goes on ignoring.
+    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def interrupt(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGINT, before)
+        restore()
         control.send(Command("interrupt"))
 
-    signal.signal(signal.SIGINT, interrupt)
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield control
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 class _Bar:
@@ -279,10 +288,16 @@ class _Bar:
         )
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("starting", total=1, speed="", unit="step")
-        self._shown = False
+        self._shown = self._waits = False
         return self
 
     def show(self, status: Status) -> None:
+        if status.state == "queued" and not self._waits:
+            self._waits = True
+            print(
+                "Another FewLab trains in this checkpoints folder: this run waits in its queue. Ctrl-C takes it out.",
+                file=sys.stderr,
+            )
         speed = f"{status.images_per_second:,.0f} img/s" if status.images_per_second else ""
         self._update(description=status.state, completed=status.step, total=status.steps, speed=speed, unit="step")
 
@@ -292,14 +307,16 @@ class _Bar:
     def _update(self, **shown: Any) -> None:
         if not self._bar.console.is_terminal:
             return
-        if not self._shown:
-            self._bar.start()
-            self._shown = True
-        self._bar.update(self._task, **shown)
+        with suppress(OSError):  # a terminal that was closed must not end the run
+            if not self._shown:
+                self._shown = True
+                self._bar.start()
+            self._bar.update(self._task, **shown)
 
     def stop(self) -> None:
-        if self._shown:
-            self._bar.stop()
+        with suppress(OSError):
+            if self._shown:
+                self._bar.stop()
         self._shown = False
 
     def __exit__(self, *error: object) -> None:

@@ -9,6 +9,7 @@ import re
 import time
 import zipfile
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -20,7 +21,7 @@ from engine.errors import RunError
 from engine.plain_file import open_plain_file
 from engine.runs import contents, journal
 from engine.runs.arrays import UNREADABLE, WrongContent, read_arrays
-from engine.runs.atomic_write import read_bytes, replace_file, write_bytes, write_json
+from engine.runs.atomic_write import is_abandoned, read_bytes, replace_file, write_bytes, write_json
 
 FORMAT = 1
 State = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
@@ -36,6 +37,8 @@ PARTS: tuple[Part, ...] = ("labeled", "unlabeled", "validation", "test")  # in t
 _LARGEST_JSON = 4_000_000  # bytes of config.json and status.json
 _LARGEST_HEADER = 10_000_000  # bytes of a model file's description
 _CONTENT_HASH = re.compile(r"[0-9a-z]{1,64}")
+_HALF_SNAPSHOT = ".tmp.npz"
+_ONLY_TRAINING_WRITES = (".checkpoint.pt.", ".model.safetensors.")  # how such temporary files begin
 _SNAPSHOT_NAME = re.compile(r"[0-9]{8,12}")
 
 
@@ -262,9 +265,12 @@ class RunFolder:
         """
         self.snapshots.mkdir(exist_ok=True)
         path = self.snapshots / f"{step:08d}.npz"
-        temporary = path.with_suffix(".tmp.npz")
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
-        replace_file(temporary, path)
+        temporary = path.with_suffix(_HALF_SNAPSHOT)
+        try:
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
+            replace_file(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return path
 
     def snapshot_steps(self) -> list[int]:
@@ -306,6 +312,13 @@ class RunFolder:
         """The plain files in the folder, without following any link."""
         paths = (Path(folder) / name for folder, _, names in os.walk(self.path) for name in names)
         return sorted(path for path in paths if not path.is_symlink() and path.is_file())
+
+    def clean(self) -> None:
+        """Remove what a killed process left half written. For whoever trains the run: nobody else writes most of it."""
+        for path in (*self.path.glob(".*.tmp"), *self.snapshots.glob(f"*{_HALF_SNAPSHOT}")):
+            if path.name.startswith(_ONLY_TRAINING_WRITES) or path.suffix == ".npz" or is_abandoned(path):
+                with suppress(OSError):
+                    path.unlink()
 
     def size_on_disk(self) -> int:
         """Bytes of all files of the run."""

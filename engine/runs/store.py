@@ -134,8 +134,10 @@ class Store:
             (run for run in self.runs() if run.status.state == "queued"), key=lambda run: (run.status.order, run.id)
         )
 
-    def requeue(self, run_id: str, reason: str = "") -> RunFolder:
-        """Queue a stopped or interrupted run again. Raises RunError for any other."""
+    def requeue(self, run_id: str, reason: str = "", keeps_place: bool = False) -> RunFolder:
+        """Queue a stopped or interrupted run again, behind all that wait, or where it was before (keeps_place). Raises
+        RunError for any other.
+        """
         folder = self.open(run_id)
         status = folder.status()
         if status.state not in RESUMABLE:
@@ -147,7 +149,7 @@ class Store:
                 f"Run {run_id} cannot be resumed because {words.get(status.state, f'it is {status.state}.')}"
             )
         folder.add_event("resume", status.step, reason=reason)
-        folder.update_status(state="queued", order=time.time(), reason=reason)
+        folder.update_status(state="queued", reason=reason, **({} if keeps_place else {"order": time.time()}))
         return folder
 
     def rename(self, run_id: str, name: str) -> None:
@@ -157,14 +159,14 @@ class Store:
         folder = self.open(run_id)
         folder.write_config({**folder.config(), "name": name})
 
-    def delete(self, run_id: str) -> None:
-        """Remove a run and everything in it. Raises RunError while it trains."""
+    def delete(self, run_id: str, is_over: bool = False) -> None:
+        """Remove a run and everything in it. Raises RunError while it trains; is_over: it does not, whatever it says."""
         folder = self.open(run_id)
         try:
             state = folder.status().state
         except RunError:
             state = "failed"
-        if state in ("running", "paused"):
+        if state in ("running", "paused") and not is_over:
             raise RunError(f"Run {run_id} is {state}: stop it before deleting it.")
         # Renamed first: the list of runs never shows a folder that is half gone.
         doomed = folder.path.with_name(f".deleted-{folder.id}")
