@@ -82,7 +82,8 @@ def command_line_page() -> str:
     lines += [
         "Exit status: 0 done, 1 the run failed, 2 the request was wrong or an image was refused; then one sentence"
         " stands on standard error. Ctrl-C, SIGTERM and SIGHUP end a run with a checkpoint, from which `resume` goes on"
-        " (state `interrupted`, exit status 0); one that still waits is taken out of the queue (`stopped`). With `--json` the last line of standard output is one JSON object. Every setting"
+        " (state `interrupted`, exit status 0); one that still waits is taken out of the queue (`stopped`). With"
+        " `--json` the last line of standard output is one JSON object. Every setting"
         " of a run is reached with `--set part.name=value`; `python -m engine methods --json` lists them with"
         " defaults and ranges.",
         "",

@@ -160,7 +160,7 @@ class Store:
         folder.write_config({**folder.config(), "name": name})
 
     def delete(self, run_id: str, is_over: bool = False) -> None:
-        """Remove a run and everything in it. Raises RunError while it trains; is_over: it does not, whatever it says."""
+        """Remove a run and everything in it. Raises RunError while it trains, unless it is_over."""
         folder = self.open(run_id)
         try:
             state = folder.status().state

@@ -19,6 +19,8 @@ from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, LabError
 from engine.lab.executors.inline import resume, train
 from engine.lab.lab import Lab
+from engine.lab.messages import GetCatalog
+from engine.lab.worker_client import WorkerClient
 from engine.runs.folder import APP_ENDED, RunFolder
 from engine.runs.store import Store
 from engine.training import checkpoint
@@ -343,3 +345,42 @@ def test_what_a_killed_run_left_half_written_is_cleared_away_when_it_goes_on(tmp
     written_now.write_bytes(b"half")
     resume(folder.id, tmp_path)
     assert [path for path in [*left, written_now] if path.exists()] == [written_now]
+
+
+# a question that does not return
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGSTOP")
+def test_a_question_without_an_answer_is_given_up_and_the_next_one_is_answered(tmp_path: Path) -> None:
+    assistant = WorkerClient(tmp_path / "log")
+    try:
+        assistant.ask(GetCatalog())
+        process = assistant.pid
+        assert process is not None
+        os.kill(process, signal.SIGSTOP)  # stands for whatever does not return
+        with pytest.raises(LabError) as refused:
+            assistant.ask(GetCatalog(), timeout=1.0)
+        assert (
+            str(refused.value)
+            == "The engine did not answer within 1 s and was started again: check the paths in the settings, then try"
+            " again."
+        )
+        assert not alive(process)
+        assert assistant.ask(GetCatalog())["methods"]
+    finally:
+        assistant.close()
+        assert assistant.wait(30)
+
+
+def test_an_engine_that_still_starts_is_not_ended_for_it(tmp_path: Path) -> None:
+    assistant = WorkerClient(tmp_path / "log")
+    try:
+        assistant.start()
+        process = assistant.pid
+        with pytest.raises(LabError, match=r"within 0 s: it may still be starting; try again in a moment\.$"):
+            assistant.ask(GetCatalog(), timeout=0.01)
+        assert assistant.ask(GetCatalog())["methods"]
+        assert assistant.pid == process
+    finally:
+        assistant.close()
+        assert assistant.wait(30)
