@@ -149,10 +149,12 @@ def test(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) ->
 def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
     """Classify images with a run's model."""
     with _sentences():
+        from engine.images.decoder_messages import without_decoder_messages
         from engine.predictor import Predictor
 
         predictor = Predictor(Store(checkpoints).open(run))
-    answers: list[dict[str, Any]] = [_classify(predictor, path) for path in images]
+    with without_decoder_messages():
+        answers: list[dict[str, Any]] = [_classify(predictor, path) for path in images]
     if as_json:
         print(json.dumps({"pictures": answers}, ensure_ascii=False))
     else:
@@ -339,12 +341,16 @@ def _read_images(config: RunConfig, control: Control, bar: _Bar) -> None:
     """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to
     stderr, in no program's way.
     """
+    from engine.images.decoder_messages import without_decoder_messages
     from engine.training.assemble import prepare
 
-    report = prepare(config, bar.reading, lambda: control.ends)
+    with without_decoder_messages():
+        try:
+            report = prepare(config, bar.reading, lambda: control.ends)
+        finally:
+            bar.stop()  # while it runs, it holds the stream that it was started on
     if report is None:
         return
-    bar.stop()
     left_out = sum(report.skipped.values())
     rest = f"; {left_out:,} file{' was' if left_out == 1 else 's were'} left out:" if left_out else "."
     print(f"Read {report.read:,} images of {len(report.training)} classes{rest}", file=sys.stderr)

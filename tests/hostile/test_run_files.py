@@ -430,6 +430,12 @@ def test_a_model_says_how_bright_its_background_is_as_a_share(run: RunFolder, ba
     assert sentence(lambda: Predictor(run)).startswith(f"The model file of run {run.id} is damaged or not FewLab's (")
 
 
+def test_a_model_answers_about_images_that_may_not_be_written_to(run: RunFolder) -> None:
+    images = np.zeros((2, 1, 8, 8), np.uint8)
+    images.flags.writeable = False
+    assert Predictor(run).probabilities(images).shape == (2, 10)  # torch's warning would be an error here
+
+
 def test_no_model_and_a_newer_model_say_so(run: RunFolder) -> None:
     newer = described(run, version=4)
     assert run.model_about() == about(run)
