@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.components.plotly_script import write_script
 from ui.shell.entry import open_front_door
-from ui.shell.page import plain, show_errors
+from ui.shell.page import escape_markdown, show_errors
 from ui.shell.server import lab
 
 # A file of our own: Streamlit fetches the image of a named icon from another machine.
@@ -27,7 +27,7 @@ try:
 except OSError as error:
     why = error.strerror or type(error).__name__
     st.error(
-        plain(
+        escape_markdown(
             f"FewLab cannot write to {error.filename or 'its folders'} ({why}): give it a folder it may write to, in"
             " FEWLAB_CHECKPOINTS."
         ),

@@ -30,7 +30,7 @@ from engine.methods.base.method import GradientMethod
 from engine.training.assemble import make_method, make_task, set_normalization
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches
-from engine.training.loops.optimizer import make_optimizer
+from engine.training.loops.optimizer import ScheduledOptimizer
 
 LABELED, RATIO = 16, 2
 WARM = 3
@@ -55,7 +55,7 @@ class Side:
         set_normalization(method.backbone, images)
         self.method = machine.place(method)
         self.batches = Batches(self.method, config, images, split, machine)
-        self.optimizer = make_optimizer(self.method, config.optimizer)
+        self.optimizer = ScheduledOptimizer(self.method, config.optimizer).torch
         self.count = 0
 
     def step(self) -> tuple[float, float, float]:

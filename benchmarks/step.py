@@ -32,7 +32,7 @@ from engine.methods.base.method import GradientMethod
 from engine.training.assemble import make_method, make_task
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches
-from engine.training.loops.optimizer import make_optimizer
+from engine.training.loops.optimizer import ScheduledOptimizer
 from engine.training.loops.weight_average import WeightAverage
 
 CHANNELS = {8: 1, 28: 1, 32: 3}
@@ -70,7 +70,7 @@ class Ours:
         assert isinstance(method, GradientMethod)
         self.method = self.machine.place(method)
         self.batches = Batches(self.method, self.config, images, split, self.machine)
-        self.optimizer = make_optimizer(self.method, self.config.optimizer)
+        self.optimizer = ScheduledOptimizer(self.method, self.config.optimizer).torch
         self.average = WeightAverage(self.method.served(), 0.99)
         self.count = 0
 

@@ -6,6 +6,7 @@ A test holds that both are what this writes.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,9 @@ def _method(name: str, about: dict[str, Any], doc: str) -> Iterator[str]:
     yield ""
     yield f"Paper: {about['paper']}. Labels: {', '.join(about['supervision'])}."
     yield ""
+    oracles = [f"`{path.relative_to(ROOT).as_posix()}`" for path in _oracles(name)]
+    yield f"Held by: {', '.join(oracles)}." if oracles else "It has no oracle of its own in `tests/oracle/`."
+    yield ""
     yield doc
     yield ""
     settings = [(key, field) for key, field in about["schema"]["properties"].items() if key != "name"]
@@ -64,6 +68,14 @@ def _method(name: str, about: dict[str, Any], doc: str) -> Iterator[str]:
             meaning = field.get("description", "")
             yield f"| `{key}`{symbol} | {field.get('default')} | {_range(field)} | {live} | {meaning} |"
         yield ""
+
+
+def _oracles(name: str) -> list[Path]:
+    """The files in tests/oracle that name a method or its class."""
+    from engine.registry import methods
+
+    named = re.compile(rf'\b{methods[name].__name__}\b|"{name}"')
+    return [p for p in sorted((ROOT / "tests/oracle").glob("test_*.py")) if named.search(p.read_text(encoding="utf-8"))]
 
 
 def _range(field: dict[str, Any]) -> str:
@@ -83,9 +95,9 @@ def command_line_page() -> str:
         "Exit status: 0 done, 1 the run failed, 2 the request was wrong or an image was refused; then one sentence"
         " stands on standard error. Ctrl-C, SIGTERM and SIGHUP end a run with a checkpoint, from which `resume` goes on"
         " (state `interrupted`, exit status 0); one that still waits is taken out of the queue (`stopped`). With"
-        " `--json` the last line of standard output is one JSON object. Every setting"
-        " of a run is reached with `--set part.name=value`; `python -m engine methods --json` lists them with"
-        " defaults and ranges.",
+        " `--json` the last line of standard output is one JSON object. Every setting of a run is reached with"
+        " `--set part.name=value`. With `--json`, `methods`, `datasets` and `backbones` list the settings of theirs"
+        " with defaults and ranges; `presets` shows whole configurations, with views, optimizer, budget and hardware.",
         "",
     ]
     for name, command in commands.items():

@@ -37,27 +37,27 @@ _LARGEST_CONFIG = 4_000_000  # bytes
 def methods(as_json: Json = False) -> None:
     """List the methods."""
     from engine import registry
-    from engine.catalog import catalog, describe
+    from engine.catalog import catalog, summaries
 
-    _list(catalog()["methods"] if as_json else describe(registry.methods), as_json)
+    _list(catalog()["methods"] if as_json else summaries(registry.methods), as_json)
 
 
 @app.command()
 def datasets(as_json: Json = False) -> None:
     """List the data sets."""
     from engine import registry
-    from engine.catalog import catalog, describe
+    from engine.catalog import catalog, summaries
 
-    _list(catalog()["datasets"] if as_json else describe(registry.datasets), as_json)
+    _list(catalog()["datasets"] if as_json else summaries(registry.datasets), as_json)
 
 
 @app.command()
 def backbones(as_json: Json = False) -> None:
     """List the backbones."""
     from engine import registry
-    from engine.catalog import catalog, describe
+    from engine.catalog import catalog, summaries
 
-    _list(catalog()["backbones"] if as_json else describe(registry.backbones), as_json)
+    _list(catalog()["backbones"] if as_json else summaries(registry.backbones), as_json)
 
 
 @app.command()

@@ -13,12 +13,12 @@ from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.metrics import declared, plain
 from engine.presets import PRESETS
-from engine.registry import Registry, backbones, datasets, methods, optimizers, recipes
+from engine.registry import Registry, backbones, datasets, methods, optimizers, recipes, schedules
 
 
 def catalog() -> dict[str, Any]:
-    """Methods, data sets, backbones, view recipes, optimizers and presets, with JSON schemas and the defaults of every
-    pair of method and data set.
+    """Methods, data sets, backbones, view recipes, optimizers, schedules and presets, with JSON schemas and the
+    defaults of every pair of method and data set.
     """
     return {
         "methods": {name: _method(methods[name]) for name in methods},
@@ -33,6 +33,7 @@ def catalog() -> dict[str, Any]:
         },
         "recipes": {name: {"schema": recipes[name].Params.model_json_schema()} for name in recipes},
         "optimizers": {name: {"schema": optimizers[name].Params.model_json_schema()} for name in optimizers},
+        "schedules": {name: {"schema": schedules[name].Params.model_json_schema()} for name in schedules},
         "labels": {
             kind: {"schema": cls.model_json_schema()}
             for kind, cls in (("few", FewLabels), ("partial", PartialLabels), ("all", AllLabels), ("none", NoLabels))
@@ -54,7 +55,7 @@ def catalog() -> dict[str, Any]:
 
 
 def sources_hash() -> str:
-    """Hash of the engine's sources: a catalog made by other sources is made anew."""
+    """Hash of the engine's sources: a catalog made by other sources is rebuilt."""
     digest, root = hashlib.sha256(), Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
         # With its folder: a method that moves to another family is another entry.
@@ -73,7 +74,8 @@ def _method(cls: Any) -> dict[str, Any]:
         **texts,
         "supervision": sorted(cls.supervision),
         "backbones": sorted(cls.backbones) if cls.backbones is not None else None,
-        "recipes": list(cls.recipes),
+        "recipes": list(dict.fromkeys(view["name"] for view in cls.views.values())),
+        "views": cls.views,
         "fitted": cls.fitted,
         "family": family(cls),
         "headline": list(cls.headline),
@@ -84,8 +86,11 @@ def _method(cls: Any) -> dict[str, Any]:
 
 
 def family(cls: type[Any]) -> str:
-    """The folder that a registered class lies in, such as "semi_supervised"; "" for a class of another package."""
-    return cls.__module__.split(".")[-2] if cls.__module__.startswith("engine.methods.") else ""
+    """The folder in engine/methods that a registered class lies in, such as "semi_supervised"; "" for one that lies in
+    none.
+    """
+    package, _, inside = cls.__module__.partition("engine.methods.")
+    return inside.split(".")[0] if not package and "." in inside else ""
 
 
 def _defaults(method: str, data: str) -> dict[str, Any] | None:
@@ -95,6 +100,6 @@ def _defaults(method: str, data: str) -> dict[str, Any] | None:
         return None
 
 
-def describe(registry: Registry) -> list[dict[str, str]]:
+def summaries(registry: Registry) -> list[dict[str, str]]:
     """name, title and summary of everything in a registry, for tables."""
     return [{"name": name, "title": registry[name].title, "summary": registry[name].summary} for name in registry]

@@ -14,7 +14,7 @@ _LISTED = 12  # names in a sentence; a list of all runs would be a page
 
 
 class FewLabError(Exception):
-    """Something a person can mend. The message is one sentence: what was wrong, what is allowed, what to do."""
+    """A user-correctable error. The message is one sentence: what was wrong, what is allowed, what to do."""
 
 
 class ConfigError(FewLabError):

@@ -225,7 +225,7 @@ def declared(own: tuple[Metric, ...] = ()) -> dict[str, Metric]:
     return metrics
 
 
-def describe(name: str, metrics: dict[str, Metric]) -> Metric:
+def declaration_of(name: str, metrics: dict[str, Metric]) -> Metric:
     """The declaration of `name`, or a stand-in for a scalar that nobody declared: drawn under its own name."""
     words = name.split("/")[-1].replace("_", " ")
     return metrics.get(name) or Metric(name, words[:1].upper() + words[1:], unit="number", better=None, chart="value")

@@ -1,5 +1,5 @@
-"""Names to classes: data sets, view recipes, backbones, methods and optimizers register themselves, and are found by
-walking their package and the folders in it.
+"""Names to classes: data sets, view recipes, backbones, methods, optimizers and schedules register themselves, and are
+found by walking their package and the folders in it.
 """
 
 from __future__ import annotations
@@ -73,3 +73,4 @@ recipes = Registry("view recipe", "engine.augment.recipes")
 backbones = Registry("backbone", "engine.backbones")
 methods = Registry("method", "engine.methods")
 optimizers = Registry("optimizer", "engine.optimizers")
+schedules = Registry("schedule", "engine.schedules")

@@ -12,7 +12,7 @@ from ui.compare.run_groups import as_csv
 from ui.compare.settings_view import label_budgets, many_settings
 from ui.compare.tables import differing_settings, final_metrics, means_over_seeds
 from ui.runs.run_names import run_name
-from ui.shell.page import empty_state, expander, header, how_it_works, plain
+from ui.shell.page import empty_state, escape_markdown, expander, guarded_fragment, header, how_it_works
 from ui.shell.server import lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and their results.")
@@ -26,7 +26,7 @@ def progress(runs: list[Run]) -> None:
         return
     more = f", {queued} more in the queue" if queued else ""
     share = running.status.step / max(1, running.status.steps)
-    st.progress(share, text=f"Training {plain(run_name(running))}{more}")
+    st.progress(share, text=f"Training {escape_markdown(run_name(running))}{more}")
 
 
 def live_curves(shown: list[Run]) -> None:
@@ -34,7 +34,6 @@ def live_curves(shown: list[Run]) -> None:
     ids, states = [run.id for run in shown], [run.status.state for run in shown]
     is_active = any(run.status.active for run in shown)
 
-    @st.fragment(run_every=2.0 if is_active else None)
     def live() -> None:
         runs = sorted((run for run in lab().store.runs() if run.id in ids), key=lambda run: ids.index(run.id))
         if [run.status.state for run in runs] != states:
@@ -43,7 +42,7 @@ def live_curves(shown: list[Run]) -> None:
             progress(runs)
         draw_curves(runs)
 
-    live()
+    guarded_fragment(live, 2.0 if is_active else None)()
 
 
 # Those that have only just been queued have no curve yet, but a benchmark is watched from its start.

@@ -10,7 +10,7 @@ from ui.errors.calibration_view import reliability_view, roc_view
 from ui.errors.comparison_view import compare_runs
 from ui.errors.confusion_view import confusion_matrix_view, most_confident_errors, per_class_metrics
 from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
-from ui.shell.page import empty_state, header, how_it_works, show_errors
+from ui.shell.page import empty_state, guarded_fragment, header, how_it_works, show_errors
 from ui.shell.remembered import one_of, read_query_param, remember, remembered, set_query_param
 from ui.shell.server import lab
 from ui.style import formatting
@@ -77,11 +77,6 @@ def page(run: EvaluatedRun, others: list[Run]) -> None:
         st.caption("A second run on the same images can be compared here.")
 
 
-def guarded(run: EvaluatedRun, others: list[Run]) -> None:
-    with show_errors():  # around the fragment it would see nothing: a fragment keeps its exceptions to itself
-        page(run, others)
-
-
 runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]
 if not runs:
     empty_state(
@@ -92,7 +87,7 @@ else:
         links = ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/compare.py", "pages/predict.py"]
         evaluated = run_bar(runs, links)
         if evaluated is not None:
-            st.fragment(guarded, run_every=play_interval(_KEY))(evaluated, evaluated.with_same_images(runs))
+            guarded_fragment(page, play_interval(_KEY))(evaluated, evaluated.with_same_images(runs))
 
 how_it_works(
     "A confusion matrix has a row for each true class and a column for each predicted class; errors are off the"

@@ -6,16 +6,14 @@ import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.thresholds import apply_threshold
-from engine.config.overlay import apply_changes
 from ui.pseudo_labels.galleries import galleries, open_image
-from ui.pseudo_labels.selections import share_from_text
 from ui.pseudo_labels.threshold_view import figures_of_known_labels, history_figures, threshold_figures, tiles
-from ui.runs.current_run import GHOST, open_page, watch_new_run
+from ui.runs.current_run import open_page, watch_new_run
 from ui.runs.image_history import image_history
 from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
-from ui.runs.threshold_parameter import last_threshold, threshold_parameter
-from ui.shell.page import empty_state, header, how_it_works, show_errors
-from ui.shell.remembered import read_query_param, remember, remembered, set_query_param
+from ui.runs.threshold_parameter import last_threshold, retrained, threshold_parameter
+from ui.shell.page import empty_state, guarded_fragment, header, how_it_works, show_errors
+from ui.shell.remembered import read_query_param, remember, remembered, set_query_param, share_from_text
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -25,9 +23,8 @@ _KEY = "pseudo"
 
 def retrain(run: EvaluatedRun, parameter: str, threshold: float) -> None:
     with show_errors(), st.spinner("Starting …"):
-        folder = lab().submit(apply_changes(run.folder.config(), {"name": "", parameter: threshold}))
+        folder = lab().submit(retrained(run.folder.config(), parameter, threshold))
         watch_new_run(folder.id, run.id)
-        st.session_state[GHOST] = run.id
         open_page("pages/train.py", folder.id)
 
 
@@ -68,11 +65,6 @@ def page(run: EvaluatedRun) -> None:
         image_history(run, image, step, _KEY, threshold=threshold)
 
 
-def guarded(run: EvaluatedRun) -> None:
-    with show_errors():  # around the fragment it would see nothing: a fragment keeps its exceptions to itself
-        page(run)
-
-
 runs = [
     run
     for run in lab().store.runs()
@@ -88,7 +80,7 @@ else:
         evaluated = run_bar(runs, links)
         if evaluated is not None:
             if len(evaluated.predictions(evaluated.steps[-1], "unlabeled")):
-                st.fragment(guarded, run_every=play_interval(_KEY))(evaluated)
+                guarded_fragment(page, play_interval(_KEY))(evaluated)
             else:
                 st.info("This run has no predictions for unlabeled images: it had none, or is still to be evaluated.")
 

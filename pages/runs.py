@@ -7,7 +7,7 @@ import streamlit as st
 from ui.run_list.dialogs import confirm_delete_unreadable
 from ui.run_list.row import run_row
 from ui.runs.run_names import run_name
-from ui.shell.page import empty_state, header, how_it_works, plain
+from ui.shell.page import empty_state, escape_markdown, header, how_it_works
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -59,7 +59,7 @@ else:
 
 for folder, sentence in store.unreadable():
     left, right = st.columns([8, 2], vertical_alignment="center")
-    left.warning(plain(sentence))
+    left.warning(escape_markdown(sentence))
     if right.button("Delete", key=f"runs_delete_{folder.id}"):
         confirm_delete_unreadable(folder.id)
 

@@ -12,7 +12,7 @@ from ui.figures.sparkline import sparkline
 from ui.runs.current_run import current_run, forget_run, open_page, watch_new_run
 from ui.runs.prefill import prefill, usable, with_features
 from ui.runs.run_names import run_name
-from ui.shell.page import expander, header, how_it_works, plain, show_errors
+from ui.shell.page import escape_markdown, expander, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
 from ui.style import formatting, illustrations
 
@@ -114,7 +114,7 @@ if (more := expander("More presets: other images, other methods, settings from t
 def row(run: Run) -> None:
     with st.container(border=True):
         name, curve, accuracy, action = st.columns([4, 3, 2, 2], vertical_alignment="center")
-        name.markdown(f"**{plain(run_name(run))}**  \n{formatting.date(run.created)}")
+        name.markdown(f"**{escape_markdown(run_name(run))}**  \n{formatting.date(run.created)}")
         drawn = sparkline(
             [r["test/accuracy"] for r in run.folder.metrics() if isinstance(r.get("test/accuracy"), int | float)]
         )

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.config.overlay import apply_changes
 from ui.runs.current_run import current_run, watch_new_run
 from ui.runs.run_names import run_name
-from ui.shell.page import header, how_it_works, plain, show_errors
+from ui.shell.page import escape_markdown, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
 from ui.train.form import labeled_images, train_form
 from ui.train.live_settings import live_settings
@@ -41,13 +41,16 @@ with run_side:
             icon=":material/show_chart:",
         )
     else:
-        st.subheader(plain(run_name(run)), anchor=False)
+        st.subheader(escape_markdown(run_name(run)), anchor=False)
         run_buttons(run)
         if not lab().trains and run.status.active:
             st.info("Another FewLab trains in this checkpoints folder; this one watches and takes over when it ends.")
         queued = [other for other in lab().store.queue() if other.id != run.id]
         if queued:
-            st.caption(f"{len(queued)} more in the queue: " + ", ".join(plain(run_name(other)) for other in queued[:3]))
+            st.caption(
+                f"{len(queued)} more in the queue: "
+                + ", ".join(escape_markdown(run_name(other)) for other in queued[:3])
+            )
         retrain_config = live_settings(run)
         if retrain_config is not None:
             start(retrain_config)
@@ -82,4 +85,6 @@ with estimate_container, show_errors():
     if readable:
         time_estimate(config, seeds)
 method = catalog()["methods"][config["method"]["name"]]
-how_it_works(f"**{method['title']}.** {method['idea']}", f"$${method['formula']}$$", f"Paper: {plain(method['paper'])}")
+how_it_works(
+    f"**{method['title']}.** {method['idea']}", f"$${method['formula']}$$", f"Paper: {escape_markdown(method['paper'])}"
+)

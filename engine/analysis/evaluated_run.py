@@ -1,6 +1,6 @@
 """A run as far as it has been evaluated: its snapshots, each read and checked once, and its images; answers by id.
 
-Pages, tests and the command line ask here; nothing of it draws. The averaged network's predictions are meant
+Pages ask here; nothing of it draws. The averaged network's predictions are meant
 throughout.
 """
 
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.id_positions import find_ids
 from engine.analysis.prediction_history import PredictionHistory, changed_at, first_above, prediction_history
 from engine.analysis.thresholds import PseudoLabelSet
 from engine.errors import FewLabError, RunError
+from engine.id_positions import find_ids
 from engine.runs.folder import PARTS, RunFolder, Status
 from engine.runs.store import Run
 from engine.runs.stored_images import StoredImages, load_stored_images
@@ -167,14 +167,11 @@ class EvaluatedRun:
 
     def true_labels(self, ids: Ids) -> Ids:
         """int64 [n]: the true classes of these images, -1 where they are unknown."""
-        if self.images is None or not len(self.images.ids):
-            return np.full(len(ids), -1, np.int64)
-        positions = find_ids(ids, np.asarray(self.images.ids))
-        return np.where(positions >= 0, self.images.labels[positions], -1)
+        return np.full(len(ids), -1, np.int64) if self.images is None else self.images.true_labels(ids)
 
     def pixels(self, sample: int) -> NDArray[np.uint8]:
         """uint8 [C, H, W] of one image. Raises RunError where the images are not on this machine."""
-        if self.images is None or not self.images.has(np.array([sample])).all():
+        if self.images is None:
             raise RunError(f"The images of run {self.run.id} are not on this machine.")
         return np.asarray(self.images.images[int(self.images.rows(np.array([sample]))[0])])
 
@@ -186,7 +183,7 @@ class EvaluatedRun:
 
     def snapshot(self, step: int) -> Snapshot:
         """Raises RunError if it is missing or damaged, or of other images than the run's."""
-        written = _written(self.folder, step)
+        written = self.folder.snapshot_written(step)
         if self.images is not None:
             self._belongs(step, written)
         return self._snapshots(step, written)
@@ -199,7 +196,7 @@ class EvaluatedRun:
     @property
     def has_projections(self) -> bool:
         """Whether the last evaluation kept the outputs of a projection head."""
-        return self._projected(_written(self.folder, self.steps[-1]))
+        return self._projected(self.folder.snapshot_written(self.steps[-1]))
 
     def predictions(self, step: int, part: str) -> Predictions:
         """Predictions for the images of a part; none of a network without classes."""
@@ -225,11 +222,11 @@ class EvaluatedRun:
 
     def prediction_history(self, part: str = "unlabeled") -> PredictionHistory:
         """Every image of a part that is in all evaluations that can be read."""
-        return self._histories(part, _written(self.folder, self.steps[-1]))
+        return self._histories(part, self.folder.snapshot_written(self.steps[-1]))
 
     def nearest_labeled(self, step: int, sample: int, count: int) -> tuple[Neighbor, ...]:
         """The labeled images nearest to this one in the network's features, by cosine, nearest first."""
-        ids, part, features = self._features(step, _written(self.folder, step))
+        ids, part, features = self._features(step, self.folder.snapshot_written(step))
         labeled = np.flatnonzero((part == PARTS.index("labeled")) & (ids != sample))
         own = np.flatnonzero(ids == sample)
         if not len(labeled) or not len(own):
@@ -270,7 +267,7 @@ class EvaluatedRun:
     # what is read, once per time that a snapshot was written
 
     def _read_snapshot(self, step: int, written: int) -> Snapshot:
-        arrays = self._whole(step, ("ids", "part"), ("probabilities",))
+        arrays = self.folder.whole_snapshot(step, ("ids", "part"), ("probabilities",))
         return Snapshot(arrays["ids"], arrays["part"], arrays.get("probabilities"))
 
     def _check_belongs(self, step: int, written: int) -> None:
@@ -286,7 +283,7 @@ class EvaluatedRun:
 
     def _read_features(self, step: int, written: int) -> tuple[Ids, NDArray[np.uint8], NDArray[np.float32]]:
         """Ids [n], parts [n] and features [n, D] of length 1."""
-        arrays = self._whole(step, ("ids", "part", "embeddings"))
+        arrays = self.folder.whole_snapshot(step, ("ids", "part", "embeddings"))
         features = arrays["embeddings"].astype(np.float32)
         lengths = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
         return arrays["ids"], arrays["part"], features / lengths
@@ -307,21 +304,13 @@ class EvaluatedRun:
             list(readable), [p.ids for p in readable.values()], [p.probabilities for p in readable.values()]
         )
 
-    def _whole(self, step: int, names: Sequence[str], optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
-        arrays = self.folder.snapshot(step, (*names, *optional))
-        if set(names) - arrays.keys():
-            raise RunError(
-                f"The snapshot of step {step} of run {self.run.id} is incomplete: choose another evaluation."
-            )
-        return arrays
-
 
 def stamp(run: Run) -> tuple[Any, ...]:
     """Changes whenever an EvaluatedRun of `run` would be another one: with each snapshot, and when the run ends or is
     renamed.
     """
     steps = run.folder.snapshot_steps()
-    return len(steps), _written(run.folder, steps[-1]) if steps else 0, run.status.state, run.name
+    return len(steps), run.folder.snapshot_written(steps[-1]) if steps else 0, run.status.state, run.name
 
 
 def images_shown_by(run: Run, arrays: Mapping[str, NDArray[Any]]) -> StoredImages | None:
@@ -345,10 +334,3 @@ def stored_images_of(run: Run) -> StoredImages | None:
         return load_stored_images(run.folder.path.parent, content) if content is not None else None
     except RunError:
         return None
-
-
-def _written(folder: RunFolder, step: int) -> int:
-    try:
-        return (folder.snapshots / f"{step:08d}.npz").stat().st_mtime_ns
-    except OSError:
-        return 0

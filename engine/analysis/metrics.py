@@ -84,7 +84,7 @@ def calibration(probabilities: Floats, labels: Labels, bins: int = 15) -> Calibr
 
 
 def calibration_of(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> CalibrationBins:
-    """The same from the top probabilities [N] and whether each guess was right, bool [N]."""
+    """The same from the top probabilities [N] and whether each prediction was right, bool [N]."""
     confidence = confidence.astype(float)
     edges = np.linspace(0, 1, bins + 1)
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)

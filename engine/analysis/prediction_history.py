@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.id_positions import positions_of
+from engine.id_positions import positions_of
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]

@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 
 GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
 """Values of C, scikit-learn's inverse strength of regularization, to choose from on validation images."""
+_STEPS = 300
 WITHOUT_VALIDATION = 1.0
 _WORTH_THREADS = 5_000_000  # numbers
 _NEVER = -1e4  # bias of a class without a label: probability 0, still finite in half precision
@@ -77,10 +78,8 @@ def scale_of(features: Floats) -> tuple[Floats, Floats]:
     return features.mean(0, dtype=np.float64).astype(np.float32), np.where(std > 1e-6, std, 1).astype(np.float32)
 
 
-def fit_linear(
-    features: Floats, labels: Ints, classes: int, scale: tuple[Floats, Floats], c: float, steps: int = 300
-) -> LinearProbe:
-    """Multinomial logistic regression on standardized features with an L2 penalty, solved by L-BFGS in at most `steps`
+def fit_linear(features: Floats, labels: Ints, classes: int, scale: tuple[Floats, Floats], c: float) -> LinearProbe:
+    """Multinomial logistic regression on standardized features with an L2 penalty, solved by L-BFGS in at most _STEPS
     steps.
 
     features: [N, D], labels: [N] in 0..K-1, N at least 1. A class without a label gets probability 0.
@@ -98,10 +97,10 @@ def fit_linear(
     # Products of a few images are over before a second thread has woken up; on a busy machine waiting for it took a
     # minute.
     with warnings.catch_warnings(), threadpool_limits(1 if features.size < _WORTH_THREADS else None):
-        # 300 steps are far on the way, and validation chooses among such fits; one image per class is not the mistake
-        # it is taken for.
+        # So many steps are far on the way, and validation chooses among such fits; one image per class is not the
+        # mistake it is taken for.
         warnings.simplefilter("ignore", UserWarning)
-        fitted = LogisticRegression(C=c, max_iter=steps).fit((features - mean) / std, labels)
+        fitted = LogisticRegression(C=c, max_iter=_STEPS).fit((features - mean) / std, labels)
     if len(known) == 2:  # one sigmoid: the softmax of 0 and its logit
         weight[known[1]], bias[known] = fitted.coef_[0], (0, fitted.intercept_[0])
     else:

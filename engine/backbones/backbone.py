@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from engine.backbones.mixed_precision import MixedPrecision
 from engine.config.parts import BackboneParams
 from engine.errors import ConfigError
 
 
-class Backbone(nn.Module):
-    """Images float [B, C, H, W] in [0, 1] to features [B, D].
+class Backbone(MixedPrecision):
+    """Images float [B, C, H, W] in [0, 1] to features [B, D], float32 also where the run computes in bfloat16.
 
     Normalization by the training images' mean and std per channel is the first operation and lives in buffers, so
-    that whoever loads the weights cannot forget it. Raises ConfigError for images smaller than `smallest` pixels.
+    that whoever loads the weights cannot forget it. smallest: pixels of the smallest images it takes. Raises
+    ConfigError for smaller ones, and for a side that is no multiple of what `multiple_of` says.
     """
 
     Params: ClassVar[type[BackboneParams]]
@@ -36,12 +38,23 @@ class Backbone(nn.Module):
                 f"{params.name} needs images of at least {self.smallest} pixels, but these have {size}: choose"
                 " another backbone or enlarge the images."
             )
+        if size % self.multiple_of(params):
+            raise ConfigError(
+                f"{params.name} cuts images into squares of {self.multiple_of(params)} pixels, which {size} pixels are"
+                " no multiple of: choose another size of squares or of images."
+            )
         self.params, self.channels, self.size = params, channels, size
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
 
+    @classmethod
+    def multiple_of(cls, params: Any) -> int:
+        """What the images' side must be a multiple of, in pixels, with these settings."""
+        return 1
+
     def forward(self, images: Tensor) -> Tensor:
-        return self.features(self.normalize(images))
+        with self.autocast(images):
+            return self.widened(self.features(self.normalize(images)))
 
     def normalize(self, images: Tensor) -> Tensor:
         return (images - self.mean[:, None, None]) / self.std[:, None, None]

@@ -14,10 +14,10 @@ from engine.registry import backbones
 
 @backbones.register
 class ConvEncoder(Backbone):
-    """3x3 convolutions of 64, 128 and 256 channels, each with batch norm and ReLU, the mean over all places, and a
+    """3x3 convolutions of 64, 128 and 256 channels, each with batch norm and ReLU, global average pooling, and a
     linear layer to D features.
 
-    The largest of every 2x2 places is kept after the first and second convolution. Tutorials leave batch norm out; with
+    2x2 max pooling follows the first and second convolution. Tutorials leave batch norm out; with
     it, few steps go much further. The features are signed: there is no ReLU behind the linear layer.
     """
 

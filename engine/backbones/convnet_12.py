@@ -17,7 +17,7 @@ from engine.registry import backbones
 @backbones.register
 class ConvNet12(Backbone):
     """Three 3x3 convolutions of 128 channels, three of 256, then 3x3 of 512 without padding, 1x1 of 256 and of 128, and
-    the mean over all places.
+    global average pooling.
 
     After Laine and Aila 2017 (arXiv:1610.02242, table 5), in the form of PRODEN's authors: batch norm and LeakyReLU of
     slope 0.01 behind each convolution, 2x2 pooling and dropout of whole channels behind the first and second three. D =

@@ -14,10 +14,10 @@ from engine.registry import backbones
 
 @backbones.register
 class SmallCNN(Backbone):
-    """3x3 convolutions of w, 2w, 4w, 4w channels, each with batch norm and ReLU, then the mean over all places: D = 4w
+    """3x3 convolutions of w, 2w, 4w, 4w channels, each with batch norm and ReLU, then global average pooling: D = 4w
     features.
 
-    The largest of every 2x2 places is kept after the second and third convolution. From 16 pixels on the first
+    2x2 max pooling follows the second and third convolution. From 16 pixels on the first
     convolution halves the image, because full-size feature maps of 28 and 32 pixel images cost a CPU three times
     what the rest of the step costs (docs/decisions/0004-small-cnn.md). Batch norm keeps torch's momentum of 0.1: short
     runs need it.

@@ -9,12 +9,18 @@ from engine.errors import ConfigError
 
 
 def apply_changes(plain: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Set dotted keys in a copy of a plain config. Changing a `name` or `kind` drops the settings of the old choice."""
+    """Set dotted keys in a copy of a plain config. Changing a `name` or `kind` drops the settings of the old choice. A
+    part that is written as its name alone can be given settings.
+    """
     result: dict[str, Any] = json.loads(json.dumps(plain))
-    for key, value in sorted(changes.items(), key=lambda item: not item[0].endswith((".name", ".kind"))):
+    for key, value in sorted(changes.items(), key=lambda item: not item[0].endswith((".name", ".kind", ".recipe"))):
         *path, last = key.split(".")
+        if path[:1] == ["augment"] and last == "recipe":
+            last = "name"
         container = result
         for part in path:
+            if isinstance(container.get(part), str):
+                container[part] = {"name": container[part]}
             container = container.setdefault(part, {})
             if not isinstance(container, dict):
                 raise ConfigError(f"There is no setting {key!r}: {part!r} has no parts.")

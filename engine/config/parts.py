@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
+from engine.config.choice import NamesOf, by_name, choice
 from engine.config.settings import Settings, param
+from engine.registry import schedules
 
 
 class MethodParams(Settings):
@@ -92,6 +94,17 @@ class DataParams(Settings):
     )
 
 
+class ScheduleParams(Settings):
+    name: str
+
+
+def _schedule(value: Any) -> Any:
+    return choice(schedules, "optimizer.schedule")({"name": value} if isinstance(value, str) else value)
+
+
+Schedule = Annotated[ScheduleParams, BeforeValidator(_schedule), PlainSerializer(by_name), NamesOf(schedules)]
+
+
 class OptimizerParams(Settings):
     """What all optimizers share; each adds its own and a default for the learning rate."""
 
@@ -100,10 +113,22 @@ class OptimizerParams(Settings):
     weight_decay: float = param(
         0.0005, ge=0, le=1, advanced=True, help="Decay of kernels only: biases and normalization are left alone."
     )
-    schedule: Literal["cosine", "constant"] = param(
+    weight_decay_end: float | None = param(
+        None,
+        ge=0,
+        le=1,
+        advanced=True,
+        added=True,
+        empty="constant",
+        help="Weight decay at the end of the run, reached along half a cosine. Empty: constant.",
+    )
+    schedule: Schedule = param(
         "cosine",
         advanced=True,
-        help="cosine: lr · cos(7πk/16K), the schedule of FixMatch, which ends at 0.195 of the start.",
+        help=(
+            "How the learning rate moves. cosine: lr · cos(7πk/16K), the schedule of FixMatch, which ends at 0.195 of"
+            " the start; cosine_annealing: half a cosine to any floor; step_decay: drops at milestones; constant."
+        ),
     )
     warmup_steps: int = param(20, ge=0, le=1_000_000, advanced=True, help="Steps of linear learning-rate warm-up.")
     ema_decay: float = param(
@@ -134,11 +159,34 @@ class Budget(Settings):
     )
 
 
+Device = Literal["auto", "cpu", "cuda", "cuda:0", "cuda:1", "cuda:2", "cuda:3"]
+
+
 class Hardware(Settings):
-    device: Literal["auto", "cpu", "cuda"] = param(
-        "auto", advanced=True, help="Where to train. auto: a GPU if there is one."
+    """What a run computes with; recorded when it begins, and used again when it is resumed."""
+
+    device: Device = param(
+        "auto", advanced=True, help="Where to train. auto: a GPU if there is one; cuda:1 is the second one."
     )
     precision: Literal["auto", "float32", "bfloat16"] = param(
         "auto", advanced=True, help="auto: bfloat16 inside the network on a GPU, float32 elsewhere."
     )
     threads: int = param(0, ge=0, le=1024, advanced=True, help="CPU threads; 0: one per core this process may use.")
+    deterministic: bool = param(
+        True,
+        advanced=True,
+        added=True,
+        help="The same bits in every run of one seed. Off, a GPU may pick faster algorithms that add in any order.",
+    )
+    tf32: bool = param(
+        False,
+        advanced=True,
+        added=True,
+        help="Round the factors of float32 products to 10 bits on GPUs that compute so faster (TF32).",
+    )
+    compile: bool = param(
+        False,
+        advanced=True,
+        added=True,
+        help="Compile the network with torch.compile: minutes at the start, faster steps on a GPU.",
+    )

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import (
@@ -17,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from engine.config.choice import choice
 from engine.config.overlay import apply_changes, overlay
 from engine.config.parts import (
     BackboneParams,
@@ -27,30 +27,9 @@ from engine.config.parts import (
     OptimizerParams,
     RecipeParams,
 )
-from engine.config.settings import Seed, Settings, _shown, param, sentence
+from engine.config.settings import Seed, Settings, param, sentence, shown_value
 from engine.errors import ConfigError
-from engine.registry import Registry, backbones, datasets, methods, optimizers, recipes
-
-
-def _choice(registry: Registry, where: str) -> Callable[[Any], Any]:
-    """A validator that turns `{"name": ..., ...}` into the Params of the registered class; `where` names the place in
-    complaints.
-    """
-
-    def validate(value: Any) -> Any:
-        if isinstance(value, Settings):
-            return value
-        if not isinstance(value, dict):
-            raise ConfigError(
-                f'{where} is {_shown(value)!r} but must be an object with a name, such as {{"name":'
-                f' "{next(iter(registry), "...")}"}}.'
-            )
-        try:
-            return registry[str(value.get("name"))].Params.model_validate(value)
-        except ValidationError as error:
-            raise ConfigError(sentence(error, where)) from None
-
-    return validate
+from engine.registry import backbones, datasets, methods, optimizers, recipes
 
 
 class RunConfig(Settings):
@@ -69,10 +48,10 @@ class RunConfig(Settings):
     budget: Budget = Budget()
     hardware: Hardware = Hardware()
 
-    _data = field_validator("data", mode="before")(_choice(datasets, "data"))
-    _backbone = field_validator("backbone", mode="before")(_choice(backbones, "backbone"))
-    _method = field_validator("method", mode="before")(_choice(methods, "method"))
-    _optimizer = field_validator("optimizer", mode="before")(_choice(optimizers, "optimizer"))
+    _data = field_validator("data", mode="before")(choice(datasets, "data"))
+    _backbone = field_validator("backbone", mode="before")(choice(backbones, "backbone"))
+    _method = field_validator("method", mode="before")(choice(methods, "method"))
+    _optimizer = field_validator("optimizer", mode="before")(choice(optimizers, "optimizer"))
 
     @field_validator("augment", mode="before")
     @classmethod
@@ -82,18 +61,10 @@ class RunConfig(Settings):
         for name, part in value.items():
             if not isinstance(part, (dict, Settings)):
                 raise ConfigError(
-                    f"augment.{name} is {_shown(part)!r} but must be an object of settings; {{}} takes the recommended"
-                    " ones."
+                    f"augment.{name} is {shown_value(part)!r} but must be an object of settings; {{}} takes the"
+                    " recommended ones."
                 )
-            if isinstance(part, dict) and part.get("name", name) != name:
-                raise ConfigError(
-                    f"augment.{name}.name is {_shown(part['name'])!r} but must be {name!r}: a view is made by the"
-                    " recipe of its own name."
-                )
-        return {
-            name: _choice(recipes, f"augment.{name}")({"name": name, **part} if isinstance(part, dict) else part)
-            for name, part in value.items()
-        }
+        return {name: choice(recipes, f"augment.{name}")(part) for name, part in value.items()}
 
     @model_validator(mode="before")
     @classmethod
@@ -112,10 +83,18 @@ class RunConfig(Settings):
                 f"{self.method.name} learns from {' or '.join(sorted(cls.supervision))} labels, but data.labels.kind is"
                 f" {self.data.labels.kind!r}: change one of the two."
             )
-        if cls.backbones is not None and self.backbone.name not in cls.backbones:
+        if cls.backbones == set() and self.backbone.name != OWN_NETWORK:
+            raise ConfigError(
+                f"{self.method.name} brings a network of its own: leave backbone out, or set it to {OWN_NETWORK!r}."
+            )
+        if cls.backbones and self.backbone.name not in cls.backbones:
             raise ConfigError(
                 f"{self.method.name} does not work with the backbone {self.backbone.name!r}: choose one of"
                 f" {', '.join(sorted(cls.backbones))}."
+            )
+        if not cls.fitted and not cls.average_served and self.optimizer.ema_decay:
+            raise ConfigError(
+                f"optimizer.ema_decay would do nothing: {self.method.name} serves an average of its own; set it to 0."
             )
         return self
 
@@ -151,6 +130,9 @@ def live_settings(config: RunConfig) -> dict[str, Any]:
     return live
 
 
+OWN_NETWORK = "pixels"
+"""The backbone of a method that brings a network of its own: it normalizes, and nothing else."""
+
 DEFAULTS: dict[str, Any] = {
     "data": {"name": "digits"},
     "backbone": {"name": "small_cnn"},
@@ -164,26 +146,21 @@ def _resolve(value: dict[str, Any]) -> dict[str, Any]:
     for key in DEFAULTS:
         if not isinstance(value.get(key, {}), dict):
             raise ConfigError(
-                f'{key} is {_shown(value[key])!r} but must be an object with a name, such as {{"name":'
+                f'{key} is {shown_value(value[key])!r} but must be an object with a name, such as {{"name":'
                 f' "{DEFAULTS[key]["name"]}"}}.'
             )
     asked_for = overlay(DEFAULTS, value)
     method, data = methods[asked_for["method"].get("name")], datasets[asked_for["data"].get("name")]
     general = {key: part for key, part in DEFAULTS.items() if key not in ("method", "data")}
+    if method.backbones == set():
+        general["backbone"] = {"name": OWN_NETWORK}
     resolved = overlay(
         overlay(overlay(general, method.recommended), data.recommended),
         {**value, "method": asked_for["method"], "data": asked_for["data"]},
     )
-    used = method.recipes
-    asked = resolved.get("augment") or {}
-    if not isinstance(asked, dict):
-        raise ConfigError(_NO_RECIPES)
-    unused = sorted(set(value.get("augment") or {}) - set(used), key=str)
-    if unused:
-        raise ConfigError(
-            f"augment.{unused[0]} would do nothing: {asked_for['method']['name']} uses the views {', '.join(used)}."
-        )
-    resolved["augment"] = {name: asked.get(name, {}) for name in used}
+    resolved["augment"] = _views(value.get("augment"), method, data, resolved["data"])
+    if not method.fitted and not method.average_served:
+        resolved["optimizer"] = {"ema_decay": 0.0, **resolved["optimizer"]}
     data_part = resolved["data"] = dict(resolved["data"])
     data_part["labels"] = _labels(
         data_part.get("labels"), method.supervision, data.Params.model_fields["labels"].default
@@ -194,6 +171,31 @@ def _resolve(value: dict[str, Any]) -> dict[str, Any]:
         except ValidationError as error:
             raise ConfigError(sentence(error, "seed")) from None
     return resolved
+
+
+def _views(asked: Any, method: Any, data: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """Every view of the method: its own settings, then what suits images of this kind, then what was asked for."""
+    if not isinstance(asked, dict | None):
+        raise ConfigError(_NO_RECIPES)
+    unused = sorted(set(asked or {}) - set(method.views), key=str)
+    if unused:
+        raise ConfigError(
+            f"augment.{unused[0]} would do nothing: {method.Params.model_fields['name'].default} uses the views"
+            f" {', '.join(method.views)}."
+        )
+    traits = data.traits_of(settings)
+    views = {}
+    for name, own in method.views.items():
+        wanted = (asked or {}).get(name, {})
+        if isinstance(wanted, dict):
+            # A view has a recipe as a run has a method: `recipe` is another word for its `name`.
+            wanted = {"name" if key == "recipe" else key: setting for key, setting in wanted.items()}
+            recipe = str(wanted.get("name", own["name"]))
+            tuned = data.recommended.get("augment", {}).get(recipe, {})
+            usual = own if recipe == own["name"] else {"name": recipe}
+            wanted = {**usual, **recipes[recipe].suited(traits), **tuned, **wanted}
+        views[name] = wanted
+    return views
 
 
 def _labels(asked: Any, supervision: set[str], usual: Settings) -> Any:

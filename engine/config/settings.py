@@ -8,7 +8,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
 )
 
 from engine.errors import ConfigError
@@ -27,6 +29,7 @@ def param(
     is_path: bool = False,
     role: str | None = None,
     empty: str | None = None,
+    added: bool = False,
     **limits: Any,
 ) -> Any:
     """A setting: its default, its range (`ge`, `le`, ...), one sentence of help, the paper's symbol.
@@ -34,7 +37,8 @@ def param(
     live: may be changed while training. advanced: shown under "More settings". unit: shown beside the number.
     is_path: a path on this machine, which says where something lies and not what it is: no part of the fingerprint.
     role: what the screens use it for, whatever it is called: "confidence_threshold" is the one that Train shows as a
-    slider and Pseudo-labels moves. empty: what it means to leave it empty, in a few words.
+    slider and Pseudo-labels moves. empty: what it means to leave it empty, in a few words. added: newer than the first
+    runs that have its part: not written while it has its default, so that configs and fingerprints stay as they were.
     """
     extra = {
         "live": live,
@@ -44,6 +48,7 @@ def param(
         "is_path": is_path,
         "role": role,
         "empty": empty,
+        "added": added,
     }
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 
@@ -52,6 +57,15 @@ class Settings(BaseModel):
     """Base of every group of settings: unknown fields are errors, and a value is immutable once validated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @model_serializer(mode="wrap")
+    def _without_added(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = dump(self)
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("added") and getattr(self, name) == field.default:
+                plain.pop(name, None)
+        return plain
 
     @classmethod
     def parse(cls, value: Any) -> Self:
@@ -72,28 +86,29 @@ def sentence(error: ValidationError, prefix: str = "") -> str:
     where = ".".join(str(part) for part in (prefix, *first["loc"]) if part not in ("", *_TAGS))
     if where == "backbone.init":
         return (
-            f"backbone.init is {_shown(first.get('input'))!r} but must be random, pretrained, run:<id of a run> or"
+            f"backbone.init is {shown_value(first.get('input'))!r} but must be random, pretrained, run:<id of a run> or"
             " file:<path of a weights file>."
         )
-    kind, context, shown = first["type"], first.get("ctx") or {}, _shown(first.get("input"))
+    kind, context, given = first["type"], first.get("ctx") or {}, shown_value(first.get("input"))
     if kind == "extra_forbidden":
         return f"There is no setting {where!r}: remove it, or check its spelling."
     if kind == "missing":
         return f"{where} is missing: give it a value."
     if kind == "union_tag_invalid":
         return (
-            f"{where} has the {str(context['discriminator']).strip(chr(39))} {_shown(context['tag'])!r} but must have"
-            f" one of {context['expected_tags']}."
+            f"{where} has the {str(context['discriminator']).strip(chr(39))} {shown_value(context['tag'])!r} but must"
+            f" have one of {context['expected_tags']}."
         )
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
-        return f"{where} is {shown} but must be {words} {context[key]}."
+        return f"{where} is {given} but must be {words} {context[key]}."
     if kind == "literal_error":
-        return f"{where} is {shown!r} but must be one of {context['expected']}."
-    return f"{where or 'The configuration'} is {shown!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+        return f"{where} is {given!r} but must be one of {context['expected']}."
+    return f"{where or 'The configuration'} is {given!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A value as a sentence quotes it: cut, whatever it is."""
     try:
         return str(value)[:80]
     except (ValueError, RecursionError):  # a number of thousands of digits, nesting of thousands of levels
@@ -101,14 +116,7 @@ def _shown(value: Any) -> str:
 
 
 # Pydantic names the chosen part of a union on the way to a setting; no setting's key has it.
-_TAGS = (
-    "few",
-    "partial",
-    "all",
-    "none",
-    "sgd",
-    "adamw",
-)
+_TAGS = ("few", "partial", "all", "none")
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.parts import DataParams
+from engine.data.image_traits import ImageTraits
 from engine.data.importing.import_report import Report
 from engine.errors import ShapeError
 
@@ -95,10 +96,17 @@ class DataSource(ABC):
     Params: ClassVar[type[DataParams]]
     title: ClassVar[str]
     summary: ClassVar[str]
-    recommended: ClassVar[dict[str, Any]] = {}  # overlay on RunConfig's defaults, over the method's own
+    # Overlay on RunConfig's defaults, over the method's own; its `augment` holds settings by recipe.
+    recommended: ClassVar[dict[str, Any]] = {}
+    traits: ClassVar[ImageTraits] = ImageTraits()
 
     def __init__(self, params: DataParams) -> None:
         self.params = params
+
+    @classmethod
+    def traits_of(cls, settings: dict[str, Any]) -> ImageTraits:
+        """What is true of its images under these settings, which need not be validated yet."""
+        return cls.traits
 
     @abstractmethod
     def load(self) -> ImageSet:

@@ -36,6 +36,10 @@ class Split:
         """The ids of `pool` whose labels are hidden."""
         return self.pool[~np.isin(self.pool, self.labeled)]
 
+    def pools(self) -> dict[str, Ids]:
+        """The ids that a stream can draw from, by the name of its pool."""
+        return {"labeled": self.labeled, "unlabeled": self.pool, "unlabeled_only": self.unlabeled, "all": self.pool}
+
 
 def make_split(images: ImageSet, params: DataParams) -> Split:
     """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`.

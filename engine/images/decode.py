@@ -1,5 +1,5 @@
 """A person's image file -> pixels a model can be asked about. The file is hostile until shown otherwise: every
-refusal is a ImageError.
+refusal is an ImageError.
 
 Pillow and numpy only. Dimension letters: H W pixels of the file, C channels (1 grey, 3 color).
 """
@@ -26,6 +26,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 LARGEST_FILE = 20_000_000  # bytes
 MOST_PIXELS = 50_000_000
 
+_LONGEST_NAME = 40  # characters of a file's name in a sentence
 _ALLOWED = "PNG, JPEG, GIF, BMP, WEBP or TIFF"
 _TURNS = {  # EXIF orientation -> what brings the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -75,7 +76,7 @@ def read_image(data: bytes, name: str = "image", smallest: int | None = None) ->
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Pillow warns about odd metadata; what matters here becomes a ImageError. Around many images, so that not each
+    """Pillow warns about odd metadata; what matters here becomes an ImageError. Around many images, so that not each
     pays for it.
     """
     global _silent, _filters
@@ -94,14 +95,14 @@ def without_warnings() -> Iterator[None]:
                 _filters.__exit__(None, None, None)
 
 
-def short_name(name: str, limit: int = 40) -> str:
+def short_name(name: str) -> str:
     """A file name fit for a sentence, in quotes: no folders, no line breaks or other invisible characters, the middle
-    left out beyond `limit`.
+    left out beyond _LONGEST_NAME characters.
     """
     last = re.split(r"[/\\]", name.strip().rstrip("/\\"))[-1]
     clean = " ".join("".join(c if c.isprintable() else " " for c in last).split()) or "image"
-    if len(clean) > limit:
-        clean = clean[: limit - 11] + "…" + clean[-10:]
+    if len(clean) > _LONGEST_NAME:
+        clean = clean[: _LONGEST_NAME - 11] + "…" + clean[-10:]
     return f"'{clean}'"
 
 
@@ -112,7 +113,7 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
         match = re.search(r"(\d+) pixels", str(error))
         raise _too_many_pixels(shown, f"{int(match[1]) / 1e6:,.0f}" if match else "far more than 50") from None
     except Exception:  # noqa: BLE001  a decoder may raise anything on a prepared file, and no image is worth a traceback
-        raise _not_a_image(data, shown) from None
+        raise _not_an_image(data, shown) from None
     if image.width * image.height > MOST_PIXELS:
         raise _too_many_pixels(shown, f"{image.width * image.height / 1e6:,.0f}")
     try:
@@ -138,7 +139,7 @@ def _too_many_pixels(shown: str, millions: str) -> ImageError:
     )
 
 
-def _not_a_image(data: bytes, shown: str) -> ImageError:
+def _not_an_image(data: bytes, shown: str) -> ImageError:
     """What the bytes look like instead, because "not an image" alone leaves a person with an SVG or a phone's HEIC
     puzzled.
     """

@@ -222,6 +222,8 @@ class Lab:
             self._ended.wait()
             self._settle(run.folder)
         except LabError as error:
+            if self._closing:  # its process was closed before it got the run, which stays queued for the next start
+                return
             self._write_off(run.folder, str(error))
         finally:
             self._current = None

@@ -264,7 +264,7 @@ class RunFolder:
         file.
         """
         self.snapshots.mkdir(exist_ok=True)
-        path = self.snapshots / f"{step:08d}.npz"
+        path = self.snapshot_file(step)
         temporary = path.with_suffix(_HALF_SNAPSHOT)
         try:
             np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
@@ -272,6 +272,16 @@ class RunFolder:
         finally:
             temporary.unlink(missing_ok=True)
         return path
+
+    def snapshot_file(self, step: int) -> Path:
+        return self.snapshots / f"{step:08d}.npz"
+
+    def snapshot_written(self, step: int) -> int:
+        """When, in nanoseconds: changes whenever a resumed run writes the snapshot again. 0 if there is none."""
+        try:
+            return self.snapshot_file(step).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def snapshot_steps(self) -> list[int]:
         names = (path.stem for path in self.snapshots.glob("*.npz") if _SNAPSHOT_NAME.fullmatch(path.stem))
@@ -282,11 +292,22 @@ class RunFolder:
         damaged.
         """
         try:
-            arrays = read_arrays(self.snapshots / f"{step:08d}.npz", contents.snapshot_array, only)
+            arrays = read_arrays(self.snapshot_file(step), contents.snapshot_array, only)
             contents.check_snapshot(arrays, whole=only is None)
             return arrays
         except UNREADABLE as error:
             raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({_words(error)}).") from None
+
+    def whole_snapshot(
+        self, step: int, names: Collection[str], optional: Collection[str] = ()
+    ) -> dict[str, NDArray[Any]]:
+        """The named arrays of one evaluation, and those of `optional` that are there. Raises RunError if they are
+        missing or damaged.
+        """
+        arrays = self.snapshot(step, (*names, *optional))
+        if set(names) - arrays.keys():
+            raise RunError(f"The snapshot of step {step} of run {self.id} is incomplete: choose another evaluation.")
+        return arrays
 
     def as_zip(self) -> bytes:
         """All files of the run but its projections, which can be computed again, and what is just being written.

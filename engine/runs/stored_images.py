@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
+from engine.id_positions import find_rising_ids
 from engine.plain_file import open_plain_file
 from engine.runs.atomic_write import read_bytes, write_json
 
@@ -31,15 +32,23 @@ class StoredImages:
     class_names: tuple[str, ...]
 
     def rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the samples with these ids stand, if they are here: see `has`."""
-        return np.searchsorted(self.ids, ids)
+        """int64 [n]: where the samples with these ids stand. Raises RunError for one that is not there."""
+        positions = find_rising_ids(ids, self.ids)
+        if (positions < 0).any():
+            raise RunError(
+                "The images in the cache are not those of this run: start a run on the same data set to bring them"
+                " back."
+            )
+        return positions
+
+    def true_labels(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64 [n]: the labels of the samples with these ids, -1 where they are unknown or a sample is not there."""
+        positions = find_rising_ids(ids, self.ids)
+        return np.where(positions >= 0, self.labels[positions], -1) if len(self.ids) else positions
 
     def has(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """bool [n]: which of these ids are here."""
-        if not len(self.ids):
-            return np.zeros(len(ids), bool)
-        there: NDArray[np.bool_] = self.ids[np.minimum(self.rows(ids), len(self.ids) - 1)] == ids
-        return there
+        return find_rising_ids(ids, self.ids) >= 0
 
 
 def store_images(

@@ -20,11 +20,12 @@ from engine.data.split import Split, make_split
 from engine.derived_seed import derive
 from engine.errors import ConfigError, FewLabError, RunError
 from engine.methods.base.context import TaskSpec
-from engine.methods.base.method import Method
+from engine.methods.base.method import GradientMethod, Method
 from engine.registry import backbones, datasets, methods
 from engine.runs.folder import RunFolder
 from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
+from engine.training.loops.batches import check_streams
 
 
 def load_images(config: RunConfig) -> ImageSet:
@@ -46,7 +47,10 @@ def check(config: RunConfig, checkpoints: Path) -> None:
 
     Raises ConfigError.
     """
-    assemble(config, checkpoints)
+    resolve(config.hardware)
+    run = assemble(config, checkpoints)
+    if isinstance(run.method, GradientMethod):
+        check_streams(run.method, config, run.images, run.task)
 
 
 class AssembledRun(NamedTuple):
@@ -81,7 +85,7 @@ def assemble(config: RunConfig, checkpoints: Path, weights: str | None = None) -
 
 
 def make_task(config: RunConfig, images: ImageSet, split: Split) -> TaskSpec:
-    counts = {"labeled": len(split.labeled), "unlabeled": len(split.pool), "all": len(split.pool)}
+    counts = {name: len(ids) for name, ids in split.pools().items()}
     candidates = None if split.candidates is None else torch.as_tensor(split.candidates)
     return TaskSpec(images.classes, images.channels, images.size, counts, config.budget.batch_size, candidates)
 
@@ -132,7 +136,7 @@ def machine_of(config: RunConfig, folder: RunFolder, events: list[dict[str, Any]
             f"events.jsonl of run {folder.id} does not say what it was trained on: restore the file, or start the run"
             " again with the same settings."
         ) from None
-    if machine.device == "cuda" and not torch.cuda.is_available():
+    if machine.is_cuda and not torch.cuda.is_available():
         raise ConfigError(
             "This run was trained on a GPU, and there is none here: start it again with the same settings instead of"
             " resuming it."

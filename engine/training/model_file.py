@@ -21,6 +21,7 @@ from engine.training.probed_network import ProbedNetwork
 VERSION = 2
 """2 since a model may carry a probe; one without is written as 1, which an older FewLab reads too."""
 
+_LARGEST_METHOD = 8_000_000_000  # bytes of its networks and tables
 _LARGEST_SIDE = 1024  # pixels: four times what a data set of one's own may have
 
 
@@ -49,7 +50,12 @@ def save_model(
         "metrics": metrics,
     }
     about["probe"], about["temperature"] = probe, temperature
-    about["problem"] = {"classes": problem.classes, "channels": problem.channels, "size": problem.size}
+    about["problem"] = {
+        "classes": problem.classes,
+        "channels": problem.channels,
+        "size": problem.size,
+        "counts": problem.counts,
+    }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in served.state_dict().items()}
     write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": json.dumps(about)}))
 
@@ -70,7 +76,7 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
                 f" {VERSION}: update FewLab to open it."
             )
         config = RunConfig.parse(about["config"])
-        problem = TaskSpec(**about["problem"], counts={}, batch_size=config.budget.batch_size)
+        problem = TaskSpec(**{"counts": {}, **about["problem"]}, batch_size=config.budget.batch_size)
         # Of a network that pools over all pixels, no weight says how large the images are.
         if not (1 <= problem.size <= _LARGEST_SIDE and problem.channels in (1, 3)):
             raise ValueError("the metadata does not describe images")
@@ -78,12 +84,15 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
         probe = tensors["weight"].shape if (about.get("probe") or {}).get("labels") else None
         # Without memory first: what the metadata says may describe a network of any size.
         with torch.device("meta"):
-            described = _network(config, problem, probe)
+            method = make_method(config, problem)
+            described = _answering(method.served(), probe)
+        if _bytes_of(method) > _LARGEST_METHOD:
+            raise ValueError("the metadata describes a method that no machine holds")
         if {name: tensor.shape for name, tensor in described.state_dict().items()} != {
             name: tensor.shape for name, tensor in tensors.items()
         }:
             raise ValueError("the weights are not those of the network that the metadata describes")
-        served = _network(config, problem, probe)
+        served = _answering(make_method(config, problem).served(), probe)
         served.load_state_dict(tensors)
         if (
             len(about["class_names"]) != problem.classes
@@ -113,7 +122,10 @@ def _header(data: bytes) -> dict[str, Any]:
     return header
 
 
-def _network(config: RunConfig, problem: TaskSpec, probe: torch.Size | None) -> nn.Module:
+def _answering(served: nn.Module, probe: torch.Size | None) -> nn.Module:
     """probe: the shape of its weights, if the network answers with one."""
-    served = make_method(config, problem).served()
     return ProbedNetwork(served, *probe) if probe is not None else served
+
+
+def _bytes_of(method: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*method.parameters(), *method.buffers()))

@@ -29,8 +29,7 @@ class ProbedNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features, _ = self.encoder(images)
-        with torch.autocast(images.device.type, enabled=False):
-            return features, (features.float() - self.mean) / self.std @ self.weight.T + self.bias
+        return features, (features - self.mean) / self.std @ self.weight.T + self.bias
 
     def take(self, probe: LinearProbe) -> None:
         """Put a fitted probe's numbers in place."""

@@ -1,6 +1,7 @@
-"""Recorder: everything that a run writes about itself while it trains, and when. Only it tells the world.
+"""Recorder: a run's status, its curves and its checkpoints, and when they are written.
 
-Of several processes that train one run, only the first has a recorder.
+The trainer writes what a step or an evaluation brings forth: the start, the split, snapshots, the model. What is asked
+of a run while it trains (pause, change, refused) is written by `CommandHandler`.
 """
 
 from __future__ import annotations
@@ -123,9 +124,9 @@ class Recorder:
             return
 
     @property
-    def unless_new(self) -> State:
+    def interrupted_or_failed(self) -> State:
         """What to call a run that cannot go on for a reason outside of it: with a checkpoint, it can once that is
-        mended.
+        corrected.
         """
         has_checkpoint = self.folder.checkpoint_file.exists() or self.folder.previous_checkpoint_file.exists()
         return "interrupted" if has_checkpoint else "failed"

@@ -29,7 +29,7 @@ class RunningMetrics:
         self._truth = torch.as_tensor(images.labels[order]).to(device)
         self._device = device
         self._sums: dict[str, Tensor] = {}
-        self._steps = 0
+        self._counts: dict[str, int] = {}
         self._recent: list[dict[str, Tensor]] = []
 
     def add(self, result: StepResult) -> None:
@@ -38,7 +38,7 @@ class RunningMetrics:
             self._sums[name] = (
                 self._sums[name] + value.to(self._device) if name in self._sums else value.to(self._device).double()
             )
-        self._steps += 1
+            self._counts[name] = self._counts.get(name, 0) + 1
         if result.pseudo_labels is None:
             return
         # A fitted method's are on the CPU.
@@ -46,6 +46,7 @@ class RunningMetrics:
             name: part.to(self._device) for name, part in result.pseudo_labels._asdict().items() if part is not None
         }
         given = PseudoLabels(**on_device)
+        # As `id_positions` finds them, but on the device, and unchecked: what the check says would have to be read off.
         truth = self._truth[torch.searchsorted(self._sorted_ids, given.ids)]
         counted = given.weight * (truth >= 0)
         for name, value in (("used", counted.sum()), ("right", (counted * (given.labels == truth)).sum())):
@@ -63,19 +64,17 @@ class RunningMetrics:
             self._recent.pop(0)
 
     def read(self) -> dict[str, float]:
-        """Means since the last reading; `pseudo_label/accuracy` only where pseudo-labels were used and their truth is
-        known.
+        """Means since the last reading, each over the steps that reported it; `pseudo_label/accuracy` only where
+        pseudo-labels were used and their truth is known.
         """
-        if self._steps == 0:
-            return {}
         names = list(self._sums)
         values = torch.stack([self._sums[name] for name in names]).tolist() if names else []
         sums = dict(zip(names, values, strict=True))
         used, right = sums.pop("pseudo_label/used", 0.0), sums.pop("pseudo_label/right", 0.0)
-        means = {name: value / self._steps for name, value in sums.items()}
+        means = {name: value / self._counts[name] for name, value in sums.items()}
         if used > 0:
             means["pseudo_label/accuracy"] = right / used
-        self._sums, self._steps = {}, 0
+        self._sums, self._counts = {}, {}
         return means
 
     def pseudo_labels(self) -> dict[str, NDArray[Any]]:
@@ -98,9 +97,10 @@ class RunningMetrics:
         return {f"pseudo_{name}": values.astype(types[name]) for name, values in joined.items()}
 
     def state(self) -> dict[str, Any]:
-        return {"sums": dict(self._sums), "steps": self._steps, "kept": [dict(part) for part in self._recent]}
+        return {"sums": dict(self._sums), "counts": dict(self._counts), "kept": [dict(part) for part in self._recent]}
 
     def load_state(self, state: dict[str, Any]) -> None:
         self._sums = {name: value.to(self._device) for name, value in state["sums"].items()}
-        self._steps = state["steps"]
+        # Checkpoints from before scalars were counted one by one have one number of steps for all.
+        self._counts = state["counts"] if "counts" in state else dict.fromkeys(self._sums, state["steps"])
         self._recent = [{name: value.to(self._device) for name, value in part.items()} for part in state["kept"]]

@@ -64,7 +64,7 @@ class Trainer:
             self.recorder.fail(str(error))
             raise
         except FewLabError as error:
-            self.recorder.fail(str(error), self.recorder.unless_new)
+            self.recorder.fail(str(error), self.recorder.interrupted_or_failed)
             raise
         except Exception as error:
             if is_out_of_memory(error):
@@ -72,7 +72,7 @@ class Trainer:
                     "There was not enough memory for this run: make the batch, the unlabeled ratio or the network"
                     " smaller, or close other programs and resume it."
                 )
-                self.recorder.fail(message, self.recorder.unless_new)
+                self.recorder.fail(message, self.recorder.interrupted_or_failed)
                 raise FewLabError(message) from None
             if isinstance(error, OSError):
                 message = (
@@ -177,7 +177,6 @@ class Trainer:
 
     def _loop(self) -> Status:
         recorder, steps, every = self.recorder, self.config.budget.steps, self.config.budget.evaluate_every
-        log_every = max(5, steps // 1000)
         recorder.begin(steps, self.loop.images_per_step)
         if self._was_queued and recorder.status.state == "stopped":
             return recorder.status  # another FewLab took it out of the queue while it was being set up
@@ -189,7 +188,7 @@ class Trainer:
                 return self._end(end)
             self._replay()
             self._step_once()
-            if recorder.step % log_every == 0 or recorder.step in (1, steps) or self._converged:
+            if self._logs(recorder.step) or self._converged:
                 self._log()
             if recorder.step % every == 0 and recorder.step < steps and not self._converged:
                 self._evaluate()
@@ -206,11 +205,20 @@ class Trainer:
             self.method.params = config.method
 
     def _step_once(self) -> None:
-        now = StepContext(self.config.seed, self.recorder.step, self.config.budget.steps)
+        now = self._context(self.recorder.step)
         result = self.loop.run_step(now, self.config)
         self.running.add(result)
         self._loss, self._converged = result.loss.detach(), result.converged
         self.recorder.step += 1
+
+    def _context(self, step: int) -> StepContext:
+        steps = self.config.budget.steps
+        return StepContext(self.config.seed, step, steps, self.loop.steps_per_epoch, self._logs(step + 1))
+
+    def _logs(self, done: int) -> bool:
+        """Whether the curves get a point after so many steps."""
+        steps = self.config.budget.steps
+        return done % max(5, steps // 1000) == 0 or done in (1, steps)
 
     def _log(self) -> None:
         scalars = self.running.read()
@@ -239,7 +247,7 @@ class Trainer:
         arrays |= self.running.pseudo_labels() or self._stored_pseudo_labels()
         more, weights = self.evaluator.candidates(self.method)
         metrics, arrays = metrics | more, arrays | weights
-        batch = self.loop.batch(StepContext(self.config.seed, step - 1, self.config.budget.steps)) if step > 0 else None
+        batch = self.loop.batch(self._context(step - 1)) if step > 0 else None
         if batch is not None:
             for name, view in self.method.show(batch).items():
                 arrays[f"view_{name}"] = (view[:12] * 255).round().byte().cpu().numpy()

@@ -1,30 +1,24 @@
-"""Every page, empty and full, as a user reads it."""
+"""Every page with a run, as a user reads it. Each test passes alone and in any order."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.presets import PRESETS
 from engine.runs.store import Run
-from ui.shell.page import plain
+from tests.app.app_helpers import Open, words
+from ui.shell.page import escape_markdown
 
-Open = Callable[..., AppTest]
 SHORT = {
     **PRESETS["digits-fixmatch"].config,
     "name": " short <b>run</b>\n*of* digits ",
     "budget": {"steps": 40, "batch_size": 16, "evaluate_every": 10},
 }
-
-
-def words(app: AppTest) -> str:
-    kinds = ("title", "markdown", "caption", "info", "warning", "error", "subheader", "header")
-    return " ".join(str(element.value) for kind in kinds for element in getattr(app, kind))
 
 
 def finished(lab: Lab, run_id: str) -> Run:
@@ -36,50 +30,20 @@ def finished(lab: Lab, run_id: str) -> Run:
     raise AssertionError(f"the run is still {run.status.state} after a minute")
 
 
-# The tests of this module share one Lab; the first ones see it empty.
+@pytest.fixture(scope="module")
+def run(lab: Lab) -> Run:
+    """A finished run. What else a test starts it deletes: any test sees this one alone, or this one and `second`."""
+    return finished(lab, lab.submit(SHORT).id)
 
 
-@pytest.mark.parametrize(
-    ("page", "title", "sentence"),
-    [
-        ("start", "FewLab", "Thousands of images, a handful of labels: see what can be done."),
-        (
-            "train",
-            "Train",
-            "No run is open. Choose settings on the left, or simply press Start: its curves appear here.",
-        ),
-        (
-            "compare",
-            "Compare",
-            (
-                "Nothing to compare yet. Start two runs, for example FixMatch and its supervised baseline, and put them"
-                " side by side here."
-            ),
-        ),
-        ("runs", "Runs", "No run yet. Start one, and it stays here until you delete it."),
-        (
-            "pseudo_labels",
-            "Pseudo-labels",
-            "No run with unlabeled images yet. Start one, and its pseudo-labels can be inspected here.",
-        ),
-        ("space", "Space", "No run has been evaluated yet. Start one, and its feature space can be explored here."),
-        ("errors", "Errors", "No run has been evaluated yet. Start one, and its errors can be inspected here."),
-        (
-            "predict",
-            "Predict",
-            (
-                "No trained model yet. A run saves its model when it finishes or is stopped; then it can classify your"
-                " images here."
-            ),
-        ),
-    ],
-)
-def test_an_empty_page_has_one_heading_and_says_what_to_do(
-    page: str, title: str, sentence: str, open_page: Open
-) -> None:
-    app = open_page(page)
-    assert [heading.value for heading in app.title] == [title]
-    assert sentence in words(app)
+@pytest.fixture
+def second(lab: Lab, run: Run) -> Iterator[Run]:
+    """A newer one, as if finished, that differs from `run` in its threshold."""
+    folder = lab.store.create({**run.config, "method": {**run.config["method"], "threshold": 0.8}})
+    folder.metrics_file.write_bytes(run.folder.metrics_file.read_bytes())
+    folder.write_status(run.status)
+    yield lab.store.run(folder.id)
+    lab.delete(folder.id)
 
 
 def test_the_form_is_made_from_the_schemas(open_page: Open) -> None:
@@ -156,7 +120,7 @@ def test_every_method_is_offered_with_an_image_of_its_idea_and_its_paper(open_pa
             assert not app.exception
             chosen = next(method for method in methods.values() if method["title"] == name)
             seen.add(chosen["title"])
-            assert f"Paper: {plain(chosen['paper'])}" in words(app)
+            assert f"Paper: {escape_markdown(chosen['paper'])}" in words(app)
     assert seen == {method["title"] for method in methods.values()}
 
 
@@ -169,17 +133,16 @@ def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None
 
 
 def test_a_budget_that_the_data_cannot_fill_is_one_sentence_and_no_run(lab: Lab, open_page: Open) -> None:
+    before = [run.id for run in lab.store.runs()]
     app = open_page("train")
     app.number_input(key="train_0_fixmatch_digits_data_few_per_class").set_value(5000).run()
     app.button(key="train_start").click().run()
     assert not app.exception
     assert any("5000 labels per class are asked for" in error.value.replace("\\", "") for error in app.error)
-    assert lab.store.runs() == []
+    assert [run.id for run in lab.store.runs()] == before
 
 
-def test_start_trains_and_the_finished_run_is_shown_everywhere(lab: Lab, open_page: Open) -> None:
-    folder = lab.submit(SHORT)
-    run = finished(lab, folder.id)
+def test_a_finished_run_is_shown_everywhere(run: Run, open_page: Open) -> None:
     assert run.status.state == "finished"
     train = open_page("train", run=run.id)
     assert [metric.label for metric in train.metric] == ["Test accuracy", "Mask rate", "Pseudo-label accuracy"]
@@ -206,16 +169,14 @@ def test_start_trains_and_the_finished_run_is_shown_everywhere(lab: Lab, open_pa
     assert [metric.label for metric in space.metric] == ["Trustworthiness", "Neighbors of the same class", "Points"]
 
 
-def test_retrain_puts_the_runs_settings_into_the_form(lab: Lab, open_page: Open) -> None:
-    run = lab.store.runs()[0]
+def test_retrain_puts_the_runs_settings_into_the_form(run: Run, open_page: Open) -> None:
     app = open_page("train", run=run.id)
     app.button(key="train_retrain").click().run()
     assert app.number_input(key="train_1_fixmatch_digits_budget_steps").value == 40
     assert app.session_state["train_ghost"] == run.id
 
 
-def test_a_model_to_build_on_is_the_newest_run_of_these_images(lab: Lab, open_page: Open) -> None:
-    run = lab.store.runs()[0]
+def test_a_model_to_build_on_is_the_newest_run_of_these_images(run: Run, open_page: Open) -> None:
     app = open_page("train")
     app.selectbox(key="train_0_have").select("model").run()
     assert not app.exception
@@ -225,27 +186,16 @@ def test_a_model_to_build_on_is_the_newest_run_of_these_images(lab: Lab, open_pa
     assert start.session_state["train_config"]["backbone"]["init"] == f"run:{run.id}"
 
 
-def test_retrain_at_another_threshold_starts_a_run_that_differs_in_it_alone(lab: Lab, open_page: Open) -> None:
-    from engine.analysis.compare import differing
-
-    first = lab.store.runs()[-1]
-    app = open_page("train", run=first.id)
-    app.slider(key=f"train_live_threshold_{first.id}_0").set_value(0.8).run()
-    app.button(key="train_retrain_at").click().run()
-    assert not app.exception
-    second = finished(lab, lab.store.runs()[0].id)
-    assert differing([first.config, second.config]) == {"method.threshold": [0.9, 0.8]}
-
-
-def test_the_ghost_is_the_run_before_but_only_on_the_same_data_set(lab: Lab, open_page: Open) -> None:
-    newest, first = lab.store.runs()[0], lab.store.runs()[-1]
-    other = lab.store.create({**newest.config, "data": {**newest.config["data"], "name": "noise"}})
-    other.metrics_file.write_bytes(newest.folder.metrics_file.read_bytes())
-    other.write_status(newest.status)
+def test_the_ghost_is_the_run_before_but_only_on_the_same_data_set(
+    lab: Lab, run: Run, second: Run, open_page: Open
+) -> None:
+    other = lab.store.create({**run.config, "data": {**run.config["data"], "name": "noise"}})
+    other.metrics_file.write_bytes(run.folder.metrics_file.read_bytes())
+    other.write_status(run.status)
     deltas = []
-    for run_id in (newest.id, other.id):
+    for run_id in (second.id, other.id):
         app = open_page("train", run=run_id)
-        app.session_state["train_ghost"] = first.id
+        app.session_state["train_ghost"] = run.id
         deltas.append(app.run().metric[0].delta)
     lab.delete(other.id)
     assert "points" in deltas[0]
@@ -253,15 +203,14 @@ def test_the_ghost_is_the_run_before_but_only_on_the_same_data_set(lab: Lab, ope
 
 
 def test_the_first_look_at_start_asks_the_engine_nothing(
-    lab: Lab, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, run: Run, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> None:
         raise AssertionError("the Start page waited for the engine")
 
     # The name of another is made from the catalog, below what a newcomer looks at first.
-    named = [run for run in lab.store.runs() if run.name]
-    assert named
-    monkeypatch.setattr(lab.store, "runs", lambda: named)
+    assert run.name
+    monkeypatch.setattr(lab.store, "runs", lambda: [run])
     for module in (
         "ui.shell.server",
         "ui.runs.run_names",
@@ -275,16 +224,15 @@ def test_the_first_look_at_start_asks_the_engine_nothing(
     assert any(button.label == "Open" for button in app.button)
 
 
-def test_two_runs_compared_show_only_what_differs(open_page: Open) -> None:
+def test_two_runs_compared_show_only_what_differs(run: Run, second: Run, open_page: Open) -> None:
     app = open_page("compare")
     assert "Settings that differ" in words(app)
     tables = [table.value for table in app.dataframe]
     assert list(tables[1]["setting"]) == ["method.threshold"]
 
 
-def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, open_page: Open) -> None:
-    base = lab.store.runs()[-1]
-    before = {run.id for run in lab.store.runs()}
+def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, run: Run, open_page: Open) -> None:
+    base, before = run, {run.id for run in lab.store.runs()}
     app = open_page("compare", runs=base.id)
     app.session_state["compare_race"] = True
     app.run()
@@ -303,8 +251,7 @@ def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, open_page:
         lab.delete(run.id)
 
 
-def test_deleting_asks_first_and_names_what_goes(lab: Lab, open_page: Open) -> None:
-    run = lab.store.runs()[0]
+def test_deleting_asks_first_and_names_what_goes(lab: Lab, run: Run, open_page: Open) -> None:
     app = open_page("runs")
     app.button(key=f"runs_delete_{run.id}").click().run()
     assert "of curves, snapshots and weights will be permanently deleted" in words(app)
@@ -316,8 +263,8 @@ def test_a_link_to_a_run_that_is_gone_is_one_sentence(open_page: Open) -> None:
     assert any("There is no run named" in warning.value for warning in app.warning)
 
 
-def test_the_test_set_is_classified_with_true_labels_beside(open_page: Open) -> None:
-    app = open_page("predict")
+def test_the_test_set_is_classified_with_true_labels_beside(run: Run, open_page: Open) -> None:
+    app = open_page("predict", run=run.id)
     app.button_group(key="predict_source").set_value("the test set").run()
     assert not app.exception
     verdicts = [
@@ -362,3 +309,4 @@ def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) 
     metrics = next(table.value for table in open_page("compare", runs=run.id).dataframe)
     five = run.status.metrics["test/linear_5_per_class"]
     assert metrics["Linear probe, 5 labels per class"][0] == pytest.approx(100 * five)
+    lab.delete(run.id)

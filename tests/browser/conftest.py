@@ -141,8 +141,11 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
-    address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
-    # The Lab starts with the first visit; it is warm once the catalog, which its child makes, is there.
+    return warm(serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)}), browser)
+
+
+def warm(address: str, browser: Browser) -> str:
+    """The same address, once the Lab, which starts with the first visit, has made the catalog."""
     visit = browser.new_page()
     visit.goto(f"{address}/train")
     expect(visit.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=90_000)
@@ -172,9 +175,8 @@ def studied(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
     }
     run = train(settings, checkpoints)
     with serving(tmp_path_factory) as start:
-        yield Studied(
-            run, checkpoints, start(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
-        )
+        address = start(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
+        yield Studied(run, checkpoints, warm(address, browser))
 
 
 @pytest.fixture

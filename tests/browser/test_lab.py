@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import io
 import re
+import secrets
+import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -17,11 +19,52 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from engine.runs.store import Store
+from engine.lab.executors.inline import train
+from engine.runs.store import Run, Store
 from tests.browser.browser_helpers import newest, points, wait_for
 from tests.browser.conftest import REPOSITORY
 
-FIGURE = ".fewlab-figure .js-plotly-plot, .fewlab-figure.js-plotly-plot"
+SETTINGS = {
+    "data": {"name": "digits"},
+    "method": {"name": "fixmatch", "threshold": 0.85},
+    "budget": {"steps": 600, "evaluate_every": 300},
+    "hardware": {"device": "cpu", "threads": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished runs, trained before the server starts: while it lives, only it trains here."""
+    path = tmp_path_factory.mktemp("browser") / "checkpoints"
+    train(SETTINGS, path)
+    train({**SETTINGS, "method": {"name": "supervised"}}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(checkpoints: Path) -> Run:
+    return Store(checkpoints).runs()[-1]
+
+
+def stop(page: Page, run: Run) -> None:
+    """End a run on its Train page, so that none is left for the tests that follow."""
+    # While a script runs, Streamlit has a Stop of its own in the header.
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()
+    wait_for(lambda: run.folder.status().state == "stopped", 30, "the stop")
+
+
+def try_it(page: Page, url: str, checkpoints: Path) -> Run:
+    """Press Start's button and wait for the first point of the run's curves."""
+    before = newest(checkpoints).id
+    page.goto(url)
+    expect(page.get_by_role("heading", name="FewLab")).to_be_visible()
+    # Loaded while a person reads, so that the first curve need not wait for it.
+    page.wait_for_function("() => window.Plotly?.react")
+    page.get_by_role("button", name=re.compile("Try it")).first.click()
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible(timeout=30_000)
+    wait_for(lambda: newest(checkpoints).id != before, 30, "the run")
+    wait_for(lambda: points(page) > 0, 30, "the first point")
+    return newest(checkpoints)
 
 
 def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(
@@ -41,14 +84,8 @@ def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(
 
 
 def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: str, checkpoints: Path) -> None:
-    page.goto(url)
-    expect(page.get_by_role("heading", name="FewLab")).to_be_visible()
-    # Loaded while a person reads, so that the first curve need not wait for it.
-    page.wait_for_function("() => window.Plotly?.react")
-    page.get_by_role("button", name=re.compile("Try it")).first.click()
-    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible(timeout=30_000)
-    wait_for(lambda: points(page) > 0, 30, "the first point")
-    assert f"run={newest(checkpoints).id}" in page.evaluate("location.href")
+    run = try_it(page, url, checkpoints)
+    assert f"run={run.id}" in page.evaluate("location.href")
     # Before that, a later one may still come between.
     wait_for(lambda: page.locator(".js-plotly-plot").count() >= 3, 10, "all curves")
     page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine = true")
@@ -57,21 +94,21 @@ def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: st
     wait_for(lambda: points(page) > before + 3, 30, "more points")
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.xaxis.range") == [0, 90]
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine") is True
+    stop(page, run)
 
 
 @pytest.mark.slow
 def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: Path) -> None:
-    run = newest(checkpoints)
-    page.goto(f"{url}/train?run={run.id}")
+    run = try_it(page, url, checkpoints)
     page.get_by_role("button", name="Pause").click()
-    wait_for(lambda: newest(checkpoints).status.state == "paused", 20, "the pause")
+    wait_for(lambda: run.folder.status().state == "paused", 20, "the pause")
     slider = page.get_by_role("slider", name="Threshold τ of this run")
     slider.focus()
     for _ in range(5):
         slider.press("ArrowLeft")
     wait_for(lambda: any(e["event"] == "change" for e in run.folder.events()), 20, "the change")
     page.get_by_role("button", name="Resume").click()
-    wait_for(lambda: newest(checkpoints).status.state == "finished", 90, "the end")
+    wait_for(lambda: run.folder.status().state == "finished", 90, "the end")
     changes = [e["value"] for e in run.folder.events() if e["event"] == "change"]
     assert changes[-1] == pytest.approx(0.85)
     expect(page.get_by_text(re.compile("Finished: step 1,000 of 1,000"))).to_be_visible(timeout=20_000)
@@ -79,11 +116,12 @@ def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: P
     assert any("τ 0.85" in text for text in annotations)
 
 
-def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, checkpoints: Path) -> None:
-    first = newest(checkpoints)
-    page.goto(f"{url}/train?run={first.id}")
-    page.get_by_role("button", name=re.compile(r"Retrain at 0\.8")).click()
-    wait_for(lambda: newest(checkpoints).id != first.id, 30, "the second run")
+def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, checkpoints: Path, finished: Run) -> None:
+    before = newest(checkpoints).id
+    page.goto(f"{url}/train?run={finished.id}")
+    page.get_by_role("button", name="Retrain at 0.85").click()
+    wait_for(lambda: newest(checkpoints).id != before, 30, "the second run")
+    run = newest(checkpoints)
     wait_for(
         lambda: (
             points(page) > 0
@@ -95,40 +133,37 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
         30,
         "the ghost",
     )
-    # While a script runs, Streamlit has a Stop of its own in the header.
-    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()
-    wait_for(lambda: newest(checkpoints).status.state == "stopped", 30, "the stop")
-    assert newest(checkpoints).folder.model_file.exists()
-    assert newest(checkpoints).config["method"]["threshold"] == pytest.approx(0.85)
+    if run.folder.status().active:
+        stop(page, run)
+    assert run.folder.model_file.exists()
+    assert run.config["method"]["threshold"] == pytest.approx(0.85)
 
 
 @pytest.mark.slow
-def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, checkpoints: Path) -> None:
-    run = Store(checkpoints).runs()[-1]
-    page.goto(f"{url}/train?run={run.id}")
-    expect(page.get_by_text(re.compile("Finished: step 1,000"))).to_be_visible(timeout=20_000)
+def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, finished: Run) -> None:
+    page.goto(f"{url}/train?run={finished.id}")
+    expect(page.get_by_text(re.compile("Finished: step 600"))).to_be_visible(timeout=20_000)
     page.reload()
-    expect(page.get_by_text(re.compile("Finished: step 1,000"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("Finished: step 600"))).to_be_visible(timeout=20_000)
     other = page.context.new_page()
     other.goto(page.evaluate("location.href"))
-    expect(other.get_by_text(re.compile("Finished: step 1,000"))).to_be_visible(timeout=20_000)
+    expect(other.get_by_text(re.compile("Finished: step 600"))).to_be_visible(timeout=20_000)
     # The sidebar drops the URL's parameters; the run of this tab comes back by itself.
     page.get_by_role("link", name="Runs").click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     page.get_by_role("link", name="Train").click()
-    expect(page.get_by_text(re.compile("Finished: step 1,000"))).to_be_visible(timeout=20_000)
-    wait_for(lambda: f"run={run.id}" in page.evaluate("location.href"), 10, "the run in the URL")
+    expect(page.get_by_text(re.compile("Finished: step 600"))).to_be_visible(timeout=20_000)
+    wait_for(lambda: f"run={finished.id}" in page.evaluate("location.href"), 10, "the run in the URL")
 
 
-def test_an_uploaded_digit_is_classified(page: Page, url: str, checkpoints: Path) -> None:
+def test_an_uploaded_digit_is_classified(page: Page, url: str, finished: Run) -> None:
     from sklearn.datasets import load_digits
 
-    run = Store(checkpoints).runs()[-1]
     from engine.predictor import Predictor
 
     digits = load_digits()
     candidates = np.round(digits.images[:200] * (255 / 16)).astype(np.uint8)
-    predictor = Predictor(run.folder)
+    predictor = Predictor(finished.folder)
     confident = [
         i
         for i, p in enumerate(predictor.probabilities(candidates[:, None]))
@@ -136,7 +171,7 @@ def test_an_uploaded_digit_is_classified(page: Page, url: str, checkpoints: Path
     ]
     assert confident, "a trained model is confident about some of the first 200 digits"
     image = Image.fromarray(candidates[confident[0]])
-    page.goto(f"{url}/predict?run={run.id}")
+    page.goto(f"{url}/predict?run={finished.id}")
     files: list[FilePayload] = [
         {"name": "digit.png", "mimeType": "image/png", "buffer": png(image)},
         # Dark on white paper and large, as it would be photographed.
@@ -168,7 +203,7 @@ def png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, checkpoints: Path) -> None:
+def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, finished: Run) -> None:
     page.goto(f"{url}/compare")
     expect(page.get_by_role("heading", name="Settings that differ")).to_be_visible(timeout=20_000)
     wait_for(
@@ -184,8 +219,12 @@ def more(page: Page, what: str) -> None:
     page.get_by_role("button", name=what, exact=True).first.click()
 
 
-def test_a_run_is_renamed_and_deleted_only_when_confirmed(page: Page, url: str, checkpoints: Path) -> None:
-    run = newest(checkpoints)
+def test_a_run_is_renamed_and_deleted_only_when_confirmed(
+    page: Page, url: str, checkpoints: Path, finished: Run
+) -> None:
+    mine = f"{time.strftime('%Y%m%d-%H%M%S')}-fixmatch-digits-{secrets.token_hex(2)}"
+    shutil.copytree(finished.folder.path, checkpoints / mine)
+    run = Store(checkpoints).run(mine)
     page.goto(f"{url}/runs")
     more(page, "Rename")
     page.get_by_test_id("stDialog").get_by_role("textbox").fill("a name of mine")

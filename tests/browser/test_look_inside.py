@@ -180,6 +180,7 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_images(
     expect(page.get_by_text(f"4 {100 * row[4]:.1f} %")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(
     page: Page, url: str, run: Run, images: StoredImages
 ) -> None:
@@ -200,6 +201,7 @@ def test_the_data_of_a_figure_is_what_the_run_wrote(page: Page, url: str, run: R
     assert all(drawn[step] == pytest.approx(written[step], rel=1e-5) for step in drawn)
 
 
+@pytest.mark.slow
 def test_a_downloaded_figure_opens_by_itself(page: Page, url: str, run: Run, tmp_path: Path) -> None:
     opened(page, url, "errors", run)
     figure = page.locator(".fewlab-figure").first
@@ -233,6 +235,7 @@ def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_pag
     wait_for(lambda: "step=60" in page.url, 10, "the evaluation in the address")
 
 
+@pytest.mark.slow
 def test_a_link_opens_the_cell_part_and_projection_that_it_names(
     page: Page, url: str, run: Run, images: StoredImages
 ) -> None:

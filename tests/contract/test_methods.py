@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.backbones.backbone import Backbone
 from engine.config.run_config import RunConfig, live_settings
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
@@ -24,25 +25,43 @@ from engine.registry import backbones, datasets, methods
 from engine.runs.journal import Row
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
-from engine.training.assemble import load_images, make_method, make_task
+from engine.training.assemble import assemble, load_images, make_method, make_task
 from engine.training.commands import Command, Control
+from engine.training.evaluation.evaluator import Evaluator
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches
+from engine.training.loops.gradient_loop import GradientLoop
+from engine.training.loops.make_loop import make_loop
+from engine.training.model_file import load_model
 from engine.training.retest import retest
 from engine.training.trainer import Trainer
+from tests.contract.dropout_cnn import DropoutCNN
 from tests.contract.toy import Toy
+from tests.contract.trial_methods import TRIALS
 
-METHODS = list(methods)
-WITHOUT_LOGITS = [name for name in METHODS if methods[name].supervision == {"none"}]
+# Registered methods, and those that were written to try the contract.
+CLASSES = {name: methods[name] for name in methods} | TRIALS
+METHODS = list(CLASSES)
+WITHOUT_LOGITS = [name for name in METHODS if CLASSES[name].supervision == {"none"}]
+# Every run of a method without logits ends with dozens of probes, which take longer than its training.
+SLOW = {*WITHOUT_LOGITS, *TRIALS}
+EACH = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in METHODS]
+WITH_STEPS = [name for name in METHODS if not CLASSES[name].fitted]
 STEPS = 12
 Trained = Callable[[str], Run]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _toy() -> Iterator[None]:
+def _made_for_tests() -> Iterator[None]:
     datasets.register(Toy)
+    backbones.register(DropoutCNN)
+    for cls in TRIALS.values():
+        methods.register(cls)
     yield
     datasets.remove("toy")
+    backbones.remove("dropout_cnn")
+    for name in TRIALS:
+        methods.remove(name)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +77,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     return get
 
 
-def config(method: str, seed: int = 0, steps: int = STEPS, batch: int = 6, **data: Any) -> RunConfig:
-    cls = methods[method]
+def config(
+    method: str, seed: int = 0, steps: int = STEPS, batch: int = 6, backbone: str | None = None, **data: Any
+) -> RunConfig:
+    cls = CLASSES[method]
     per_class = data.pop("labels", 2)
     kind = {"kind": "few", "per_class": per_class} if "few" in cls.supervision else {"kind": sorted(cls.supervision)[0]}
     plain = {
@@ -68,10 +89,9 @@ def config(method: str, seed: int = 0, steps: int = STEPS, batch: int = 6, **dat
         "data": {"name": "toy", "labels": kind, **data},
         "hardware": {"device": "cpu", "threads": 1},
     }
-    backbone = "small_cnn" if cls.backbones is None else sorted(cls.backbones)[0]
-    return RunConfig.parse(
-        {**plain, "backbone": {"name": backbone}, "budget": {"steps": steps, "batch_size": batch, "evaluate_every": 5}}
-    )
+    fitting = sorted(cls.backbones if cls.backbones is not None else ["small_cnn"])
+    network = {"backbone": {"name": backbone or fitting[0]}} if fitting else {}
+    return RunConfig.parse({**plain, **network, "budget": {"steps": steps, "batch_size": batch, "evaluate_every": 5}})
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -108,7 +128,7 @@ def stopped_at(store: Store, plain: RunConfig, step: int, commands: list[Command
     return store.run(folder.id)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_a_seed_determines_everything_and_another_seed_changes_it(
     method: str, tmp_path: Path, trained: Trained
 ) -> None:
@@ -118,30 +138,42 @@ def test_a_seed_determines_everything_and_another_seed_changes_it(
     assert not same(weights(first), weights(other))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: Path, trained: Trained) -> None:
-    from engine.lab.executors.inline import resume
-
     whole = trained(method)
     for step in (step for step in (0, 1, 7) if step < whole.status.step):
-        cut = stopped_at(Store(tmp_path), config(method), step)
-        assert cut.status.state == "interrupted"
-        assert cut.status.step == step
-        resumed = resume(cut.id, tmp_path)
-        assert resumed.status.state == "finished"
-        assert same(weights(whole), weights(resumed)), step
-        assert numbers(whole) == numbers(resumed), step
-        for evaluated in whole.folder.snapshot_steps():
-            ours, theirs = whole.folder.snapshot(evaluated), resumed.folder.snapshot(evaluated)
-            assert all(np.array_equal(ours[name], theirs[name]) for name in ours), (step, evaluated)
+        assert_resumes_to_the_same_bits(whole, config(method), step, tmp_path)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in WITH_STEPS if CLASSES[name].backbones is None])
+def test_dropout_is_the_same_in_a_resumed_run(method: str, tmp_path: Path) -> None:
+    """It draws from the global generator, also in what a method does before and after the update."""
+    plain = config(method, steps=6, backbone="dropout_cnn")
+    assert_resumes_to_the_same_bits(train(plain, tmp_path), plain, 3, tmp_path)
+
+
+def assert_resumes_to_the_same_bits(whole: Run, plain: RunConfig, step: int, root: Path) -> None:
+    from engine.lab.executors.inline import resume
+
+    cut = stopped_at(Store(root), plain, step)
+    assert cut.status.state == "interrupted"
+    assert cut.status.step == step
+    torch.rand(step + 1)  # what another process drew before is no matter
+    resumed = resume(cut.id, root)
+    assert resumed.status.state == "finished"
+    assert same(weights(whole), weights(resumed)), step
+    assert numbers(whole) == numbers(resumed), step
+    for evaluated in whole.folder.snapshot_steps():
+        ours, theirs = whole.folder.snapshot(evaluated), resumed.folder.snapshot(evaluated)
+        assert all(np.array_equal(ours[name], theirs[name]) for name in ours), (step, evaluated)
+
+
+@pytest.mark.parametrize("method", EACH)
 def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, trained: Trained) -> None:
     from engine.lab.executors.inline import resume
 
     keys = [key for key in live_settings(config(method))]
-    if methods[method].fitted:
+    if CLASSES[method].fitted:
         assert not keys
         pytest.skip("is fitted without an optimizer and has no setting that may change meanwhile")
     assert keys, "the learning rate can always be changed"
@@ -154,7 +186,7 @@ def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, traine
     assert not same(weights(resumed), weights(trained(method)))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_a_live_setting_shapes_neither_the_batches_nor_the_network(method: str) -> None:
     """It is replaced while the run trains: what was made with the old value must be what the new one would make."""
     plain = config(method)
@@ -173,7 +205,7 @@ def test_a_live_setting_shapes_neither_the_batches_nor_the_network(method: str) 
         assert shape_of(plain.with_changes({key: live_settings(plain)[key] * 0.5})) == shape_of(plain), key
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_hidden_labels_change_nothing(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained
 ) -> None:
@@ -196,7 +228,7 @@ def test_hidden_labels_change_nothing(
     assert same(weights(honest), weights(fooled))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 @pytest.mark.parametrize(
     ("channels", "classes", "labels", "batch"), [(1, 2, 1, 2), (3, 26, 1, 5), (3, 2, 2, 64), (1, 26, 2, 16)]
 )
@@ -228,7 +260,7 @@ def test_any_channels_classes_labels_and_batch(
     assert np.isfinite(losses).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_what_is_served_answers_one_image_as_it_answers_it_among_others(method: str) -> None:
     built, batch, _ = _one_step(method)
     images = next(iter(built.show(batch).values()))
@@ -270,7 +302,7 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
     assert predictor.probe["labels"] == len(run.folder.split()["pool"])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, trained: Trained) -> None:
     run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
@@ -293,7 +325,7 @@ def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, t
         (method, backbone)
         for method in METHODS
         for backbone in backbones
-        if backbone in (methods[method].backbones or backbones)
+        if method not in TRIALS and backbone in (CLASSES[method].backbones or backbones)
     ],
 )
 def test_every_backbone_it_names_works(method: str, backbone: str, tmp_path: Path) -> None:
@@ -302,7 +334,7 @@ def test_every_backbone_it_names_works(method: str, backbone: str, tmp_path: Pat
     assert run.status.state == "finished"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, trained: Trained) -> None:
     run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
@@ -314,7 +346,7 @@ def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, train
     assert ((arrays["pseudo_labels"] >= 0) & (arrays["pseudo_labels"] < 3)).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_showing_what_it_sees_changes_nothing(method: str) -> None:
     built, batch, _ = _one_step(method)
     before = {name: value.clone() for name, value in built.state_dict().items()}
@@ -324,7 +356,58 @@ def test_showing_what_it_sees_changes_nothing(method: str) -> None:
     assert same(before, built.state_dict())
 
 
+@pytest.mark.parametrize("method", WITH_STEPS)
+def test_what_is_served_is_what_the_method_has_after_its_step(method: str) -> None:
+    """Not what it had before `after_update`, in which teachers move."""
+    loop, plain = _loop(method, ema_decay=0.0)
+    for step in range(2):
+        loop.run_step(StepContext(0, step, STEPS), plain)
+        assert same(loop.method.served().state_dict(), loop.served().state_dict()), step
+
+
 @pytest.mark.parametrize("method", METHODS)
+def test_every_network_of_a_method_is_normalized_by_the_training_images(method: str) -> None:
+    """Teachers, targets and key encoders are copies that a method makes when it is made."""
+    plain = config(method)
+    run = assemble(plain, Path("nowhere"))
+    training = run.images.images[~run.images.is_test].astype(np.float64) / 255
+    networks = [network for network in run.method.modules() if isinstance(network, Backbone)]
+    assert networks
+    for network in networks:
+        np.testing.assert_allclose(network.mean.numpy(), training.mean((0, 2, 3)), atol=1e-6)
+        np.testing.assert_allclose(network.std.numpy(), training.std((0, 2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if CLASSES[name].backbones is None])
+def test_every_network_of_a_method_starts_from_the_weights_that_are_asked_for(
+    method: str, tmp_path: Path, trained: Trained
+) -> None:
+    from_run = trained("supervised")
+    store = from_run.folder.path.parent
+    plain = config(method).with_changes({"backbone.init": f"run:{from_run.id}"})
+    networks = [part for part in assemble(plain, store).method.modules() if isinstance(part, Backbone)]
+    learned = load_model(from_run.folder)[0].get_submodule("backbone").state_dict()
+    for network in networks:
+        assert same(dict(learned), dict(network.state_dict()))
+
+
+@pytest.mark.parametrize("method", WITH_STEPS)
+def test_rounding_inside_networks_reaches_no_loss_and_no_logits(method: str) -> None:
+    """With bfloat16, only networks compute in it: what comes out of them, and the loss, is float32."""
+    loop, plain = _loop(method, precision="bfloat16")
+    types = set[torch.dtype]()
+    for module in loop.method.modules():
+        if isinstance(module, Backbone):
+            module.register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
+    result = loop.run_step(StepContext(0, 0, STEPS), plain)
+    assert types == {torch.float32}
+    assert result.loss.dtype == torch.float32
+    features, logits = loop.served().eval()(torch.rand(2, 1, 8, 8))
+    assert features.dtype == torch.float32
+    assert logits is None or logits.dtype == torch.float32
+
+
+@pytest.mark.parametrize("method", EACH)
 def test_one_forward_pass_of_each_network_moves_its_batch_norm_once(method: str) -> None:
     built, batch, now = _one_step(method)
     norms = [m for m in built.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -335,21 +418,23 @@ def test_one_forward_pass_of_each_network_moves_its_batch_norm_once(method: str)
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_no_optimizer_weight_decay_reaches_biases_or_normalization(method: str) -> None:
-    from engine.training.loops.optimizer import make_optimizer
+    from engine.training.loops.optimizer import ScheduledOptimizer
 
     built, _, _ = _one_step(method)
-    optimizer = make_optimizer(built, config(method).optimizer)
+    # A method may recommend no decay: what is held here is where it goes if there is some.
+    params = config(method).optimizer.model_copy(update={"weight_decay": 0.01})
+    optimizer = ScheduledOptimizer(built, params).torch
     decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] > 0 for p in group["params"]}
     every = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert {id(p) for p in built.parameters() if p.requires_grad} == every
     assert decayed == {id(p) for p in built.parameters() if p.requires_grad and p.ndim > 1}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH)
 def test_people_are_told_what_it_is(method: str) -> None:
-    cls = methods[method]
+    cls = CLASSES[method]
     for text in (cls.title, cls.summary, cls.idea, cls.paper, cls.formula):
         assert text.strip()
     for field in cls.Params.model_fields.values():
@@ -380,3 +465,13 @@ def _one_step(method: str) -> tuple[GradientMethod, Any, StepContext]:
     built.train()
     now = StepContext(0, 0, STEPS)
     return built, Batches(built, plain, images, split, machine).batch(now), now
+
+
+def _loop(method: str, precision: str = "float32", **optimizer: float) -> tuple[GradientLoop, RunConfig]:
+    changes = {f"optimizer.{name}": value for name, value in optimizer.items()}
+    plain = config(method).with_changes({**changes, "hardware.precision": precision})
+    run, machine = assemble(plain, Path("nowhere")), resolve(plain.hardware)
+    evaluator = Evaluator(run.images, run.split, machine)
+    loop = make_loop(machine.place(run.method), plain, run.images, run.split, machine, evaluator)
+    assert isinstance(loop, GradientLoop)
+    return loop, plain

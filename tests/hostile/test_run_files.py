@@ -391,6 +391,11 @@ MODELS: dict[str, Callable[[RunFolder, Path], bytes]] = {
     "images of a million pixels a side": lambda run, trace: described(
         run, problem={"classes": 10, "channels": 1, "size": 1_000_000}
     ),
+    "a table for every atom": lambda run, trace: described(
+        run,
+        config=RunConfig.parse({"method": "label_propagation"}).model_dump(mode="json"),
+        problem={"classes": 10, "channels": 1, "size": 8, "counts": {"all": 10**13}},
+    ),
     "images of no pixels": lambda run, trace: described(run, problem={"classes": 10, "channels": 1, "size": 0}),
     "images of two channels": lambda run, trace: described(run, problem={"classes": 10, "channels": 2, "size": 8}),
     "a network that is larger than the file": lambda run, trace: described(

@@ -198,7 +198,8 @@ class OwnOptimizer(Optimizer):
 '''
 
 FILES = {
-    "engine/methods/own_method.py": METHOD,
+    "engine/methods/own_family/own_method.py": METHOD,
+    "engine/methods/own_family/__init__.py": '"""A family of its own."""\n',
     "engine/data/sets/own_dataset.py": DATASET,
     "engine/augment/recipes/own_recipe.py": RECIPE,
     "engine/backbones/own_backbone.py": BACKBONE,

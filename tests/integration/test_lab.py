@@ -223,6 +223,17 @@ def test_a_stopped_run_goes_on_where_it_stopped(lab: Lab) -> None:
     assert [event["step"] for event in folder.events()][:4] == [0, step, step, step]
 
 
+def test_a_run_that_a_closing_lab_cannot_hand_over_stays_in_the_queue(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    folder = created(lab.store)
+    # As if `close` came between the worker thread's look at the queue and the line to its process.
+    lab._closing = True
+    lab.trainer.close()
+    lab._train(lab.store.run(folder.id))
+    assert folder.status().state == "queued"
+    assert folder.events() == []
+
+
 def test_what_does_not_train_here_cannot_be_commanded(lab: Lab) -> None:
     folder = created(Store(lab.store.root))
     folder.update_status(state="finished")
@@ -293,7 +304,7 @@ def test_the_assistant_answers_while_training_goes_on(lab: Lab) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads a process's environment from /proc")
-def test_threads_of_the_training_process_do_not_spin_while_they_wait(lab: Lab) -> None:
+def test_the_training_process_is_started_with_a_small_spin_count_unless_another_is_set(lab: Lab) -> None:
     environment = Path(f"/proc/{lab.trainer.pid}/environ").read_bytes().split(b"\0")
     assert f"GOMP_SPINCOUNT={os.environ.get('GOMP_SPINCOUNT', '1000')}".encode() in environment
 

@@ -131,7 +131,7 @@ lab().close()
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """FewLab with five files more."""
+    """FewLab with the five files more, the method's in a family of its own."""
     root = tmp_path_factory.mktemp("copy")
     for part in ("engine", "ui", "pages", "tests", "static", "benchmarks", ".streamlit"):
         if (ROOT / part).exists():
@@ -140,6 +140,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / file, root)
     for name, text in FILES.items():
         assert not (root / name).exists()
+        (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
     return root
 
@@ -187,6 +188,7 @@ def test_it_is_on_the_command_line(table: str, name: str, title: str, python: Py
 def test_it_is_in_the_catalog_with_all_that_it_declares(catalog: dict[str, Any]) -> None:
     method = catalog["methods"]["own_method"]
     assert method["schema"]["properties"]["cutoff"]["role"] == "confidence_threshold"
+    assert method["family"] == "own_family"
     assert method["views_caption"] == "What its two eyes saw"
     assert method["view_titles"] == {"left_eye": "Left eye"}
     assert method["headline"] == ["test/accuracy", "toy/agreement"]
@@ -264,6 +266,7 @@ def test_the_pages_draw_its_scalars_its_views_and_its_threshold(python: Python, 
     assert "Agreement of two views" in train["tiles"]
     assert "Agreement of two views" in drawn
     assert "Mean entropy" in drawn  # by its own name, though nobody declared it
+    assert "Confidence histogram" in drawn  # it makes pseudo-labels, whatever it calls the share of them
     assert "What its two eyes saw" in train["text"]
     assert "Left eye" in drawn
     assert "right eye" in drawn

@@ -13,7 +13,7 @@ from engine.methods.base.batch import StreamBatch
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.transfer.fine_tune import FineTune
 from engine.optimizers.sgd import SGD
-from engine.training.loops.optimizer import make_optimizer, set_learning_rate
+from engine.training.loops.optimizer import ScheduledOptimizer
 from tests.oracle.fixtures_logits import LABELED_LOSS, batch, method, tensor
 
 NOW = StepContext(0, 0, 10)
@@ -39,8 +39,8 @@ def test_one_step_moves_each_stage_by_its_own_rate_times_its_gradient() -> None:
     """
     backbone = SmallCNN(SmallCNN.Params(width=4), 1, 8)
     tuned = FineTune(FineTune.Params(layer_decay=DECAY, unfreezing=0), backbone, TaskSpec(3, 1, 8, {}, 6)).train()
-    parameters = SGD.Params(lr=RATE, momentum=0, nesterov=False, weight_decay=0)
-    optimizer = make_optimizer(tuned, parameters)
+    parameters = SGD.Params(lr=RATE, momentum=0, nesterov=False, weight_decay=0, warmup_steps=0)
+    optimizer = ScheduledOptimizer(tuned, parameters)
     images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     labels = torch.arange(6) % 3
     parts = {"labeled": StreamBatch(torch.arange(6), torch.arange(6), labels, {"weak": images})}
@@ -51,8 +51,8 @@ def test_one_step_moves_each_stage_by_its_own_rate_times_its_gradient() -> None:
         name: [(p.detach().double().clone(), p.grad.double()) for p in module.parameters() if p.grad is not None]
         for name, module in owners.items()
     }
-    set_learning_rate(optimizer, RATE)
-    optimizer.step()
+    optimizer.schedule(parameters, 0, 1)
+    optimizer.torch.step()
     for name, module in owners.items():
         trained = [p for p in module.parameters() if p.grad is not None]
         assert len(trained) == len(before[name]) > 0

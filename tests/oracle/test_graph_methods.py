@@ -80,7 +80,7 @@ def test_the_neighbors_are_those_of_scikit_learn(digits: tuple[NDArray[np.float6
     assert graph.sum(1).min() >= 7
 
 
-@pytest.mark.parametrize("kind", ["knn", "rbf"])
+@pytest.mark.parametrize("kind", ["knn", pytest.param("rbf", marks=pytest.mark.slow)])
 def test_propagation_gives_the_labels_of_scikit_learn_on_one_graph(
     kind: str, digits: tuple[NDArray[np.float64], NDArray[np.int64]]
 ) -> None:

@@ -10,12 +10,15 @@ import torch
 from torch import nn
 
 from engine.backbones.small_cnn import SmallCNN
+from engine.errors import FewLabError
 from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import Group
 from engine.methods.semi_supervised.supervised import Supervised
+from engine.optimizers.adam import Adam
 from engine.optimizers.adamw import AdamW
+from engine.optimizers.lars import LARS
 from engine.optimizers.sgd import SGD
-from engine.training.loops.optimizer import learning_rate, make_optimizer, set_learning_rate
+from engine.training.loops.optimizer import ScheduledOptimizer, learning_rate
 from engine.training.loops.weight_average import WeightAverage
 
 
@@ -150,7 +153,7 @@ def supervised(cls: type[Supervised] = Supervised) -> Supervised:
 
 def test_kernels_decay_and_biases_and_normalization_do_not() -> None:
     method = supervised()
-    optimizer = make_optimizer(method, SGD.Params(weight_decay=0.01, momentum=0.8, nesterov=False))
+    optimizer = ScheduledOptimizer(method, SGD.Params(weight_decay=0.01, momentum=0.8, nesterov=False)).torch
     assert isinstance(optimizer, torch.optim.SGD)
     names = {id(p): name for name, p in method.named_parameters()}
     decayed = {group["weight_decay"]: sorted(names[id(p)] for p in group["params"]) for group in optimizer.param_groups}
@@ -169,7 +172,7 @@ def test_kernels_decay_and_biases_and_normalization_do_not() -> None:
 
 
 def test_adamw_gets_its_own_settings() -> None:
-    optimizer = make_optimizer(supervised(), AdamW.Params(lr=0.002, beta1=0.8, beta2=0.95, weight_decay=0.05))
+    optimizer = ScheduledOptimizer(supervised(), AdamW.Params(lr=0.002, beta1=0.8, beta2=0.95, weight_decay=0.05)).torch
     assert isinstance(optimizer, torch.optim.AdamW)
     assert {(group["lr"], tuple(group["betas"])) for group in optimizer.param_groups} == {(0.002, (0.8, 0.95))}
     assert sorted(group["weight_decay"] for group in optimizer.param_groups) == [0.0, 0.05]
@@ -177,9 +180,10 @@ def test_adamw_gets_its_own_settings() -> None:
 
 def test_a_groups_scale_multiplies_the_rate_and_its_kernels_may_be_spared_from_decay() -> None:
     method = supervised(Scaled)
-    optimizer = make_optimizer(method, SGD.Params(weight_decay=0.01))
-    set_learning_rate(optimizer, 0.2)
-    of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    params = sgd(lr=0.2, weight_decay=0.01)
+    optimizer = ScheduledOptimizer(method, params)
+    optimizer.schedule(params, 0, 10)
+    of = {id(p): group for group in optimizer.torch.param_groups for p in group["params"]}
     weights = ("classifier.head.weight", "backbone.blocks.0.0.weight")
     head, kernel = (of[id(method.get_parameter(name))] for name in weights)
     assert (head["lr"], head["weight_decay"]) == (2.0, 0.01)
@@ -188,13 +192,14 @@ def test_a_groups_scale_multiplies_the_rate_and_its_kernels_may_be_spared_from_d
 
 def test_a_step_of_sgd_is_nesterovs_with_l2_in_the_gradient() -> None:
     method = supervised()
-    optimizer = make_optimizer(method, SGD.Params(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01))
+    optimizer = ScheduledOptimizer(method, SGD.Params(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)).torch
     head = method.classifier.head
     weight, bias = head.weight[0, 0].item(), head.bias[0].item()
     velocities = [0.0, 0.0]
     for step in range(5):
         rate = 0.1 * math.cos(step)
-        set_learning_rate(optimizer, rate)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         for p in method.parameters():
             p.grad = torch.full_like(p, 0.3)
         optimizer.step()
@@ -205,3 +210,131 @@ def test_a_step_of_sgd_is_nesterovs_with_l2_in_the_gradient() -> None:
             weight, bias = (value, bias) if which == 0 else (weight, value)
     assert head.weight[0, 0].item() == pytest.approx(weight, abs=1e-6)
     assert head.bias[0].item() == pytest.approx(bias, abs=1e-6)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.25])
+def test_cosine_annealing_is_torchs(floor: float) -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    theirs = torch.optim.SGD([weight], lr=0.4)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(theirs, T_max=30, eta_min=0.4 * floor)
+    params = sgd(lr=0.4, schedule={"name": "cosine_annealing", "floor": floor})
+    for step in range(30):
+        assert learning_rate(params, step, 30) == pytest.approx(theirs.param_groups[0]["lr"], abs=1e-9), step
+        theirs.step()
+        scheduler.step()
+
+
+def test_step_decay_is_torchs_with_milestones_as_shares() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    theirs = torch.optim.SGD([weight], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(theirs, [12, 24, 32], gamma=0.2)
+    params = sgd(lr=0.1, schedule={"name": "step_decay", "milestones": [0.3, 0.6, 0.8], "gamma": 0.2})
+    for step in range(40):
+        assert learning_rate(params, step, 40) == pytest.approx(theirs.param_groups[0]["lr"], abs=1e-12), step
+        theirs.step()
+        scheduler.step()
+
+
+def test_weight_decay_moves_along_half_a_cosine_for_kernels_only() -> None:
+    """DINO's, from 0.04 to 0.4: at the quarter (1 + cos 45°) / 2 = 0.8536 of the way is left."""
+    method = supervised(Scaled)
+    params = sgd(weight_decay=0.04, weight_decay_end=0.4)
+    optimizer = ScheduledOptimizer(method, params)
+    for step, expected in ((0, 0.04), (25, 0.4 - 0.36 * 0.8535533906), (50, 0.22), (100, 0.4)):
+        optimizer.schedule(params, step, 100)
+        found = sorted({group["weight_decay"] for group in optimizer.torch.param_groups})
+        assert found == pytest.approx([0.0, expected], abs=1e-9), step
+
+
+class OwnSchedule(Supervised):
+    """SimSiam's: the head's rate stays, the backbone's falls."""
+
+    def groups(self) -> list[Group]:
+        return [Group([self.classifier.head], schedule="constant"), Group([self.backbone])]
+
+
+def test_a_group_can_have_a_schedule_of_its_own() -> None:
+    method, params = supervised(OwnSchedule), sgd(lr=0.2)
+    optimizer = ScheduledOptimizer(method, params)
+    optimizer.schedule(params, 50, 100)
+    of = {id(p): group["lr"] for group in optimizer.torch.param_groups for p in group["params"]}
+    assert of[id(method.classifier.head.weight)] == 0.2
+    assert of[id(method.get_parameter("backbone.blocks.0.0.weight"))] == pytest.approx(0.2 * 0.7730104534, abs=1e-10)
+
+
+class Forgets(Supervised):
+    def groups(self) -> list[Group]:
+        return [Group([self.backbone])]
+
+
+class Doubles(Supervised):
+    def groups(self) -> list[Group]:
+        return [Group([self]), Group([self.classifier.head.bias])]
+
+
+@pytest.mark.parametrize(("cls", "where"), [(Forgets, "none"), (Doubles, "two")])
+def test_a_parameter_in_no_group_or_in_two_is_refused_by_name(cls: type[Supervised], where: str) -> None:
+    with pytest.raises(FewLabError, match=rf"classifier\.head\.\w+ of supervised is in {where} of the method's groups"):
+        ScheduledOptimizer(supervised(cls), sgd())
+
+
+class Bare(Supervised):
+    """A parameter of the method itself, as tokens and temperatures are."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.scale = nn.Parameter(torch.ones(2))
+
+    def groups(self) -> list[Group]:
+        return [Group([self.scale], lr_scale=3.0), Group([self.backbone, self.classifier.head])]
+
+
+def test_a_group_holds_single_parameters_too() -> None:
+    method, params = supervised(Bare), sgd(lr=0.2)
+    optimizer = ScheduledOptimizer(method, params)
+    optimizer.schedule(params, 0, 10)
+    rates = {id(p): group["lr"] for group in optimizer.torch.param_groups for p in group["params"]}
+    assert rates[id(method.scale)] == pytest.approx(0.6)
+
+
+def test_steps_of_lars_follow_its_formula() -> None:
+    """In float64, for a kernel, whose step is a share of its own size, and a bias, which moves by plain momentum."""
+    method = supervised()
+    params = LARS.Params(lr=0.5, momentum=0.9, weight_decay=0.01, trust=0.02)
+    optimizer = ScheduledOptimizer(method, params).torch
+    head = method.classifier.head
+    kernel, bias = head.weight.detach().double().clone(), head.bias.detach().double().clone()
+    speeds = [torch.zeros_like(kernel), torch.zeros_like(bias)]
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(4):
+        gradients = [torch.randn(value.shape, generator=generator).double() for value in (kernel, bias)]
+        head.weight.grad, head.bias.grad = (gradient.float() for gradient in gradients)
+        optimizer.step()
+        slope = gradients[0] + 0.01 * kernel
+        ratio = 0.02 * kernel.pow(2).sum().sqrt() / slope.pow(2).sum().sqrt()
+        speeds[0] = 0.9 * speeds[0] + 0.5 * ratio * slope
+        speeds[1] = 0.9 * speeds[1] + 0.5 * gradients[1]
+        kernel, bias = kernel - speeds[0], bias - speeds[1]
+    torch.testing.assert_close(head.weight.detach().double(), kernel, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(head.bias.detach().double(), bias, atol=1e-6, rtol=1e-5)
+
+
+def test_adam_gets_its_own_settings() -> None:
+    optimizer = ScheduledOptimizer(supervised(), Adam.Params(lr=0.002, beta1=0.8, beta2=0.95)).torch
+    assert type(optimizer) is torch.optim.Adam
+    assert {(group["lr"], tuple(group["betas"])) for group in optimizer.param_groups} == {(0.002, (0.8, 0.95))}
+
+
+def test_a_restart_forgets_momentum() -> None:
+    method, params = supervised(), sgd(lr=0.1)
+    optimizer = ScheduledOptimizer(method, params)
+    for parameter in method.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.torch.step()
+    assert optimizer.torch.state
+    optimizer.restart()
+    before = method.classifier.head.bias[0].item()
+    optimizer.schedule(params, 0, 10)
+    optimizer.torch.step()
+    # Nesterov's first step, 1 + 0.9 times the rate; with the momentum of before it would be 2.71 times.
+    assert method.classifier.head.bias[0].item() == pytest.approx(before - 0.1 * 1.9, abs=1e-6)

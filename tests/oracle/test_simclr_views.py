@@ -16,7 +16,9 @@ from engine.augment.ops.affine import read, sources
 from engine.augment.ops.blur import blur
 from engine.augment.ops.operation_plan import CODE
 from engine.augment.ops.resized_crop import TRIES, Window, raster, window_of
-from engine.augment.recipes.simclr import Draw, SimCLRView, kernel_of
+from engine.augment.recipes.crop_jitter import kernel_of
+from engine.augment.recipes.simclr import SimCLRView
+from engine.config.run_config import RunConfig
 from engine.data.sets.digits import Digits
 from engine.registry import datasets
 
@@ -51,7 +53,7 @@ def whole_pixels(count: int, height: int, width: int, seed: int = 0) -> Window:
 def seen_through(images: Tensor, window: Window) -> Tensor:
     height, width = images.shape[2:]
     still = sources(np.full((len(images), 1), CODE["identity"]), np.zeros((len(images), 1)), height, width)
-    return read(images.float(), still, *raster(window, height, width))
+    return read(images.float(), still, *raster(window, (height, width), (height, width)))
 
 
 def cropped(image: Tensor, window: Window, row: int) -> Tensor:
@@ -80,7 +82,7 @@ def test_the_whole_image_as_a_window_is_the_image() -> None:
 
 def test_windows_have_torchvisions_areas_shapes_and_places() -> None:
     count, side = 4000, 64
-    window = window_of(np.random.default_rng(0).random((2 * TRIES + 3, count)), side, side, 0.08, 4 / 3, True)
+    window = window_of(np.random.default_rng(0).random((2 * TRIES + 3, count)), side, side, (0.08, 1.0), 4 / 3, True)
     torch.manual_seed(0)
     theirs = np.array(
         [
@@ -110,7 +112,7 @@ def test_windows_have_torchvisions_areas_shapes_and_places() -> None:
 
 def test_a_window_that_never_fits_is_the_whole_image() -> None:
     chance = np.full((2 * TRIES + 3, 5), 0.999)  # as large and as wide as can be
-    window = window_of(chance, 10, 10, 0.9, 4.0, False)
+    window = window_of(chance, 10, 10, (0.9, 1.0), 4.0, False)
     assert (np.stack(window[:4]) == np.array([[0], [0], [10], [10]])).all()
 
 
@@ -140,7 +142,7 @@ def test_a_whole_view_equals_torchvisions_chain(channels: int, side: int) -> Non
     images = make_images((40, channels, side, side))
     made = recipe(channels, strength=1.0)
     drawn = made.draw(40, side, side, torch.Generator().manual_seed(3))
-    draw = Draw(whole_pixels(40, side, side), drawn.geometry, drawn.colors, drawn.sigma)
+    draw = drawn._replace(window=whole_pixels(40, side, side))
     names = {code: name for name, code in CODE.items()}
     expected, window = [], seen_through(images, draw.window)
     for row, view in enumerate(window):
@@ -210,8 +212,9 @@ def test_images_without_that_symmetry_are_never_mirrored(flip: str) -> None:
 
 
 def test_digits_recommend_views_that_keep_a_digit_a_digit() -> None:
-    asked = Digits.recommended["augment"]["simclr"]
-    made = SimCLRView(SimCLRView.Params(**asked), datasets["digits"](Digits.Params()).load().symmetries, 1)
+    asked = RunConfig.parse({"data": {"name": "digits"}, "method": {"name": "simclr"}}).augment["simclr"]
+    assert isinstance(asked, SimCLRView.Params)
+    made = SimCLRView(asked, datasets["digits"](Digits.Params()).load().symmetries, 1)
     draw = made.draw(2000, 8, 8, torch.Generator().manual_seed(0))
     assert not draw.window.flip.any()
     assert (draw.window.height * draw.window.width).min() >= 0.5 * 64 - 1e-9

@@ -1,4 +1,4 @@
-"""Purity against a slow count, trustworthiness against scikit-learn's."""
+"""Purity against a slow count, trustworthiness by hand, and of a sample against scikit-learn's of all points."""
 
 from __future__ import annotations
 
@@ -54,11 +54,17 @@ def test_rows_of_neighbors_that_fit_no_points_are_refused() -> None:
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_trustworthiness_of_few_points_is_scikit_learns(metric: str) -> None:
-    rng = np.random.default_rng(0)
-    features, layout = rng.normal(size=(200, 6)), rng.normal(size=(200, 2))
-    assert trustworthiness(features, layout, metric, 12) == of_all(features, layout, n_neighbors=12, metric=metric)  # type: ignore[arg-type]
-    assert trustworthiness(features[:, :2], features[:, :2], "euclidean") == 1.0
+def test_trustworthiness_of_five_points_is_the_papers_sum(metric: str) -> None:
+    # Five points a to e, at 0, 1, 3, 7 and 15 of a line or, of any length, at so many degrees of a circle.
+    at = np.array([0, 1, 3, 7, 15])
+    circle = np.stack([np.cos(np.radians(at)), np.sin(np.radians(at))], 1) * np.array([[1], [5], [2], [9], [3]])
+    features = circle if metric == "cosine" else at[:, None].astype(float)
+    layout = np.array([[0, 0], [10, 0], [1, 0], [30, 0], [33, 0]], float)
+    # Nearest in the layout: a's is c and c's is a, b's is c, d's is e, e's is d. In the full space these are the
+    # second, second, second, fourth and first nearest, so beyond the one neighbor by 1 + 1 + 1 + 3 + 0.
+    # 1 - 2 / (n k (2n - 3k - 1)) * 6 for n = 5, k = 1: 1 - 2 / 30 * 6.
+    assert trustworthiness(features, layout, metric, 1) == pytest.approx(0.6)  # type: ignore[arg-type]
+    assert trustworthiness(features, np.stack([at, 0 * at], 1), metric, 1) == 1.0  # type: ignore[arg-type]
 
 
 def test_trustworthiness_of_many_points_is_near_that_of_all() -> None:

@@ -9,31 +9,14 @@ from typing import Any
 
 import pytest
 
-from engine.catalog import catalog, describe, sources_hash
+from engine.catalog import catalog, family, sources_hash, summaries
 from engine.config.run_config import RunConfig
 from engine.metrics import STANDARD
 from engine.presets import PRESETS
 from engine.registry import datasets, methods, recipes
+from tests.source_names import ENGINE, WHERE, metrics_in, registered_in
 
 CATALOG = catalog()
-ENGINE = Path(__file__).parents[2] / "engine"
-WHERE = {
-    "methods": "methods",
-    "datasets": "data/sets",
-    "backbones": "backbones",
-    "recipes": "augment/recipes",
-    "optimizers": "optimizers",
-}
-
-
-def registered_in(folder: Path) -> list[str]:
-    """The names under which files in a folder register classes, read as text and not by the registry."""
-    found = []
-    for path in folder.rglob("*.py"):
-        for _, _, rest in (part.partition(".register\n") for part in path.read_text(encoding="utf-8").split("\n@")):
-            if name := re.search(r'name: Literal\["(\w+)"\]', rest):
-                found.append(name[1])
-    return sorted(found)
 
 
 def leaves(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -52,7 +35,7 @@ def test_it_survives_json_unchanged() -> None:
 
 @pytest.mark.parametrize("part", list(WHERE))
 def test_every_class_that_a_file_registers_is_in_it(part: str) -> None:
-    assert list(CATALOG[part]) == registered_in(ENGINE / WHERE[part]) != []
+    assert list(CATALOG[part]) == list(registered_in(part)) != []
 
 
 def test_it_has_a_part_for_everything_that_a_form_asks() -> None:
@@ -64,10 +47,7 @@ def test_it_has_a_part_for_everything_that_a_form_asks() -> None:
 @pytest.mark.parametrize("name", list(methods))
 def test_a_method_is_described_for_people_and_forms(name: str) -> None:
     entry = CATALOG["methods"][name]
-    (path,) = (
-        path for path in (ENGINE / "methods").rglob("*.py") if f'name: Literal["{name}"]' in path.read_text("utf-8")
-    )
-    assert entry["family"] == path.parent.name
+    assert entry["family"] == registered_in("methods")[name].parent.name
     assert all(entry[key].strip() for key in ("title", "summary", "idea", "formula", "paper", "views_caption"))
     assert set(entry["supervision"]) <= {"few", "all", "partial", "none"}
     assert set(entry["recipes"]) <= set(recipes)
@@ -76,8 +56,12 @@ def test_a_method_is_described_for_people_and_forms(name: str) -> None:
 
 
 def test_the_metrics_are_the_standard_ones_and_those_that_methods_declare() -> None:
-    own = {metric.name for name in methods for metric in methods[name].metrics}
-    assert set(CATALOG["metrics"]) == {metric.name for metric in STANDARD} | own
+    written, computed = (
+        metrics_in(ENGINE / "metrics.py"),
+        {metric.name for metric in STANDARD if "_per_" in metric.name},
+    )
+    assert len(written) > 10
+    assert set(CATALOG["metrics"]) == written | computed | metrics_in(*(ENGINE / "methods").rglob("*.py"))
     assert CATALOG["metrics"]["mask_rate"]["title"] == "Mask rate"
 
 
@@ -115,12 +99,12 @@ def test_a_preset_is_a_complete_config_with_every_setting_that_it_names(name: st
 
 
 def test_tables_have_a_line_of_name_title_and_summary_for_each() -> None:
-    assert describe(datasets)[list(datasets).index("digits")] == {
+    assert summaries(datasets)[list(datasets).index("digits")] == {
         "name": "digits",
         "title": "Handwritten digits",
         "summary": "1,797 real handwritten digits, 8x8 grey pixels, ten classes.",
     }
-    assert [row["name"] for row in describe(methods)] == registered_in(ENGINE / "methods")
+    assert [row["name"] for row in summaries(methods)] == list(registered_in("methods"))
 
 
 def test_a_catalog_of_other_sources_has_another_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,3 +125,16 @@ def test_a_catalog_of_other_sources_has_another_hash(tmp_path: Path, monkeypatch
     in_another_family = sources_hash()
     moved.unlink()
     assert len({first, edited, in_another_family, sources_hash()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("engine.methods.own.file", "own"),
+        ("engine.methods.own.deep.file", "own"),
+        ("engine.methods.file", ""),
+        ("x", ""),
+    ],
+)
+def test_the_family_is_the_folder_in_methods(module: str, name: str) -> None:
+    assert family(type("Own", (), {"__module__": module})) == name

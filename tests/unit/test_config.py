@@ -65,8 +65,8 @@ SENTENCES: list[tuple[Any, str]] = [
     ({"augment": {"zoom": {}}}, "augment.zoom would do nothing: fixmatch uses the views weak, strong."),
     ({"augment": {"weak": 5}}, "augment.weak is '5' but must be an object of settings; {} takes the recommended ones."),
     (
-        {"augment": {"weak": {"name": "strong"}}},
-        "augment.weak.name is 'strong' but must be 'weak': a view is made by the recipe of its own name.",
+        {"augment": {"weak": {"name": "stronk"}}},
+        "There is no view recipe named 'stronk': did you mean 'strong'?",
     ),
     ({"augment": {"weak": {"translate": 2}}}, "augment.weak.translate is 2 but must be at most 0.5."),
     (
@@ -82,7 +82,7 @@ SENTENCES: list[tuple[Any, str]] = [
         "method.threshold is 'high': input should be a valid number, unable to parse string as a number.",
     ),
     ({"method": []}, 'method is \'[]\' but must be an object with a name, such as {"name": "fixmatch"}.'),
-    ({"optimizer": {"name": "adam"}}, "There is no optimizer named 'adam': did you mean 'adamw'?"),
+    ({"optimizer": {"name": "adamww"}}, "There is no optimizer named 'adamww': did you mean 'adamw'?"),
     ({"optimizer": {"lr": 0}}, "optimizer.lr is 0 but must be above 0.0."),
     ({"optimizer": {"momentum": 1}}, "optimizer.momentum is 1 but must be below 1.0."),
     ({"optimizer": {"lr": INFINITE}}, "optimizer.lr is 'inf': input should be a finite number."),
@@ -98,7 +98,10 @@ SENTENCES: list[tuple[Any, str]] = [
     ({"budget": {"steps": 10**30}}, f"budget.steps is {10**30} but must be at most 10000000."),
     ({"budget": {"batch_size": 1}}, "budget.batch_size is 1 but must be at least 2."),
     ({"budget": []}, "budget is '[]': input should be a valid dictionary or instance of Budget."),
-    ({"hardware": {"device": "tpu"}}, "hardware.device is 'tpu' but must be one of 'auto', 'cpu' or 'cuda'."),
+    (
+        {"hardware": {"device": "tpu"}},
+        "hardware.device is 'tpu' but must be one of 'auto', 'cpu', 'cuda', 'cuda:0', 'cuda:1', 'cuda:2' or 'cuda:3'.",
+    ),
 ]
 
 

@@ -16,7 +16,8 @@ from ui.errors.confusions import (
     most_frequent_confusion,
     per_class_rows,
 )
-from ui.pseudo_labels.selections import below_threshold, confident_errors, most_changed, share_from_text
+from ui.pseudo_labels.selections import below_threshold, confident_errors, most_changed
+from ui.shell.remembered import share_from_text
 
 
 def predictions(ids: list[int], truth: list[int], predicted: list[int], confidence: list[float]) -> Predictions:

@@ -56,6 +56,9 @@ def test_it_knows_its_evaluations_its_images_and_their_labels(run: Run) -> None:
     assert not evaluated.has_projections
     assert evaluated.true_labels(np.array([30, 40, 99, 10])).tolist() == [0, -1, -1, 1]  # there is no image 99
     assert evaluated.pixels(30).tolist() == [[[3]]]
+    for absent in (8, 99):  # between two that are there, and behind all
+        with pytest.raises(RunError, match="The images in the cache are not those of this run: start a run on"):
+            evaluated.pixels(absent)
 
 
 def test_predictions_of_a_part_are_in_the_snapshots_order(run: Run) -> None:

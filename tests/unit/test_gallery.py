@@ -1,4 +1,4 @@
-"""Images travel to the browser exactly, and fast enough for a page full of them."""
+"""Images travel to the browser exactly, and without torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import io
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +27,6 @@ def test_an_image_arrives_exactly(channels: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (channels, 5, 7), np.uint8)
     seen = decoded(image_uri(pixels))
     assert (seen.reshape(5, 7, channels) == pixels.transpose(1, 2, 0)).all()
-
-
-def test_sixty_images_are_encoded_in_a_blink() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (60, 3, 32, 32), np.uint8)
-    start = time.perf_counter()
-    for image in pixels:
-        image_uri(image)
-    assert time.perf_counter() - start < 0.3  # 0.02 s measured; the rest is for a busy machine
 
 
 def test_pixels_of_another_kind_are_refused() -> None:

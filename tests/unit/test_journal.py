@@ -82,9 +82,9 @@ def test_a_number_that_is_none_is_written_as_none(file: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_foreign_lines_are_passed_over(file: Path, rubbish: list[bytes]) -> None:
-    lines = [line for line in rubbish if not line.strip().startswith((b"{", b"\xff\xfe{", b"\x00"))]
+    lines = [line for line in rubbish if b"{" not in line]
     file.write_bytes(b"".join(line.replace(b"\n", b"") + b"\n" for line in lines) + DATA)
-    assert journal.read(file)[-3:] == ROWS
+    assert journal.read(file) == ROWS
 
 
 def test_a_line_nested_without_end_is_passed_over(file: Path) -> None:

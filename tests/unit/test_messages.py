@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import pytest
 
 from engine.lab.messages import (
+    CheckConfig,
+    ComputeProjection,
     DataPreview,
+    GetCatalog,
     ImagePrediction,
+    ImportImages,
+    IsReady,
+    MeasureSpeed,
     Predict,
     Predictions,
     PredictSamples,
     PreviewData,
+    Request,
 )
 
+CONFIG: dict[str, Any] = {"method": {"name": "ä", "threshold": 0.95}, "seed": 3, "split_seed": None, "views": [1, 2]}
+SENT: list[Request[Any]] = [
+    GetCatalog(),
+    CheckConfig(CONFIG, "/checkpoints"),
+    IsReady({"name": "folder", "path": "C:\\photos"}),
+    ImportImages(CONFIG, "/progress.json"),
+    PreviewData("fixmatch", CONFIG, 7, "/checkpoints"),
+    MeasureSpeed(CONFIG, 0.25),
+    Predict("run", (("ä.png", bytes(range(256))), ("empty", b""))),
+    PredictSamples("run", "cafe", 6, 1),
+    ComputeProjection(4, "run", "pixels", {"method": "pca"}, [10, 20], {"limit": 60}),
+]
 
-def test_image_files_arrive_as_they_were_sent_whatever_their_bytes() -> None:
-    sent = Predict("run", (("ä.png", bytes(range(256))), ("empty", b"")))
-    assert Predict.read(json.loads(json.dumps(sent.write()))) == sent
+
+def kinds(of: type[Request[Any]] = Request) -> Iterator[type[Request[Any]]]:
+    """Every request that has a name."""
+    for kind in of.__subclasses__():
+        if "name" in vars(kind) and kind.__module__ == Request.__module__:
+            yield kind
+        yield from kinds(kind)
+
+
+def test_no_request_is_left_out_below_and_no_two_have_one_name() -> None:
+    assert {type(sent) for sent in SENT} == set(kinds())
+    assert len({sent.name for sent in SENT}) == len(SENT)
+
+
+@pytest.mark.parametrize("sent", SENT, ids=lambda sent: sent.name)
+def test_a_request_arrives_as_it_was_sent(sent: Request[Any]) -> None:
+    assert type(sent).read(json.loads(json.dumps(sent.write()))) == sent
 
 
 def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None:

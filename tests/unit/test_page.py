@@ -1,10 +1,17 @@
-"""Text from files and people stays text: no heading, no link, no HTML, wherever markdown looks for them."""
+"""Text from files and people stays text: no heading, no link, no HTML, wherever markdown looks for them. And what can
+fail on a page says so in one sentence.
+"""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from ui.shell.page import plain
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ui.shell.page import escape_markdown
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -19,4 +26,25 @@ from ui.shell.page import plain
     ],
 )
 def test_markup_and_addresses_lose_their_meaning(text: str, shown: str) -> None:
-    assert plain(text) == shown
+    assert escape_markdown(text) == shown
+
+
+def _failing_fragment() -> None:
+    from engine.errors import RunError
+    from ui.shell.page import guarded_fragment
+
+    def part(name: str) -> None:
+        raise RunError(f"Run {name} is gone.")
+
+    guarded_fragment(part)("x")
+
+
+def test_a_fragment_shows_its_own_error_as_one_sentence() -> None:
+    app = AppTest.from_function(_failing_fragment).run()
+    assert not app.exception
+    assert [error.value for error in app.error] == ["Run x is gone\\."]
+
+
+def test_every_fragment_is_one_that_shows_its_errors() -> None:
+    sources = [*ROOT.glob("pages/*.py"), *ROOT.glob("ui/**/*.py")]
+    assert [path.name for path in sources if "st.fragment" in path.read_text(encoding="utf-8")] == ["page.py"]

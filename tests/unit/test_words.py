@@ -150,5 +150,9 @@ def test_no_text_of_the_screens_and_no_sentence_of_the_engine_has_an_old_phrase(
     assert found == []
 
 
+def test_the_page_of_methods_has_no_old_phrase() -> None:
+    assert old_words((ROOT / "docs/METHODS.md").read_text(encoding="utf-8")) == []
+
+
 def test_no_text_of_the_catalog_has_an_old_phrase() -> None:
     assert old_words(json.dumps(catalog(), ensure_ascii=False)) == []

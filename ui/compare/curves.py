@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.analysis.compare import over_seeds
-from engine.metrics import Metric, describe
+from engine.metrics import Metric, declaration_of
 from engine.runs.store import Run
 from ui.compare.run_groups import disambiguate, grouped, journal, legend_names
 from ui.components.live_figure import live_figure
@@ -16,7 +16,7 @@ from ui.figures.curves import Series, line_chart
 from ui.figures.frame import Figure
 from ui.runs.metrics import declared_metrics, logged_metrics
 from ui.runs.run_names import run_name
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.style import colors
 
 _AWAITED = "test/accuracy"  # the curve that is offered before there is one
@@ -46,13 +46,13 @@ def draw_curves(runs: list[Run]) -> None:
     live_figure(figure, key="compare_curves", revision=revision, height=420)
     missing = [names[run.id] for run in runs if not curves[run.id] and not run.status.active]
     if missing:
-        st.caption("Not logged by: " + ", ".join(plain(name) for name in missing))
+        st.caption("Not logged by: " + ", ".join(escape_markdown(name) for name in missing))
 
 
 def _pick_metric(rows: list[dict[str, Any]]) -> Metric:
     offered = {metric.name: metric for metric in logged_metrics(rows) if metric.compare}
     if not any(name.startswith("test/") for name in offered):
-        offered = {_AWAITED: describe(_AWAITED, declared_metrics())} | offered
+        offered = {_AWAITED: declaration_of(_AWAITED, declared_metrics())} | offered
     names = list(offered)
     name = st.segmented_control(
         "Curve", names, default=names[0], format_func=lambda name: offered[name].title, key="compare_curve"

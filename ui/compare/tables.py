@@ -13,7 +13,7 @@ from engine.runs.store import Run
 from ui.compare.run_groups import as_text, disambiguate, grouped, legend_names, settings
 from ui.runs.metrics import declared_metrics
 from ui.runs.run_names import run_name
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 _ACCURACY = "test/accuracy"
@@ -65,8 +65,8 @@ def means_over_seeds(runs: list[Run]) -> None:
         accuracies = [run.status.metrics[_ACCURACY] for run in group]
         if len(group) > 1:
             st.markdown(
-                f"**{plain(name)}**: mean test accuracy {formatting.percent(statistics.mean(accuracies))} over"
-                f" {len(group)} seeds, range {formatting.percent(min(accuracies))} to"
+                f"**{escape_markdown(name)}**: mean test accuracy {formatting.percent(statistics.mean(accuracies))}"
+                f" over {len(group)} seeds, range {formatting.percent(min(accuracies))} to"
                 f" {formatting.percent(max(accuracies))}, standard deviation"
                 f" {statistics.stdev(accuracies) * 100:.1f} points."
             )

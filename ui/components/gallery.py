@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -64,7 +64,6 @@ def gallery(
     key: str,
     thumb: int = 72,
     selected: int | None = None,
-    on_click: Callable[[], None] | None = None,
 ) -> int | None:
     """Show `items`; a click runs the script (or fragment) again and returns the id of the clicked image, once, else
     None.
@@ -73,7 +72,7 @@ def gallery(
     that stands out.
     """
     data = {"items": [asdict(item) for item in items], "thumb": thumb, "selected": selected}
-    result = _component(data=data, key=key, on_clicked_change=on_click or _nothing)
+    result = _component(data=data, key=key, on_clicked_change=_nothing)
     clicked: int | None = result.clicked
     return clicked
 

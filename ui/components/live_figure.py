@@ -8,7 +8,6 @@ live_figure.js.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ def live_figure(
     revision: str,
     height: int = 320,
     clickable: bool = False,
-    on_click: Callable[[], None] | None = None,
     selectable: bool = False,
 ) -> dict[str, Any] | None:
     """Draw `figure` (from ui.figures.curves; JSON values only, no NaN), or bring the one already drawn under `key` up
@@ -57,7 +55,7 @@ def live_figure(
         "selectable": selectable,
         "script": script_url(),
     }
-    result = _component(data=data, key=key, on_clicked_change=on_click or _nothing, on_selected_change=_nothing)
+    result = _component(data=data, key=key, on_clicked_change=_nothing, on_selected_change=_nothing)
     if selectable and result.selected is not None:
         return {"selected": result.selected}
     clicked: dict[str, Any] | None = result.clicked if clickable else None

@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+_HEIGHT = 520  # pixels
 _CSS = """
 .fewlab-player { width: 100%; color: var(--st-text-color); font: inherit; font-size: 14px; }
 .fewlab-player canvas {
@@ -51,7 +52,6 @@ def player(
     marked: NDArray[np.int64],
     *,
     key: str,
-    height: int = 520,
 ) -> None:
     """Play `frames` [E, N, 2] over `steps` [E].
 
@@ -65,7 +65,7 @@ def player(
         "paints": list(paints),
         "names": list(names),
         "marked": marked.tolist(),
-        "height": height,
+        "height": _HEIGHT,
     }
     _component(data=data, key=key)
 

@@ -36,7 +36,7 @@ def roc_view(run: EvaluatedRun, predictions: Predictions) -> None:
             curves[k].false_positives,
             curves[k].true_positives,
             colors.class_color(k),
-            ("solid", "dash", "dot", "dashdot")[number % 4],
+            colors.DASHES[number % len(colors.DASHES)],
         )
         for number, k in enumerate(chosen)
     ]

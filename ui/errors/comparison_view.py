@@ -11,7 +11,7 @@ from ui.errors.image_browser import image_browser
 from ui.runs.image_gallery import GalleryImage
 from ui.runs.run_bar import open_run
 from ui.runs.run_names import run_name, run_titles
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 
@@ -38,8 +38,8 @@ def compare_runs(run: EvaluatedRun, others: list[Run], predictions: Predictions)
         f" error{'' if corrected == 1 else 's'} and makes **{broken}** new one{'' if broken == 1 else 's'}."
     )
     st.caption(
-        f"This run after step {formatting.count(predictions.step)}; B ({plain(run_name(other.run))}) after its last,"
-        f" {formatting.count(last)}."
+        f"This run after step {formatting.count(predictions.step)}; B ({escape_markdown(run_name(other.run))})"
+        f" after its last, {formatting.count(last)}."
     )
     columns = st.columns(2)
     for column, title, positions, name in (

@@ -10,7 +10,7 @@ from ui.components.live_figure import live_figure
 from ui.errors.confusions import cell_reader, errors_of, images_of_cell, most_frequent_confusion, per_class_rows
 from ui.errors.image_browser import gallery_items, image_browser
 from ui.figures.classification import CELLS_UP_TO, confusion_matrix
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.shell.remembered import read_query_param, remember, remembered, set_query_param
 from ui.style import formatting
 
@@ -52,9 +52,14 @@ def confusion_matrix_view(run: EvaluatedRun, predictions: Predictions) -> None:
             return
         true, predicted = cell
         positions = images_of_cell(predictions, cell)
-        outcome = "correctly classified" if true == predicted else f"predicted as {plain(run.class_names[predicted])}"
+        outcome = (
+            "correctly classified"
+            if true == predicted
+            else f"predicted as {escape_markdown(run.class_names[predicted])}"
+        )
         st.markdown(
-            f"**{len(positions)} of {counts[true].sum()} images of class {plain(run.class_names[true])} {outcome}**"
+            f"**{len(positions)} of {counts[true].sum()} images of class {escape_markdown(run.class_names[true])}"
+            f" {outcome}**"
         )
         if chosen is None:
             st.caption("Most frequent confusion; click a cell to see its images.")

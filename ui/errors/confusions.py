@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.evaluated_run import Predictions
 from engine.analysis.metrics import confusion, per_class
+from engine.analysis.most_confident import most_confident
 
 Ids = NDArray[np.int64]
 
@@ -36,18 +37,12 @@ def cell_reader(classes: int) -> Callable[[str], tuple[int, int]]:
 def images_of_cell(predictions: Predictions, cell: tuple[int, int]) -> Ids:
     """Positions of the images of a (true, predicted) class, the most confident first."""
     true, predicted = cell
-    return most_confident(predictions, (predictions.true_labels == true) & (predictions.labels == predicted))
+    return most_confident(predictions.confidence, (predictions.true_labels == true) & (predictions.labels == predicted))
 
 
 def errors_of(predictions: Predictions) -> Ids:
     """Positions of the misclassified images, the most confident first."""
-    return most_confident(predictions, predictions.labels != predictions.true_labels)
-
-
-def most_confident(predictions: Predictions, among: NDArray[np.bool_]) -> Ids:
-    """Positions where `among` is true, the largest confidence first."""
-    positions = np.flatnonzero(among)
-    return positions[np.argsort(-predictions.confidence[positions], kind="stable")]
+    return most_confident(predictions.confidence, predictions.labels != predictions.true_labels)
 
 
 class Changes(NamedTuple):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ui.figures.frame import (
     PERCENT_TICKS,
     Figure,
+    bar_pattern,
     csv_table,
     framed,
     json_numbers,
@@ -30,6 +31,7 @@ CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matr
 # Of a cell by its share of the row; never so strong that the number in it could not be read in either theme.
 _ALPHAS = ((0, 0.0), (0.01, 0.15), (0.05, 0.3), (0.2, 0.45), (1, 0.6))
 _UNKNOWN = "true class unknown"
+_TOP = 5  # classes whose probabilities are drawn
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
 
 
@@ -76,13 +78,7 @@ def confidence_histogram(
                 "width": widths.round(6).tolist(),
                 "marker": {
                     "color": color,
-                    "pattern": {
-                        "shape": hatching,
-                        "size": 7,
-                        "solidity": 0.3,
-                        "fgcolor": "rgba(255, 255, 255, 0.75)",
-                        "bgcolor": color,
-                    },
+                    "pattern": bar_pattern(hatching, color),
                     "line": {"width": 0},
                 },
                 "customdata": ranges,
@@ -113,11 +109,9 @@ class Bars:
     pattern: str = ""
 
 
-def grouped_bars(
-    title: str, groups: Sequence[str], bars: Sequence[Bars], *, y_title: str = "accuracy", x_title: str = ""
-) -> Figure:
-    """Shares side by side in groups, each with its figure above it. Raises ValueError where a bar's shares are not one
-    per group.
+def grouped_bars(title: str, groups: Sequence[str], bars: Sequence[Bars], *, x_title: str = "") -> Figure:
+    """Accuracies side by side in groups, each with its figure above it. Raises ValueError where a bar's shares are not
+    one per group.
     """
     traces = []
     for one in bars:
@@ -133,16 +127,7 @@ def grouped_bars(
                 "uid": trace_uid("bars", one.name),
                 "x": [plain_text(group) for group in groups],
                 "y": shares,
-                "marker": {
-                    "color": one.color,
-                    "pattern": {
-                        "shape": one.pattern,
-                        "size": 7,
-                        "solidity": 0.3,
-                        "fgcolor": "rgba(255, 255, 255, 0.75)",
-                        "bgcolor": one.color,
-                    },
-                },
+                "marker": {"color": one.color, "pattern": bar_pattern(one.pattern, one.color)},
                 "text": [
                     "" if share is None or len(groups) > _FIGURES_UP_TO else f"{share * 100:.0f}" for share in shares
                 ],
@@ -151,7 +136,7 @@ def grouped_bars(
                 "hovertemplate": "%{fullData.name}, %{x}: %{y:.1%}<extra></extra>",
             }
         )
-    figure = framed(traces, title, x_title, y_title)
+    figure = framed(traces, title, x_title, "accuracy")
     figure["layout"]["barmode"] = "group"
     figure["layout"]["xaxis"].update({"type": "category", "showgrid": False})
     figure["layout"]["yaxis"].update({"range": [0, 1.08], **PERCENT_TICKS})
@@ -162,11 +147,10 @@ def probability_bars(
     classes: Sequence[str],
     probabilities: npt.ArrayLike,
     *,
-    top: int = 5,
     decision_threshold: float | None = None,
     title: str = "Class probabilities",
 ) -> Figure:
-    """The `top` most probable classes, the first one uppermost. probabilities: [K]. decision_threshold: the confidence
+    """The _TOP most probable classes, the first one uppermost. probabilities: [K]. decision_threshold: the confidence
     below which the prediction is called uncertain.
     """
     values = np.asarray(probabilities, np.float64)
@@ -174,7 +158,7 @@ def probability_bars(
         raise ValueError(
             f"there must be one probability per class ({len(classes)}), but the shape is {list(values.shape)}"
         )
-    order = np.argsort(-values, kind="stable")[:top]
+    order = np.argsort(-values, kind="stable")[:_TOP]
     shown = [float(values[index]) for index in order]
     bars = {
         "type": "bar",

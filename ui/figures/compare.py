@@ -10,15 +10,23 @@ from typing import Any
 import numpy as np
 
 from engine.analysis.compare import Band, BudgetPoint, short_keys
-from ui.figures.frame import PERCENT_TICKS, Figure, csv_table, framed, json_numbers, plain_text, shorten, trace_uid
+from ui.figures.frame import (
+    PERCENT_TICKS,
+    Figure,
+    csv_table,
+    framed,
+    hover_format,
+    json_numbers,
+    plain_text,
+    shorten,
+    trace_uid,
+)
 from ui.style import colors, formatting
-
-_DASHES: tuple[colors.Dash, ...] = ("solid", "dash", "dot", "dashdot")
 
 
 def run_dash(number: int) -> colors.Dash:
     """The stroke of the curve with this number, so that curves whose colors come round again still differ."""
-    return _DASHES[number // len(colors.CLASS_COLORS) % len(_DASHES)]
+    return colors.DASHES[number // len(colors.CLASS_COLORS) % len(colors.DASHES)]
 
 
 def seed_bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_title: str) -> Figure:
@@ -56,13 +64,12 @@ def seed_bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, 
             )
         legend = f"{name} ({band.runs} seed{'' if band.runs == 1 else 's'})"
         line = {"color": color, "width": 2, "dash": run_dash(number)}
-        tip = "%{fullData.name}: %{y:.1%}<extra></extra>" if percent else "%{fullData.name}: %{y:.4~g}<extra></extra>"
         mean = {
             "name": plain_text(legend),
             "uid": trace_uid("mean", name),
             "y": json_numbers(np.asarray(band.mean, np.float64)),
             "line": line,
-            "hovertemplate": tip,
+            "hovertemplate": f"%{{fullData.name}}: %{{y{hover_format(percent)}}}<extra></extra>",
         }
         traces.append({"type": "scatter", "mode": "lines", "x": band.steps, "legendgroup": f"band-{number}", **mean})
     figure = framed(traces, title, "step", y_title)

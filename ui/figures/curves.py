@@ -2,8 +2,8 @@
 is imported.
 
 Text colors, grid and fonts are left out on purpose: the figure takes them from the light or dark theme where it is
-drawn. Every name that may come from a file (classes, runs) goes through `plain`, because plotly reads <b> and <a> in
-texts as markup.
+drawn. Every name that may come from a file (classes, runs) goes through `plain_text`, because plotly reads <b> and
+<a> in texts as markup.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy.typing as npt
 from engine.analysis.curves import downsample
 from ui.figures.frame import (
     PERCENT_TICKS,
+    SYMBOLS,
     Figure,
-    _hover_format,
-    _no_template,
     framed,
+    hover_format,
     json_numbers,
     line_label,
     plain_text,
     trace_uid,
     vertical_line,
+    without_template,
 )
 from ui.style import colors
 
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 _MARKERS_UP_TO = 60  # points; beyond, markers would merge into a band
 
 
@@ -76,10 +76,9 @@ def line_chart(
     for index, ghost in enumerate(ghosts):
         line = {"color": ghost.color, "width": 1.5, "dash": "dot"}
         legend = {"legendgroup": "ghosts", "showlegend": index == 0, "legendrank": 2000}
-        name = plain_text(ghost_name) if index == 0 else plain_text(f"{ghost.name}, {ghost_name}")
-        hover = (
-            f"{_no_template(plain_text(f'{ghost.name}, {ghost_name}'))}: %{{y{_hover_format(percent)}}}<extra></extra>"
-        )
+        own_name = plain_text(f"{ghost.name}, {ghost_name}")
+        name = plain_text(ghost_name) if index == 0 else own_name
+        hover = f"{without_template(own_name)}: %{{y{hover_format(percent)}}}<extra></extra>"
         traces.append(
             {
                 **_line(ghost, index, line),
@@ -92,7 +91,7 @@ def line_chart(
         )
     for index, one in enumerate(series):
         line = {"color": one.color, "width": 2, "dash": one.dash}
-        hover = f"%{{fullData.name}}: %{{y{_hover_format(percent)}}}<extra></extra>"
+        hover = f"%{{fullData.name}}: %{{y{hover_format(percent)}}}<extra></extra>"
         traces.append(
             {
                 **_line(one, index, line, markers),
@@ -107,7 +106,7 @@ def line_chart(
     layout["hovermode"] = "x unified"
     layout["xaxis"].update({"range": [0, x_max]} if x_max else {"rangemode": "tozero"})
     layout["xaxis"].update({"spikethickness": 1, "spikedash": "dot", "spikecolor": colors.MUTED})
-    layout["xaxis"]["unifiedhovertitle"] = {"text": f"{_no_template(plain_text(x_title))} %{{x:{x_format}}}"}
+    layout["xaxis"]["unifiedhovertitle"] = {"text": f"{without_template(plain_text(x_title))} %{{x:{x_format}}}"}
     layout["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     layout["shapes"] = [vertical_line(mark.step) for mark in marks]
     layout["annotations"] = [
@@ -123,5 +122,5 @@ def line_chart(
 def _line(series: Series, index: int, line: dict[str, Any], markers: bool = True) -> dict[str, Any]:
     x, y = downsample(series.x, series.y)
     mode = "lines+markers" if markers and len(x) <= _MARKERS_UP_TO else "lines"
-    marker = {"symbol": _SYMBOLS[index % len(_SYMBOLS)], "size": 6}
+    marker = {"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 6}
     return {"type": "scatter", "mode": mode, "x": json_numbers(x), "y": json_numbers(y), "line": line, "marker": marker}

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ui.style import colors
 
 Figure = dict[str, Any]
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")  # of markers, beside their color
 PERCENT_TICKS = {
     "nticks": 6,
     "tickformatstops": [{"dtickrange": [None, 0.0099], "value": ".1%"}, {"dtickrange": [0.0099, None], "value": ".0%"}],
@@ -70,12 +71,18 @@ def trace_uid(kind: str, name: str) -> str:
     return f"{kind}-{''.join(c if c.isalnum() else '-' for c in name)}"
 
 
-def _hover_format(percent: bool) -> str:
+def hover_format(percent: bool) -> str:
     return ":.1%" if percent else ":.4~g"
 
 
-def _no_template(text: str) -> str:
+def without_template(text: str) -> str:
+    """Text in a tip's template that plotly must not take for one of its variables."""
     return text.replace("%{", "%\u200b{")
+
+
+def bar_pattern(shape: str, color: str) -> dict[str, Any]:
+    """plotly's hatching of a bar, so that its color is not alone; shape "" is none."""
+    return {"shape": shape, "size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)", "bgcolor": color}
 
 
 def vertical_line(x: float, width: float = 1.5) -> dict[str, Any]:

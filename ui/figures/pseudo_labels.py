@@ -12,6 +12,7 @@ import numpy.typing as npt
 from engine.analysis.metrics import CalibrationBins
 from ui.figures.frame import (
     PERCENT_TICKS,
+    SYMBOLS,
     Figure,
     csv_table,
     framed,
@@ -26,7 +27,6 @@ from ui.figures.frame import (
 from ui.style import colors, formatting
 
 RELIABILITY = "Reliability diagram: bars below the diagonal are overconfident"
-_HATCHED = {"size": 7, "solidity": 0.3, "fgcolor": "rgba(255, 255, 255, 0.75)"}
 
 
 def class_counts(
@@ -221,7 +221,7 @@ def history_figure(
                 "marker": {
                     "color": colors.class_color(k),
                     "size": 9,
-                    "symbol": ("circle", "square", "diamond", "triangle-up", "x", "cross")[len(traces) % 6],
+                    "symbol": SYMBOLS[len(traces) % len(SYMBOLS)],
                 },
                 "hovertemplate": "step %{x:,d}: %{fullData.name}, confidence %{y:.1%}<extra></extra>",
             }

@@ -17,7 +17,7 @@ import streamlit as st
 from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown, guarded_fragment
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -33,7 +33,7 @@ class _Import:
     future: Future[Any]
     progress_file: Path
 
-    def done(self) -> tuple[int, int]:
+    def progress(self) -> tuple[int, int]:
         try:
             told = json.loads(self.progress_file.read_bytes())
             return int(told["done"]), int(told["total"])
@@ -99,10 +99,10 @@ def prepared(data: Data) -> bool:
         try:
             st.session_state["import_report"] = (name, running_import.future.result())
         except FewLabError as error:
-            st.error(plain(str(error)), icon=":material/broken_image:")
+            st.error(escape_markdown(str(error)), icon=":material/broken_image:")
     ready, sentence = _ready(name, data)
     if sentence:
-        st.info(plain(sentence), icon=":material/folder_open:")
+        st.info(escape_markdown(sentence), icon=":material/folder_open:")
     elif not ready:
         if st.button("Read the images", key="train_import", icon=":material/download:", width="stretch"):
             running[name] = _start(name, data)
@@ -131,11 +131,10 @@ def _start(name: str, data: Data) -> _Import:
 
 
 def _progress(running_import: _Import) -> None:
-    @st.fragment(run_every=0.5)
     def watch() -> None:
         if running_import.future.done():
             st.rerun()
-        done, total = running_import.done()
+        done, total = running_import.progress()
         st.progress(
             done / total if total else 0.0,
             text=(f"Reading: {formatting.count(done)} of {formatting.count(total)}" if total else "Listing files …"),
@@ -143,7 +142,7 @@ def _progress(running_import: _Import) -> None:
         if st.button("Cancel", key="train_import_cancel", width="stretch"):
             running_import.cancel()
 
-    watch()
+    guarded_fragment(watch, 0.5)()
 
 
 def _report(report: dict[str, Any] | None) -> None:

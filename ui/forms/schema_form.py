@@ -62,7 +62,7 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
             )
         return [
             part.strip()
-            for part in st.text_input(title, ", ".join(value or ()), key=key, help=text).split(",")
+            for part in st.text_input(title, ", ".join(map(str, value or ())), key=key, help=text).split(",")
             if part.strip()
         ]
     return st.text_input(title, str(value or ""), key=key, help=text, max_chars=field.get("maxLength"))

@@ -9,7 +9,7 @@ from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.classification import probability_bars
 from ui.predict.verdicts import DECISION_THRESHOLD, as_csv, note, verdict
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 CARDS = 6  # up to so many images have a card each; more become a table
@@ -38,12 +38,12 @@ def prediction_view(predictions: Predictions) -> None:
 def _card(prediction: ImagePrediction, number: int, class_names: list[str]) -> None:
     with st.container(border=True):
         if prediction.error or prediction.seen is None:
-            st.error(plain(prediction.error or ""), icon=":material/broken_image:")
+            st.error(escape_markdown(prediction.error or ""), icon=":material/broken_image:")
             return
         left, right = st.columns([1, 2])
         with left:
             if prediction.thumbnail is not None:
-                st.image(prediction.thumbnail, width=112, caption=plain(prediction.name[:60]))
+                st.image(prediction.thumbnail, width=112, caption=escape_markdown(prediction.name[:60]))
             _, height, width = prediction.seen.shape
             size = f"{width}x{height} px" + (", inverted" if prediction.inverted else "")
             item = GalleryItem(0, image_uri(prediction.seen), ("network input", size))

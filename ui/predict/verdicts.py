@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from engine.lab.messages import ImagePrediction
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 DECISION_THRESHOLD = 0.5  # below this probability a prediction is called uncertain
@@ -24,11 +24,13 @@ def verdict(prediction: ImagePrediction) -> str:
     name, probability = prediction.top[0]
     if is_undecided(prediction):
         return "**Unknown**: all classes equally likely"
-    words = f"**{plain(name)}** · {formatting.percent(probability)}"
+    words = f"**{escape_markdown(name)}** · {formatting.percent(probability)}"
     words = words if probability >= DECISION_THRESHOLD else f"Uncertain, most likely {words}"
     if prediction.truth is None:
         return words
-    return words + ("  \n✓ correct" if prediction.truth == name else f"  \n✗ true class: {plain(prediction.truth)}")
+    return words + (
+        "  \n✓ correct" if prediction.truth == name else f"  \n✗ true class: {escape_markdown(prediction.truth)}"
+    )
 
 
 def note(prediction: ImagePrediction) -> str:

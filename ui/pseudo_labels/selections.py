@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.analysis.id_positions import find_ids
+from engine.analysis.most_confident import most_confident
 from engine.analysis.prediction_history import PredictionHistory
 from engine.analysis.thresholds import PseudoLabelSet
+from engine.id_positions import find_ids
 
 Selected = tuple[int, tuple[str, ...]]
 
@@ -32,15 +34,5 @@ def most_changed(pseudo_labels: PseudoLabelSet, history: PredictionHistory) -> l
     ]
 
 
-def share_from_text(text: str) -> float:
-    """A threshold in a link. Raises ValueError for what is no number from 0 to 1."""
-    value = round(float(text), 2)
-    if not 0 <= value <= 1:
-        raise ValueError(text)
-    return value
-
-
-def _most_confident(pseudo_labels: PseudoLabelSet, among: np.ndarray) -> list[Selected]:
-    positions = np.flatnonzero(among)
-    order = np.argsort(-pseudo_labels.confidence[positions].astype(float), kind="stable")
-    return [(int(i), ()) for i in positions[order]]
+def _most_confident(pseudo_labels: PseudoLabelSet, among: NDArray[np.bool_]) -> list[Selected]:
+    return [(int(i), ()) for i in most_confident(pseudo_labels.confidence, among)]

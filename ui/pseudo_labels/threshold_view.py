@@ -13,7 +13,7 @@ from ui.components.live_figure import live_figure
 from ui.figures.classification import confidence_histogram
 from ui.figures.curves import Mark, Series, line_chart
 from ui.figures.pseudo_labels import RELIABILITY, class_counts, class_shares, reliability_diagram
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.style import colors, formatting
 
 _THRESHOLDS = np.linspace(0, 1, 101)
@@ -98,7 +98,7 @@ def history_figures(run: EvaluatedRun, result: ThresholdResult, threshold: float
         live_figure(figure, key="pseudo_classes", revision=run.id)
     rare = underrepresented(result.per_class)
     if len(rare) and result.count:
-        names = ", ".join(plain(run.class_names[k]) for k in rare[:_NAMED])
+        names = ", ".join(escape_markdown(run.class_names[k]) for k in rare[:_NAMED])
         more = f" and {len(rare) - _NAMED} more" if len(rare) > _NAMED else ""
         st.warning(
             f"Under-represented at this threshold: {names}{more}. Each has less than a quarter of an even share of the"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.runs.store import Run
-from ui.runs.current_run import forget_run
+from ui.runs.current_run import forget_if_current
 from ui.runs.run_names import run_name
-from ui.shell.page import plain, show_errors
+from ui.shell.page import escape_markdown, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -15,15 +15,14 @@ from ui.style import formatting
 @st.dialog("Delete this run?")
 def confirm_delete(run: Run) -> None:
     st.markdown(
-        f"**{plain(run_name(run))}** and its {formatting.size(run.folder.size_on_disk())} of curves, snapshots and"
-        " weights will be permanently deleted."
+        f"**{escape_markdown(run_name(run))}** and its {formatting.size(run.folder.size_on_disk())}"
+        " of curves, snapshots and weights will be permanently deleted."
     )
     yes, no = st.columns(2)
     if yes.button("Delete it", type="primary", key="runs_delete_yes", width="stretch"):
         with show_errors():
             lab().delete(run.id)
-            if st.session_state.get("current_run") == run.id:
-                forget_run()
+            forget_if_current(run.id)
             st.rerun()
     if no.button("Keep it", key="runs_delete_no", width="stretch"):
         st.rerun()
@@ -32,8 +31,8 @@ def confirm_delete(run: Run) -> None:
 @st.dialog("Delete this folder?")
 def confirm_delete_unreadable(run_id: str) -> None:
     st.markdown(
-        f"{plain(run_id)} cannot be opened here. If a newer FewLab wrote it, that one can open it. Deleting it is"
-        " permanent."
+        f"{escape_markdown(run_id)} cannot be opened here. If a newer FewLab wrote it, that one can open it."
+        " Deleting it is permanent."
     )
     if st.button("Delete it", type="primary", key="runs_delete_unreadable_yes"):
         with show_errors():

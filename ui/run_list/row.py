@@ -10,7 +10,7 @@ from ui.run_list.dialogs import confirm_delete, rename
 from ui.runs.current_run import GHOST, open_page
 from ui.runs.prefill import prefill
 from ui.runs.run_names import automatic_name, run_name
-from ui.shell.page import plain, show_errors
+from ui.shell.page import escape_markdown, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -25,13 +25,13 @@ def run_row(run: Run) -> None:
     status = run.status
     with st.container(border=True):
         about, results, actions = st.columns([4, 3, 4], vertical_alignment="center")
-        about.markdown(f"**{plain(run_name(run))}**  \n{plain(settings_line(run))}")
+        about.markdown(f"**{escape_markdown(run_name(run))}**  \n{escape_markdown(settings_line(run))}")
         accuracy = formatting.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
         results.markdown(
             f"{accuracy} · {status.state}  \n{formatting.duration(status.seconds)} · {formatting.date(run.created)}"
         )
         if status.reason and status.state in ("failed", "interrupted", "finished"):
-            about.caption(plain(status.reason))
+            about.caption(escape_markdown(status.reason))
         with actions, st.container(horizontal=True):
             if st.button("Open", key=f"runs_open_{run.id}"):
                 open_page("pages/train.py", run.id)
@@ -53,9 +53,10 @@ def run_row(run: Run) -> None:
                         lab().command(run.id, "stop")
                         st.rerun()
             if st.button("Retrain", key=f"runs_retrain_{run.id}"):
-                prefill(run.config)
-                st.session_state[GHOST] = run.id
-                open_page("pages/train.py", run.id)
+                with show_errors():
+                    prefill(run.config)
+                    st.session_state[GHOST] = run.id
+                    open_page("pages/train.py", run.id)
             with st.popover("More", key=f"runs_more_{run.id}"):
                 more_actions(run)
 

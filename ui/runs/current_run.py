@@ -9,7 +9,7 @@ import streamlit as st
 from engine.errors import FewLabError
 from engine.runs.store import Run
 from ui.runs.run_names import run_name, run_titles
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.shell.server import lab
 
 _KEY = "current_run"
@@ -27,7 +27,7 @@ def current_run() -> Run | None:
         run = lab().store.run(wanted)
     except FewLabError as error:
         forget_run()
-        st.warning(plain(str(error)), icon=":material/link_off:")
+        st.warning(escape_markdown(str(error)), icon=":material/link_off:")
         return None
     choose_run(run.id)
     return run
@@ -45,11 +45,22 @@ def forget_run() -> None:
     st.query_params.pop("run", None)
 
 
+def forget_if_current(run_id: str) -> None:
+    """After a run is deleted: a tab that looked at it looks at nothing."""
+    if st.session_state.get(_KEY) == run_id:
+        forget_run()
+
+
 def open_page(page: str, run_id: str | None = None) -> None:
     """Go to a page with a run; the sidebar's own links drop the URL's parameters, this one carries it."""
     if run_id is not None:
         st.session_state[_KEY] = run_id
     st.switch_page(page, query_params={"run": run_id} if run_id else None)
+
+
+def open_comparison(run_ids: list[str]) -> None:
+    """Go to Compare with these runs chosen."""
+    st.switch_page("pages/compare.py", query_params={"runs": run_ids})
 
 
 def watch_new_run(run_id: str, before: str | None) -> None:
@@ -82,7 +93,7 @@ def pick_run(runs: list[Run], label: str = "Run") -> Run | None:
     current = current_run()
     index = ids.index(current.id) if current is not None and current.id in ids else 0
     if current is not None and current.id not in ids:
-        st.caption(f"{plain(run_name(current))} has nothing for this page, so another run is shown.")
+        st.caption(f"{escape_markdown(run_name(current))} has nothing for this page, so another run is shown.")
     titles = run_titles(runs)
     chosen = st.selectbox(
         label, ids, index=index, format_func=lambda run_id: titles[run_id], key=f"pick_{label}_{ids[index]}"

@@ -9,7 +9,7 @@ from ui.components.gallery import image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.pseudo_labels import history_figure
 from ui.runs.image_gallery import GalleryImage, image_gallery
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 _LIKELIEST = 3  # classes that are named of one evaluation
@@ -31,11 +31,11 @@ def image_history(
         st.markdown("**Image history**")
         st.image(image_uri(run.pixels(sample)), width=140)
         truth = history.true_label
-        st.markdown(f"Image **{sample}**" + (f", true class **{plain(names[truth])}**" if truth >= 0 else ""))
+        st.markdown(f"Image **{sample}**" + (f", true class **{escape_markdown(names[truth])}**" if truth >= 0 else ""))
         likeliest = history.likeliest(_LIKELIEST)
         st.markdown(
             f"After step {formatting.count(step)}: "
-            + ", ".join(f"{plain(names[k])} {formatting.percent(share)}" for k, share in likeliest)
+            + ", ".join(f"{escape_markdown(names[k])} {formatting.percent(share)}" for k, share in likeliest)
         )
         if threshold is not None:
             first = history.first_above(threshold)

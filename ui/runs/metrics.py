@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.metrics import Metric, describe, from_plain
+from engine.metrics import Metric, declaration_of, from_plain
 from engine.runs.journal import Row
 from ui.shell.server import catalog
 from ui.style import formatting
@@ -24,7 +24,7 @@ def logged_metrics(rows: Iterable[Row]) -> list[Metric]:
     declared = declared_metrics()
     others = [name for name in names if name not in (*declared, *_NO_METRIC) and not name.startswith(_EVALUATION)]
     return [metric for name, metric in declared.items() if name in names] + [
-        describe(name, declared) for name in others
+        declaration_of(name, declared) for name in others
     ]
 
 

@@ -22,12 +22,12 @@ def automatic_name(config: dict[str, Any]) -> str:
     return f"{_title('methods', config['method']['name'])} on {lowered}, {labels(config['data'].get('labels') or {})}"
 
 
-def labels(plain: dict[str, Any]) -> str:
+def labels(settings: dict[str, Any]) -> str:
     """What a run may know of the labels, in words."""
-    count = plain.get("per_class")
+    count = settings.get("per_class")
     few = f"{count} label{'' if count == 1 else 's'} per class"
-    several = f"candidate labels at rate {plain.get('rate')}"
-    return {"few": few, "partial": several, "none": "no labels"}.get(str(plain.get("kind")), "all labels")
+    several = f"candidate labels at rate {settings.get('rate')}"
+    return {"few": few, "partial": several, "none": "no labels"}.get(str(settings.get("kind")), "all labels")
 
 
 def run_title(run: Run) -> str:

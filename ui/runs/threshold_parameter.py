@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from engine.config.overlay import apply_changes
 from engine.runs.store import Run
 from ui.shell.server import catalog
 
@@ -28,6 +29,13 @@ def threshold_parameter(config: dict[str, Any]) -> ThresholdParameter | None:
         if schema.get("role") == "confidence_threshold":
             return ThresholdParameter(f"method.{name}", schema)
     return None
+
+
+def retrained(config: dict[str, Any], key: str, value: float) -> dict[str, Any]:
+    """The config of a run that differs from this one in one setting, `key` dotted; without the name that a user typed,
+    which two runs would then share.
+    """
+    return apply_changes(config, {"name": "", key: value})
 
 
 def last_threshold(run: Run) -> float:

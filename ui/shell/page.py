@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -13,6 +15,7 @@ from engine.errors import FewLabError
 from ui.shell.entry import enter
 from ui.style import illustrations
 
+P = ParamSpec("P")
 _LINKS = re.compile(r"://|www|@", re.IGNORECASE)
 
 
@@ -52,11 +55,11 @@ def show_errors() -> Iterator[None]:
     try:
         yield
     except FewLabError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
     except OSError as error:
         why = error.strerror or type(error).__name__
         st.error(
-            plain(
+            escape_markdown(
                 f"The checkpoints folder could not be read or written ({why}): check its permissions and the free"
                 " space."
             ),
@@ -64,7 +67,20 @@ def show_errors() -> Iterator[None]:
         )
 
 
-def plain(text: str) -> str:
+def guarded_fragment(function: Callable[P, None], run_every: float | None = None) -> Callable[P, None]:
+    """A part of the page that is drawn again alone, every `run_every` seconds if that is given. It shows its errors
+    itself: a `show_errors` around a fragment sees nothing of a run of the fragment alone.
+    """
+
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        with show_errors():
+            function(*args, **kwargs)
+
+    return st.fragment(guarded, run_every=run_every)
+
+
+def escape_markdown(text: str) -> str:
     """Text from files and users, safe inside markdown: nothing of it becomes a heading, a link or HTML. One line,
     without spaces at its ends, because `** name **` would show its asterisks.
     """

@@ -60,3 +60,11 @@ def one_of(choices: Collection[T]) -> Callable[[str], T]:
         raise ValueError(text)
 
     return read
+
+
+def share_from_text(text: str) -> float:
+    """Reads a share from its text, in hundredths. Raises ValueError for what is no number from 0 to 1."""
+    value = round(float(text), 2)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.evaluated_run import EvaluatedRun
-from engine.analysis.id_positions import find_ids
+from engine.id_positions import find_ids
 from engine.runs.folder import PARTS
 from engine.runs.projections import Projection
 from ui.figures.frame import plain_text

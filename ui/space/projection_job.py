@@ -12,6 +12,7 @@ from engine.errors import LabError, ProjectionCancelled
 from engine.lab.projections.projection_inputs import ProjectionInputs, Sample, Source, load_inputs
 from engine.lab.projections.projection_queue import Job
 from engine.runs.projections import Projection, read_projection
+from ui.shell.page import guarded_fragment
 from ui.shell.server import projector
 from ui.space.form import METHODS
 from ui.style import formatting
@@ -93,7 +94,6 @@ def _is_wanted(request: ProjectionRequest, points: int, key: str) -> bool:
 def _watch(job: Job, jobs: dict[str, Job], key: str) -> None:
     """How far a job and those before it are, each with a button that cancels it."""
 
-    @st.fragment(run_every=0.5)
     def watch() -> None:
         if job.done():
             st.rerun()
@@ -105,4 +105,4 @@ def _watch(job: Job, jobs: dict[str, Job], key: str) -> None:
                 one.cancel()
                 st.rerun()
 
-    watch()
+    guarded_fragment(watch, 0.5)()

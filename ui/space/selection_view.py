@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun
-from engine.analysis.id_positions import find_ids, positions_of
 from engine.analysis.neighbors import nearest_neighbors
+from engine.id_positions import find_ids, positions_of
 from engine.lab.projections.projection_inputs import ProjectionInputs
 from engine.runs.projections import Projection
 from ui.runs.image_gallery import GalleryImage, image_gallery

@@ -5,9 +5,10 @@ from __future__ import annotations
 import colorsys
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 Dash = Literal["solid", "dash", "dot", "dashdot"]
+DASHES: tuple[Dash, ...] = get_args(Dash)
 
 # Found by search: among colors visible on white and on Streamlit's dark background, these keep the largest smallest
 # distance (OKLab) under normal sight and simulated protanopia, deuteranopia and tritanopia. Okabe and Ito's eight, on

@@ -11,7 +11,6 @@ from ui.components.live_figure import live_figure
 from ui.figures.candidate_bars import bars
 from ui.figures.classification import confidence_histogram
 from ui.runs.image_gallery import captioned
-from ui.runs.run_journal import RunJournal
 from ui.shell.server import catalog
 from ui.style import colors, formatting
 from ui.train.latest_evaluation import LatestEvaluation, latest_evaluation, true_labels
@@ -21,9 +20,12 @@ _SHOWN = 6  # images whose views are shown
 _BARS, _WIDEST = 5, 5  # images with bars of their candidates, and bars of one image at most
 
 
-def has_evaluation_figure(journal: RunJournal) -> bool:
-    """Of a run that makes pseudo-labels, or weighs candidates."""
-    return _is_partial(journal.run) or journal.latest("mask_rate") is not None
+def has_evaluation_figure(run: Run) -> bool:
+    """Of a run that weighs candidates, or whose newest evaluation has pseudo-labels."""
+    if _is_partial(run):
+        return True
+    latest = latest_evaluation(run)
+    return latest is not None and "pseudo_confidence" in latest.arrays
 
 
 def evaluation_figure(run: Run, key: str) -> None:
@@ -60,12 +62,7 @@ def candidate_weights(run: Run) -> None:
 def histogram(run: Run, key: str) -> None:
     """Confidences of the latest pseudo-labels, correct and incorrect stacked, with the threshold drawn in."""
     latest = latest_evaluation(run)
-    if latest is None or "pseudo_confidence" not in latest.arrays:
-        st.caption(
-            "The confidence histogram appears after the first evaluation."
-            if latest is None
-            else "No pseudo-labels were made between the last two evaluations."
-        )
+    if latest is None or "pseudo_confidence" not in latest.arrays:  # rewritten since it was looked for
         return
     arrays = latest.arrays
     confidence, labels = arrays["pseudo_confidence"].astype(float), arrays["pseudo_labels"]

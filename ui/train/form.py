@@ -16,10 +16,10 @@ from ui.forms import schema_form as forms
 from ui.forms.import_form import own_images, prepared
 from ui.runs.prefill import CONFIG, GENERATION, own_labels
 from ui.runs.run_names import automatic_name
-from ui.shell.page import expander, plain
+from ui.shell.page import escape_markdown, expander
 from ui.shell.server import catalog, lab
 from ui.style import colors, formatting, illustrations
-from ui.train.initial_weights import newest_features, start_from
+from ui.train.initial_weights import choose_initial_weights, newest_features
 
 Config = dict[str, Any]
 _KINDS = {
@@ -60,7 +60,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         fitting = {name: part for name, part in choices["methods"].items() if situation in _situations(part)}
         method = _choose("Method", fitting, config["method"]["name"], f"{key}_{situation}_method")
         st.image(illustrations.of_method(method, situation), width=160)
-        st.caption(f"Paper: {plain(fitting[method]['paper'])}")
+        st.caption(f"Paper: {escape_markdown(fitting[method]['paper'])}")
         method_container = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
         config = _switched(
@@ -83,14 +83,11 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                 config["method"] = forms.settings(
                     choices["methods"][method]["schema"], config["method"], f"{key}_method", advanced=True
                 )
-                for recipe in choices["methods"][method]["recipes"]:
-                    st.markdown(f"*{recipe.replace('_', ' ').capitalize()} view*")
-                    config["augment"] = {
-                        **config["augment"],
-                        recipe: forms.settings(
-                            choices["recipes"][recipe]["schema"], config["augment"].get(recipe, {}), f"{key}_{recipe}"
-                        ),
-                    }
+                for view, usual in choices["methods"][method]["views"].items():
+                    st.markdown(f"*{view.replace('_', ' ').capitalize()} view*")
+                    asked = config["augment"].get(view, usual)
+                    made = _view(asked, usual["name"], choices["recipes"], f"{key}_{view}")
+                    config["augment"] = {**config["augment"], view: made}
     with st.container(border=True):
         st.markdown("**3 · Network and budget**")
         fit = choices["methods"][method]["backbones"]
@@ -98,7 +95,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         backbone = _choose("Network", networks, config["backbone"]["name"], f"{key}_backbone")
         if backbone != config["backbone"]["name"]:
             config["backbone"] = {"name": backbone}
-        config["backbone"] = start_from(config["backbone"], f"{key}_backbone_{backbone}")
+        config["backbone"] = choose_initial_weights(config["backbone"], f"{key}_backbone_{backbone}")
         if choices["methods"][method]["transfers"] and config["backbone"].get("init") == "random":
             st.caption("Random weights carry no features to transfer: train a run first, or choose a weights file.")
         # An earlier run's features bring its network's settings along.
@@ -123,7 +120,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                     choices["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True
                 )
                 if not fitted:
-                    config["optimizer"] = _optimizer(config["optimizer"], choices["optimizers"], f"{key}_optimizer")
+                    config["optimizer"] = _optimizer(config["optimizer"], choices, f"{key}_optimizer")
                 config["hardware"] = forms.settings(
                     choices["hardware"]["schema"], config["hardware"], f"{key}_hardware"
                 )
@@ -171,7 +168,7 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
         format_func=lambda name: options[name]["title"],
         key=key,
     )
-    st.caption(plain(options[chosen]["summary"]))
+    st.caption(escape_markdown(options[chosen]["summary"]))
     return chosen
 
 
@@ -217,14 +214,44 @@ def _data(values: Config, choices: Config, supervision: list[str], key: str, for
     return values
 
 
-def _optimizer(values: Config, optimizers: Config, key: str) -> Config:
+def _view(values: Config, usual: str, recipes: Config, key: str) -> Config:
+    current = values.get("name", usual)
+    recipe: str = st.selectbox(
+        "Recipe",
+        list(recipes),
+        list(recipes).index(current),
+        key=f"{key}_recipe",
+        help=f"How this view is made. The method's own is {usual}.",
+    )
+    return forms.settings(
+        recipes[recipe]["schema"], values if recipe == current else {"name": recipe}, f"{key}_{recipe}"
+    )
+
+
+def _optimizer(values: Config, choices: Config, key: str) -> Config:
+    optimizers = choices["optimizers"]
     name: str = st.selectbox(
         "Optimizer", list(optimizers), list(optimizers).index(values["name"]), format_func=str.upper, key=f"{key}_name"
     )
     if name != values["name"]:
-        shared = {part: values[part] for part in ("weight_decay", "schedule", "warmup_steps", "ema_decay")}
-        values = {"name": name, **shared}
-    return forms.settings(optimizers[name]["schema"], values, f"{key}_{name}")
+        shared = ("weight_decay", "weight_decay_end", "schedule", "warmup_steps", "ema_decay")
+        values = {"name": name, **{part: values[part] for part in shared if part in values}}
+    schema = optimizers[name]["schema"]
+    schedule = _schedule(values["schedule"], schema["properties"]["schedule"], choices["schedules"], f"{key}_schedule")
+    return {**forms.settings(schema, values, f"{key}_{name}", skip=("schedule",)), "schedule": schedule}
+
+
+def _schedule(value: str | Config, field: Config, schedules: Config, key: str) -> str | Config:
+    """A schedule by its name, or with its settings where it has any."""
+    values = {"name": value} if isinstance(value, str) else value
+    names = list(schedules)
+    name: str = st.selectbox(
+        "Schedule", names, names.index(values["name"]), key=f"{key}_name", help=field.get("description")
+    )
+    settings = forms.settings(
+        schedules[name]["schema"], values if name == values["name"] else {"name": name}, f"{key}_{name}"
+    )
+    return name if settings.keys() <= {"name"} else settings
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -7,13 +7,13 @@ from typing import Any
 import streamlit as st
 
 from ui.runs.prefill import usable
-from ui.runs.run_names import run_title
+from ui.runs.run_names import run_titles
 from ui.shell.server import catalog, lab
 
 _RANDOM, _PRETRAINED, _FILE = "random", "pretrained", "file:"
 
 
-def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
+def choose_initial_weights(backbone: dict[str, Any], key: str) -> dict[str, Any]:
     """A choice among what fits this network; returns the backbone's settings with `init`. An earlier run brings its
     network's other settings along.
     """
@@ -31,11 +31,13 @@ def start_from(backbone: dict[str, Any], key: str) -> dict[str, Any]:
     if named not in options:  # a run that is gone, or of another network
         named = _RANDOM
     titles = {_RANDOM: "random weights", _PRETRAINED: "torchvision's pretrained weights", _FILE: "a weights file ..."}
+    of_runs = run_titles(list(runs.values()))
+    titles |= {option: f"features of {of_runs[run.id]}" for option, run in runs.items()}
     chosen = st.selectbox(
         "Start from",
         options,
         options.index(named),
-        format_func=lambda one: titles.get(one) or f"features of {run_title(runs[one])}",
+        format_func=lambda option: titles[option],
         key=f"{key}_init_{named}",
         help="Features learned by an earlier run, with or without labels, can be worth many labels.",
     )

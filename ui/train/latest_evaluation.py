@@ -33,17 +33,16 @@ def latest_evaluation(run: Run) -> LatestEvaluation | None:
     steps = run.folder.snapshot_steps()
     if not steps:
         return None
-    file = run.folder.snapshots / f"{steps[-1]:08d}.npz"
     try:
-        arrays = _snapshot(run.id, steps[-1], file.stat().st_mtime_ns, run.folder)
-    except (FewLabError, OSError):  # being rewritten by a resumed run
+        arrays = _snapshot(run.id, steps[-1], run.folder.snapshot_written(steps[-1]), run.folder)
+    except FewLabError:  # being rewritten by a resumed run
         return None
     return LatestEvaluation(run, steps[-1], arrays, images_shown_by(run, arrays))
 
 
 def true_labels(images: StoredImages | None, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """-1 where they are unknown."""
-    return images.labels[images.rows(ids)] if images is not None else np.full(len(ids), -1)
+    return images.true_labels(ids) if images is not None else np.full(len(ids), -1)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -9,10 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from engine.config.overlay import apply_changes
 from engine.runs.store import Run
 from ui.forms import schema_form as forms
-from ui.runs.threshold_parameter import threshold_parameter
+from ui.runs.threshold_parameter import retrained, threshold_parameter
 from ui.shell.page import expander, show_errors
 from ui.shell.server import catalog, lab
 
@@ -35,7 +34,7 @@ def live_settings(run: Run) -> Config | None:
         if active:
             right.caption("changes while it trains")
         elif right.button(f"Retrain at {value:.2f}", key="train_retrain_at", width="stretch"):
-            return apply_changes(config, {threshold.key: value})
+            return retrained(config, threshold.key, value)
     if not active or not fields:
         return None
     if (more := expander("More settings to change while it trains", f"train_live_more_{run.id}")) is not None:

@@ -41,7 +41,7 @@ def metric_curves(journal: RunJournal, ghost: RunJournal | None, key: str) -> No
     figures: list[Callable[[], None]] = []
     if charts["share"]:
         figures.append(lambda: _draw(journal, ghost, charts["share"], f"{key}_mask"))
-    if has_evaluation_figure(journal):
+    if has_evaluation_figure(journal.run):
         figures.append(lambda: evaluation_figure(journal.run, key))
     figures += [partial(_draw, journal, ghost, [metric], f"{key}_{metric.name}") for metric in charts["value"]]
     for first in range(0, len(figures), 2):

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.analysis.collapse import collapse_warning
-from engine.metrics import describe
+from engine.metrics import declaration_of
 from ui.runs.metrics import declared_metrics, formatted, formatted_difference
 from ui.runs.run_journal import RunJournal
 from ui.shell.server import catalog
@@ -21,7 +21,7 @@ def metric_tiles(journal: RunJournal, ghost: RunJournal | None) -> None:
     run, declared = journal.run, declared_metrics()
     names = catalog()["methods"].get(run.config["method"]["name"], {}).get("headline", ["test/accuracy"])
     for column, name in zip(st.columns(_TILES), names, strict=False):
-        metric, value = describe(name, declared), journal.latest(name)
+        metric, value = declaration_of(name, declared), journal.latest(name)
         before = ghost.latest(name, run.status.step) if ghost is not None else None
         delta = formatted_difference(metric, value - before) if value is not None and before is not None else None
         column.metric(

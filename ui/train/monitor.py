@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.errors import FewLabError
 from engine.runs.store import Run
 from ui.runs.current_run import ghost_of
 from ui.runs.run_journal import RunJournal
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown, guarded_fragment
 from ui.shell.server import lab
 from ui.train.evaluation_view import evaluation_galleries
 from ui.train.metric_curves import metric_curves
@@ -23,23 +22,18 @@ def monitor(shown: Run) -> None:
     """Progress, headline metrics, curves, and what the newest evaluation shows; polls while the run is active."""
     interval = polling_interval(shown)
 
-    @st.fragment(run_every=interval)
     def live() -> None:
-        try:
-            run = lab().store.run(shown.id)
-        except FewLabError as error:
-            st.warning(plain(str(error)))
-            return
+        run = lab().store.run(shown.id)
         if polling_interval(run) != interval or run.status.state != shown.status.state:
             st.rerun()
         before = ghost_of(run)
         journal, ghost = RunJournal.read(run), RunJournal.read(before) if before is not None else None
         progress(run.status)
         if run.status.active and journal.refused:
-            st.warning(plain(journal.refused), icon=":material/block:")
+            st.warning(escape_markdown(journal.refused), icon=":material/block:")
         metric_tiles(journal, ghost)
         metric_curves(journal, ghost, _KEY)
         probe_bars(run, _KEY)
         evaluation_galleries(run, _KEY)
 
-    live()
+    guarded_fragment(live, interval)()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.runs.folder import Status
 from engine.runs.store import Run
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 _SILENCE = 30  # seconds without a heartbeat after which a run is suspected to be gone
@@ -49,11 +49,11 @@ def progress(status: Status) -> None:
         speed = formatting.speed(status.images_per_second)
         st.progress(1.0, text=f"Finished: {words} in {formatting.duration(status.seconds)} · {speed}")
         if status.reason:
-            st.warning(plain(status.reason), icon=":material/hourglass_disabled:")
+            st.warning(escape_markdown(status.reason), icon=":material/hourglass_disabled:")
     elif status.state == "failed":
-        st.error(plain(status.reason), icon=":material/error:")
+        st.error(escape_markdown(status.reason), icon=":material/error:")
     else:
-        st.progress(share, text=f"{status.state.capitalize()} at {words}. {plain(status.reason)}".strip())
+        st.progress(share, text=f"{status.state.capitalize()} at {words}. {escape_markdown(status.reason)}".strip())
     if status.state == "running" and time.time() - status.heartbeat > _SILENCE:
         st.warning(
             f"No heartbeat for {_SILENCE} s: the training process may have died. The run resumes when FewLab is started"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
-from ui.runs.current_run import GHOST, ghost_of, open_page
+from ui.runs.current_run import GHOST, ghost_of, open_comparison, open_page
 from ui.runs.prefill import prefill, usable, with_features
 from ui.runs.run_bar import page_links
 from ui.shell.page import show_errors
@@ -71,8 +71,7 @@ def next_steps(run: Run) -> None:
             st.session_state[GHOST] = run.id
             st.rerun()
     if columns[1].button("Compare", key="train_compare", icon=":material/compare_arrows:", width="stretch"):
-        st.session_state["compare_chosen"] = [each.id for each in (run, ghost_of(run)) if each is not None]
-        open_page("pages/compare.py")
+        open_comparison([each.id for each in (run, ghost_of(run)) if each is not None])
     st.caption(
         "One run, one draw of labels. Another draw can differ by many points: run 5 seeds before quoting a number."
     )

@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.lab.messages import MeasureSpeed
-from ui.shell.page import plain
+from ui.shell.page import escape_markdown, guarded_fragment
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -51,11 +51,11 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
     pending: Future[dict[str, float]] | None = st.session_state.get("estimate_pending")
     if key not in _asked() and pending is not None and not pending.done():
         # Settings that change quickly must not fill the engine with measurements that nobody waits for.
-        st.fragment(_after, run_every=0.5)(pending)
+        guarded_fragment(_after, 0.5)(pending)
         return
     _asked().add(key)
     future = st.session_state["estimate_pending"] = _measure(key, config).future
-    st.fragment(_line, run_every=None if future.done() else 0.5)(future, key, config, runs)
+    guarded_fragment(_line, None if future.done() else 0.5)(future, key, config, runs)
 
 
 def _after(pending: Future[dict[str, float]]) -> None:
@@ -76,7 +76,7 @@ def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], ru
     except FewLabError as error:
         _asked().discard(key)
         _measure.clear(key, config)
-        st.caption(plain(str(error)))
+        st.caption(escape_markdown(str(error)))
         return
     steps, every = config["budget"]["steps"], config["budget"]["evaluate_every"]
     seconds = figures["set_up"] + steps * figures["step"] + (steps // every + 1) * figures["evaluation"]

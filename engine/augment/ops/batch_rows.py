@@ -9,10 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from engine.to_device import to_device
+
 
 def on_device(array: npt.NDArray[Any], like: Tensor) -> Tensor:
     """A small array where `like` lives, in the array's own type. Does not wait for the device."""
-    return torch.from_numpy(array).to(like.device, non_blocking=True)
+    return to_device(torch.from_numpy(array), like.device)
 
 
 def take_rows(images: Tensor, rows: npt.NDArray[np.int64]) -> Tensor:

@@ -5,6 +5,7 @@ the CPU.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -163,9 +164,11 @@ def _hue_(pixels: Tensor, turn: Tensor) -> None:
     rest = 1 - saturation
     # Highest, lowest, falling, rising.
     levels = torch.cat((value, rest * value, (1 - part) * value, (part + rest) * value), 1).clamp_(0, 1)
-    chosen = _LEVEL_OF.to(pixels.device)[:, sector.squeeze(1).long().remainder_(6)].movedim(0, 1)  # [R, 3, H, W]
+    chosen = _level_of(pixels.device)[:, sector.squeeze(1).long().remainder_(6)].movedim(0, 1)  # [R, 3, H, W]
     pixels.copy_(levels.gather(1, chosen).mul_(256 - 1e-3).to(torch.int16))
 
 
-_LEVEL_OF = torch.tensor([[0, 2, 1, 1, 3, 0], [3, 0, 0, 2, 1, 1], [1, 1, 3, 0, 0, 2]])
-"""Which of the four levels red, green and blue have in each sixth of the circle."""
+@cache
+def _level_of(device: torch.device) -> Tensor:
+    """Which of the four levels red, green and blue have in each sixth of the circle; sent to a device once."""
+    return torch.tensor([[0, 2, 1, 1, 3, 0], [3, 0, 0, 2, 1, 1], [1, 1, 3, 0, 0, 2]], device=device)

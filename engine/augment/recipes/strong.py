@@ -18,6 +18,7 @@ from engine.augment.recipes.recipe import Recipe
 from engine.augment.recipes.weak import Flip, flips
 from engine.config.parts import RecipeParams
 from engine.config.settings import param
+from engine.data.image_traits import ImageTraits, known
 from engine.errors import ConfigError
 from engine.registry import recipes
 
@@ -123,6 +124,12 @@ class Strong(Recipe):
             return names
 
     params: Params
+
+    @classmethod
+    def suited(cls, traits: ImageTraits) -> dict[str, Any]:
+        tones = {"without": ["solarize"]} if traits.dark_ground else {}
+        ranges = known(rotate=traits.tilt, shear=traits.slant, shift=traits.shift, cutout=traits.largest_hole)
+        return tones | ranges
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         batch, _, height, width = images.shape

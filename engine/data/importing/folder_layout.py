@@ -24,7 +24,7 @@ class LayoutFile(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """places: in the order of the names, sorted. skipped: [row, reason]. own_test: whether there is a test folder with
+    """files: in the order of the names, sorted. skipped: [row, reason]. own_test: whether there is a test folder with
     classes.
     """
 

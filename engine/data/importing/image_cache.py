@@ -26,7 +26,7 @@ from engine.data.importing.import_report import Report
 from engine.errors import DataError, ImportCancelled
 from engine.runs.atomic_write import sync_folder, write_json
 
-VERSION = 1  # of the files; a set written in another version is made anew
+VERSION = 1  # of the files; a set written in another version is rebuilt
 BLOCK = 16 << 20  # bytes handled at once
 
 

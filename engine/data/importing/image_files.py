@@ -30,7 +30,7 @@ _DIRECTORY_ENTRY, _END, _END_64, _LOCATOR_64 = b"PK\x01\x02", b"PK\x05\x06", b"P
 
 
 class File(NamedTuple):
-    """name: parts joined by /, in composed Unicode, for layout and reports. place: what its owner finds it by."""
+    """name: parts joined by /, in composed Unicode, for layout and reports. location: what its owner finds it by."""
 
     name: str
     location: str | zipfile.ZipInfo
@@ -176,7 +176,7 @@ class ZipFiles(ImageFiles):
             directory = self._directory()
             self.stamp = hashlib.sha256(directory + str(self._size).encode()).hexdigest()
             if listed:
-                self._list(directory)
+                self._list()
         except BaseException:
             self._file.close()
             raise
@@ -225,21 +225,21 @@ class ZipFiles(ImageFiles):
             raise not_a_zip
         self._file.seek(end - size)  # it ends where the end record begins, also where bytes stand before the archive
         directory = self._file.read(size)
-        count, files, location = 0, Sizes(), 0
-        while location + 46 <= size:
-            if directory[location : location + 4] != _DIRECTORY_ENTRY:
+        count, files, offset = 0, Sizes(), 0
+        while offset + 46 <= size:
+            if directory[offset : offset + 4] != _DIRECTORY_ENTRY:
                 raise not_a_zip
-            unpacked, *lengths = struct.unpack("<LHHH", directory[location + 24 : location + 34])
-            if not directory.startswith(b"/", location + 45 + lengths[0]):  # a folder's name ends so
+            unpacked, *lengths = struct.unpack("<LHHH", directory[offset + 24 : offset + 34])
+            if not directory.startswith(b"/", offset + 45 + lengths[0]):  # a folder's name ends so
                 files.add(unpacked)
-            location += 46 + sum(lengths)
+            offset += 46 + sum(lengths)
             count += 1
             if count > MOST_FILES:
                 raise self._too_many()
         files.refuse_if_too_small(self.shown)
         return directory
 
-    def _list(self, directory: bytes) -> None:
+    def _list(self) -> None:
         try:
             self._archive = zipfile.ZipFile(self._file)
         except Exception:  # noqa: BLE001  as above

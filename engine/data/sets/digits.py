@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.config.parts import DataParams
 from engine.data.image_set import DataSource, ImageSet, stratified_test
+from engine.data.image_traits import ImageTraits
 from engine.registry import datasets
 
 
@@ -22,20 +23,18 @@ class Digits(DataSource):
 
     title = "Handwritten digits"
     summary = "1,797 real handwritten digits, 8x8 grey pixels, ten classes."
-    # A glyph fills 8 of 8 rows: the paper's ranges would push strokes out of the image. With 17 levels of grey on
-    # black, changes of color teach nothing, and a solarized background erases the strokes: only geometry makes a strong
-    # view here, and a tilt of the weak ones spreads the few labels a little further.
+    # A glyph fills 8 of 8 rows: wider ranges would push strokes out of the image.
+    traits = ImageTraits(smallest_crop=0.5, tilt=20.0, slant=0.2, shift=0.125, largest_hole=0.25, dark_ground=True)
+    # With 17 levels of grey on black, changes of color teach nothing, and a solarized background erases the strokes:
+    # only geometry makes a strong view here, and a tilt of the weak ones spreads the few labels a little further.
     recommended: ClassVar[dict[str, Any]] = {
         "augment": {
-            "simclr": {"area": 0.5, "flip": "off", "rotate": 20.0, "shear": 0.2, "shift": 0.125},
+            "crop_jitter": {"flip": "off"},
+            "simclr": {"flip": "off"},
             "weak": {"translate": 0.125, "flip": "off", "rotate": 10.0},
             "strong": {
                 "translate": 0.125,
                 "flip": "off",
-                "rotate": 20.0,
-                "shear": 0.2,
-                "shift": 0.125,
-                "cutout": 0.25,
                 "without": [
                     "auto_contrast",
                     "brightness",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.image_traits import ImageTraits
 from engine.data.sets.mnist import idx_downloads, idx_parts
 from engine.data.sets.torchvision_source import Download, TorchvisionParams, TorchvisionSet
 from engine.registry import datasets
@@ -50,7 +51,7 @@ class FashionMnist(TorchvisionSet):
     training = 60_000
     # The background is black as in MNIST, and what tells the classes apart are outlines and sleeves: half of the
     # paper's square is enough.
-    recommended: ClassVar[dict[str, Any]] = {"augment": {"strong": {"cutout": 0.25, "without": ["solarize"]}}}
+    traits = ImageTraits(largest_hole=0.25, dark_ground=True)
 
     def downloads(self) -> list[Download]:
         from torchvision.datasets import FashionMNIST

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from engine.config.parts import DataParams
 from engine.config.settings import param
 from engine.cores import usable_cores
 from engine.data.image_set import Cancelled, Progress, stratified_test
+from engine.data.image_traits import ImageTraits
 from engine.data.importing.cached_source import CachedSource, stop_if
 from engine.data.importing.folder_layout import Layout, arrange, natural, titles
 from engine.data.importing.image_cache import Writer
@@ -69,11 +70,21 @@ class Folder(CachedSource):
             True,
             help="A mirrored image still shows the same class: true of most photographs, not of letters and digits.",
         )
+        color_matters: bool = param(
+            False,
+            advanced=True,
+            added=True,
+            help="Color tells the classes apart, as with flowers: views then keep their hue.",
+        )
 
     title = "My own images"
     summary = "A folder or zip archive of images, one folder per class."
     variants: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"flip"}), frozenset())
     params: Params
+
+    @classmethod
+    def traits_of(cls, settings: dict[str, Any]) -> ImageTraits:
+        return ImageTraits(color_matters=settings.get("color_matters") is True)
 
     @property
     def symmetries(self) -> frozenset[str]:

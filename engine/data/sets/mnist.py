@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.image_traits import ImageTraits
 from engine.data.sets.torchvision_source import Download, TorchvisionParams, TorchvisionSet
 from engine.registry import datasets
 
@@ -36,9 +37,7 @@ class Mnist(TorchvisionSet):
     training = 60_000
     # Strokes are white on black: solarizing turns the whole background white, and far shears and shifts cut strokes
     # off.
-    recommended: ClassVar[dict[str, Any]] = {
-        "augment": {"strong": {"rotate": 20.0, "shear": 0.2, "shift": 0.15, "cutout": 0.25, "without": ["solarize"]}}
-    }
+    traits = ImageTraits(smallest_crop=0.5, tilt=20.0, slant=0.2, shift=0.15, largest_hole=0.25, dark_ground=True)
 
     def downloads(self) -> list[Download]:
         from torchvision.datasets import MNIST

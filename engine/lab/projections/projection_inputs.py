@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from engine.analysis.projection import ProjectionRequest
 from engine.analysis.stratified import stratified
 from engine.config.settings import Settings, param
 from engine.errors import ProjectionError, RunError
+from engine.id_positions import positions_of
 from engine.runs import projections
 from engine.runs.folder import PARTS, Part, RunFolder
 from engine.runs.stored_images import StoredImages, load_stored_images
@@ -85,16 +87,9 @@ def load_inputs(run: Path, source: Source, steps: Sequence[int], sample: Sample)
     ids, rows = _in_all(snapshots)
     part = snapshots[-1]["part"][rows[-1]]
     images, content = _images(folder, needed=source == "pixels")
-    labels = np.full(len(ids), -1, np.int64)
-    if images is not None and len(images.ids):
-        positions = np.minimum(images.rows(ids), len(images.ids) - 1)
-        there = images.ids[positions] == ids
-        if source == "pixels" and not there.all():
-            raise RunError(
-                "The images in the cache are not those of this run: start a run on the same data set to bring them"
-                " back."
-            )
-        labels[there] = images.labels[positions][there]
+    if images is not None and source == "pixels":
+        images.rows(ids)  # of all samples, not only those that are drawn below
+    labels = np.full(len(ids), -1, np.int64) if images is None else images.true_labels(ids)
     wanted = np.nonzero(np.isin(part, [PARTS.index(name) for name in sample.parts]))[0]
     strata = part[wanted].astype(np.int64) << 32 | labels[wanted] + 1
     chosen = wanted[stratified(ids[wanted], strata, part[wanted] == 0, sample.limit)]
@@ -127,23 +122,19 @@ def load_inputs(run: Path, source: Source, steps: Sequence[int], sample: Sample)
 
 
 def _snapshot(folder: RunFolder, step: int, name: str) -> dict[str, NDArray[Any]]:
-    found = folder.snapshot(step, ("ids", "part", name))
-    shapes = [array.shape[:1] for array in found.values()]
-    if len(shapes) < 3 or len(set(shapes)) > 1 or found[name].ndim != 2 or found["ids"].ndim != 1:
+    snapshot = folder.whole_snapshot(step, ("ids", "part"), (name,))
+    if name not in snapshot or snapshot[name].ndim != 2 or snapshot["ids"].ndim != 1:
         what = "features" if name == "embeddings" else "projections"
         raise RunError(
             f"The snapshot of step {step} of run {folder.id} holds no {what} of its images: choose another evaluation."
         )
-    return found
+    return snapshot
 
 
 def _in_all(snapshots: list[dict[str, NDArray[Any]]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
     """The ids that all snapshots have, rising, and where each snapshot has them."""
-    firsts = [np.unique(snapshot["ids"], return_index=True) for snapshot in snapshots]
-    ids = firsts[0][0]
-    for other, _ in firsts[1:]:
-        ids = ids[np.isin(ids, other, assume_unique=True)]
-    return ids, [positions[np.searchsorted(own, ids)] for own, positions in firsts]
+    ids = np.unique(reduce(np.intersect1d, (snapshot["ids"] for snapshot in snapshots)))
+    return ids, [positions_of(ids, snapshot["ids"]) for snapshot in snapshots]
 
 
 def _images(folder: RunFolder, needed: bool) -> tuple[StoredImages | None, str]:

@@ -117,9 +117,6 @@ def _trust(inputs: ProjectionInputs, features: list[Any], frames: Any, metric: A
 
 
 def main() -> None:
-    # Before OpenMP is loaded: its threads otherwise spin while they wait, and beside a training t-SNE took three times
-    # as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     ProjectionWorker(claim_stdio()).serve()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import ImageError, RunError
+from engine.errors import ImageError
 from engine.images.decode import read_image
 from engine.lab.messages import ImagePrediction, Predict, Predictions, PredictSamples
 from engine.predictor import Prediction, Predictor
@@ -40,8 +40,6 @@ def predict_samples(request: PredictSamples) -> Predictions:
     folder, predictor = RunFolder(Path(request.run)), _predictor(request.run)
     stored = load_stored_images(folder.path.parent, request.content_hash)
     ids = np.random.default_rng(request.seed).permutation(folder.split()["test"])[: request.count]
-    if not stored.has(ids).all():
-        raise RunError(f"The split of run {folder.id} names images that its data set does not have: restore split.npz.")
     rows = stored.rows(ids)
     pixels = np.asarray(stored.images[rows])
     images = []

@@ -7,25 +7,36 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-Pool = Literal["labeled", "unlabeled", "all"]
+Pool = Literal["labeled", "unlabeled", "unlabeled_only", "all"]
+"""labeled: the images whose labels are known. unlabeled and all: every training image, the labeled ones included.
+unlabeled_only: those whose labels are hidden.
+"""
 
 
 @dataclass(frozen=True)
 class View:
-    """One augmented version of a batch, by the name of its recipe: [B, C, H, W], or [count, B, C, H, W] if a count is
-    given.
+    """One augmented version of a batch: [B, C, H, W], or [count, B, C, H, W] if a count is given.
+
+    augment: the name under which the method's `views`, and a config's `augment`, hold its recipe and settings. size:
+    pixels of a view that is not as large as the images, for recipes that can make one.
     """
 
-    recipe: str
+    augment: str
     count: int | None = None
+    size: int | None = None
 
 
 class Stream(NamedTuple):
-    """A source of batches: which images, how many at once, which views of each."""
+    """A source of batches: which images, how many at once, which views of each.
+
+    epoch: a pass over this stream's pool is an epoch of the run. Of the method's streams at most one says so; by
+    default it is the first one of unlabeled images, else the first.
+    """
 
     pool: Pool
     batch: int
     views: dict[str, View]
+    epoch: bool = False
 
 
 class PseudoLabels(NamedTuple):

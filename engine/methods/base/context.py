@@ -18,11 +18,23 @@ class StepContext:
     seed: int
     step: int  # 0-based
     steps: int
+    steps_per_epoch: int = 1
+    logged: bool = True  # whether the curves get a point after this step: figures that are dear are made only then
 
     @property
     def progress(self) -> float:
         """Share of the run that is done, 0 at the first step."""
         return self.step / self.steps
+
+    @property
+    def epoch(self) -> int:
+        """Passes over the data before this step's, 0 in the first."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def new_epoch(self) -> bool:
+        """Whether this is the first step of its epoch."""
+        return self.step % self.steps_per_epoch == 0
 
     def rng(self, name: str) -> torch.Generator:
         """A CPU generator derived from (seed, name, step): nothing of it needs saving."""
@@ -34,7 +46,7 @@ class StepContext:
 
 
 class TaskSpec(NamedTuple):
-    """What the data asks: classes, channels, pixels, and how many images each pool has.
+    """What the data asks: classes, channels, pixels, and how many images each pool has, by the pool's name.
 
     candidates: bool [n, K] by row of the pool, where the data has partial labels; None also where a trained model is
     only used.

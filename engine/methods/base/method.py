@@ -8,7 +8,7 @@ pixels.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -21,16 +21,23 @@ from engine.metrics import Metric
 
 
 class Group(NamedTuple):
-    """Parameters that share an optimizer setting. weight_decay: decay those with two or more dimensions.
+    """Parameters that share an optimizer setting: whole modules, or single parameters. weight_decay: decay those with
+    two or more dimensions. schedule: a registered schedule in place of the run's, such as "constant".
 
     from_progress: the share of the run at which they begin to train. Until then they get no gradient and their modules
     stay in eval mode: a learning rate of 0 would still gather momentum and move batch norm's statistics.
     """
 
-    modules: list[nn.Module]
+    modules: list[nn.Module | nn.Parameter]
     lr_scale: float = 1.0
     weight_decay: bool = True
     from_progress: float = 0.0
+    schedule: str | None = None
+
+    def trainable(self) -> list[nn.Parameter]:
+        """Its parameters that take gradients."""
+        parameters = [one for member in self.modules for one in _parameters(member)]
+        return [parameter for parameter in parameters if parameter.requires_grad]
 
 
 class StepResult(NamedTuple):
@@ -48,10 +55,12 @@ class Method(nn.Module):
     """Base of every method. All state kept between steps is a buffer or a submodule, so a checkpoint holds it by
     construction.
 
-    supervision: the kinds of `data.labels` it can learn from. backbones: those it works with (None: any). recipes: the
-    view recipes it uses. recommended: an overlay on RunConfig's defaults. fitted: whether it goes without optimizer and
-    batches. transfers: whether it is made for features that were learned before. metrics: scalars of its own, which
-    the screens draw as declared. headline: the names of up to three metrics that sum a run up while it trains.
+    supervision: the kinds of `data.labels` it can learn from. backbones: those it works with (None: any; empty: it
+    brings a network of its own, and `backbone` gives it normalized pixels). views: the views it asks for, by name, each
+    a recipe (`name`) with the settings in which it differs from the recipe's own. recommended: an overlay on
+    RunConfig's defaults. fitted: whether it goes without optimizer and batches. transfers: whether it is made for
+    features that were learned before. metrics: scalars of its own, which the screens draw as declared. headline: the
+    names of up to three metrics that sum a run up while it trains.
     views_caption: what the views shown on Train are to the method; view_titles: what single ones are called, by the
     name under which `show` returns them. title, summary, idea, formula, paper: for the reader.
     """
@@ -64,7 +73,7 @@ class Method(nn.Module):
     paper: ClassVar[str]
     supervision: ClassVar[set[str]] = {"few", "all"}
     backbones: ClassVar[set[str] | None] = None
-    recipes: ClassVar[tuple[str, ...]] = ("weak",)
+    views: ClassVar[dict[str, dict[str, Any]]] = {"weak": {"name": "weak"}}
     recommended: ClassVar[dict[str, Any]] = {}
     fitted: ClassVar[bool] = False
     transfers: ClassVar[bool] = False
@@ -102,8 +111,8 @@ class Method(nn.Module):
         return None
 
     def show(self, batch: Batch) -> dict[str, Tensor]:
-        """What the method sees of this batch: views by name, each [n, C, H, W]; several of one recipe are numbered from
-        1. Changes nothing.
+        """What the method sees of this batch: views by name, each [n, C, H, W]; where a view has a count they are
+        numbered from 1. Changes nothing.
         """
         shown: dict[str, Tensor] = {}
         for name, view in shown_batch(batch).views.items():
@@ -111,8 +120,26 @@ class Method(nn.Module):
         return shown
 
 
+class PoolPass(NamedTuple):
+    """A look at every image of the pool, without augmentation, for methods that label it in rounds.
+
+    ids: int64 [N], by row of the pool. predict: a network like `served` to features [N, D] and probabilities [N, K] (or
+    None), float32 on the CPU, in eval mode.
+    """
+
+    ids: Tensor
+    predict: Callable[[nn.Module], tuple[Tensor, Tensor | None]]
+
+
 class GradientMethod(Method):
-    """A method that learns by steps of an optimizer."""
+    """A method that learns by steps of an optimizer.
+
+    Within a step, `step`, `before_update` and `after_update` draw from one global generator that follows from (seed,
+    step), so dropout is the same in a resumed run. average_served: whether what answers is the moving average of
+    `served`; False where a method keeps an average of its own, such as a teacher, and serves that.
+    """
+
+    average_served: ClassVar[bool] = True
 
     @abstractmethod
     def streams(self) -> dict[str, Stream]:
@@ -125,8 +152,19 @@ class GradientMethod(Method):
         """
 
     def groups(self) -> list[Group]:
-        """Parameter groups; by default everything that trains in one group."""
+        """Parameter groups; by default everything that trains in one group. Each trainable parameter is in exactly
+        one.
+        """
         return [Group([self])]
+
+    def rounds(self) -> int:
+        """Equal parts of the run. Each begins with `begin_round`, then a fresh optimizer, weight average and
+        schedule.
+        """
+        return 1
+
+    def begin_round(self, number: int, now: StepContext, pool: PoolPass) -> None:
+        """Before the first step of a round, 0 the first: label the pool again, start from other weights."""
 
     def before_update(self, now: StepContext) -> None:
         """Between backward and the optimizer: clip, freeze."""
@@ -168,7 +206,5 @@ class FittedMethod(Method):
         """One iteration. `loss` is what tends to 0, without gradient; `converged` ends the run."""
 
 
-def decayed(modules: Iterable[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The trainable parameters of `modules`, kernels (two or more dimensions) apart from biases and normalization."""
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    return [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+def _parameters(member: nn.Module | nn.Parameter) -> Iterable[nn.Parameter]:
+    return [member] if isinstance(member, nn.Parameter) else member.parameters()

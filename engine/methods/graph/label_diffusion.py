@@ -1,5 +1,5 @@
-"""Spread: what label propagation and label spreading have in common: a graph, labels that flow over it until all is
-still, and a vote for new images.
+"""LabelDiffusion: what label propagation and label spreading have in common: a graph, labels that flow over it until
+they converge, and a vote for new images.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class System(NamedTuple):
 class LabelDiffusion(FittedMethod):
     """Where labels converge on a graph, by conjugate gradients: one iteration passes the residual along all edges once.
 
-    The papers repeat the flow itself, which reaches the same rest in thousands of iterations where few edges join the
-    parts of a graph; conjugate gradients need tens (docs/decisions/0009-graphs-by-conjugate-gradients.md). All classes
-    are solved side by side, in float64.
+    The papers repeat the flow itself, which converges to the same labels, but in thousands of iterations where few
+    edges join the parts of a graph; conjugate gradients need tens
+    (docs/decisions/0009-graphs-by-conjugate-gradients.md). All classes are solved side by side, in float64.
     """
 
     params: GraphParams
@@ -100,12 +100,12 @@ class LabelDiffusion(FittedMethod):
             self._system,
             (buffer.cpu().numpy() for buffer in (self.solution, self.residue, self.direction)),
         )
-        image = p - system.alpha * (system.similarity @ p)
-        image[~system.free] = 0
+        product = p - system.alpha * (system.similarity @ p)
+        product[~system.free] = 0
         old = (r * r).sum(0)  # [K]
-        length = np.divide(old, (p * image).sum(0), out=np.zeros_like(old), where=old > 0)
+        length = np.divide(old, (p * product).sum(0), out=np.zeros_like(old), where=old > 0)
         x += length * p
-        r -= length * image
+        r -= length * product
         new = (r * r).sum(0)
         p *= np.divide(new, old, out=np.zeros_like(old), where=old > 0)
         p += r

@@ -15,7 +15,7 @@ from engine.registry import methods
 @methods.register
 class LabelPropagation(LabelDiffusion):
     """Label propagation (Zhu & Ghahramani 2002, CMU-CALD-02-107): F <- D⁻¹WF, then the labeled rows are set back, until
-    it is still.
+    it converges.
 
     The fixed point on the unlabeled rows is (I - P_uu)⁻¹ P_ul Y_l with P = D⁻¹W; loops would not change it.
     """
@@ -32,7 +32,7 @@ class LabelPropagation(LabelDiffusion):
     formula = r"F \leftarrow D^{-1} W F, \qquad F_l \leftarrow Y_l"
     paper = "Zhu & Ghahramani 2002, Learning from Labeled and Unlabeled Data with Label Propagation, CMU-CALD-02-107"
     supervision: ClassVar[set[str]] = {"few"}
-    recipes: ClassVar[tuple[str, ...]] = ()
+    views: ClassVar[dict[str, dict[str, Any]]] = {}
     recommended: ClassVar[dict[str, Any]] = {
         "backbone": {"name": "pixels"},
         "budget": {"steps": 2000, "evaluate_every": 500},

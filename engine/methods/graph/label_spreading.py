@@ -16,7 +16,7 @@ from engine.registry import methods
 @methods.register
 class LabelSpreading(LabelDiffusion):
     """Learning with local and global consistency (Zhou et al. 2004, NIPS 16): F <- αSF + (1-α)Y with S = D^-½ W D^-½,
-    until it is still.
+    until it converges.
 
     The fixed point is (1-α)(I-αS)⁻¹Y. α = .99 is the paper's; scikit-learn's default is .2. The graph has no loops and
     is symmetric.
@@ -41,7 +41,7 @@ class LabelSpreading(LabelDiffusion):
     formula = r"F \leftarrow \alpha D^{-1/2} W D^{-1/2} F + (1-\alpha) Y"
     paper = "Zhou et al. 2004, Learning with Local and Global Consistency, NIPS 16"
     supervision: ClassVar[set[str]] = {"few"}
-    recipes: ClassVar[tuple[str, ...]] = ()
+    views: ClassVar[dict[str, dict[str, Any]]] = {}
     recommended: ClassVar[dict[str, Any]] = {
         "backbone": {"name": "pixels"},
         "budget": {"steps": 2000, "evaluate_every": 500},

@@ -140,9 +140,8 @@ class NeighborVote(nn.Module):
             self.register_buffer(name, value)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.backbone(images).float()
-        with torch.autocast(images.device.type, enabled=False):  # the network may be rounded, neighbors are exact
-            nearest_rows = nearest(features, self.bank, self.params.neighbors)
+        features = self.backbone(images)
+        nearest_rows = nearest(features, self.bank, self.params.neighbors)
         slope = self.gamma.double() if self.params.graph == "rbf" else 0.0
         # Relative to the nearest, so that far away nothing underflows.
         weights = torch.softmax(-slope * nearest_rows.distances, 1)

@@ -33,7 +33,6 @@ class AllCandidates(ClassifierMethod):
     formula = r"L = -\frac{1}{B}\sum_b \frac{1}{|S_b|}\sum_{j \in S_b} \log p_j(\alpha(x_b))"
     paper = "the naive baseline of Lv et al. 2020, arXiv:2002.08053"
     supervision: ClassVar[set[str]] = {"partial"}
-    recipes = ("weak",)
     headline = ("test/accuracy", "candidates/identified", "candidates/ambiguity")
 
     def streams(self) -> dict[str, Stream]:

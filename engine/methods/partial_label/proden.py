@@ -44,7 +44,6 @@ class Proden(ClassifierMethod):
     )
     paper = "Lv et al. 2020, arXiv:2002.08053"
     supervision: ClassVar[set[str]] = {"partial"}
-    recipes = ("weak",)
     headline = ("test/accuracy", "candidates/identified", "candidates/ambiguity")
 
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:

@@ -1,4 +1,4 @@
-"""Networks that methods share: a backbone with a linear head, a backbone alone."""
+"""Networks that methods share: heads, a backbone with a linear head, a backbone alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
+from engine.backbones.mixed_precision import MixedPrecision
+
+
+class Head(MixedPrecision, nn.Sequential):
+    """Layers on top of a backbone, float32 also where the run computes in bfloat16."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        with self.autocast(features):
+            return self.widened(super().forward(features))  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
 class Classifier(nn.Module):
-    """A backbone and a linear head: images [B, C, H, W] to (features [B, D], logits [B, K]), logits in float32."""
+    """A backbone and a linear head: images [B, C, H, W] to (features [B, D], logits [B, K]), the logits
+    computed in float32.
+    """
 
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
@@ -18,7 +29,7 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.backbone(images)
-        return features, self.head(features).float()
+        return features, self.head(features)
 
     def logits(self, *views: Tensor) -> list[Tensor]:
         """Logits of several views from one forward pass, so that batch norm sees them all together and updates once."""

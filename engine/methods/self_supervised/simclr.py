@@ -14,7 +14,7 @@ from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod, StepResult
 from engine.methods.parts.embedding_metrics import embedding_metrics
 from engine.methods.parts.losses import nt_xent
-from engine.methods.parts.networks import Encoder
+from engine.methods.parts.networks import Encoder, Head
 from engine.registry import methods
 
 
@@ -67,7 +67,7 @@ class SimCLR(GradientMethod):
     )
     paper = "Chen et al. 2020, arXiv:2002.05709"
     supervision = {"none"}
-    recipes = ("simclr",)
+    views: ClassVar[dict[str, dict[str, Any]]] = {"simclr": {"name": "simclr"}}
     headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
     views_caption = "The pairs it compared: two views of one image must find each other among all others"
     view_titles: ClassVar[dict[str, str]] = {"simclr_1": "view 1", "simclr_2": "view 2"}
@@ -75,7 +75,7 @@ class SimCLR(GradientMethod):
 
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
-        self.projection = nn.Sequential(
+        self.projection = Head(
             nn.Linear(backbone.feature_size, params.hidden_size, bias=False),
             nn.BatchNorm1d(params.hidden_size),
             nn.ReLU(inplace=True),
@@ -93,6 +93,7 @@ class SimCLR(GradientMethod):
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views: Tensor = batch["unlabeled"].simclr  # [2, N, C, H, W]
-        first, second = self.projection(self.backbone(views.flatten(0, 1))).float().chunk(2)  # [N, D] each
+        first, second = self.projection(self.backbone(views.flatten(0, 1))).chunk(2)  # [N, D] each
         loss = nt_xent(first, second, self.params.temperature)
-        return StepResult(loss, {"loss/unlabeled": loss.detach(), **embedding_metrics(first, second)})
+        figures = embedding_metrics(first, second) if now.logged else {}
+        return StepResult(loss, {"loss/unlabeled": loss.detach(), **figures})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -70,7 +70,7 @@ class FixMatch(ClassifierMethod):
     )
     formula = r"L = L_s + \lambda \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid A(u_b)))"
     paper = "Sohn et al. 2020, arXiv:2001.07685"
-    recipes = ("weak", "strong")
+    views: ClassVar[dict[str, dict[str, Any]]] = {"weak": {"name": "weak"}, "strong": {"name": "strong"}}
     headline = ("test/accuracy", "mask_rate", "pseudo_label/accuracy")
     views_caption = "The pairs it compared: the weak view gives the label, the strong view must agree"
 

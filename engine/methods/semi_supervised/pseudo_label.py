@@ -62,7 +62,6 @@ class PseudoLabel(ClassifierMethod):
         r"L = L_s + \lambda\, r(t)\, \frac{1}{\mu B}\sum_b 1[\max q_b \geq \tau]\; H(\hat q_b,\; p(y \mid \alpha(u_b)))"
     )
     paper = "Lee 2013, Pseudo-Label; thresholded as in Oliver et al. 2018, arXiv:1804.09170"
-    recipes = ("weak",)
     headline = ("test/accuracy", "mask_rate", "pseudo_label/accuracy")
 
     def streams(self) -> dict[str, Stream]:

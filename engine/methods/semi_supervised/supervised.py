@@ -16,7 +16,7 @@ from engine.registry import methods
 
 @methods.register
 class Supervised(ClassifierMethod):
-    """Cross-entropy on weakly augmented labeled images; the unlabeled ones are not looked at. Batch norm's statistics
+    """Cross-entropy on weakly augmented labeled images; the unlabeled ones are not used. Batch norm's statistics
     come from that batch.
     """
 
@@ -31,7 +31,6 @@ class Supervised(ClassifierMethod):
         "Oliver et al. 2018, Realistic Evaluation of Deep Semi-Supervised Learning Algorithms, arXiv:1804.09170: why"
         " this baseline stands beside every other method"
     )
-    recipes = ("weak",)
 
     def streams(self) -> dict[str, Stream]:
         return {"labeled": Stream("labeled", self.problem.batch_size, {"weak": View("weak")})}

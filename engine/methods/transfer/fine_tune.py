@@ -52,7 +52,6 @@ class FineTune(ClassifierMethod):
     )
     formula = r"\eta_l = \eta\, \xi^{\,L-l}"
     paper = "Howard & Ruder 2018, arXiv:1801.06146"
-    recipes = ("weak",)
     recommended: ClassVar[dict[str, Any]] = {"optimizer": {"name": "sgd", "lr": 0.05}}
     transfers = True
     params: Params

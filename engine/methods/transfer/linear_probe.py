@@ -33,7 +33,7 @@ class Probe(nn.Module):
         self.register_buffer("spread", torch.ones(backbone.feature_size))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.backbone(images).float()
+        features = self.backbone(images)
         logits: Tensor = self.head((features - self.center) / self.spread)
         return features, logits
 
@@ -63,7 +63,7 @@ class LinearProbeMethod(FittedMethod):
     idea = "Compute the features of every image once. If they are good, the classes are linearly separable."
     formula = r"\min_{W}\; \frac{1}{2}\|W\|^2 + C \sum_i H(y_i,\; \mathrm{softmax}(W f(x_i)))"
     paper = "linear evaluation as in Chen et al. 2020, arXiv:2002.05709"
-    recipes: ClassVar[tuple[str, ...]] = ()
+    views: ClassVar[dict[str, dict[str, Any]]] = {}
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 1, "evaluate_every": 1}}
     transfers = True
     params: Params

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.analysis.candidates import ambiguity_left, identified, survivors
-from engine.analysis.id_positions import positions_of
 from engine.analysis.metrics import headline, summary
 from engine.analysis.temperature import fit_temperature
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.derived_seed import derive
+from engine.id_positions import positions_of
 from engine.methods.base.method import Method
 from engine.runs.folder import PARTS
 from engine.training.evaluation.probes import Features, ProbeSuite
@@ -25,6 +25,7 @@ from engine.training.probed_network import ProbedNetwork
 
 # images of one part that a live evaluation looks at; the final one measures on all validation and test images
 SAMPLE = 2_000
+_BATCH = 512  # images that go through the network at once
 FINAL_SAMPLE = 5_000  # images of one part that the final snapshot keeps, those of the live ones among them
 
 
@@ -42,7 +43,7 @@ class FinalModel(NamedTuple):
 
 
 def _sample_of(positions: NDArray[np.int64], part: str, most: int) -> NDArray[np.int64]:
-    """At most so many of the places, more of them holding fewer. Each part draws for itself: with other labels a run
+    """At most so many of the positions, more of them holding fewer. Each part draws for itself: with other labels a run
     still looks at the same test images.
     """
     return (
@@ -147,19 +148,19 @@ class Evaluator:
         }
         return {name: value for name, value in found.items() if value is not None}, arrays
 
-    def features(self, backbone: nn.Module, positions: NDArray[np.int64], batch: int = 512) -> NDArray[np.float32]:
-        """Features [n, D] of a backbone for the images at these places, in eval mode and without augmentation."""
+    def features(self, backbone: nn.Module, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Features [n, D] of a backbone for the images at these positions, in eval mode and without augmentation."""
         backbone.eval()
-        with torch.inference_mode(), self._machine.autocast():
+        with torch.inference_mode():
             found = [
-                backbone(self._pixels(positions[start : start + batch])).float().cpu()
-                for start in range(0, len(positions), batch)
+                backbone(self._pixels(positions[start : start + _BATCH])).float().cpu()
+                for start in range(0, len(positions), _BATCH)
             ]
         return torch.cat(found).numpy()
 
     def _projected(self, head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
         head.eval()
-        with torch.inference_mode(), self._machine.autocast():
+        with torch.inference_mode():
             return head(torch.as_tensor(features).to(self._machine.device)).float().cpu().numpy()  # type: ignore[no-any-return]  # a module's call is untyped
 
     def finalize(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> FinalModel:
@@ -206,9 +207,9 @@ class Evaluator:
             norm.momentum = None  # the plain mean over all batches
         train = np.concatenate([self._sample["labeled"], self._sample["unlabeled"]])
         with torch.inference_mode():
-            for start in range(0, len(train) if norms else 0, 512):
+            for start in range(0, len(train) if norms else 0, _BATCH):
                 if len(train) - start > 1:  # a single image has no spread
-                    served(self._pixels(train[start : start + 512]))
+                    served(self._pixels(train[start : start + _BATCH]))
         return served.eval()
 
     def _pixels(self, positions: NDArray[np.int64]) -> Tensor:
@@ -216,9 +217,9 @@ class Evaluator:
         return (pixels.float() / 255).contiguous(memory_format=self._machine.memory_format)
 
     def predict(
-        self, served: nn.Module, positions: NDArray[np.int64], batch: int = 512
+        self, served: nn.Module, positions: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Features [n, D] and probabilities [n, K] of the images at these places, in eval mode and without
+        """Features [n, D] and probabilities [n, K] of the images at these positions, in eval mode and without
         augmentation.
 
         None instead of probabilities where the network has no logits.
@@ -226,9 +227,9 @@ class Evaluator:
         served.eval()
         features: list[Tensor] = []
         probabilities: list[Tensor] = []
-        with torch.inference_mode(), self._machine.autocast():
-            for start in range(0, len(positions), batch):
-                feature, logits = served(self._pixels(positions[start : start + batch]))
+        with torch.inference_mode():
+            for start in range(0, len(positions), _BATCH):
+                feature, logits = served(self._pixels(positions[start : start + _BATCH]))
                 features.append(feature.float())
                 if logits is not None:
                     probabilities.append(logits.float().softmax(1))

@@ -40,7 +40,7 @@ class ProbeSuite:
     """Nearest neighbors and linear probes on features of the training images; which labels they get follows from the
     data alone, never from the seed.
 
-    places: rows of the image set by part; training images are those of "labeled" and "unlabeled". A few labels per
+    positions: rows of the image set by part; training images are those of "labeled" and "unlabeled". A few labels per
     class means DRAWS fixed draws, and metrics are means over them. A draw passes over what the run holds back for
     validation.
     """
@@ -67,7 +67,7 @@ class ProbeSuite:
         """`<part>/knn_<n>_per_class`: the nearest image's label by cosine, mean over the draws. `<part>/knn_full`:
         NEIGHBORS weighted votes.
 
-        features: [n, D] of the images at `places`, by part. of: added to the names. Empty where no training image
+        features: [n, D] of the images at `positions`, by part. of: added to the names. Empty where no training image
         has a label.
         """
         given = [part for part in ("labeled", "unlabeled") if part in features]
@@ -96,8 +96,8 @@ class ProbeSuite:
         return metrics
 
     def linear(self, features: Features, of: str = "") -> FittedProbe:
-        """`<part>/linear_<n>_per_class` and `<part>/linear_full`, as in PROTOCOL. features: places to [n, D]. of: added
-        to the names.
+        """`<part>/linear_<n>_per_class` and `<part>/linear_full`, as in PROTOCOL. features: positions to [n, D]. of:
+        added to the names.
 
         There must be a training image with a label.
         """

@@ -9,16 +9,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.analysis.id_positions import positions_of
 from engine.augment.recipes.recipe import Recipe
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.row_sampler import RowSampler
 from engine.data.split import Split
-from engine.methods.base.batch import Batch, StreamBatch
-from engine.methods.base.context import StepContext
+from engine.errors import ConfigError
+from engine.id_positions import positions_of
+from engine.methods.base.batch import Batch, Stream, StreamBatch, View
+from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod
 from engine.registry import recipes
+from engine.to_device import to_device
 from engine.training.hardware import Machine
 
 # of a GPU's free memory: what images may take of it before the network, its gradients and its activations do
@@ -31,24 +33,24 @@ class Batches:
     def __init__(
         self, method: GradientMethod, config: RunConfig, images: ImageSet, split: Split, machine: Machine
     ) -> None:
-        pools = {"labeled": split.labeled, "unlabeled": split.pool, "all": split.pool}
+        pools = split.pools()
         self._images = device_tensor(images.images, machine.device)
-        self._labels = torch.as_tensor(images.labels)
-        self._candidates = None if split.candidates is None else torch.as_tensor(split.candidates)
+        device = self._device = torch.device(machine.device)
+        # Small, and asked in every step: on the device from the start.
+        self._labels = torch.as_tensor(images.labels).to(device)
+        self._candidates = None if split.candidates is None else torch.as_tensor(split.candidates).to(device)
         self._format = machine.memory_format
-        self._device = machine.device
         self._streams = method.streams()
-        self._ids = {name: torch.as_tensor(pools[stream.pool]) for name, stream in self._streams.items()}
+        ids = {name: pools[stream.pool] for name, stream in self._streams.items()}
+        self._ids = {name: torch.as_tensor(each).to(device) for name, each in ids.items()}
         self._positions = {
-            name: torch.as_tensor(positions_of(ids.numpy(), images.ids)) for name, ids in self._ids.items()
+            name: torch.as_tensor(positions_of(each, images.ids)).to(device) for name, each in ids.items()
         }
         self._samplers = {
             name: RowSampler(len(self._ids[name]), stream.batch, config.seed, name)
             for name, stream in self._streams.items()
         }
-        self._recipes: dict[str, Recipe] = {
-            name: recipes[name](params, images.symmetries, images.channels) for name, params in config.augment.items()
-        }
+        self._recipes = _recipes(self._streams, config, images)
 
     @property
     def images_per_step(self) -> int:
@@ -57,31 +59,56 @@ class Batches:
             stream.batch * sum(view.count or 1 for view in stream.views.values()) for stream in self._streams.values()
         )
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which the stream that counts epochs goes through its pool once."""
+        named = [name for name, stream in self._streams.items() if stream.epoch]
+        unlabeled = [name for name, stream in self._streams.items() if stream.pool != "labeled"]
+        return self._samplers[[*named, *unlabeled, *self._streams][0]].steps_per_pass
+
     def batch(self, now: StepContext) -> Batch:
         return {name: self._part(name, now) for name in self._streams}
 
     def _part(self, name: str, now: StepContext) -> StreamBatch:
         stream = self._streams[name]
-        rows = self._samplers[name].rows(now.step)
+        rows = to_device(self._samplers[name].rows(now.step), self._device)
         positions = self._positions[name][rows]
         # Labels leave the data only through the labeled stream: no method ever sees a hidden one.
-        labels = self._labels[positions].to(self._device) if stream.pool == "labeled" else None
-        # index_select copies whole rows: 7 times faster than indexing, which goes byte by byte.
-        images = self._images.index_select(0, positions.to(self._images.device)).to(self._device)
-        candidates = (
-            self._candidates[rows].to(self._device)
-            if self._candidates is not None and stream.pool != "labeled"
-            else None
-        )
-        part = StreamBatch(self._ids[name][rows].to(self._device), rows.to(self._device), labels, candidates=candidates)
+        labels = self._labels[positions] if stream.pool == "labeled" else None
+        # index_select copies whole rows: 7 times faster than indexing, which goes byte by byte. Images that a GPU has
+        # no room for are gathered here, which waits for the positions.
+        images = to_device(self._images.index_select(0, positions.to(self._images.device)), self._device)
+        with_candidates = self._candidates if stream.pool != "labeled" else None
+        candidates = with_candidates[rows] if with_candidates is not None else None
+        part = StreamBatch(self._ids[name][rows], rows, labels, candidates=candidates)
         for view_name, view in stream.views.items():
-            recipe = self._recipes[view.recipe]
+            recipe = self._recipes[view]
             views = [self._view(recipe, images, now, f"view/{name}/{view_name}/{i}") for i in range(view.count or 1)]
             part.views[view_name] = views[0] if view.count is None else torch.stack(views)
         return part
 
     def _view(self, recipe: Recipe, images: Tensor, now: StepContext, name: str) -> Tensor:
         return recipe(images, now.rng(name)).contiguous(memory_format=self._format)
+
+
+def check_streams(method: GradientMethod, config: RunConfig, images: ImageSet, task: TaskSpec) -> None:
+    """Refuse a stream without images, or a view that its recipe cannot make. Raises ConfigError."""
+    streams = method.streams()
+    for stream in streams.values():
+        if not task.counts[stream.pool]:
+            raise ConfigError(
+                f"{config.method.name} learns from {stream.pool.removesuffix('_only')} images, and with these labels"
+                " there is none: label fewer, or more, of them."
+            )
+    _recipes(streams, config, images)
+
+
+def _recipes(streams: dict[str, Stream], config: RunConfig, images: ImageSet) -> dict[View, Recipe]:
+    made: dict[View, Recipe] = {}
+    for view in (view for stream in streams.values() for view in stream.views.values()):
+        params = config.augment[view.augment]
+        made[view] = recipes[params.name](params, images.symmetries, images.channels, view.size)
+    return made
 
 
 def device_tensor(images: NDArray[np.uint8], device: str) -> Tensor:
@@ -97,6 +124,9 @@ def device_tensor(images: NDArray[np.uint8], device: str) -> Tensor:
         # Torch warns that a read-only map can be written to by mistake; no one does.
         warnings.simplefilter("ignore", UserWarning)
         tensor = torch.from_numpy(np.asarray(images))
-    if device == "cuda" and tensor.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info()[0]:
+    if (
+        torch.device(device).type == "cuda"
+        and tensor.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info(torch.device(device))[0]
+    ):
         return tensor
     return tensor.to(device)

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.analysis.id_positions import positions_of
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
+from engine.id_positions import positions_of
 from engine.methods.base.context import StepContext
 from engine.methods.base.method import FittedMethod, PoolData, StepResult
 from engine.training.evaluation.evaluator import Evaluator

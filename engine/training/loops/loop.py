@@ -21,6 +21,7 @@ class TrainingLoop(ABC):
     """
 
     images_per_step: int
+    steps_per_epoch: int = 1
 
     @abstractmethod
     def begin(self) -> None: ...

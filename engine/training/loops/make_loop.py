@@ -19,4 +19,4 @@ def make_loop(
     if isinstance(method, FittedMethod):
         return FitLoop(method, images, split, evaluator)
     assert isinstance(method, GradientMethod)
-    return GradientLoop(method, config, images, split, machine)
+    return GradientLoop(method, config, images, split, machine, evaluator)

@@ -18,11 +18,8 @@ class WeightAverage:
         self.decay = decay
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
         # Paired once: the tensors are updated in place for the whole run.
-        pairs = list(
-            zip(
-                self.module.state_dict(keep_vars=True).values(), module.state_dict(keep_vars=True).values(), strict=True
-            )
-        )
+        averaged, current = (each.state_dict(keep_vars=True).values() for each in (self.module, module))
+        pairs = list(zip(averaged, current, strict=True))
         floating = [(a.data, b.data) for a, b in pairs if a.is_floating_point()]
         self._averaged, self._current = [a for a, _ in floating], [b for _, b in floating]
         self._copied = [(a.data, b.data) for a, b in pairs if not a.is_floating_point()]
@@ -33,4 +30,10 @@ class WeightAverage:
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._averaged, self._current, 1 - decay)
         for target, source in self._copied:
+            target.copy_(source)
+
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Begin again from the weights as they are."""
+        for target, source in (*zip(self._averaged, self._current, strict=True), *self._copied):
             target.copy_(source)

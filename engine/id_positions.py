@@ -12,10 +12,16 @@ def find_ids(wanted: Ids, ids: Ids) -> Ids:
     """For each of `wanted` its position in `ids`, -1 where it is not among them. Of an id that stands there twice, the
     first one.
     """
+    order = np.argsort(ids, kind="stable")
+    positions = find_rising_ids(wanted, ids[order])
+    return np.where(positions >= 0, order[positions], -1) if len(ids) else positions
+
+
+def find_rising_ids(wanted: Ids, ids: Ids) -> Ids:
+    """As `find_ids`, where `ids` rise: without sorting them, and of a memory map only what is compared is read."""
     if not len(ids):
         return np.full(len(wanted), -1, np.int64)
-    order = np.argsort(ids, kind="stable")
-    positions = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)]
+    positions = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
     return np.where(ids[positions] == wanted, positions, -1)
 
 
