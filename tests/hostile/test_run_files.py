@@ -325,8 +325,20 @@ def test_events_of_wrong_shape_are_passed_over(cut: RunFolder, event: dict[str, 
     assert resume(cut.id, cut.path.parent).status.state == "finished"
 
 
-def test_a_start_event_that_does_not_say_where_it_was_trained_is_one_sentence(cut: RunFolder) -> None:
-    cut.events_file.write_text('{"event": "start", "step": 0, "machine": {"device": "cpu", "color": "blue"}}\n')
+@pytest.mark.parametrize(
+    "machine",
+    [
+        {"device": "cpu", "color": "blue"},
+        {"device": "cpu", "precision": "float32", "threads": "all", "channels_last": True, "torch_version": "2"},
+        {"device": "cpu", "precision": "float32", "threads": 10**6, "channels_last": True, "torch_version": "2"},
+        {"device": ["cpu"], "precision": "float32", "threads": 1, "channels_last": True, "torch_version": "2"},
+    ],
+    ids=["other facts", "threads in words", "threads without end", "a list of devices"],
+)
+def test_a_start_event_that_does_not_say_where_it_was_trained_is_one_sentence(
+    cut: RunFolder, machine: dict[str, Any]
+) -> None:
+    cut.events_file.write_text(json.dumps({"event": "start", "step": 0, "machine": machine}) + "\n")
     text = sentence(lambda: resume(cut.id, cut.path.parent))
     assert (
         text
@@ -510,6 +522,14 @@ def test_a_split_that_cannot_be_read_is_one_sentence(
     path.write_bytes(damage(path.read_bytes(), trace))
     assert sentence(lambda: retest(run)).startswith(f"The split of run {run.id} cannot be read (")
     assert not trace.exists()
+
+
+def test_a_split_of_images_that_the_data_set_does_not_have_is_one_sentence(run: RunFolder) -> None:
+    run.write_split(**{**run.split(), "test": np.array([10**6])})
+    assert (
+        sentence(lambda: retest(run))
+        == f"The split of run {run.id} names images that its data set does not have: restore split.npz or the data."
+    )
 
 
 def test_a_missing_snapshot_and_names_that_are_no_steps(run: RunFolder) -> None:
