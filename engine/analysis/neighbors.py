@@ -5,7 +5,8 @@ of rows.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ from engine.errors import ShapeError
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
+F = TypeVar("F", bound=np.floating[Any])
 Metric = Literal["cosine", "euclidean"]
 
-_BLOCK = 4_000_000  # distances held at once by each thread: 16 MB
-_CANCELS = 0.01  # a squared distance below this share of the squared lengths has lost digits in the product
+_BLOCK = 1_000_000  # distances held at once by each thread: 4 MB, which a core's cache can keep
+_PAIRS = 20_000  # pairs of rows whose exact distance is computed at once
+_MANY = 8  # candidates for each of the k places, from which on it pays to look for equal rows
 
 
 class Neighbors(NamedTuple):
@@ -35,10 +38,10 @@ def nearest_neighbors(features: Floats, k: int, metric: Metric = "cosine", rows:
     """The k nearest other rows of each row of `features` [N, D], or of those in `rows` [M] alone; k is cut off at N -
     1.
 
-    cosine: 1 - cosine, 0..2; a row of zeros is at 1 from everything. euclidean: in the unit of the features. Rows with
-    the same features are neighbors at distance 0; which of several equally far rows comes in as the last one is not
-    defined. Needs k and D numbers for each row asked for beside the features, and 16 MB for each thread. Raises
-    ShapeError if `features` is no table of at least two rows, or holds anything but finite numbers.
+    cosine: 1 - cosine, 0..2; a row of zeros is at 1 from everything. euclidean: in the unit of the features. Exact:
+    of several equally far rows the first ones come in, and rows with the same features are neighbors at distance 0.
+    Needs k and D numbers for each row asked for beside the features, and 4 MB for each thread. Raises ShapeError if
+    `features` is no table of at least two rows, or holds anything but finite numbers.
     """
     features = np.ascontiguousarray(features, np.float32)
     if features.ndim != 2 or len(features) < 2:
@@ -49,55 +52,131 @@ def nearest_neighbors(features: Floats, k: int, metric: Metric = "cosine", rows:
         raise ShapeError("Neighbors need finite numbers, but some features are infinite or not a number.")
     asked = np.arange(len(features)) if rows is None else np.asarray(rows, np.int64)
     k = max(1, min(k, len(features) - 1))
-    # Subtracting the mean changes no Euclidean distance, and the shorter the vectors the fewer digits the product
-    # loses.
-    given, features = features, unit_rows(features) if metric == "cosine" else features - features.mean(0)
-    squares = np.einsum("nd,nd->n", features, features)  # [N]
+    search = _Search(features, k, metric)
     indices, distances = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
 
     def fill(start: int) -> None:
-        block = asked[start : start + size]
-        products = features[block] @ features.T  # [block, N]
-        table = 1 - products if metric == "cosine" else squares[block, None] + squares - 2 * products
-        table[np.arange(len(block)), block] = np.inf
-        chosen = np.argpartition(table, k - 1, axis=1)[:, :k]
-        near = np.take_along_axis(table, chosen, 1)
-        if metric == "euclidean":
-            near = np.sqrt(_exact(near, chosen, block, given, squares))
-        order = np.argsort(near, axis=1, kind="stable")
-        indices[start : start + size] = np.take_along_axis(chosen, order, 1)
-        distances[start : start + size] = np.clip(
-            np.take_along_axis(near, order, 1), 0, 2 if metric == "cosine" else None
-        )
+        part = slice(start, start + size)
+        indices[part], distances[part] = search.of(asked[part])
 
     size = max(1, _BLOCK // len(features))
     if len(asked) <= size:
         fill(0)
     else:
-        # Each block in a thread of its own instead of each product in several: partitioning, which takes longer, is
-        # then shared too.
+        # Each block in a thread of its own instead of each product in several: choosing, which takes longer, is then
+        # shared too.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(usable_cores()) as threads:
             list(threads.map(fill, range(0, len(asked), size)))
     return Neighbors(indices, distances)
 
 
-def unit_rows(features: Floats) -> NDArray[np.float32]:
-    """Rows [N, D] scaled to length 1; rows of zeros stay."""
+class _Search:
+    """Distances by one matrix product in float32; what could be among the k nearest for all that the rounding allows is
+    then measured in float64.
+    """
+
+    def __init__(self, features: NDArray[np.float32], k: int, metric: Metric) -> None:
+        self._features, self._k, self._cosine = features, k, metric == "cosine"
+        self._single = _Table(features, k, self._cosine)
+
+    @cached_property
+    def _double(self) -> _Table:
+        return _Table(self._features.astype(np.float64), self._k, self._cosine)
+
+    def of(self, block: Ints) -> tuple[Ints, NDArray[np.float64]]:
+        """The nearest rows of those in `block` and their distances, both [block, k]."""
+        k = self._k
+        row, column = self._single.candidates(block)
+        if len(row) > _MANY * k * len(block):
+            # Float32 hardly tells the rows apart, as those of a network that has collapsed.
+            row, column = self._double.candidates(block)
+        away = self._measured(block[row], column)
+        order = np.lexsort((column, away, row))
+        place = order[np.searchsorted(row, np.arange(len(block)))[:, None] + np.arange(k)]
+        return column[place], away[place]
+
+    def _measured(self, left: Ints, right: Ints) -> NDArray[np.float64]:
+        """The distance of each pair of rows [P]."""
+        if len(left) > _MANY * self._k * len(np.unique(left)):
+            # Many rows are the same: each pair of them is measured once.
+            first, twin = self._twins
+            pairs, inverse = np.unique(twin[left] * len(first) + twin[right], return_inverse=True)
+            left, right = (first[side] for side in np.divmod(pairs, len(first)))
+            return self._measured_each(left, right)[inverse]
+        return self._measured_each(left, right)
+
+    def _measured_each(self, left: Ints, right: Ints) -> NDArray[np.float64]:
+        distances = np.empty(len(left))
+        for start in range(0, len(left), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            a, b = (self._features[side[part]].astype(np.float64) for side in (left, right))
+            if self._cosine:
+                lengths = np.sqrt(np.einsum("pd,pd->p", a, a) * np.einsum("pd,pd->p", b, b))
+                products = np.einsum("pd,pd->p", a, b)
+                distances[part] = 1 - np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+            else:
+                difference = a - b
+                distances[part] = np.sqrt(np.einsum("pd,pd->p", difference, difference))
+        return distances.clip(0, 2) if self._cosine else distances
+
+    @cached_property
+    def _twins(self) -> tuple[Ints, Ints]:
+        """The first row of each group of equal ones, and each row's group."""
+        rows = np.ascontiguousarray(self._features).view(f"V{self._features.strides[0]}").ravel()
+        _, first, twin = np.unique(rows, return_index=True, return_inverse=True)
+        return first, twin
+
+
+class _Table:
+    """Half the squared distances between rows, less what all distances from a row share; as many digits as `features`
+    have.
+    """
+
+    def __init__(self, features: NDArray[Any], k: int, cosine: bool) -> None:
+        largest = float(np.abs(features).max())
+        shifted = 0.0
+        if cosine:
+            self._vectors = unit_rows(features)
+        else:
+            # Neither scaling nor subtracting the mean changes which rows are nearest, and the shorter the vectors the
+            # fewer digits the product loses.
+            scale = largest if largest and not 1e-15 < largest < 1e15 else 1.0
+            scaled = features / features.dtype.type(scale) if scale != 1.0 else features
+            self._vectors = scaled - scaled.mean(0, dtype=np.float64).astype(features.dtype)
+            shifted = largest / scale
+        squares = np.einsum("nd,nd->n", self._vectors, self._vectors)
+        self._offset = np.zeros_like(squares) if cosine else squares / 2
+        longest, dimensions = float(squares.max()), features.shape[1]
+        rounded = (3 * dimensions + 12) * longest + 8 * shifted * (dimensions * longest) ** 0.5
+        self._margin = features.dtype.type(np.finfo(features.dtype).eps / 2 * rounded)
+        self._k = k
+
+    def candidates(self, block: Ints) -> tuple[Ints, Ints]:
+        """Pairs of a place in `block` and a row that may be among its k nearest, both [P], sorted."""
+        table = self._vectors[block] @ self._vectors.T  # [block, N]
+        np.subtract(self._offset, table, out=table)
+        table[np.arange(len(block)), block] = np.inf
+        bound = self._bound(table) + self._margin
+        row, column = np.divmod(np.flatnonzero(table <= bound[:, None]), len(self._vectors))
+        others = column != block[row]  # the bound of a row with too few others is infinite
+        return row[others], column[others]
+
+    def _bound(self, table: NDArray[Any]) -> NDArray[Any]:
+        """[block]: at or above the k-th smallest of each row; one pass that takes the smallest of every so many, and a
+        choice among those.
+        """
+        groups = max(4 * self._k, 256)
+        if (members := table.shape[1] // groups) > 1:
+            table = table[:, : groups * members].reshape(len(table), members, groups).min(1)
+        bound: NDArray[Any] = np.partition(table, self._k - 1, axis=1)[:, self._k - 1]
+        return bound
+
+
+def unit_rows(features: NDArray[F]) -> NDArray[F]:
+    """Rows [N, D] scaled to length 1, in the type that they have; rows of zeros stay."""
     largest = np.abs(features).max(1, keepdims=True)
-    scaled = np.zeros(features.shape, np.float32)
+    scaled = np.zeros_like(features)
     np.divide(features, largest, out=scaled, where=largest > 0)  # first, or the squares of tiny numbers vanish
     lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
     np.divide(scaled, lengths, out=scaled, where=lengths > 0)
     return scaled
-
-
-def _exact(squared: Floats, chosen: Ints, block: Ints, features: Floats, squares: Floats) -> Floats:
-    """Squared distances [block, k], with those of near twins computed again from the differences: |x|² + |y|² - 2xy of
-    them is mostly rounding.
-    """
-    row, place = np.nonzero(squared < _CANCELS * (squares[block, None] + squares[chosen]))
-    for start in range(0, len(row), 10_000):
-        r, p = row[start : start + 10_000], place[start : start + 10_000]
-        difference = features[block[r]] - features[chosen[r, p]]
-        squared[r, p] = np.einsum("nd,nd->n", difference, difference)
-    return np.maximum(squared, 0)

@@ -16,6 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.semi_supervised import LabelPropagation as TheirPropagation
 from sklearn.semi_supervised import LabelSpreading as TheirSpreading
 
+from engine.analysis.neighbors import nearest_neighbors
 from engine.backbones.pixels import Pixels
 from engine.errors import ConfigError
 from engine.methods.base.context import StepContext, TaskSpec
@@ -70,9 +71,14 @@ def digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 def test_the_neighbors_are_those_of_scikit_learn(digits: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
     images = torch.as_tensor(digits[0]).float()
-    ours = nearest(images, images, 7, skip_self=True)
-    theirs, _ = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(digits[0]).kneighbors()
-    np.testing.assert_allclose(ours.distances.sqrt().numpy(), theirs, atol=1e-5)
+    ours = nearest_neighbors(images.numpy(), 7, "euclidean")
+    estimator = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(digits[0])
+    theirs, _ = estimator.kneighbors()
+    np.testing.assert_allclose(ours.distances, theirs, atol=1e-5)
+    voting = nearest(images[:40], images, 7)
+    distances, rows = estimator.kneighbors(digits[0][:40])
+    np.testing.assert_allclose(voting.distances.sqrt().numpy()[:, 1:], distances[:, 1:], atol=1e-5)
+    assert voting.rows[:, 0].tolist() == rows[:, 0].tolist() == list(range(40))
     graph = knn_graph(ours)
     assert (graph != graph.T).nnz == 0
     assert graph.diagonal().sum() == 0
@@ -146,7 +152,7 @@ def test_the_chosen_gamma_does_not_depend_on_the_scale_of_the_pixels(
     scale: float, digits: tuple[NDArray[np.float64], NDArray[np.int64]]
 ) -> None:
     features = torch.as_tensor(digits[0]).float() * scale
-    gamma = scaled_gamma(nearest(features, features, 7, skip_self=True).distances)
+    gamma = scaled_gamma(nearest_neighbors(features.numpy(), 7, "euclidean").distances)
     np.testing.assert_allclose(rbf_graph(features, gamma / 3), _graph("rbf", digits[0]), atol=1e-4)
 
 
@@ -162,7 +168,7 @@ def test_a_dense_graph_of_too_many_images_is_refused_before_it_is_made() -> None
 
 def _graph(kind: str, images: NDArray[np.float64]) -> Any:
     features = torch.as_tensor(images).float()
-    neighbors = nearest(features, features, 7, skip_self=True)
+    neighbors = nearest_neighbors(features.numpy(), 7, "euclidean")
     # A third of the chosen gamma: with the whole, the other side's iterations take minutes to converge.
     return knn_graph(neighbors) if kind == "knn" else rbf_graph(features, scaled_gamma(neighbors.distances) / 3)
 
@@ -172,3 +178,24 @@ def _quietly(estimator: Any, images: NDArray[np.float64], labels: NDArray[np.int
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
         estimator.fit(images, labels)
+
+
+def test_a_run_that_is_resumed_on_another_graph_still_converges_to_that_graphs_labels(
+    digits: tuple[NDArray[np.float64], NDArray[np.int64]],
+) -> None:
+    """An earlier FewLab may have chosen another of two equally far neighbors: its residual is another system's."""
+    images, labels = digits
+    before, after = (
+        _graph("knn", images),
+        _graph("knn", images + np.random.default_rng(0).normal(0, 0.02, images.shape)),
+    )
+    assert (before != after).nnz > 0
+    pool = PoolData(torch.zeros(500, 1), torch.as_tensor(labels), torch.arange(500))
+    method = made(LabelSpreading, 500, 10, tolerance=1e-12)
+    method.begin(before, pool)
+    for step in range(6):
+        method.iterate(StepContext(0, step, 2000))
+    resumed = made(LabelSpreading, 500, 10, tolerance=1e-12)
+    resumed.load_state_dict(method.state_dict())
+    expected = flowed(made(LabelSpreading, 500, 10, tolerance=1e-12), after, labels)
+    np.testing.assert_allclose(flowed(resumed, after, labels), expected, atol=1e-8)

@@ -95,3 +95,33 @@ def test_what_has_no_neighbors_is_refused() -> None:
     with pytest.raises(ShapeError) as refused:
         nearest_neighbors(features, 3)
     assert str(refused.value) == "Neighbors need finite numbers, but some features are infinite or not a number."
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", ["grid", "collapsed", "nearly collapsed", "far from zero", "an outlier"])
+def test_exactly_the_nearest_are_found_and_of_equally_far_rows_the_first(
+    kind: str, metric: Literal["cosine", "euclidean"]
+) -> None:
+    """Against all distances in float64, sorted by distance and row, where float32 or a coarse grid makes ties."""
+    rng = np.random.default_rng(2)
+    features = {
+        "grid": rng.integers(0, 3, (400, 4)).astype(np.float32) + 1,
+        "collapsed": np.ones((400, 5), np.float32),
+        "nearly collapsed": (1 + 1e-6 * rng.normal(size=(400, 5))).astype(np.float32),
+        "far from zero": (1e4 + rng.normal(size=(400, 8))).astype(np.float32),
+        "an outlier": np.concatenate([rng.normal(size=(399, 6)), np.full((1, 6), 1e5)]).astype(np.float32),
+    }[kind]
+    exact = features.astype(np.float64)
+    if metric == "cosine":
+        lengths = np.sqrt(np.einsum("nd,nd->n", exact, exact))
+        products = np.einsum("nd,md->nm", exact, exact)
+        away = (1 - products / np.sqrt(np.multiply.outer(lengths**2, lengths**2))).clip(0, 2)
+    else:
+        away = np.sqrt(np.square(exact[:, None] - exact).sum(2))
+    np.fill_diagonal(away, np.inf)
+    found = nearest_neighbors(features, 9, metric)
+    nearest = np.sort(away, axis=1)[:, :9]
+    np.testing.assert_allclose(np.take_along_axis(away, found.indices, 1), nearest, atol=1e-15, rtol=1e-12)
+    np.testing.assert_allclose(found.distances, nearest, rtol=1e-6, atol=1e-15)
+    if metric == "euclidean":
+        assert found.indices.tolist() == np.argsort(away, axis=1, kind="stable")[:, :9].tolist()

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
+from engine.analysis.neighbors import nearest_neighbors
 from engine.backbones.backbone import Backbone
 from engine.methods.base.batch import PseudoLabels
 from engine.methods.base.context import StepContext, TaskSpec
@@ -23,12 +24,12 @@ from engine.methods.graph.neighbor_graph import (
     GraphParams,
     NeighborVote,
     knn_graph,
-    nearest,
     rbf_graph,
     row_normalized,
     scaled_gamma,
 )
 
+_CONSISTENT = 1e-9  # the largest entry of the start is 1: a residual that is further from its own is another graph's
 _REPORTED = 4_096  # unlabeled images whose class probabilities are reported
 Values = NDArray[np.float64]
 
@@ -72,8 +73,9 @@ class LabelDiffusion(FittedMethod):
 
     def prepare(self, fitting: PoolData) -> None:
         self._bank = fitting.features
-        neighbors = nearest(fitting.features, fitting.features, self.params.neighbors, skip_self=True)
-        self.gamma.fill_(self.params.gamma or scaled_gamma(neighbors.distances))
+        neighbors = nearest_neighbors(fitting.features.numpy(), self.params.neighbors, "euclidean")
+        if not self._resumed:  # a resumed run keeps its gamma to the bit
+            self.gamma.fill_(self.params.gamma or scaled_gamma(neighbors.distances))
         self.begin(
             knn_graph(neighbors) if self.params.graph == "knn" else rbf_graph(fitting.features, float(self.gamma)),
             fitting,
@@ -85,8 +87,11 @@ class LabelDiffusion(FittedMethod):
         self._targets = np.zeros(self.solution.shape)
         self._targets[known, fitting.labels[known].numpy()] = 1
         self._system = self.system(graph, self._targets, known)
-        if not self.direction.any():  # else it is resumed
-            self.residue.copy_(torch.as_tensor(self._system.rhs))
+        expected = self._system.rhs - self._applied(self.solution.cpu().numpy())
+        # Also of a resumed run whose graph is no longer the same, because an earlier FewLab chose otherwise among
+        # neighbors that are equally far: it goes on from where its solution is.
+        if not self._resumed or np.abs(expected - self.residue.cpu().numpy()).max() > _CONSISTENT:
+            self.residue.copy_(torch.as_tensor(expected))
             self.direction.copy_(self.residue)
         _, part = connected_components(sparse.csr_array(graph), directed=False)
         self._reached = np.isin(part, part[known])
@@ -100,8 +105,7 @@ class LabelDiffusion(FittedMethod):
             self._system,
             (buffer.cpu().numpy() for buffer in (self.solution, self.residue, self.direction)),
         )
-        product = p - system.alpha * (system.similarity @ p)
-        product[~system.free] = 0
+        product = self._applied(p)
         old = (r * r).sum(0)  # [K]
         length = np.divide(old, (p * product).sum(0), out=np.zeros_like(old), where=old > 0)
         x += length * p
@@ -122,6 +126,16 @@ class LabelDiffusion(FittedMethod):
         )
         scalars = {"change": torch.tensor(change), "unknown": torch.as_tensor(1 - self._reached.mean())}
         return StepResult(torch.tensor(change), scalars, pseudo_labels, converged=change < self.params.tolerance)
+
+    @property
+    def _resumed(self) -> bool:
+        return bool(self.direction.any())
+
+    def _applied(self, values: Values) -> Values:
+        """(I - alpha·S) values, 0 where the labels are given."""
+        product: Values = values - self._system.alpha * (self._system.similarity @ values)
+        product[~self._system.free] = 0
+        return product
 
     def class_probabilities(self) -> Values:
         """float64 [N, K], each row a distribution: where the labels are now. A row that no label can reach is

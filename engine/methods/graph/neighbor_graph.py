@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
 
+from engine.analysis.neighbors import Neighbors
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
@@ -19,7 +20,7 @@ from engine.errors import ConfigError
 
 DENSE_UP_TO = 12_000  # images: a dense graph of so many is 1.2 GB in float64, and each iteration reads it once
 AUTO = 15.0  # gamma times the median squared distance to the k-th neighbor, where gamma is chosen by itself
-_BLOCK = 8_000_000  # distances that are in memory at a time, a few times over: 64 MB each time
+_BLOCK = 1_000_000  # distances that are in memory at a time, a few times over: 8 MB each time, which a cache can keep
 Graph = sparse.csr_array | NDArray[np.float64]
 
 
@@ -53,7 +54,7 @@ class GraphParams(MethodParams):
     )
 
 
-class Neighbors(NamedTuple):
+class VotingNeighbors(NamedTuple):
     """For each query, nearest first. distances: float64 [Q, k], Euclidean and squared. rows: int64 [Q, k], rows of the
     bank.
     """
@@ -62,11 +63,11 @@ class Neighbors(NamedTuple):
     rows: Tensor
 
 
-def nearest(queries: Tensor, bank: Tensor, k: int, *, skip_self: bool = False) -> Neighbors:
-    """The k nearest rows of `bank` [N, D] to each of `queries` [Q, D], exactly. skip_self: query i is row i of the bank
-    and no neighbor of itself.
+def nearest(queries: Tensor, bank: Tensor, k: int) -> VotingNeighbors:
+    """The k nearest rows of `bank` [N, D] to each of `queries` [Q, D], on their device and without leaving torch: what
+    a network that answers by them needs. Squared distances are rounded as the product of float32 is.
     """
-    k = min(k, len(bank) - skip_self)
+    k = min(k, len(bank))
     squares = bank.double().square().sum(1)
     distances, rows = [], []
     rows_at_once = max(1, min(1024, _BLOCK // max(1, len(bank))))
@@ -74,23 +75,21 @@ def nearest(queries: Tensor, bank: Tensor, k: int, *, skip_self: bool = False) -
         block = queries[start : start + rows_at_once]
         products = (block @ bank.T).double()
         squared = (block.double().square().sum(1, keepdim=True) + squares - 2 * products).clamp_min_(0)  # [b, N]
-        if skip_self:
-            squared[torch.arange(len(block)), torch.arange(start, start + len(block))] = float("inf")
         nearest_rows = squared.topk(k, dim=1, largest=False, sorted=True)
         distances.append(nearest_rows.values)
         rows.append(nearest_rows.indices)
-    return Neighbors(torch.cat(distances), torch.cat(rows))
+    return VotingNeighbors(torch.cat(distances), torch.cat(rows))
 
 
 def knn_graph(neighbors: Neighbors) -> sparse.csr_array:
     """1 where one of two images is among the other's nearest, else 0: symmetric, no loops. [N, N] with at most 2kN
     entries.
 
-    At 70,000 images and k = 10: at most 1.4 million entries, 17 MB; finding the neighbors takes 0.3 GB meanwhile.
+    At 70,000 images and k = 10: at most 1.4 million entries, 17 MB; finding the neighbors takes 8 MB meanwhile.
     """
-    n, k = neighbors.rows.shape
+    n, k = neighbors.indices.shape
     starts = np.arange(0, n * k + 1, k)
-    directed = sparse.csr_array((np.ones(n * k), neighbors.rows.numpy().reshape(-1), starts), shape=(n, n))
+    directed = sparse.csr_array((np.ones(n * k), neighbors.indices.reshape(-1), starts), shape=(n, n))
     return sparse.csr_array(directed.maximum(directed.T))
 
 
@@ -108,11 +107,11 @@ def rbf_graph(features: Tensor, gamma: float) -> NDArray[np.float64]:
     return graph
 
 
-def scaled_gamma(distances: Tensor) -> float:
+def scaled_gamma(distances: NDArray[np.float32]) -> float:
     """gamma from the data: 15 over the median squared distance to the last of the neighbors given, so that it does not
-    depend on the pixels' scale.
+    depend on the pixels' scale. distances: Euclidean, [N, k], nearest first.
     """
-    return AUTO / max(float(distances[:, -1].median()), 1e-12)
+    return AUTO / max(float(np.median(distances[:, -1].astype(np.float64) ** 2)), 1e-12)
 
 
 def row_normalized(weights: NDArray[np.float64]) -> NDArray[np.float64]:
