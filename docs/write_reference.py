@@ -93,10 +93,11 @@ def command_line_page() -> str:
     lines = ["# Command line", "", _GENERATED, ""]
     lines += [
         "Exit status: 0 done, 1 the run failed, 2 the request was wrong or an image was refused; then one sentence"
-        " stands on standard error. With `--json` the last line of standard output is one JSON object. Every setting"
-        " of a run is reached with `--set part.name=value`. With `--json`, `methods`, `datasets` and `backbones` list"
-        " the settings of theirs with defaults and ranges; `presets` shows whole configurations, with views, optimizer,"
-        " budget and hardware.",
+        " stands on standard error. Ctrl-C, SIGTERM and SIGHUP end a run with a checkpoint, from which `resume` goes on"
+        " (state `interrupted`, exit status 0); one that still waits is taken out of the queue (`stopped`). With"
+        " `--json` the last line of standard output is one JSON object. Every setting of a run is reached with"
+        " `--set part.name=value`. With `--json`, `methods`, `datasets` and `backbones` list the settings of theirs"
+        " with defaults and ranges; `presets` shows whole configurations, with views, optimizer, budget and hardware.",
         "",
     ]
     for name, command in commands.items():

@@ -9,13 +9,14 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.errors import ConfigError, DataError, FewLabError, ImageError, RunError, UnknownName
+from engine.plain_file import open_plain_file, read_plain_file
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Checkpoints = Annotated[Path, typer.Option(help="Folder of the runs.")]
 DEFAULT = Path("checkpoints")
+_LARGEST_CONFIG = 4_000_000  # bytes
 
 
 @app.command()
@@ -147,10 +149,12 @@ def test(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) ->
 def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
     """Classify images with a run's model."""
     with _sentences():
+        from engine.images.decoder_messages import without_decoder_messages
         from engine.predictor import Predictor
 
         predictor = Predictor(Store(checkpoints).open(run))
-    answers: list[dict[str, Any]] = [_classify(predictor, path) for path in images]
+    with without_decoder_messages():
+        answers: list[dict[str, Any]] = [_classify(predictor, path) for path in images]
     if as_json:
         print(json.dumps({"pictures": answers}, ensure_ascii=False))
     else:
@@ -171,7 +175,7 @@ def _classify(predictor: Any, path: Path) -> dict[str, Any]:
     from engine.images.decode import LARGEST_FILE, read_image
 
     try:
-        with open(path, "rb") as file:
+        with open_plain_file(path) as file:
             data = file.read(LARGEST_FILE + 1)  # one byte more than allowed is enough to be refused
         prediction = predictor.predict([read_image(data, path.name)])[0]
     except OSError as error:
@@ -198,7 +202,7 @@ def _plain_config(preset: str | None, config: Path | None) -> dict[str, Any]:
         if config is None:
             return {}
         try:
-            value = json.loads(config.read_text(encoding="utf-8"))
+            value = json.loads(read_plain_file(config, _LARGEST_CONFIG))
         except OSError as error:
             raise ConfigError(f"{config} cannot be read: {error.strerror or type(error).__name__}.") from None
         except (ValueError, RecursionError) as error:
@@ -215,7 +219,7 @@ def _assignment(text: str) -> tuple[str, Any]:
             raise ConfigError(f"--set needs key=value, such as method.threshold=0.9, but got {text!r}.")
     try:
         return key, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return key, value
 
 
@@ -230,25 +234,42 @@ def _sentences() -> Iterator[None]:
     except FewLabError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
+    except OSError as error:
+        where = error.filename or "The folder of the runs"
+        print(
+            f"{where} cannot be read or written ({error.strerror or type(error).__name__}): choose a folder that this"
+            " user may write to and that has room, in --checkpoints.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(2) from None
 
 
 @contextmanager
 def _interruptible() -> Iterator[Any]:
-    """Ctrl-C asks the run to write a checkpoint and end; a second Ctrl-C ends at once."""
+    """Ctrl-C asks the run to write a checkpoint and end, and so do the signals of a service that is stopped and of a
+    terminal that is closed; a second one ends at once.
+    """
     from engine.training.commands import Command, Control
 
     control = Control()
-    before = signal.getsignal(signal.SIGINT)
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    # What the caller has this process ignore, as nohup does, it goes on ignoring.
+    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def interrupt(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGINT, before)
+        restore()
         control.send(Command("interrupt"))
 
-    signal.signal(signal.SIGINT, interrupt)
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield control
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 class _Bar:
@@ -269,10 +290,16 @@ class _Bar:
         )
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("starting", total=1, speed="", unit="step")
-        self._shown = False
+        self._shown = self._waits = False
         return self
 
     def show(self, status: Status) -> None:
+        if status.state == "queued" and not self._waits:
+            self._waits = True
+            print(
+                "Another FewLab trains in this checkpoints folder: this run waits in its queue. Ctrl-C takes it out.",
+                file=sys.stderr,
+            )
         speed = f"{status.images_per_second:,.0f} img/s" if status.images_per_second else ""
         self._update(description=status.state, completed=status.step, total=status.steps, speed=speed, unit="step")
 
@@ -282,14 +309,16 @@ class _Bar:
     def _update(self, **shown: Any) -> None:
         if not self._bar.console.is_terminal:
             return
-        if not self._shown:
-            self._bar.start()
-            self._shown = True
-        self._bar.update(self._task, **shown)
+        with suppress(OSError):  # a terminal that was closed must not end the run
+            if not self._shown:
+                self._shown = True
+                self._bar.start()
+            self._bar.update(self._task, **shown)
 
     def stop(self) -> None:
-        if self._shown:
-            self._bar.stop()
+        with suppress(OSError):
+            if self._shown:
+                self._bar.stop()
         self._shown = False
 
     def __exit__(self, *error: object) -> None:
@@ -312,12 +341,16 @@ def _read_images(config: RunConfig, control: Control, bar: _Bar) -> None:
     """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to
     stderr, in no program's way.
     """
+    from engine.images.decoder_messages import without_decoder_messages
     from engine.training.assemble import prepare
 
-    report = prepare(config, bar.reading, lambda: control.ends)
+    with without_decoder_messages():
+        try:
+            report = prepare(config, bar.reading, lambda: control.ends)
+        finally:
+            bar.stop()  # while it runs, it holds the stream that it was started on
     if report is None:
         return
-    bar.stop()
     left_out = sum(report.skipped.values())
     rest = f"; {left_out:,} file{' was' if left_out == 1 else 's were'} left out:" if left_out else "."
     print(f"Read {report.read:,} images of {len(report.training)} classes{rest}", file=sys.stderr)

@@ -5,8 +5,11 @@ sentence.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
+# How torch and the C++ below it say on a CPU, where they have no error of its own for it, that memory ran out.
+_NO_MEMORY = ("can't allocate memory", "defaultcpuallocator", "out of memory", "bad_alloc", "alloc_failed")
 _LISTED = 12  # names in a sentence; a list of all runs would be a page
 
 
@@ -75,3 +78,12 @@ class NonFiniteLoss(FewLabError):
             f"The loss is not a finite number at step {step} (learning rate {lr:.3g}): lower the learning rate or the"
             " loss weights and start again."
         )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of whatever type says that memory ran out."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)
+    )

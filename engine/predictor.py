@@ -63,7 +63,8 @@ class Predictor:
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [N, C, H, W] of the data set's own size to float [N, K]."""
         with torch.inference_mode():
-            _, logits = self._served(torch.as_tensor(images).float() / 255)
+            # A part of a memory-mapped set is read-only, about which torch warns: a copy of that is no loss.
+            _, logits = self._served(torch.as_tensor(np.require(images, requirements="W")).float() / 255)
             result: NDArray[np.float32] = logits.float().softmax(1).numpy()
         return result
 

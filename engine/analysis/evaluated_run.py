@@ -6,7 +6,7 @@ throughout.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -121,6 +121,7 @@ class EvaluatedRun:
             raise RunError(f"Run {run.id} has not been evaluated yet.")
         self._images: StoredImages | None = None
         self._snapshots = lru_cache(maxsize=32)(self._read_snapshot)
+        self._belongs = lru_cache(maxsize=32)(self._check_belongs)
         self._features = lru_cache(maxsize=2)(self._read_features)
         self._projected = lru_cache(maxsize=2)(self._read_projected)
         self._histories = lru_cache(maxsize=4)(self._read_history)
@@ -181,8 +182,11 @@ class EvaluatedRun:
     # the evaluations
 
     def snapshot(self, step: int) -> Snapshot:
-        """Raises RunError if it is missing or damaged."""
-        return self._snapshots(step, self.folder.snapshot_written(step))
+        """Raises RunError if it is missing or damaged, or of other images than the run's."""
+        written = self.folder.snapshot_written(step)
+        if self.images is not None:
+            self._belongs(step, written)
+        return self._snapshots(step, written)
 
     @property
     def sampled(self) -> int:
@@ -266,6 +270,17 @@ class EvaluatedRun:
         arrays = self.folder.whole_snapshot(step, ("ids", "part"), ("probabilities",))
         return Snapshot(arrays["ids"], arrays["part"], arrays.get("probabilities"))
 
+    def _check_belongs(self, step: int, written: int) -> None:
+        snapshot, images = self._snapshots(step, written), self.images
+        if images is None:
+            return
+        classes = len(images.class_names) if snapshot.probabilities is None else snapshot.probabilities.shape[1]
+        if classes != len(images.class_names) or not images.has(snapshot.ids).all():
+            raise RunError(
+                f"The snapshot of step {step} of run {self.run.id} is not of the images that the run learned from:"
+                " choose another evaluation."
+            )
+
     def _read_features(self, step: int, written: int) -> tuple[Ids, NDArray[np.uint8], NDArray[np.float32]]:
         """Ids [n], parts [n] and features [n, D] of length 1."""
         arrays = self.folder.whole_snapshot(step, ("ids", "part", "embeddings"))
@@ -296,6 +311,20 @@ def stamp(run: Run) -> tuple[Any, ...]:
     """
     steps = run.folder.snapshot_steps()
     return len(steps), run.folder.snapshot_written(steps[-1]) if steps else 0, run.status.state, run.name
+
+
+def images_shown_by(run: Run, arrays: Mapping[str, NDArray[Any]]) -> StoredImages | None:
+    """The run's images, if every id and class in these arrays of a snapshot is one of theirs; else None."""
+    images = stored_images_of(run)
+    if images is None:
+        return None
+    classes = len(images.class_names)
+    fits = (
+        all(images.has(arrays[name]).all() for name in ("ids", "pseudo_ids", "candidate_ids") if name in arrays)
+        and all(arrays[name].shape[1] == classes for name in ("probabilities", "candidate_sets") if name in arrays)
+        and bool((arrays.get("pseudo_labels", np.zeros(0)) < classes).all())
+    )
+    return images if fits else None
 
 
 def stored_images_of(run: Run) -> StoredImages | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +45,9 @@ class Lab:
         self._current: RunFolder | None = None
         self._trained_by = 0  # process id of the child that got the current run
         self._gone: set[int] = set()  # children that have died
+        self._reason = ""  # why the current run ended, as its process said
+        # Runs that have ended, with why, whose folders still say that they train: there was no room to write it.
+        self._unwritten: dict[str, str] = {}
         self._thread = threading.Thread(target=self._work, daemon=True, name="fewlab-lab")
 
     def start(self) -> Lab:
@@ -99,7 +103,8 @@ class Lab:
         if run_id == self.current and self.store.open(run_id).status().active:
             self.command(run_id, "resume")
             return
-        self.store.requeue(run_id, reason)
+        if not self._write_end(run_id):
+            self.store.requeue(run_id, reason)
         self._wake.set()
 
     def command(self, run_id: str, action: Action) -> None:
@@ -114,6 +119,7 @@ class Lab:
             if action == "stop" and folder.status().state == "queued":
                 folder.update_status(state="stopped", reason=TAKEN_OUT)
                 return
+            self._write_end(run_id)
         raise LabError(
             f"Run {run_id} is not training here, so it cannot be told to {action}: its state is"
             f" {folder.status().state}."
@@ -132,7 +138,8 @@ class Lab:
         with self._handing_over:
             if run_id == self.current:
                 raise RunError(f"Run {run_id} is training: stop it before deleting it.")
-            self.store.delete(run_id)
+            self.store.delete(run_id, is_over=run_id in self._unwritten)
+            self._unwritten.pop(run_id, None)
 
     def move(self, run_id: str, places: int) -> None:
         """Move a queued run up (negative) or down the queue."""
@@ -162,6 +169,9 @@ class Lab:
             self._wake.wait(2.0)
             self._wake.clear()
             return
+        for run_id in list(self._unwritten):
+            with suppress(FewLabError, OSError):  # still no room, or gone
+                self._write_end(run_id)
         queue = self.store.queue()
         if queue:
             self._train(queue[0])
@@ -187,20 +197,24 @@ class Lab:
             try:
                 status = run.folder.status_when_quiet(lambda: self._closing)
                 if status.state in ("running", "paused"):
-                    reason = PAUSED_APP_ENDED if status.state == "paused" else APP_ENDED
-                    run.folder.add_event("interrupted", status.step, reason=reason)
-                    status = run.folder.update_status(state="interrupted", reason=reason)
-                if status.state == "interrupted" and status.reason == APP_ENDED:
-                    self.store.requeue(run.id, "FewLab was restarted and goes on with this run.")
+                    self._unwritten[run.id] = PAUSED_APP_ENDED if status.state == "paused" else APP_ENDED
+                    self._write_end(run.id)
+                elif status.state == "interrupted" and status.reason == APP_ENDED:
+                    self._go_on(run.id)
             except (FewLabError, OSError):
                 log.exception("run %s could not be taken up again", run.id)
 
+    def _go_on(self, run_id: str) -> None:
+        self.store.requeue(run_id, "FewLab was restarted and goes on with this run.", keeps_place=True)
+
     def _train(self, run: Run) -> None:
         self._ended.clear()
+        self._reason = ""
         try:
             with self._handing_over:
                 if run.folder.status().state != "queued":  # taken out of the queue at the last moment
                     return
+                self._unwritten.pop(run.id, None)
                 self._current = run.folder
                 self._trained_by = self.trainer.send({"do": "run", "run": str(run.folder.path)})
             if self._trained_by in self._gone:
@@ -225,22 +239,54 @@ class Lab:
         if (state in ("running", "paused") or (state == "queued" and died)) and not self._closing:
             self._write_off(
                 folder,
-                "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its"
+                self._reason
+                or "The training process ended unexpectedly (out of memory or killed): resume the run to go on from its"
                 " last checkpoint.",
             )
+        elif state == "queued" and self._reason:  # not even its start could be written: it waits for room
+            self._wake.wait(2.0)
 
     def _write_off(self, folder: RunFolder, reason: str) -> None:
+        self._unwritten[folder.id] = reason
         try:
-            folder.add_event("interrupted", folder.status().step, reason=reason)
-            folder.update_status(state="interrupted", reason=reason)
-        except (FewLabError, OSError):
+            self._write_end(folder.id)
+        except FewLabError:
             log.exception("the end of run %s could not be written", folder.id)
+
+    def _write_end(self, run_id: str) -> bool:
+        """Write the end of a run that there was no room for, if there is one. Returns whether the run was queued again
+        by that. Raises LabError if there still is no room.
+        """
+        with self._handing_over:
+            reason = self._unwritten.get(run_id)
+            if reason is None:
+                return False
+            folder = RunFolder(self.store.root / run_id)
+            try:
+                status = folder.status()
+                if status.active:
+                    folder.add_event("interrupted", status.step, reason=reason)
+                    folder.update_status(state="interrupted", reason=reason)
+            except RunError:  # deleted or damaged meanwhile: nothing to write
+                self._unwritten.pop(run_id)
+                return False
+            except OSError as error:
+                raise LabError(
+                    f"Run {run_id} has ended, but that could not be written ({error.strerror or type(error).__name__}):"
+                    " free some disk space, then try again."
+                ) from None
+            self._unwritten.pop(run_id)
+            if reason == APP_ENDED:
+                self._go_on(run_id)
+            return reason == APP_ENDED
 
     def _on_trainer(self, message: Message) -> None:
         current = self._current
         ended = message.get("event") == "ended" and current is not None and message.get("run") == str(current.path)
         if message.get("event") == "died":
             self._gone.add(message["pid"])
+        if ended:
+            self._reason = str(message.get("reason") or "")
         if ended or (message.get("event") == "died" and message["pid"] == self._trained_by):
             self._ended.set()
         if message.get("event") == "ready":

@@ -20,11 +20,13 @@ R = TypeVar("R")
 class Request(Generic[R]):
     """Base of all requests: a frozen dataclass of plain values, under a name. R: what the reply is.
 
-    slow: it can take minutes and is answered in a thread of its own, so that nothing short waits for it.
+    slow: it can take minutes and is answered in a thread of its own, so that nothing short waits for it. patience:
+    seconds after which an answer is given up, and with it the process that does not give it.
     """
 
     name: ClassVar[str]
     slow: ClassVar[bool] = False
+    patience: ClassVar[float] = 60.0
 
     def write(self) -> Plain:
         """The arguments as JSON."""
@@ -95,6 +97,7 @@ class PreviewData(Request[DataPreview]):
     """Counts and labeled images of a run of this method on this data; its images are stored beside the runs."""
 
     name = "preview"
+    patience = 300.0
     method: str
     data: Plain
     seed: int
@@ -146,6 +149,8 @@ class Predictions(NamedTuple):
 
 
 class _PredictionRequest(Request[Predictions]):
+    patience = 300.0
+
     @staticmethod
     def write_reply(reply: Predictions) -> Plain:
         images = [

@@ -42,6 +42,7 @@ class _Child:
     """
 
     process: subprocess.Popen[bytes]
+    is_ready: bool = False  # it has warmed up, so that what it does not answer it does not answer for another reason
     waiting: dict[int, _Question] = field(default_factory=dict)
 
     @property
@@ -124,17 +125,31 @@ class WorkerClient:
                 ) from None
             return child.process.pid
 
-    def ask(self, request: Request[R], timeout: float = 60.0) -> R:
-        """Ask and wait for the answer. Raises LabError with the engine's own sentence, or if no answer comes in
-        `timeout` seconds.
+    def ask(self, request: Request[R], timeout: float | None = None) -> R:
+        """Ask and wait for the answer. Raises LabError with the engine's own sentence, or if no answer comes within
+        `timeout` seconds, by default the request's patience; then the child is ended and started again, because
+        everything else that it is asked would wait as well.
         """
+        limit = request.patience if timeout is None else timeout
         future = self.ask_later(request)
+        child = self._child
         try:
-            return future.result(timeout)
+            return future.result(limit)
         except TimeoutError:
+            pass
+        if child is None or not child.is_ready:
             raise LabError(
-                f"The engine did not answer within {timeout:.0f} s: it may still be starting; try again in a moment."
-            ) from None
+                f"The engine did not answer within {limit:.0f} s: it may still be starting; try again in a moment."
+            )
+        if child.lives:
+            log.warning("no answer to %r within %.0f s: its process is ended", request.name, limit)
+            child.process.kill()
+            child.process.wait()
+        self.start()
+        raise LabError(
+            f"The engine did not answer within {limit:.0f} s and was started again: check the paths in the settings,"
+            " then try again."
+        )
 
     def ask_later(self, request: Request[R]) -> Future[R]:
         """Ask without waiting."""
@@ -182,6 +197,7 @@ class WorkerClient:
             if isinstance(message, dict) and "answer" in message:
                 _answer(child, message)
             elif isinstance(message, dict):
+                child.is_ready = child.is_ready or message.get("event") == "ready"
                 self._on_event(message)
         child.process.wait()
         with self._lock:

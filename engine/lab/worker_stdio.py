@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from engine.errors import FewLabError
+from engine.errors import FewLabError, is_out_of_memory
 
 YIELDS_BY = 5  # a page that is looked at comes before the training or projection that it shows
 log = logging.getLogger("fewlab.worker")
@@ -48,10 +48,11 @@ class WorkerStdio:
             value = compute()
         except FewLabError as error:
             self.say({"answer": number, "error": str(error)})
-        except MemoryError:
-            error_sentence = "There is not enough memory to answer this: close other programs, or ask for less."
-            self.say({"answer": number, "error": error_sentence})
         except Exception as error:
+            if is_out_of_memory(error):
+                error_sentence = "There is not enough memory to answer this: close other programs, or ask for less."
+                self.say({"answer": number, "error": error_sentence})
+                return
             log.exception("the question %r failed", question.get("what"))
             error_sentence = (
                 f"The engine could not answer ({type(error).__name__}); its log in the checkpoints folder has the"

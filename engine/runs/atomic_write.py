@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.plain_file import read_plain_file
+
 T = TypeVar("T")
+_ABANDONED = 60.0  # seconds: writing takes less than one, so what is older belongs to a process that was killed
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -28,6 +31,14 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Whether a temporary file or folder was left by a process that is gone."""
+    try:
+        return time.time() - temporary.stat().st_mtime > _ABANDONED
+    except OSError:  # just renamed or removed
+        return False
 
 
 def sync_folder(folder: Path) -> None:
@@ -55,9 +66,11 @@ def replace_file(source: Path, target: Path) -> None:
     _patiently(lambda: os.replace(source, target))
 
 
-def read_bytes(path: Path) -> bytes:
-    """The whole file; on Windows, tried again while it is just being renamed."""
-    return _patiently(path.read_bytes)
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The whole file; on Windows, tried again while it is just being renamed. Raises OSError, also for what is no plain
+    file or has more than `limit` bytes.
+    """
+    return _patiently(lambda: read_plain_file(path, limit))
 
 
 def _patiently(act: Callable[[], T]) -> T:

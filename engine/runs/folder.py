@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -17,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from engine.runs import journal
-from engine.runs.atomic_write import read_bytes, replace_file, write_bytes, write_json
+from engine.plain_file import open_plain_file
+from engine.runs import contents, journal
+from engine.runs.arrays import UNREADABLE, WrongContent, read_arrays
+from engine.runs.atomic_write import is_abandoned, read_bytes, replace_file, write_bytes, write_json
 
 FORMAT = 1
 State = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
@@ -31,21 +34,12 @@ TAKEN_OUT = "It was taken out of the queue."
 HEARD = 3.0  # seconds: a run whose process lives writes its status three times as often
 Part = Literal["labeled", "unlabeled", "validation", "test"]
 PARTS: tuple[Part, ...] = ("labeled", "unlabeled", "validation", "test")  # in the order of the numbers in a snapshot
-CONFIG_PARTS = {"seed", "data", "method", "backbone", "budget"}
+_LARGEST_JSON = 4_000_000  # bytes of config.json and status.json
 _LARGEST_HEADER = 10_000_000  # bytes of a model file's description
-# What np.load raises on damaged and foreign files.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_CONTENT_HASH = re.compile(r"[0-9a-z]{1,64}")
+_HALF_SNAPSHOT = ".tmp.npz"
+_ONLY_TRAINING_WRITES = (".checkpoint.pt.", ".model.safetensors.")  # how such temporary files begin
+_SNAPSHOT_NAME = re.compile(r"[0-9]{8,12}")
 
 
 @dataclass(frozen=True)
@@ -96,8 +90,8 @@ class RunFolder:
 
     def config(self) -> dict[str, Any]:
         """The RunConfig as started, as a plain object. Raises RunError if it cannot be read."""
-        config = self._read_json("config.json")
-        if not config.keys() >= CONFIG_PARTS:
+        config = self._read_json("config.json", strict=True)
+        if not contents.is_config(config):
             raise RunError(
                 f"config.json of run {self.id} does not hold a run's settings: delete the run or restore the file."
             )
@@ -116,12 +110,12 @@ class RunFolder:
                 " open it."
             )
         known = {f.name: plain[f.name] for f in fields(Status) if f.name in plain}
-        if not _is_status(known):
+        if not contents.is_status(known, get_args(State)):
             raise RunError(f"The status of run {self.id} is not readable: delete the run or restore its status.json.")
-        return Status(**known)
+        return Status(**{**known, "metrics": _numbers(known.get("metrics", {}))})
 
     def write_status(self, status: Status) -> None:
-        write_json(self.path / "status.json", asdict(status))
+        write_json(self.path / "status.json", {**asdict(status), "metrics": _numbers(status.metrics)})
 
     def update_status(self, **changes: Any) -> Status:
         status = replace(self.status(), **changes)
@@ -138,9 +132,9 @@ class RunFolder:
             status = self.status()
         return status
 
-    def _read_json(self, name: str) -> dict[str, Any]:
+    def _read_json(self, name: str, strict: bool = False) -> dict[str, Any]:
         try:
-            value = json.loads(read_bytes(self.path / name))
+            value = contents.read_json(read_bytes(self.path / name, _LARGEST_JSON), strict)
         except FileNotFoundError:
             raise RunError(f"Run {self.id} has no {name}: it was not made by FewLab or is being deleted.") from None
         except OSError as error:
@@ -164,34 +158,36 @@ class RunFolder:
         with open(self.events_file, "rb+") as file:
             os.fsync(file.fileno())
 
+    def check_journals(self) -> None:
+        """Raises RunError if something else than a file stands in the place of one."""
+        for path in (self.events_file, self.metrics_file):
+            if path.exists() and not path.is_file():
+                raise RunError(f"{path.name} of run {self.id} is not a file: delete the run or restore the file.")
+
     def events(self) -> list[journal.Row]:
-        return journal.read(self.events_file)
+        """What happened, oldest first; lines that do not say what and at which step are passed over."""
+        return journal.read(self.events_file, contents.event)
 
     def content_hash(self) -> str | None:
         """A hash of the images that the run learned from, under which they are stored beside the runs; None if it has
         not begun.
         """
         noted = (event.get("pictures") for event in self.events())
-        return next((value for value in noted if isinstance(value, str) and value), None)
+        return next((value for value in noted if isinstance(value, str) and _CONTENT_HASH.fullmatch(value)), None)
 
     def add_metrics(self, row: journal.Row) -> None:
         journal.append(self.metrics_file, row)
 
     def changes(self) -> list[Change]:
         """The live changes, in the order in which they were made; lines that are none are passed over."""
-        rows = [e for e in self.events() if e.get("event") == "change"]
-        return [
-            Change(e["step"], e["key"], e.get("value"))
-            for e in rows
-            if isinstance(e.get("step"), int) and isinstance(e.get("key"), str)
-        ]
+        rows = [e for e in self.events() if e["event"] == "change"]
+        return [Change(e["step"], e["key"], e.get("value")) for e in rows if isinstance(e.get("key"), str)]
 
     def metrics(self) -> list[journal.Row]:
         """One row per logged step, with numbers only: what somebody else may have written between them is passed
         over.
         """
-        rows = journal.read_steps(self.metrics_file)
-        return [{name: value for name, value in row.items() if isinstance(value, (int, float))} for row in rows]
+        return journal.read_steps(self.metrics_file, contents.metrics_row)
 
     # split
 
@@ -209,24 +205,25 @@ class RunFolder:
     def split(self) -> dict[str, NDArray[np.int64]]:
         """Sample ids by part. Raises RunError if they are missing or damaged."""
         try:
-            arrays = load_arrays(self.path / "split.npz")
+            arrays = read_arrays(self.path / "split.npz", contents.split_array)
             return {name: arrays[name] for name in ("labeled", "pool", "validation", "test")}
         except UNREADABLE as error:
-            raise RunError(f"The split of run {self.id} cannot be read ({type(error).__name__}).") from None
+            raise RunError(f"The split of run {self.id} cannot be read ({_words(error)}).") from None
 
     def candidates(self) -> NDArray[np.bool_] | None:
         """bool [len(pool), K], the possible labels of each image of the pool; None if the run has no partial labels.
         Raises RunError.
         """
         try:
-            arrays = load_arrays(self.path / "split.npz")
-            return (
-                np.unpackbits(arrays["candidates"], axis=1, count=int(arrays["classes"])).astype(bool)
-                if "candidates" in arrays
-                else None
-            )
+            arrays = read_arrays(self.path / "split.npz", contents.split_array)
+            if "candidates" not in arrays:
+                return None
+            classes = int(arrays["classes"])
+            if arrays["candidates"].shape != (len(arrays["pool"]), -(-classes // 8)):
+                raise WrongContent("the candidate sets do not fit the number of classes")
+            return np.unpackbits(arrays["candidates"], axis=1, count=classes).astype(bool)
         except UNREADABLE as error:
-            raise RunError(f"The candidate sets of run {self.id} cannot be read ({type(error).__name__}).") from None
+            raise RunError(f"The candidate sets of run {self.id} cannot be read ({_words(error)}).") from None
 
     # checkpoints: the bytes are torch's, the generations are ours
 
@@ -247,14 +244,18 @@ class RunFolder:
         Empty if there is none to be read.
         """
         try:
-            with open(
-                self.model_file, "rb"
-            ) as file:  # by hand, because safetensors brings more than a page needs: a length, and a header of JSON
+            # By hand, because safetensors brings more than a page needs: a length, and a header of JSON.
+            with open_plain_file(self.model_file) as file:
                 header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), _LARGEST_HEADER)))
-            about = json.loads(header["__metadata__"]["fewlab"])
+            about = contents.read_json(header["__metadata__"]["fewlab"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
         return about if isinstance(about, dict) else {}
+
+    def temperature(self) -> float | None:
+        """That its model was given on the validation images; None if there is no model or it says none."""
+        value = self.model_about().get("temperature")
+        return float(value) if contents.is_number(value) and value > 0 else None
 
     # snapshots
 
@@ -264,9 +265,12 @@ class RunFolder:
         """
         self.snapshots.mkdir(exist_ok=True)
         path = self.snapshot_file(step)
-        temporary = path.with_suffix(".tmp.npz")
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
-        replace_file(temporary, path)
+        temporary = path.with_suffix(_HALF_SNAPSHOT)
+        try:
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
+            replace_file(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return path
 
     def snapshot_file(self, step: int) -> Path:
@@ -280,68 +284,78 @@ class RunFolder:
             return 0
 
     def snapshot_steps(self) -> list[int]:
-        return sorted(int(path.stem) for path in self.snapshots.glob("*.npz") if path.stem.isdigit())
+        names = (path.stem for path in self.snapshots.glob("*.npz") if _SNAPSHOT_NAME.fullmatch(path.stem))
+        return sorted(step for name in names if f"{(step := int(name)):08d}" == name)
 
     def snapshot(self, step: int, only: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
         """The arrays of one evaluation, or those named in `only` that are there. Raises RunError if they are missing or
         damaged.
         """
         try:
-            return load_arrays(self.snapshot_file(step), only)
+            arrays = read_arrays(self.snapshot_file(step), contents.snapshot_array, only)
+            contents.check_snapshot(arrays, whole=only is None)
+            return arrays
         except UNREADABLE as error:
-            raise RunError(
-                f"The snapshot of step {step} of run {self.id} cannot be read ({type(error).__name__})."
-            ) from None
+            raise RunError(f"The snapshot of step {step} of run {self.id} cannot be read ({_words(error)}).") from None
 
     def whole_snapshot(
         self, step: int, names: Collection[str], optional: Collection[str] = ()
     ) -> dict[str, NDArray[Any]]:
-        """The named arrays of one evaluation, each with a row for every image, and those of `optional` that are there.
-        Raises RunError if they are missing or damaged, or differ in their number of rows.
+        """The named arrays of one evaluation, and those of `optional` that are there. Raises RunError if they are
+        missing or damaged.
         """
         arrays = self.snapshot(step, (*names, *optional))
-        if set(names) - arrays.keys() or len({array.shape[:1] for array in arrays.values()}) > 1:
+        if set(names) - arrays.keys():
             raise RunError(f"The snapshot of step {step} of run {self.id} is incomplete: choose another evaluation.")
         return arrays
 
     def as_zip(self) -> bytes:
-        """All files of the run but its projections, which can be computed again. Snapshots and weights are compact
-        already: nothing is compressed.
+        """All files of the run but its projections, which can be computed again, and what is just being written.
+        Snapshots and weights are compact already: nothing is compressed. Links are left out: they could lead anywhere.
         """
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for path in sorted(self.path.rglob("*")):
-                if path.is_file() and not path.name.startswith(".") and path.parent.name != "projections":
-                    archive.write(path, f"{self.id}/{path.relative_to(self.path).as_posix()}")
+            for path in self._own_files():
+                if path.name.startswith(".") or ".tmp" in path.suffixes or path.parent.name == "projections":
+                    continue
+                try:
+                    with open_plain_file(path) as file:
+                        information = zipfile.ZipInfo.from_file(
+                            path, f"{self.id}/{path.relative_to(self.path).as_posix()}"
+                        )
+                        content = file.read()
+                except FileNotFoundError:  # renamed meanwhile by the run that trains
+                    continue
+                archive.writestr(information, content)
         return buffer.getvalue()
+
+    def _own_files(self) -> list[Path]:
+        """The plain files in the folder, without following any link."""
+        paths = (Path(folder) / name for folder, _, names in os.walk(self.path) for name in names)
+        return sorted(path for path in paths if not path.is_symlink() and path.is_file())
+
+    def clean(self) -> None:
+        """Remove what a killed process left half written. For whoever trains the run: nobody else writes most of it."""
+        for path in (*self.path.glob(".*.tmp"), *self.snapshots.glob(f"*{_HALF_SNAPSHOT}")):
+            if path.name.startswith(_ONLY_TRAINING_WRITES) or path.suffix == ".npz" or is_abandoned(path):
+                with suppress(OSError):
+                    path.unlink()
 
     def size_on_disk(self) -> int:
         """Bytes of all files of the run."""
         total = 0
-        for path in self.path.rglob("*"):
+        for path in self._own_files():
             try:
-                total += path.stat().st_size if path.is_file() else 0
+                total += path.stat().st_size
             except OSError:  # a temporary file that was renamed meanwhile
                 continue
         return total
 
 
-def load_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file, never pickled objects. Raises one of UNREADABLE."""
-    # Opened here, because np.load leaves its own handle open when a file turns out to be damaged.
-    with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files if only is None or name in only}
-    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise ValueError("an entry is no array")  # np.load hands it out as bytes
-    return arrays
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """Without those that are no numbers: JSON has no NaN."""
+    return {name: value for name, value in metrics.items() if contents.is_number(value)}
 
 
-def _is_status(plain: dict[str, Any]) -> bool:
-    """Whether the fields have the types that whoever sorts, adds up and prints them relies on."""
-    if plain.get("state") not in get_args(State) or not isinstance(plain.get("reason", ""), str):
-        return False
-    numbers = [
-        plain.get(name, 0) for name in ("step", "steps", "seconds", "images_per_second", "pid", "heartbeat", "order")
-    ]
-    metrics = plain.get("metrics", {})
-    return isinstance(metrics, dict) and all(isinstance(value, (int, float)) for value in (*numbers, *metrics.values()))
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, WrongContent) else type(error).__name__

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,14 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.runs.atomic_write import write_bytes
-from engine.runs.folder import UNREADABLE, load_arrays
+from engine.runs.arrays import UNREADABLE, ArraySpec, read_arrays
+from engine.runs.atomic_write import is_abandoned, write_bytes
 
 FORMAT = 1  # raised when the way from features to points or figures changes: what was kept before is computed anew
 NEWEST = 24  # projections kept of a run; each is at most a few megabytes, and what is gone is only computed again
-_ABANDONED = (
-    60.0  # seconds: writing takes less than one, so an older temporary file belongs to a process that was killed
-)
 
 
 @dataclass(frozen=True)
@@ -49,16 +45,16 @@ class Projection:
         return {name: np.asarray(value) for name, value in vars(self).items()}
 
 
-_SHAPES = {
-    "ids": "N",
-    "part": "N",
-    "labels": "N",
-    "frames": "END",
-    "steps": "E",
-    "trustworthiness": "E",
-    "purity": "E",
-    "purity_per_class": "EK",
-    "seconds": "",
+_ARRAYS = {
+    "ids": ArraySpec("N", "int"),
+    "part": ArraySpec("N", "uint8", 0, 3),
+    "labels": ArraySpec("N", "int", -1),
+    "frames": ArraySpec("ENd", "float"),
+    "steps": ArraySpec("E", "int", 0),
+    "trustworthiness": ArraySpec("E", "float"),
+    "purity": ArraySpec("E", "float or NaN"),
+    "purity_per_class": ArraySpec("EK", "float or NaN"),
+    "seconds": ArraySpec("", "float"),
 }
 
 
@@ -73,7 +69,7 @@ def write_projection(run: Path, name: str, projection: Projection) -> None:
     folder = run / "projections"
     folder.mkdir(exist_ok=True)
     for left in folder.glob(".*.tmp"):
-        if time.time() - left.stat().st_mtime > _ABANDONED:
+        if is_abandoned(left):
             left.unlink(missing_ok=True)
     buffer = io.BytesIO()
     np.savez(buffer, **projection._plain())  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
@@ -85,18 +81,9 @@ def write_projection(run: Path, name: str, projection: Projection) -> None:
 def read_projection(run: Path, name: str) -> Projection | None:
     """None if it is not there or damaged: then it is computed anew."""
     try:
-        arrays = load_arrays(_path(run, name))
-        sizes: dict[str, int] = {}
-        for part, letters in _SHAPES.items():
-            array = arrays[part]
-            if array.ndim != len(letters) or array.dtype.kind not in "iuf":
-                return None
-            for letter, size in zip(letters, array.shape, strict=True):
-                if sizes.setdefault(letter, size) != size:
-                    return None
-        return Projection(
-            **{part: arrays[part] for part in _SHAPES if part != "seconds"}, seconds=float(arrays["seconds"])
-        )
+        arrays = read_arrays(_path(run, name), _ARRAYS.get)
+        seconds = float(arrays.pop("seconds"))
+        return Projection(**arrays, seconds=seconds)
     except UNREADABLE:
         return None
 

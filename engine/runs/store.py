@@ -4,6 +4,7 @@ it.
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 import shutil
@@ -17,10 +18,12 @@ from typing import Any
 from filelock import FileLock
 
 from engine.errors import RunError, UnknownName
-from engine.runs.atomic_write import replace_file
+from engine.runs.atomic_write import is_abandoned, replace_file, sync_folder
 from engine.runs.folder import RESUMABLE, RunFolder, Status
 
-ID = re.compile(r"\d{8}-\d{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
+ID = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
+_NEW = ".new-"  # how the name of a folder begins that is just being made
+_YEARS = range(1971, 2200)  # that every time zone and every platform can count
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Run:
 
     @property
     def created(self) -> datetime:
-        return datetime.strptime(self.id[:15], "%Y%m%d-%H%M%S")
+        return _date_of(self.id)
 
 
 class Store:
@@ -59,20 +62,41 @@ class Store:
         return FileLock(self.root / ".lock", thread_local=False)
 
     def create(self, config: dict[str, Any]) -> RunFolder:
-        """A new queued run of a validated, resolved config."""
+        """A new queued run of a validated, resolved config: its folder appears whole or not at all. Raises RunError if
+        it cannot be written.
+        """
         words = [re.sub(r"[^a-z0-9_]", "", str(config[part]["name"]).lower()) or "x" for part in ("method", "data")]
-        self.root.mkdir(parents=True, exist_ok=True)
-        while True:
-            run_id = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *words, secrets.token_hex(2)])
-            folder = RunFolder(self.root / run_id)
-            try:
-                folder.path.mkdir()
-                break
-            except FileExistsError:
-                continue
-        folder.write_config(config)
-        folder.write_status(Status("queued", steps=config["budget"]["steps"], order=time.time()))
-        return folder
+        status = Status("queued", steps=config["budget"]["steps"], order=time.time())
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            while True:
+                run_id = "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *words, secrets.token_hex(2)])
+                if not (self.root / run_id).exists() and self._write_new(run_id, config, status):
+                    return RunFolder(self.root / run_id)
+        except OSError as error:
+            raise RunError(
+                f"No run can be written to {self.root} ({error.strerror or type(error).__name__}): choose a folder that"
+                " this user may write to and that has room, or free some disk space."
+            ) from None
+
+    def _write_new(self, run_id: str, config: dict[str, Any], status: Status) -> bool:
+        """Whether the id was still free."""
+        made = RunFolder(self.root / f"{_NEW}{run_id}")
+        try:
+            made.path.mkdir()
+        except FileExistsError:
+            return False
+        try:
+            made.write_config(config)
+            made.write_status(status)
+            replace_file(made.path, self.root / run_id)
+        except OSError as error:
+            shutil.rmtree(made.path, ignore_errors=True)
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+        sync_folder(self.root)
+        return True
 
     def open(self, run_id: str) -> RunFolder:
         """Raises UnknownName unless `run_id` is a run here; a path or anything else that is no id is refused."""
@@ -81,15 +105,15 @@ class Store:
         return RunFolder(self.root / run_id)
 
     def run(self, run_id: str) -> Run:
-        folder = self.open(run_id)
-        return Run(folder, folder.config(), folder.status())
+        """Raises UnknownName, or RunError if it cannot be read."""
+        return _read(self.open(run_id))
 
     def runs(self) -> list[Run]:
         """All readable runs, newest first."""
         readable = []
         for folder in self._folders():
             try:
-                readable.append(Run(folder, folder.config(), folder.status()))
+                readable.append(_read(folder))
             except RunError:
                 continue
         return sorted(readable, key=lambda run: run.id, reverse=True)
@@ -99,7 +123,7 @@ class Store:
         broken = []
         for folder in self._folders():
             try:
-                folder.config(), folder.status()
+                _read(folder)
             except RunError as error:
                 broken.append((folder, str(error)))
         return broken
@@ -110,8 +134,10 @@ class Store:
             (run for run in self.runs() if run.status.state == "queued"), key=lambda run: (run.status.order, run.id)
         )
 
-    def requeue(self, run_id: str, reason: str = "") -> RunFolder:
-        """Queue a stopped or interrupted run again. Raises RunError for any other."""
+    def requeue(self, run_id: str, reason: str = "", keeps_place: bool = False) -> RunFolder:
+        """Queue a stopped or interrupted run again, behind all that wait, or where it was before (keeps_place). Raises
+        RunError for any other.
+        """
         folder = self.open(run_id)
         status = folder.status()
         if status.state not in RESUMABLE:
@@ -123,7 +149,7 @@ class Store:
                 f"Run {run_id} cannot be resumed because {words.get(status.state, f'it is {status.state}.')}"
             )
         folder.add_event("resume", status.step, reason=reason)
-        folder.update_status(state="queued", order=time.time(), reason=reason)
+        folder.update_status(state="queued", reason=reason, **({} if keeps_place else {"order": time.time()}))
         return folder
 
     def rename(self, run_id: str, name: str) -> None:
@@ -133,14 +159,14 @@ class Store:
         folder = self.open(run_id)
         folder.write_config({**folder.config(), "name": name})
 
-    def delete(self, run_id: str) -> None:
-        """Remove a run and everything in it. Raises RunError while it trains."""
+    def delete(self, run_id: str, is_over: bool = False) -> None:
+        """Remove a run and everything in it. Raises RunError while it trains, unless it is_over."""
         folder = self.open(run_id)
         try:
             state = folder.status().state
         except RunError:
             state = "failed"
-        if state in ("running", "paused"):
+        if state in ("running", "paused") and not is_over:
             raise RunError(f"Run {run_id} is {state}: stop it before deleting it.")
         # Renamed first: the list of runs never shows a folder that is half gone.
         doomed = folder.path.with_name(f".deleted-{folder.id}")
@@ -151,15 +177,41 @@ class Store:
                 f"Run {run_id} cannot be deleted while a program has one of its files open: close that program and try"
                 " again."
             ) from None
-        shutil.rmtree(doomed, ignore_errors=True)
+        _remove(doomed)
 
     def sweep(self) -> None:
-        """Finish deletions that were cut off."""
-        for path in self.root.glob(".deleted-*"):
-            shutil.rmtree(path, ignore_errors=True)
+        """Finish deletions that were cut off, and remove what a killed process left half made."""
+        for path in (*self.root.glob(".deleted-*"), *filter(is_abandoned, self.root.glob(f"{_NEW}*"))):
+            _remove(path)
 
     def _folders(self) -> Iterator[RunFolder]:
         if self.root.is_dir():
             for path in self.root.iterdir():
                 if ID.fullmatch(path.name) and path.is_dir():
                     yield RunFolder(path)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():  # what it leads to is not ours
+        folder.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read(folder: RunFolder) -> Run:
+    try:
+        _date_of(folder.id)
+    except ValueError:
+        raise RunError(
+            f"The name of run {folder.id} begins with no date: delete the run, or give its folder its name back."
+        ) from None
+    folder.check_journals()
+    return Run(folder, folder.config(), folder.status())
+
+
+def _date_of(run_id: str) -> datetime:
+    """Raises ValueError."""
+    moment = datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S")
+    if moment.year not in _YEARS:
+        raise ValueError(f"the year {moment.year}")
+    return moment

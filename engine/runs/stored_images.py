@@ -9,13 +9,17 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
 from engine.id_positions import find_rising_ids
-from engine.runs.atomic_write import write_json
+from engine.plain_file import open_plain_file
+from engine.runs.atomic_write import read_bytes, write_json
+
+_LARGEST_ABOUT = 50_000_000  # bytes of class names
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,10 @@ class StoredImages:
         """int64 [n]: the labels of the samples with these ids, -1 where they are unknown or a sample is not there."""
         positions = find_rising_ids(ids, self.ids)
         return np.where(positions >= 0, self.labels[positions], -1) if len(self.ids) else positions
+
+    def has(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """bool [n]: which of these ids are here."""
+        return find_rising_ids(ids, self.ids) >= 0
 
 
 def store_images(
@@ -81,14 +89,37 @@ def load_stored_images(root: Path, content_hash: str) -> StoredImages:
     folder = _folder(root, content_hash)
     try:
         images, labels, ids = (
-            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "labels", "ids")
+            np.load(_plain_file(folder / f"{name}.npy"), mmap_mode="r", allow_pickle=False)
+            for name in ("images", "labels", "ids")
         )
-        names = tuple(json.loads((folder / "about.json").read_bytes())["class_names"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        names = tuple(json.loads(read_bytes(folder / "about.json", _LARGEST_ABOUT))["class_names"])
+        if not _belong_together(images, labels, ids, names):
+            raise ValueError("these are not the files of one set")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError):
         raise RunError(
             "The images of this run are no longer in the cache: start a run on the same data set to bring them back."
         ) from None
     return StoredImages(images, labels, ids, names)
+
+
+def _plain_file(path: Path) -> Path:
+    """Raises OSError if there is something else in its place, such as a pipe, which numpy would wait for."""
+    open_plain_file(path).close()
+    return path
+
+
+def _belong_together(images: NDArray[Any], labels: NDArray[Any], ids: NDArray[Any], names: tuple[object, ...]) -> bool:
+    count = len(ids) if ids.ndim == 1 else -1
+    return bool(
+        images.ndim == 4
+        and images.dtype == np.uint8
+        and images.shape[1] in (1, 3)
+        and len(images) == count
+        and labels.shape == (count,)
+        and labels.dtype == ids.dtype == np.int64
+        and all(isinstance(name, str) for name in names)
+        and (count == 0 or (labels.min() >= -1 and labels.max() < len(names) and (ids[1:] > ids[:-1]).all()))
+    )
 
 
 def _link(images: NDArray[np.uint8], path: Path) -> bool:

@@ -27,6 +27,8 @@ from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
 from engine.training.loops.batches import check_streams
 
+_MOST_THREADS = 1024  # more are no machine's; torch would start them all
+
 
 def load_images(config: RunConfig) -> ImageSet:
     images: ImageSet = datasets[config.data.name](config.data).load()
@@ -131,6 +133,8 @@ def machine_of(config: RunConfig, folder: RunFolder, events: list[dict[str, Any]
         return resolve(config.hardware)
     try:
         machine = Machine(**begun)
+        if not _is_machine(machine):
+            raise TypeError
     except TypeError:
         raise RunError(
             f"events.jsonl of run {folder.id} does not say what it was trained on: restore the file, or start the run"
@@ -142,6 +146,17 @@ def machine_of(config: RunConfig, folder: RunFolder, events: list[dict[str, Any]
             " resuming it."
         )
     return machine
+
+
+def _is_machine(machine: Machine) -> bool:
+    texts = (machine.device, machine.precision, machine.torch_version)
+    switches = (machine.channels_last, machine.deterministic, machine.compiled, machine.tf32 in (None, True, False))
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(switch, bool) for switch in switches)
+        and type(machine.threads) is int
+        and 1 <= machine.threads <= _MOST_THREADS
+    )
 
 
 def _begins(event: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from engine.errors import RunError
+from engine.plain_file import open_plain_file
 from engine.runs.folder import RunFolder
 
 VERSION = 1
@@ -42,11 +43,13 @@ def load(folder: RunFolder) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load itself does not look at the checksums
-        if damaged is not None:
-            raise RunError(f"{path.name} is damaged (its part {damaged} fails its checksum).")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with open_plain_file(path) as file:
+            with zipfile.ZipFile(file) as archive:
+                damaged = archive.testzip()  # torch.load itself does not look at the checksums
+            if damaged is not None:
+                raise RunError(f"{path.name} is damaged (its part {damaged} fails its checksum).")
+            file.seek(0)
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except RunError:
         raise
     except Exception as error:  # a damaged archive can fail in any way; all of them mean the same to a person

@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch import Tensor
 from engine.backbones.backbone import Backbone
 from engine.config.parts import BackboneParams
 from engine.errors import ConfigError, FewLabError
+from engine.plain_file import open_plain_file
 from engine.runs.store import Store
 
 Weights = dict[str, Tensor]
@@ -78,11 +78,19 @@ def _weights(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> t
 def _read(path: Path) -> Weights:
     """A safetensors file, or a state dict that is read without pickle's powers."""
     try:
-        if not zipfile.is_zipfile(path) and path.suffix not in (".pt", ".pth", ".bin"):
-            return safetensors.torch.load_file(path)
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with open_plain_file(path) as file:
+            is_zip = zipfile.is_zipfile(file)
+            file.seek(0)
+            if not is_zip and path.suffix not in (".pt", ".pth", ".bin"):
+                return safetensors.torch.load(file.read())
+            loaded: Any = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ConfigError(f"backbone.init names {path}, and there is no such file.") from None
+    except OSError as error:
+        raise ConfigError(
+            f"backbone.init names {path}, which cannot be read ({error.strerror or type(error).__name__}): give a"
+            " safetensors file or a state dict saved by torch."
+        ) from None
     except Exception as error:  # a damaged or foreign file can fail in any way; all of them mean the same to a person
         raise ConfigError(
             f"{path.name} cannot be read as weights ({type(error).__name__}): give a safetensors file or a state dict"

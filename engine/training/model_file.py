@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import safetensors
 import safetensors.torch
+import torch
 from torch import nn
 
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
 from engine.methods.base.context import TaskSpec
+from engine.plain_file import open_plain_file
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
 from engine.training.assemble import make_method
@@ -19,6 +20,9 @@ from engine.training.probed_network import ProbedNetwork
 
 VERSION = 2
 """2 since a model may carry a probe; one without is written as 1, which an older FewLab reads too."""
+
+_LARGEST_METHOD = 8_000_000_000  # bytes of its networks and tables
+_LARGEST_SIDE = 1024  # pixels: four times what a data set of one's own may have
 
 
 def save_model(
@@ -63,14 +67,9 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
     Raises RunError with one sentence if there is no model yet, or the file is damaged, foreign or newer.
     """
     try:
-        data = folder.model_file.read_bytes()
-    except FileNotFoundError:
-        raise RunError(
-            f"Run {folder.id} has no model yet: let it finish, or stop it to keep what it has learned."
-        ) from None
-    try:
-        with safetensors.safe_open(folder.model_file, "pt") as file:
-            about = json.loads((file.metadata() or {})["fewlab"])
+        with open_plain_file(folder.model_file) as opened:
+            data = opened.read()
+        about = json.loads((_header(data).get("__metadata__") or {})["fewlab"])
         if about["version"] > VERSION:
             raise RunError(
                 f"The model of run {folder.id} was written in format {about['version']} and this FewLab reads up to"
@@ -78,16 +77,35 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
             )
         config = RunConfig.parse(about["config"])
         problem = TaskSpec(**{"counts": {}, **about["problem"]}, batch_size=config.budget.batch_size)
-        served, tensors = make_method(config, problem).served(), safetensors.torch.load(data)
-        if (about.get("probe") or {}).get("labels"):
-            served = ProbedNetwork(served, *tensors["weight"].shape)
+        # Of a network that pools over all pixels, no weight says how large the images are.
+        if not (1 <= problem.size <= _LARGEST_SIDE and problem.channels in (1, 3)):
+            raise ValueError("the metadata does not describe images")
+        tensors = safetensors.torch.load(data)
+        probe = tensors["weight"].shape if (about.get("probe") or {}).get("labels") else None
+        # Without memory first: what the metadata says may describe a network of any size.
+        with torch.device("meta"):
+            method = make_method(config, problem)
+            described = _answering(method.served(), probe)
+        if _bytes_of(method) > _LARGEST_METHOD:
+            raise ValueError("the metadata describes a method that no machine holds")
+        if {name: tensor.shape for name, tensor in described.state_dict().items()} != {
+            name: tensor.shape for name, tensor in tensors.items()
+        }:
+            raise ValueError("the weights are not those of the network that the metadata describes")
+        served = _answering(make_method(config, problem).served(), probe)
         served.load_state_dict(tensors)
         if (
             len(about["class_names"]) != problem.classes
-            or not isinstance(about["background"] + 0.0, float)
+            or not all(isinstance(name, str) for name in about["class_names"])
+            or not 0 <= about["background"] <= 1
             or not isinstance(about["metrics"], dict)
+            or not all(isinstance(value, (int, float)) for value in about["metrics"].values())
         ):
             raise ValueError("the metadata does not describe this model")
+    except FileNotFoundError:
+        raise RunError(
+            f"Run {folder.id} has no model yet: let it finish, or stop it to keep what it has learned."
+        ) from None
     except FewLabError:
         raise
     except Exception as error:  # a damaged file can fail in any way; all of them mean the same to a person
@@ -96,3 +114,18 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
             " the run to write it again."
         ) from None
     return served.eval(), about
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """The description at the beginning of a safetensors file."""
+    header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header
+
+
+def _answering(served: nn.Module, probe: torch.Size | None) -> nn.Module:
+    """probe: the shape of its weights, if the network answers with one."""
+    return ProbedNetwork(served, *probe) if probe is not None else served
+
+
+def _bytes_of(method: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*method.parameters(), *method.buffers()))

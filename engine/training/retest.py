@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.config.run_config import RunConfig
 from engine.data.split import Split
+from engine.errors import RunError
 from engine.runs.folder import RunFolder
 from engine.training.assemble import load_images
 from engine.training.evaluation.evaluator import Evaluator
@@ -21,5 +22,11 @@ def retest(folder: RunFolder) -> dict[str, float]:
     machine.apply()
     ids = folder.split()
     split = Split(ids["labeled"], ids["pool"], ids["validation"], ids["test"])
-    metrics, _ = Evaluator(load_images(config), split, machine).evaluate(machine.place(served), final=True)
+    try:
+        evaluator = Evaluator(load_images(config), split, machine)
+    except KeyError:
+        raise RunError(
+            f"The split of run {folder.id} names images that its data set does not have: restore split.npz or the data."
+        ) from None
+    metrics, _ = evaluator.evaluate(machine.place(served), final=True)
     return metrics

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from engine.config.run_config import RunConfig
-from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError
+from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError, is_out_of_memory
 from engine.methods.base.batch import shown_batch
 from engine.methods.base.context import StepContext
 from engine.runs.folder import RunFolder, State, Status
@@ -25,6 +25,11 @@ from engine.training.loops.optimizer import learning_rate
 from engine.training.model_file import save_model
 from engine.training.recorder import CHECKPOINT_SECONDS, Progress, Recorder
 from engine.training.running_metrics import RunningMetrics
+
+
+def unexpected(error: Exception) -> str:
+    """What a run says that ended by an error that nobody foresaw."""
+    return f"The run failed with an unexpected {type(error).__name__}; log.txt of the run has the details."
 
 
 class Trainer:
@@ -61,24 +66,22 @@ class Trainer:
         except FewLabError as error:
             self.recorder.fail(str(error), self.recorder.interrupted_or_failed)
             raise
-        except (MemoryError, torch.OutOfMemoryError):
-            message = (
-                "There was not enough memory for this run: make the batch, the unlabeled ratio or the network smaller,"
-                " or close other programs and resume it."
-            )
-            self.recorder.fail(message, self.recorder.interrupted_or_failed)
-            raise FewLabError(message) from None
-        except OSError as error:
-            message = (
-                f"The run folder could not be written ({error.strerror or type(error).__name__}): free some disk space,"
-                " then resume the run."
-            )
-            self.recorder.fail(message, state="interrupted")
-            raise FewLabError(message) from error
         except Exception as error:
-            self.recorder.fail(
-                f"The run failed with an unexpected {type(error).__name__}; log.txt of the run has the details."
-            )
+            if is_out_of_memory(error):
+                message = (
+                    "There was not enough memory for this run: make the batch, the unlabeled ratio or the network"
+                    " smaller, or close other programs and resume it."
+                )
+                self.recorder.fail(message, self.recorder.interrupted_or_failed)
+                raise FewLabError(message) from None
+            if isinstance(error, OSError):
+                message = (
+                    f"The run folder could not be written ({error.strerror or type(error).__name__}): free some disk"
+                    " space, then resume the run."
+                )
+                self.recorder.fail(message, state="interrupted")
+                raise FewLabError(message) from error
+            self.recorder.fail(unexpected(error))
             raise
 
     def measure(self, seconds: float = 0.7) -> dict[str, float]:
@@ -110,6 +113,7 @@ class Trainer:
     # setting up
 
     def _set_up(self) -> None:
+        self.folder.clean()
         self.config = RunConfig.parse(self.folder.config())
         self._was_queued = self.folder.status().state == "queued"
         saved = checkpoint.load(self.folder)

@@ -231,6 +231,21 @@ def test_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     )
 
 
+@pytest.mark.parametrize("packed", [True, False], ids=["archive", "folder"])
+def test_many_files_too_small_for_an_image_are_refused_without_reading_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    files = {f"{'cat' if i % 2 else 'dog'}/{i}.png": b"x" * (i % 20) for i in range(1_200)}
+    monkeypatch.setattr(image_files.ZipFiles, "read", None)
+    monkeypatch.setattr(image_files.FolderFiles, "read", None)
+    path = zip_of(tmp_path / "x.zip", files) if packed else folder_of(tmp_path / "x.zip", files)
+    text = refusal(path)
+    assert text.startswith("None of the 1,200 files in ")
+    assert text.endswith(
+        "x.zip' can be an image, because the largest has 19 bytes: choose a folder or zip archive of images."
+    )
+
+
 def test_a_bomb_of_many_members_is_refused_by_what_they_claim(tmp_path: Path) -> None:
     zeros = bytes(19_000_000)
     path = zip_of(tmp_path / "bomb.zip", {f"{'ab'[i % 2]}/{i}.png": zeros for i in range(15)})

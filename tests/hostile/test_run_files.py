@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import pickle
 import shutil
 import zipfile
@@ -205,7 +206,7 @@ def test_a_run_without_memory_can_go_on_if_it_had_got_anywhere(
 
 
 def test_a_file_that_may_not_be_opened_is_not_called_broken(cut: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(path: Path) -> bytes:  # to the superuser no file is closed
+    def refused(path: Path, limit: int) -> bytes:  # to the superuser no file is closed
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr("engine.runs.folder.read_bytes", refused)
@@ -324,8 +325,20 @@ def test_events_of_wrong_shape_are_passed_over(cut: RunFolder, event: dict[str, 
     assert resume(cut.id, cut.path.parent).status.state == "finished"
 
 
-def test_a_start_event_that_does_not_say_where_it_was_trained_is_one_sentence(cut: RunFolder) -> None:
-    cut.events_file.write_text('{"event": "start", "step": 0, "machine": {"device": "cpu", "color": "blue"}}\n')
+@pytest.mark.parametrize(
+    "machine",
+    [
+        {"device": "cpu", "color": "blue"},
+        {"device": "cpu", "precision": "float32", "threads": "all", "channels_last": True, "torch_version": "2"},
+        {"device": "cpu", "precision": "float32", "threads": 10**6, "channels_last": True, "torch_version": "2"},
+        {"device": ["cpu"], "precision": "float32", "threads": 1, "channels_last": True, "torch_version": "2"},
+    ],
+    ids=["other facts", "threads in words", "threads without end", "a list of devices"],
+)
+def test_a_start_event_that_does_not_say_where_it_was_trained_is_one_sentence(
+    cut: RunFolder, machine: dict[str, Any]
+) -> None:
+    cut.events_file.write_text(json.dumps({"event": "start", "step": 0, "machine": machine}) + "\n")
     text = sentence(lambda: resume(cut.id, cut.path.parent))
     assert (
         text
@@ -387,6 +400,19 @@ MODELS: dict[str, Callable[[RunFolder, Path], bytes]] = {
     ),
     "more classes than weights": lambda run, trace: described(run, problem={"classes": 99, "channels": 1, "size": 8}),
     "classes without end": lambda run, trace: described(run, problem={"classes": 10**15, "channels": 1, "size": 8}),
+    "images of a million pixels a side": lambda run, trace: described(
+        run, problem={"classes": 10, "channels": 1, "size": 1_000_000}
+    ),
+    "a table for every atom": lambda run, trace: described(
+        run,
+        config=RunConfig.parse({"method": "label_propagation"}).model_dump(mode="json"),
+        problem={"classes": 10, "channels": 1, "size": 8, "counts": {"all": 10**13}},
+    ),
+    "images of no pixels": lambda run, trace: described(run, problem={"classes": 10, "channels": 1, "size": 0}),
+    "images of two channels": lambda run, trace: described(run, problem={"classes": 10, "channels": 2, "size": 8}),
+    "a network that is larger than the file": lambda run, trace: described(
+        run, config={**about(run)["config"], "backbone": {"name": "small_cnn", "width": 256}}
+    ),
     "fewer names than classes": lambda run, trace: described(run, class_names=["a"]),
     **{
         f"without {key}": partial(without, key)
@@ -405,6 +431,26 @@ def test_a_model_that_cannot_be_used_is_one_sentence(
     assert text.endswith("): resume or repeat the run to write it again.")
     assert isinstance(run.model_about(), dict)  # pages that only want to know what it says go on
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("make", ["directory", "pipe"])
+def test_what_is_no_file_in_the_place_of_a_model_is_one_sentence(run: RunFolder, make: str) -> None:
+    run.model_file.unlink()
+    run.model_file.mkdir() if make == "directory" else os.mkfifo(run.model_file)
+    assert sentence(lambda: Predictor(run)).startswith(f"The model file of run {run.id} is damaged or not FewLab's (")
+    assert run.model_about() == {}
+
+
+@pytest.mark.parametrize("background", [None, "white", 5.0])
+def test_a_model_says_how_bright_its_background_is_as_a_share(run: RunFolder, background: Any) -> None:
+    run.model_file.write_bytes(described(run, background=background))
+    assert sentence(lambda: Predictor(run)).startswith(f"The model file of run {run.id} is damaged or not FewLab's (")
+
+
+def test_a_model_answers_about_images_that_may_not_be_written_to(run: RunFolder) -> None:
+    images = np.zeros((2, 1, 8, 8), np.uint8)
+    images.flags.writeable = False
+    assert Predictor(run).probabilities(images).shape == (2, 10)  # torch's warning would be an error here
 
 
 def test_no_model_and_a_newer_model_say_so(run: RunFolder) -> None:
@@ -476,6 +522,14 @@ def test_a_split_that_cannot_be_read_is_one_sentence(
     path.write_bytes(damage(path.read_bytes(), trace))
     assert sentence(lambda: retest(run)).startswith(f"The split of run {run.id} cannot be read (")
     assert not trace.exists()
+
+
+def test_a_split_of_images_that_the_data_set_does_not_have_is_one_sentence(run: RunFolder) -> None:
+    run.write_split(**{**run.split(), "test": np.array([10**6])})
+    assert (
+        sentence(lambda: retest(run))
+        == f"The split of run {run.id} names images that its data set does not have: restore split.npz or the data."
+    )
 
 
 def test_a_missing_snapshot_and_names_that_are_no_steps(run: RunFolder) -> None:

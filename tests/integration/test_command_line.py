@@ -4,6 +4,7 @@ traceback.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -385,3 +386,17 @@ def test_a_config_file_and_changes_on_top_of_it(root: Path, tmp_path: Path) -> N
     )
     assert (summary["state"], summary["step"]) == ("finished", 7)
     assert Store(root).run(summary["run"]).name == "kleiner"
+
+
+@pytest.mark.slow
+def test_what_a_decoder_prints_about_a_damaged_image_stays_away_from_the_sentences(root: Path, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, "TIFF", compression="tiff_lzw")
+    damaged = bytearray(buffer.getvalue())
+    damaged[300:340] = bytes(range(200, 240))
+    path = folder_of(tmp_path / "pets", CATS_AND_DOGS | {"cat/x.tif": bytes(damaged)})
+    settings = ("data.name=folder", f"data.path={path}", "data.size=8", "method.name=supervised")
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    done = engine("train", *SHORT, *chosen, "--checkpoints", root)
+    assert done.stderr.splitlines()[1:] == ["  1: damaged"]

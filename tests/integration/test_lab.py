@@ -457,9 +457,12 @@ def test_a_second_lab_only_watches_and_takes_over_run_and_queue_when_the_first_s
         process.kill()
         process.communicate(timeout=60)
         until(lambda: second.trains, "the lock in other hands")
-        until_state(waiting, "finished")
         cut_off = second.store.open(told["run"])
         until(lambda: "continue" in happened(cut_off), "the cut off run to go on by itself")
+        assert waiting.status().state == "queued"  # the cut off run has kept its place
+        until(lambda: second.current == cut_off.id, "the cut off run in the new process")
+        second.command(cut_off.id, "stop")
+        until_state(waiting, "finished")
         assert happened(cut_off)[:4] == ["start", "interrupted", "resume", "continue"]
         ended, resumed = cut_off.events()[1:3]
         assert ended["step"] == resumed["step"] > 0

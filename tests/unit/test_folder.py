@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import warnings
 import zipfile
 from pathlib import Path
@@ -174,6 +175,18 @@ def test_names_that_look_the_same_stay_different_and_fit_on_a_line() -> None:
         "x" * 59 + "… (2)",
         "?",
     ]
+
+
+def test_five_thousand_names_that_begin_alike_are_told_apart_at_once() -> None:
+    start = time.perf_counter()
+    shown = titles([f"{'x' * 70}{number}" for number in range(5_000)])
+    assert time.perf_counter() - start < 2
+    assert len(set(shown)) == 5_000
+    assert (shown[0], shown[1], shown[-1]) == tuple("x" * 59 + end for end in ("…", "… (2)", "… (5000)"))
+
+
+def test_a_number_that_a_name_already_has_is_passed_over() -> None:
+    assert titles(["a (2)", "a", "a ", " a"]) == ["a (2)", "a", "a (3)", "a (4)"]
 
 
 def test_a_name_macos_decomposed_is_the_same_class(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.runs import journal
+from engine.runs.contents import read_json
 
 ROWS: list[dict[str, Any]] = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}, {"step": 3, "name": "größer – 0 τ"}]
 
@@ -92,3 +95,41 @@ def test_a_line_nested_without_end_is_passed_over(file: Path) -> None:
 def test_lines_that_are_no_steps_are_no_metrics(file: Path) -> None:
     file.write_bytes(b'[1, 2]\n5\nnull\n"text"\n{"loss": 1}\n{"step": "3"}\n{"step": 2.5}\n' + DATA)
     assert journal.read_steps(file) == ROWS
+
+
+def test_of_a_long_journal_the_end_is_read_and_then_only_what_was_added(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "MOST_BYTES", 10_000)
+    file.write_bytes(b"".join(b'{"step": %d}\n' % step for step in range(5_000)))
+    read = [row["step"] for row in journal.read(file)]
+    assert read == list(range(read[0], 5_000))
+    assert 500 < len(read) < 1_000
+    parsed: list[bytes] = []
+
+    def noted(line: bytes) -> Any:
+        parsed.append(line)
+        return read_json(line)
+
+    monkeypatch.setattr(journal, "read_json", noted)
+    assert len(journal.read(file)) == len(read)
+    assert parsed == []
+    journal.append(file, {"step": 5_000})
+    assert [row["step"] for row in journal.read(file)] == [*read, 5_000]
+    assert parsed == [b'{"step": 5000}']
+    for step in range(5_001, 6_500):  # as long again: what is in memory stays bounded
+        journal.append(file, {"step": step})
+    assert len(journal.read(file)) < 2_000
+
+
+def test_a_journal_that_was_rewritten_is_read_anew(file: Path) -> None:
+    contents = (
+        b'{"step": 1}\n{"step": 2}\n',
+        b'{"step": 3}\n{"step": 4}\n',
+        b'{"step": 5}\n',
+        b'{"step": 9, "a": 1}\n' * 9,
+    )
+    for number, content in enumerate(contents):
+        file.write_bytes(content)
+        os.utime(file, ns=(1, number))  # the clock of some disks is coarse
+        assert journal.read(file) == [json.loads(line) for line in content.splitlines()]

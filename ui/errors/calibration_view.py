@@ -78,8 +78,8 @@ def temperature_for(run: EvaluatedRun, step: int) -> tuple[float | None, str]:
     """
     # A resumed run has not written a new model yet.
     is_final = step == run.steps[-1] and run.status.state in ("finished", "stopped")
-    stored = run.folder.model_about().get("temperature") if is_final else None
-    if isinstance(stored, float):
+    stored = run.folder.temperature() if is_final else None
+    if stored is not None:
         return stored, "all validation images, and is stored with the model"
     held = run.predictions(step, "validation").with_known_label()
     if not len(held):

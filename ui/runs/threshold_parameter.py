@@ -45,5 +45,6 @@ def last_threshold(run: Run) -> float:
         return _DEFAULT
     values = [change.value for change in run.folder.changes() if change.key == parameter.key]
     numbers = [value for value in values if isinstance(value, (int, float))]
-    name = parameter.key.removeprefix("method.")
-    return round(float(numbers[-1] if numbers else run.config["method"].get(name, _DEFAULT)), 2)
+    stored = run.config["method"].get(parameter.key.removeprefix("method."))
+    value = numbers[-1] if numbers else stored if isinstance(stored, (int, float)) else _DEFAULT
+    return round(min(max(float(value), 0.0), 1.0), 2)

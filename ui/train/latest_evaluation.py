@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from engine.analysis.evaluated_run import stored_images_of
+from engine.analysis.evaluated_run import images_shown_by
 from engine.errors import FewLabError
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run
@@ -18,7 +18,9 @@ from engine.runs.stored_images import StoredImages
 
 @dataclass(frozen=True)
 class LatestEvaluation:
-    """arrays: of the snapshot after `step`. images: None where they are not on this machine."""
+    """arrays: of the snapshot after `step`. images: None where they are not on this machine, or are not the
+    snapshot's.
+    """
 
     run: Run
     step: int
@@ -35,7 +37,7 @@ def latest_evaluation(run: Run) -> LatestEvaluation | None:
         arrays = _snapshot(run.id, steps[-1], run.folder.snapshot_written(steps[-1]), run.folder)
     except FewLabError:  # being rewritten by a resumed run
         return None
-    return LatestEvaluation(run, steps[-1], arrays, stored_images_of(run))
+    return LatestEvaluation(run, steps[-1], arrays, images_shown_by(run, arrays))
 
 
 def true_labels(images: StoredImages | None, ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ curves.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import streamlit as st
@@ -63,7 +64,11 @@ def _control(run: Run, key: str, field: Config, config: Config, active: bool, is
     changed = [
         change.value for change in run.folder.changes() if change.key == key and isinstance(change.value, (int, float))
     ]
-    current = float(changed[-1] if changed else config[part].get(name, field.get("default")))
+    stored = config[part].get(name)
+    low, high = (field.get(bound) for bound in ("minimum", "maximum"))
+    current = float(changed[-1] if changed else stored if isinstance(stored, (int, float)) else field["default"])
+    # A config or journal that was edited by hand may say what no control can show.
+    current = float(min(max(current, -math.inf if low is None else low), math.inf if high is None else high))
     sent: list[float] = st.session_state.setdefault(f"train_live_sent_{name}_{run.id}", [])
     # A change that this tab did not send comes from another one: the control starts anew from it. Its own moves arrive
     # a step later, when the slider may already be elsewhere. The value is given as the default, because one put into
@@ -78,7 +83,6 @@ def _control(run: Run, key: str, field: Config, config: Config, active: bool, is
             lab().change(run.id, key, st.session_state[widget])
 
     title, text, on_change = forms.label(name, field), field.get("description"), send if active else None
-    low, high = (field.get(bound) for bound in ("minimum", "maximum"))
     if is_slider:
         value = st.slider(
             f"{title} of this run",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 TRAINING = {"train", "training"}
 TEST = {"test", "testing"}
 UNLABELED = {"unlabeled", "unlabelled"}
+_LONGEST_NAME = 1_000  # characters of a class name that are looked at
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -76,15 +77,17 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
 
 def titles(classes: Sequence[str]) -> list[str]:
     """Names for people: one line, at most 60 characters, and still different from each other."""
-    shown: list[str] = []
+    shown: dict[str, None] = {}
+    counts: dict[str, int] = {}
     for name in classes:
-        clean = " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "?"
-        short = clean if len(clean) <= 60 else clean[:59] + "…"
-        title, count = short, 2
+        # What is shown of it is at its beginning, and a name may be as long as an archive says.
+        clean = " ".join("".join(c if c.isprintable() else " " for c in name[:_LONGEST_NAME]).split()) or "?"
+        title = short = clean if len(clean) <= 60 else clean[:59] + "…"
         while title in shown:
-            title, count = f"{short} ({count})", count + 1
-        shown.append(title)
-    return shown
+            counts[short] = counts.get(short, 1) + 1
+            title = f"{short} ({counts[short]})"
+        shown[title] = None
+    return list(shown)
 
 
 def _layout_file(row: int, parts: tuple[str, ...], split: bool) -> LayoutFile | str:

@@ -12,6 +12,7 @@ import struct
 import unicodedata
 import zipfile
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -23,6 +24,8 @@ MOST_UNPACKED = 64 << 30  # bytes of all members together
 MOST_TIMES = 200  # unpacked size against the archive's; photographs reach 1.1, blank drawings as bitmaps about 100
 UNSUSPICIOUS = 256 << 20  # bytes below which that ratio is not looked at
 LARGEST_DIRECTORY = 128 << 20
+_SOON_READ = 1_000  # files that are read, and each of them is told why it is no image
+_SMALLEST_IMAGE = 20  # bytes; the smallest image of any format that is read has 26
 _DIRECTORY_ENTRY, _END, _END_64, _LOCATOR_64 = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 
 
@@ -31,6 +34,26 @@ class File(NamedTuple):
 
     name: str
     location: str | zipfile.ZipInfo
+
+
+@dataclass
+class Sizes:
+    """Of the files of a set, as its listing says: whether one of them can be an image is known before any is read."""
+
+    count: int = 0
+    largest: int = 0
+
+    def add(self, size: int) -> None:
+        self.count += 1
+        self.largest = max(self.largest, size)
+
+    def refuse_if_too_small(self, shown: str) -> None:
+        """Raises DataError."""
+        if self.count > _SOON_READ and self.largest < _SMALLEST_IMAGE:
+            raise DataError(
+                f"None of the {self.count:,} files in {shown} can be an image, because the largest has"
+                f" {self.largest} bytes: choose a folder or zip archive of images."
+            )
 
 
 class ImageFiles(ABC):
@@ -85,6 +108,7 @@ class FolderFiles(ImageFiles):
         self.files, self.skipped = [], []
         self._root = root
         entries: list[str] = []
+        sizes = Sizes()
         for folder, names, files in os.walk(root, onerror=self._refuse):
             inside = Path(folder).relative_to(root).parts
             names[:] = sorted(name for name in names if not self._is_link(folder, name, inside))
@@ -100,11 +124,13 @@ class FolderFiles(ImageFiles):
                     self.skipped.append((readable, "a link or special file"))
                     continue
                 self.files.append(File(readable, str(Path(folder) / name)))
+                sizes.add(about.st_size)
                 entries.append(f"{'/'.join(parts)}\0{about.st_size}\0{about.st_mtime_ns}")
                 if len(entries) > MOST_FILES:
                     raise DataError(
                         f"{self.shown} has more than {MOST_FILES:,} files: choose the folder of one data set."
                     )
+        sizes.refuse_if_too_small(self.shown)
         self.stamp = hashlib.sha256("\n".join(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self, file: File) -> bytes:
@@ -199,14 +225,18 @@ class ZipFiles(ImageFiles):
             raise not_a_zip
         self._file.seek(end - size)  # it ends where the end record begins, also where bytes stand before the archive
         directory = self._file.read(size)
-        count, offset = 0, 0
+        count, files, offset = 0, Sizes(), 0
         while offset + 46 <= size:
             if directory[offset : offset + 4] != _DIRECTORY_ENTRY:
                 raise not_a_zip
-            offset += 46 + sum(struct.unpack("<HHH", directory[offset + 28 : offset + 34]))
+            unpacked, *lengths = struct.unpack("<LHHH", directory[offset + 24 : offset + 34])
+            if not directory.startswith(b"/", offset + 45 + lengths[0]):  # a folder's name ends so
+                files.add(unpacked)
+            offset += 46 + sum(lengths)
             count += 1
             if count > MOST_FILES:
                 raise self._too_many()
+        files.refuse_if_too_small(self.shown)
         return directory
 
     def _list(self) -> None:

@@ -14,6 +14,7 @@ from engine.runs.folder import TAKEN_OUT, RunFolder, Status
 from engine.runs.store import Run, Store
 from engine.training.assemble import check
 from engine.training.commands import Control
+from engine.training.run_log import run_log
 from engine.training.trainer import Trainer
 
 Progress = Callable[[Status], None]
@@ -76,7 +77,7 @@ def _train(store: Store, folder: RunFolder, progress: Progress | None, control: 
     lock = store.lock()
     while folder.status().state == "queued":
         try:
-            with lock.acquire(timeout=0):
+            with lock.acquire(timeout=0), run_log(folder):
                 Trainer(folder, control, progress).run()
         except Timeout:
             if not _follow(folder, progress, control):

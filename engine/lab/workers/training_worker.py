@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import signal
 import threading
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,10 @@ class TrainingWorker:
                 self._jobs.put(message)
             elif (control := self._controls.get(message.get("run", ""))) is not None:
                 control.send(Command(message["do"], message.get("key", ""), message.get("value")))
+        self.end()
+
+    def end(self) -> None:
+        """Train no further: the current run writes a checkpoint, and the process ends."""
         from engine.runs.folder import APP_ENDED
 
         for control in list(self._controls.values()):
@@ -64,27 +69,35 @@ class TrainingWorker:
     def _run(self, run: str, control: Control) -> None:
         from engine.errors import FewLabError
         from engine.runs.folder import RunFolder
-        from engine.training.trainer import Trainer
+        from engine.training.run_log import run_log
+        from engine.training.trainer import Trainer, unexpected
 
-        folder = RunFolder(Path(run))
-        handler = logging.FileHandler(folder.log_file, encoding="utf-8")
-        logging.getLogger().addHandler(handler)
+        folder, reason = RunFolder(Path(run)), ""
         try:
-            Trainer(folder, control).run()
+            with run_log(folder):
+                Trainer(folder, control).run()
         except FewLabError as error:
-            log.warning("%s: %s", folder.id, error)
-        except Exception:
-            log.exception("run %s failed", folder.id)
+            reason = str(error)
+        except Exception as error:
+            reason = unexpected(error)
         finally:
-            logging.getLogger().removeHandler(handler)
-            handler.close()
             # Before it is said: the answer may be the same run again, with a control of its own.
             self._controls.pop(run, None)
-            self._stdio.say({"event": "ended", "run": run})
+            self._stdio.say({"event": "ended", "run": run, "reason": reason})
 
 
 def main() -> None:
-    TrainingWorker(claim_stdio()).serve()
+    worker = TrainingWorker(claim_stdio())
+    # A service that is stopped signals all its processes, not only the server.
+    signal.signal(signal.SIGTERM, lambda number, frame: worker.end())
+    try:
+        worker.serve()
+    except BaseException:
+        log.exception("the process ends")
+        os._exit(1)
+    # Not by the interpreter's own end, which aborts while a thread still reads the standard input.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":
