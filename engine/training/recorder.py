@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.errors import FewLabError
 from engine.runs.folder import RunFolder, State, Status
-from engine.training import checkpoint
+from engine.training.checkpoint_writer import CheckpointWriter
 
 CHECKPOINT_SECONDS = 10.0
 HEARTBEAT_SECONDS = 5.0  # while nothing else tells
@@ -35,7 +35,7 @@ class Recorder:
         self.folder = folder
         self.step, self.seconds = 0, 0.0
         self._progress = progress
-        self._checkpoint_seconds = checkpoint_seconds
+        self._checkpoints = CheckpointWriter(folder, checkpoint_seconds)
 
     def begin(self, steps: int, images_per_step: int) -> None:
         """The run is set up, or restored to `step` and `seconds`: from here on its time counts."""
@@ -46,7 +46,8 @@ class Recorder:
 
     def restart_clock(self) -> None:
         """The time until now was not spent on training."""
-        self._clock = self._saved_at = self._told_at = time.perf_counter()
+        self._clock = self._told_at = time.perf_counter()
+        self._checkpoints.restart_clock()
 
     def tick(self) -> None:
         now = time.perf_counter()
@@ -55,7 +56,7 @@ class Recorder:
 
     @property
     def checkpoint_due(self) -> bool:
-        return time.perf_counter() - self._saved_at >= self._checkpoint_seconds
+        return self._checkpoints.due
 
     @property
     def status_due(self) -> bool:
@@ -66,10 +67,13 @@ class Recorder:
         self.tick()
         self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint of `state`, which is all that goes on changes with."""
-        checkpoint.save(self.folder, {"step": self.step, "seconds": self.seconds, **state})
-        self._saved_at = time.perf_counter()
+    def save(self, state: dict[str, Any], wait: bool) -> None:
+        """Write a checkpoint of `state`, which is all that goes on changes with, beside what comes next. wait: until it
+        is on the disk. Raises OSError if this one, or the one before, could not be written.
+        """
+        self._checkpoints.begin({"step": self.step, "seconds": self.seconds, **state})
+        if wait:
+            self._checkpoints.finish()
 
     def tell(self, state: State, **more: Any) -> Status:
         """Write the status: how far, how fast, that it is alive. more: fields of Status."""

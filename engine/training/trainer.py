@@ -131,7 +131,7 @@ class Trainer:
         self.loop = make_loop(self.method, self.config, images, split, self.machine, self.evaluator)
         self.running = RunningMetrics(images, self.machine.device)
         self._converged = False
-        self._commands = CommandHandler(self.control, self.recorder, self._save)
+        self._commands = CommandHandler(self.control, self.recorder, lambda: self._save(wait=True))
         if saved is None:
             store_images(
                 self.folder.path.parent,
@@ -193,7 +193,7 @@ class Trainer:
             if recorder.step % every == 0 and recorder.step < steps and not self._converged:
                 self._evaluate()
             if recorder.checkpoint_due:
-                self._save()
+                self._save(wait=False)
             if recorder.status_due:
                 recorder.tell("running")
         return self._end("finished")
@@ -227,7 +227,7 @@ class Trainer:
             raise NonFiniteLoss(step, learning_rate(self.config.optimizer, step - 1, self.config.budget.steps))
         self.recorder.log(scalars)
 
-    def _save(self) -> None:
+    def _save(self, wait: bool) -> None:
         self.recorder.save(
             {
                 "fingerprint": self._fingerprint,
@@ -235,7 +235,8 @@ class Trainer:
                 "method": self.method.state_dict(),
                 "watch": self.running.state(),
                 **self.loop.state(),
-            }
+            },
+            wait,
         )
 
     def _evaluate(self, final: FinalModel | None = None) -> dict[str, float]:
@@ -272,7 +273,7 @@ class Trainer:
 
     def _end(self, state: State) -> Status:
         self.recorder.tick()
-        self._save()
+        self._save(wait=True)
         metrics: dict[str, float] = {}
         if state in ("finished", "stopped") and self.recorder.step > 0:
             with self.recorder.heart_beating():
