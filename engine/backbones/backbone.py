@@ -67,6 +67,12 @@ class Backbone(MixedPrecision):
             f"There are no pretrained weights for {self.params.name}: start from random, run:<id> or file:<path>."
         )
 
+    def normalization_of(self, sha256: str) -> dict[str, Tensor]:
+        """Mean and std that the weights in a file with this hash were trained with, by the names of its own state;
+        empty if the file is not known.
+        """
+        return {}
+
     def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a file by the names of this network's own state, where other names for them are common."""
         return weights

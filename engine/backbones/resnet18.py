@@ -94,11 +94,12 @@ class ResNet18(Backbone):
             ) from None
         finally:
             socket.setdefaulttimeout(patience)
-        return {
-            **self.own_names(theirs),
-            "mean": torch.tensor([0.485, 0.456, 0.406]),
-            "std": torch.tensor([0.229, 0.224, 0.225]),
-        }
+        return {**self.own_names(theirs), **_imagenet()}
+
+    def normalization_of(self, sha256: str) -> dict[str, Tensor]:
+        """torchvision's file of ImageNet weights has the beginning of its hash in its name."""
+        known = _file_name().rpartition("-")[2].partition(".")[0]
+        return _imagenet() if self.channels == 3 and sha256.startswith(known) else {}
 
     def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Also torchvision's names are understood."""
@@ -107,6 +108,10 @@ class ResNet18(Backbone):
         names = {"conv1": "stem.0", "bn1": "stem.1", **{f"layer{n}": f"layers.{n - 1}" for n in range(1, 5)}}
         parts = {name: name.partition(".") for name in weights}
         return {f"{names[part]}.{rest}": weights[name] for name, (part, _, rest) in parts.items() if part in names}
+
+
+def _imagenet() -> dict[str, Tensor]:
+    return {"mean": torch.tensor([0.485, 0.456, 0.406]), "std": torch.tensor([0.229, 0.224, 0.225])}
 
 
 def _file_name() -> str:

@@ -72,7 +72,13 @@ def _weights(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> t
                 " learned."
             )
         return _of_backbone(_read(folder.model_file)), f"The network of run {name}"
-    return backbone.own_names(_of_backbone(_read(Path(name).expanduser()))), f"{Path(name).name}"
+    path = Path(name).expanduser()
+    weights = backbone.own_names(_of_backbone(_read(path)))
+    digest = hashlib.sha256()
+    with open_plain_file(path) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return {**backbone.normalization_of(digest.hexdigest()), **weights}, path.name
 
 
 def _read(path: Path) -> Weights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,12 +167,19 @@ def resnet() -> ResNet18:
     return ResNet18(ResNet18.Params(), 3, 64)
 
 
-def test_pretrained_weights_give_torchvisions_features_of_images_normalized_as_it_does(hub: Path) -> None:
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_pretrained_weights_give_torchvisions_features_of_images_normalized_as_it_does(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file in the official format with other numbers in it, where torch keeps its downloads."""
     from torchvision.models import resnet18
 
     theirs = resnet18(weights=None)
-    torch.save(theirs.state_dict(), hub / "resnet18-f37072fd.pth")
+    path = hub / "resnet18-f37072fd.pth"
+    torch.save(theirs.state_dict(), path)
     ours = resnet()
     digest = start_from(ours, ResNet18.Params(init="pretrained"), hub)
     assert len(digest) == 16
@@ -183,8 +191,14 @@ def test_pretrained_weights_give_torchvisions_features_of_images_normalized_as_i
     assert torch.allclose(ours.eval()(images), theirs.eval()(normalized), atol=1e-4)
     again = resnet()
     # The same file by its path: torchvision's names are understood.
-    start_from(again, ResNet18.Params(init=f"file:{hub / 'resnet18-f37072fd.pth'}"), hub)
+    start_from(again, ResNet18.Params(init=f"file:{path}"), hub)
     assert torch.equal(again.get_parameter("layers.3.1.conv2.weight"), ours.get_parameter("layers.3.1.conv2.weight"))
+    # Not torchvision's numbers, so nobody knows what they were normalized with.
+    assert not torch.equal(again.mean, ours.mean)
+    monkeypatch.setattr("engine.backbones.resnet18._file_name", lambda: f"resnet18-{sha256_of(path)[:8]}.pth")
+    start_from(again, ResNet18.Params(init=f"file:{path}"), hub)
+    assert torch.equal(again.mean, ours.mean)
+    assert torch.equal(again.std, ours.std)
 
 
 def test_a_file_from_before_batches_were_counted_is_as_good(hub: Path) -> None:
