@@ -149,7 +149,7 @@ class NeighborVote(nn.Module):
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *more: Any) -> None:
         # A model file holds as many images as the run had; before it is read, this module holds none.
-        for name in ("bank", "beliefs"):
-            if f"{prefix}{name}" in state:
-                setattr(self, name, torch.empty_like(state[f"{prefix}{name}"]))
+        for name, columns in (("bank", self.bank.shape[1]), ("beliefs", self.beliefs.shape[1])):
+            if (saved := state.get(f"{prefix}{name}")) is not None:
+                setattr(self, name, saved.new_empty(len(state[f"{prefix}bank"]), columns))
         super()._load_from_state_dict(state, prefix, *more)
