@@ -168,12 +168,12 @@ def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as
 
 
 def _classify(predictor: Any, path: Path) -> dict[str, Any]:
-    from engine.images.decode import LARGEST_FILE, read_image
+    from engine.images.decode import LARGEST_FILE
 
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)  # one byte more than allowed is enough to be refused
-        prediction = predictor.predict([read_image(data, path.name)])[0]
+        prediction = predictor.predict([predictor.read(data, path.name)])[0]
     except OSError as error:
         return {
             "path": str(path),

@@ -14,7 +14,7 @@ from engine.errors import FewLabError, RunError
 from engine.methods.base.context import TaskSpec
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
-from engine.training.assemble import make_method
+from engine.training.assemble import figure_style, make_method
 from engine.training.probed_network import ProbedNetwork
 
 VERSION = 2
@@ -46,6 +46,8 @@ def save_model(
         "metrics": metrics,
     }
     about["probe"], about["temperature"] = probe, temperature
+    style = figure_style(config)
+    about["figures"] = None if style is None else style._asdict()
     about["problem"] = {
         "classes": problem.classes,
         "channels": problem.channels,

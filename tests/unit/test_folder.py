@@ -202,7 +202,7 @@ def test_any_format_size_and_color_becomes_the_pixels_that_reading_and_fitting_i
     images = source(folder_of(tmp_path / "x", files)).load()
     assert images.channels == 3
     for image, name in zip(images.images, sorted(files), strict=True):
-        assert (image == fit_image(read_image(files[name]), 8, 3, "crop").pixels).all(), name
+        assert (image == fit_image(read_image(files[name]), 8, 3, "crop")).all(), name
 
 
 def test_grey_images_read_before_the_first_color_get_three_equal_channels(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_large_jpeg_decoded_at_a_fraction_of_its_size_is_nearly_the_same_image
     )
     data = encoded(smooth, "JPEG", quality=95)
     images = source(folder_of(tmp_path / "x", {"a/1.jpg": data, "b/1.png": grey(1)}), size=32).load()
-    full = fit_image(read_image(data), 32, 3, "crop").pixels.astype(int)
+    full = fit_image(read_image(data), 32, 3, "crop").astype(int)
     assert np.abs(images.images[0].astype(int) - full).mean() < 2
     assert read_image(data, smallest=64).shape == (120, 160, 3)  # a quarter: an eighth would have fewer than 64 rows
 
