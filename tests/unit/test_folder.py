@@ -4,6 +4,7 @@ and when it is made anew.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import warnings
@@ -448,3 +449,9 @@ def test_every_label_of_an_unbalanced_set_can_be_used(tmp_path: Path) -> None:
     # Cat, cow, dog.
     assert sorted(images.labels[np.isin(images.ids, split.labeled)].tolist()) == [0] * 4 + [1] + [2] * 4
     assert len(split.pool) == 10
+
+
+@pytest.mark.parametrize("names", [("1", "01", "001"), ("a2", "a02", "a002", "a1"), ("x", "x1y", "x01y", "X1y")])
+def test_names_that_are_equal_as_numbers_have_one_order(names: tuple[str, ...]) -> None:
+    orders = {tuple(sorted(mixed, key=natural)) for mixed in itertools.permutations(names)}
+    assert len(orders) == 1

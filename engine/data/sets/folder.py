@@ -115,6 +115,8 @@ class Folder(CachedSource):
     def _decode(
         self, files: ImageFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float
     ) -> None:
+        # Two files may have one name once their Unicode is composed: then it is not for the file system to order them.
+        files.files.sort(key=lambda file: (file.name, str(file.location)))
         layout = arrange([file.name for file in files.files])
         report = Report(size=self.params.size, own_test=layout.own_test)
         for name, reason in files.skipped + [(files.files[row].name, reason) for row, reason in layout.skipped]:
@@ -160,9 +162,8 @@ class Folder(CachedSource):
             {name for name, test in zip(of, is_test, strict=True) if name is not None and not test}, key=natural
         )
         if not of:
-            reasons = ", ".join(
-                f"{count:,} {reason}" for reason, count in sorted(report.skipped.items(), key=lambda item: -item[1])
-            )
+            most_first = sorted(report.skipped.items(), key=lambda item: (-item[1], item[0]))
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in most_first)
             raise DataError(
                 f"None of the files in {files.shown} is an image that can be read ({reasons}): choose a folder or zip"
                 " archive of images."
