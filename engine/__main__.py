@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.errors import ConfigError, DataError, FewLabError, ImageError, RunError, UnknownName
+from engine.finite_json import finite_json
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
 
@@ -152,7 +153,7 @@ def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as
         predictor = Predictor(Store(checkpoints).open(run))
     answers: list[dict[str, Any]] = [_classify(predictor, path) for path in images]
     if as_json:
-        print(json.dumps({"pictures": answers}, ensure_ascii=False))
+        print(finite_json({"pictures": answers}))
     else:
         for answer in answers:
             if answer["error"] is None:
@@ -335,24 +336,20 @@ def _report(run: Run, as_json: bool) -> None:
 
 def _print(value: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(value, ensure_ascii=False))
+        print(finite_json(value))
         return
     for key, entry in value.items():
         if isinstance(entry, dict):
             print(f"{key}:")
             for name, item in entry.items():
-                print(
-                    f"  {name}: {item:.4f}"
-                    if isinstance(item, float)
-                    else f"  {name}: {json.dumps(item, ensure_ascii=False)}"
-                )
+                print(f"  {name}: {item:.4f}" if isinstance(item, float) else f"  {name}: {finite_json(item)}")
         else:
             print(f"{key}: {entry}")
 
 
 def _list(rows: Any, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print(finite_json(rows))
         return
     width = max(len(row["name"]) for row in rows)
     for row in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import time
 import zipfile
@@ -118,7 +119,8 @@ class RunFolder:
         known = {f.name: plain[f.name] for f in fields(Status) if f.name in plain}
         if not _is_status(known):
             raise RunError(f"The status of run {self.id} is not readable: delete the run or restore its status.json.")
-        return Status(**known)
+        status = Status(**known)
+        return replace(status, metrics={n: value for n, value in status.metrics.items() if math.isfinite(value)})
 
     def write_status(self, status: Status) -> None:
         write_json(self.path / "status.json", asdict(status))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
+
+from engine.finite_json import finite_json
 
 Row = dict[str, Any]
 
 
 def append(path: Path, row: Row) -> None:
     """Add one object as one line. A torn line left by a kill is closed first, so that it cannot swallow this one."""
-    line = (json.dumps({k: _plain(v) for k, v in row.items()}, ensure_ascii=False) + "\n").encode()
+    line = (finite_json(row) + "\n").encode()
     with open(path, "a+b") as file:
         if file.tell() > 0:
             file.seek(-1, 2)
@@ -53,8 +54,3 @@ def _rows(data: bytes) -> list[Row]:
         if isinstance(row, dict):
             rows.append(row)
     return rows
-
-
-def _plain(value: Any) -> Any:
-    # JSON has no NaN: an absent number reads as None everywhere.
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,7 @@ from torch import nn
 
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
+from engine.finite_json import finite_json
 from engine.methods.base.context import TaskSpec
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
@@ -55,7 +56,7 @@ def save_model(
         "counts": problem.counts,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in served.state_dict().items()}
-    write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": json.dumps(about)}))
+    write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": finite_json(about)}))
 
 
 def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
