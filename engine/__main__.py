@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.errors import ConfigError, DataError, FewLabError, ImageError, RunError, UnknownName
+from engine.finite_json import finite_json
 from engine.plain_file import open_plain_file, read_plain_file
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
@@ -156,7 +157,7 @@ def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as
     with without_decoder_messages():
         answers: list[dict[str, Any]] = [_classify(predictor, path) for path in images]
     if as_json:
-        print(json.dumps({"pictures": answers}, ensure_ascii=False))
+        print(finite_json({"pictures": answers}))
     else:
         for answer in answers:
             if answer["error"] is None:
@@ -172,12 +173,12 @@ def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as
 
 
 def _classify(predictor: Any, path: Path) -> dict[str, Any]:
-    from engine.images.decode import LARGEST_FILE, read_image
+    from engine.images.decode import LARGEST_FILE
 
     try:
         with open_plain_file(path) as file:
             data = file.read(LARGEST_FILE + 1)  # one byte more than allowed is enough to be refused
-        prediction = predictor.predict([read_image(data, path.name)])[0]
+        prediction = predictor.predict([predictor.read(data, path.name)])[0]
     except OSError as error:
         return {
             "path": str(path),
@@ -368,24 +369,20 @@ def _report(run: Run, as_json: bool) -> None:
 
 def _print(value: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(value, ensure_ascii=False))
+        print(finite_json(value))
         return
     for key, entry in value.items():
         if isinstance(entry, dict):
             print(f"{key}:")
             for name, item in entry.items():
-                print(
-                    f"  {name}: {item:.4f}"
-                    if isinstance(item, float)
-                    else f"  {name}: {json.dumps(item, ensure_ascii=False)}"
-                )
+                print(f"  {name}: {item:.4f}" if isinstance(item, float) else f"  {name}: {finite_json(item)}")
         else:
             print(f"{key}: {entry}")
 
 
 def _list(rows: Any, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print(finite_json(rows))
         return
     width = max(len(row["name"]) for row in rows)
     for row in rows:

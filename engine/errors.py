@@ -70,6 +70,13 @@ class LabError(FewLabError):
     """The training process or the queue could not do what was asked."""
 
 
+class NonFiniteOutput(FewLabError):
+    """A network whose features or class probabilities are not numbers."""
+
+    def __init__(self) -> None:
+        super().__init__("The network's answers are not finite numbers: train it again with a lower learning rate.")
+
+
 class NonFiniteLoss(FewLabError):
     """The loss stopped being a number."""
 

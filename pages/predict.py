@@ -9,7 +9,7 @@ import streamlit as st
 from engine.images.decode import LARGEST_FILE
 from engine.lab.messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
-from ui.predict.prediction_view import CARDS, prediction_view
+from ui.predict.prediction_view import AS_IT_IS, CARDS, fit_choice, prediction_view
 from ui.runs.current_run import pick_run
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.server import lab
@@ -20,15 +20,18 @@ _MINUTES = 2  # for which one upload may keep the page waiting
 
 
 @st.cache_data(max_entries=8, show_spinner="Classifying …")
-def _predictions(run: str, written: int, files: tuple[tuple[str, bytes], ...]) -> Predictions:
+def _predictions(run: str, written: int, files: tuple[tuple[str, bytes], ...], as_it_is: bool) -> Predictions:
     """`written`: when the model was, because a resumed run writes another one."""
-    return lab().assistant.ask(Predict(run, files), timeout=60 * _MINUTES)
+    return lab().assistant.ask(Predict(run, files, as_it_is), timeout=60 * _MINUTES)
 
 
 def uploads(run: Run, files: list[Any]) -> None:
     written = run.folder.model_file.stat().st_mtime_ns
     contents = tuple((file.name, file.getvalue()) for file in files)
-    prediction_view(_predictions(str(run.folder.path), written, contents))
+    predictions = _predictions(str(run.folder.path), written, contents, st.session_state.get("predict_fit") == AS_IT_IS)
+    if predictions.fits_figures:
+        fit_choice()
+    prediction_view(predictions)
 
 
 def samples(run: Run) -> None:
@@ -80,6 +83,8 @@ else:
 how_it_works(
     "Your image is turned upright, fitted to the size and colors the network was trained on, and classified by the"
     " averaged network of the run.",
-    "For images of light strokes on dark ground, such as the digits, a dark drawing on white paper is inverted first;"
-    " the page says so.",
+    "Where a data set holds figures that fill their frame, such as the digits, an image is first cropped to what it"
+    " shows, and a dark drawing on white paper is inverted; the page says so, and Fit switches it off.",
+    "Probabilities are calibrated: the logits are divided by the temperature that was fitted on validation images, as"
+    " Errors shows it. Predictions do not change by it.",
 )

@@ -39,7 +39,8 @@ def summary(probabilities: Floats, labels: Labels) -> dict[str, float]:
     """accuracy, macro F1, AUC-ROC (one against the rest, mean over classes) and expected calibration error.
 
     probabilities: [N, K], rows sum to 1. labels: int64 [N], 0..K-1. Macro F1 is the mean over all K classes, 0 for one
-    never predicted. AUC is the mean over classes that have both positive and negative samples, NaN if there is none.
+    never predicted. AUC is the mean over classes that have both positive and negative samples; without any it is left
+    out.
     """
     from sklearn.metrics import f1_score, roc_auc_score
 
@@ -51,8 +52,7 @@ def summary(probabilities: Floats, labels: Labels) -> dict[str, float]:
     areas = [
         roc_auc_score(labels == k, probabilities[:, k]) for k in range(classes) if 0 < (labels == k).sum() < len(labels)
     ]
-    result["auc_roc"] = float(np.mean(areas)) if areas else float("nan")
-    return result
+    return result | ({"auc_roc": float(np.mean(areas))} if areas else {})
 
 
 def confusion(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:

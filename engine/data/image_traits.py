@@ -13,6 +13,10 @@ class ImageTraits(NamedTuple):
     images vary by themselves, in either direction. slant: the same as a shear. shift: the same as a share of the side.
     largest_hole: share of the side of a square that may be hidden. dark_ground: bright figures on black, which
     solarizing would erase. color_matters: color tells classes apart.
+
+    fills_frame: each image is one figure on plain ground, scaled until its longer side takes this share of the frame; a
+    user's image is prepared in the same way before it is classified. stroke: usual width of such a figure's strokes, as
+    a share of its longer side; None where it has none.
     """
 
     smallest_crop: float | None = None
@@ -22,6 +26,8 @@ class ImageTraits(NamedTuple):
     largest_hole: float | None = None
     dark_ground: bool = False
     color_matters: bool = False
+    fills_frame: float | None = None
+    stroke: float | None = None
 
 
 def known(**settings: object) -> dict[str, object]:

@@ -1,38 +1,42 @@
-"""An image brought to a data set's size and colors."""
+"""An image brought to a data set's size and colors: as an import does it, for import and prediction alike."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from engine.images.decode import Pixels
 
-
-class Fitted(NamedTuple):
-    """pixels: uint8 [C, size, size]. inverted: whether dark and light were swapped."""
-
-    pixels: Pixels
-    inverted: bool
+Fit = Literal["crop", "pad", "squash"]
+Color = Literal["auto", "grey", "rgb"]
 
 
-def fit_image(
-    image: Pixels,
-    size: int,
-    channels: int,
-    fit: Literal["pad", "crop", "squash"] = "pad",
-    *,
-    invert: Literal["auto", "yes", "no"] = "auto",
-    background: float | None = None,
-) -> Fitted:
-    """`image` (uint8 [H, W, 1 or 3]) in the size and channels (1 or 3) of a data set.
+def import_image(image: Pixels, size: int, fit: Fit, color: Color) -> Pixels:
+    """`image` (uint8 [H, W, 1 or 3]) as a set of such images holds it, [1 or 3, size, size]. color "auto" keeps grey
+    grey, also where it was stored as color.
+    """
+    channels = {"grey": 1, "rgb": 3, "auto": image.shape[2]}[color]
+    fitted = fit_image(image, size, channels, fit)
+    if color == "auto" and channels == 3 and (fitted[0] == fitted[1]).all() and (fitted[0] == fitted[2]).all():
+        return fitted[:1]
+    return fitted
+
+
+def import_into(image: Pixels, size: int, channels: int, fit: Fit, color: Color) -> Pixels:
+    """The same in a set whose images all have `channels`, 1 or 3: uint8 [channels, size, size]."""
+    fitted = import_image(image, size, fit, color)
+    if len(fitted) < channels:
+        return np.repeat(fitted, channels, axis=0)
+    return fitted if len(fitted) == channels else fit_image(image, size, channels, fit)
+
+
+def fit_image(image: Pixels, size: int, channels: int, fit: Fit = "pad") -> Pixels:
+    """`image` (uint8 [H, W, 1 or 3]) in the size and channels (1 or 3) of a data set: uint8 [C, size, size].
 
     fit: "pad" keeps the whole image and fills the rest with the color of its own border, "crop" keeps the middle
-    square, "squash" ignores the aspect ratio. invert: "yes" turns dark into light; "auto" does so if the image's
-    border and the data set's border lie more than half the range apart. background: the mean brightness, 0 (black) to 1
-    (white), of the borders of the data set's images: near 0 for white digits on black, about 0.5 for photographs,
-    which therefore never invert. None: "auto" leaves the image as it is.
+    square, "squash" ignores the aspect ratio.
 
     Resized with an antialiased bilinear filter: it never leaves the range of its input, so a hard pen stroke gets no
     bright halo (Lanczos draws one, and on 8 x 8 pixels the halo is as wide as the stroke), and it is what data sets are
@@ -47,28 +51,17 @@ def fit_image(
         side = min(decoded.size)
         left, top = (decoded.width - side) // 2, (decoded.height - side) // 2
         decoded = decoded.crop((left, top, left + side, top + side))
-    turns = invert == "auto" and background is not None
-    border = (
-        _border(np.asarray(decoded))
-        if turns or (fit == "pad" and decoded.width != decoded.height)
-        else np.zeros(channels, np.uint8)
-    )
+    is_padded = fit == "pad" and decoded.width != decoded.height
     scale = size / max(decoded.size)
     width, height = (
         (max(1, round(decoded.width * scale)), max(1, round(decoded.height * scale))) if fit == "pad" else (size, size)
     )
     small = np.asarray(decoded.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
-
     fitted = np.empty((size, size, channels), np.uint8)
-    fitted[:] = border
+    fitted[:] = _border(np.asarray(decoded)) if is_padded else 0
     top, left = (size - height) // 2, (size - width) // 2
     fitted[top : top + height, left : left + width] = small
-    inverted = invert == "yes" or (
-        turns and background is not None and abs(float(border.mean()) / 255 - background) > 0.5
-    )
-    if inverted:
-        fitted = 255 - fitted
-    return Fitted(np.ascontiguousarray(fitted.transpose(2, 0, 1)), inverted)
+    return np.ascontiguousarray(fitted.transpose(2, 0, 1))
 
 
 def _border(pixels: Pixels) -> Pixels:

@@ -126,7 +126,8 @@ class MeasureSpeed(Request[dict[str, float]]):
 class ImagePrediction:
     """What a model answers about one image, or the sentence why it could not be read.
 
-    seen: what the network was given, uint8 [C, H, W]. probabilities: by class. top: the five most probable classes,
+    seen: what the network was given, uint8 [C, H, W]; inverted, cropped: what was done for it. probabilities: by class,
+    calibrated where the model has a temperature. top: the five most probable classes,
     best first, with theirs. truth: the class it is known to be. thumbnail: the decoded file, small, as PNG.
     """
 
@@ -138,14 +139,21 @@ class ImagePrediction:
     top: tuple[tuple[str, float], ...] = ()
     truth: str | None = None
     thumbnail: bytes | None = None
+    cropped: bool = False
 
 
 class Predictions(NamedTuple):
-    """A model's answers, with its class names and final metrics."""
+    """A model's answers, with its class names and final metrics.
+
+    temperature: what its confidence is calibrated by, None where it is not. fits_figures: whether a user's images are
+    cropped to what they show.
+    """
 
     class_names: list[str]
     metrics: dict[str, float]
     images: list[ImagePrediction]
+    temperature: float | None = None
+    fits_figures: bool = False
 
 
 class _PredictionRequest(Request[Predictions]):
@@ -177,24 +185,28 @@ class _PredictionRequest(Request[Predictions]):
             )
             for one in value["images"]
         ]
-        return Predictions(value["class_names"], value["metrics"], images)
+        return Predictions(**{**value, "images": images})
 
 
 @dataclass(frozen=True)
 class Predict(_PredictionRequest):
-    """Classify image files, each (file name, content), with the model of the run in the folder `run`."""
+    """Classify image files, each (file name, content), with the model of the run in the folder `run`. as_it_is: neither
+    cropped to what they show nor inverted.
+    """
 
     name = "predict"
     run: str
     files: tuple[tuple[str, bytes], ...]
+    as_it_is: bool = False
 
     def write(self) -> Plain:
-        return {"run": self.run, "files": [[name, _write_bytes(content)] for name, content in self.files]}
+        files = [[name, _write_bytes(content)] for name, content in self.files]
+        return {"run": self.run, "files": files, "as_it_is": self.as_it_is}
 
     @classmethod
     def read(cls, arguments: Plain) -> Self:
         files = tuple((name, base64.b64decode(content)) for name, content in arguments["files"])
-        return cls(arguments["run"], files)
+        return cls(arguments["run"], files, arguments["as_it_is"])
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.finite_json import finite_json
 from engine.plain_file import read_plain_file
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+    write_bytes(path, (finite_json(value, indent=1) + "\n").encode())
 
 
 def is_abandoned(temporary: Path) -> bool:

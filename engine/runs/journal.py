@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import threading
 from collections import OrderedDict
@@ -11,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine.finite_json import finite_json
 from engine.plain_file import open_plain_file
 from engine.runs.contents import read_json
 
@@ -25,7 +24,7 @@ _SEEN = 64  # bytes before the place that was read to, by which a rewritten file
 
 def append(path: Path, row: Row) -> None:
     """Add one object as one line. A torn line left by a kill is closed first, so that it cannot swallow this one."""
-    line = (json.dumps({k: _plain(v) for k, v in row.items()}, ensure_ascii=False) + "\n").encode()
+    line = (finite_json(row) + "\n").encode()
     with open(path, "a+b") as file:
         if file.tell() > 0:
             file.seek(-1, 2)
@@ -145,8 +144,3 @@ def _reader(path: Path, valid: Callable[[Row], Row | None]) -> _Reader:
         while len(_readers) > 1 and (len(_readers) > 256 or sum(one.held for one in _readers.values()) > _KEPT_BYTES):
             _readers.popitem(last=False)
     return reader
-
-
-def _plain(value: Any) -> Any:
-    # JSON has no NaN: an absent number reads as None everywhere.
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -19,6 +19,7 @@ from engine.data.importing.import_report import Report
 from engine.data.split import Split, make_split
 from engine.derived_seed import derive
 from engine.errors import ConfigError, FewLabError, RunError
+from engine.images.figure import FigureStyle
 from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import GradientMethod, Method
 from engine.registry import backbones, datasets, methods
@@ -33,6 +34,14 @@ _MOST_THREADS = 1024  # more are no machine's; torch would start them all
 def load_images(config: RunConfig) -> ImageSet:
     images: ImageSet = datasets[config.data.name](config.data).load()
     return images
+
+
+def figure_style(config: RunConfig) -> FigureStyle | None:
+    """How the run's data set draws its figures; None where its images are taken as they come, such as photos."""
+    traits = datasets[config.data.name].traits_of(config.data.model_dump())
+    if traits.fills_frame is None:
+        return None
+    return FigureStyle(traits.fills_frame, traits.dark_ground, traits.stroke)
 
 
 def prepare(config: RunConfig, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Report | None:

@@ -11,11 +11,12 @@ from torch import nn
 
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
+from engine.finite_json import finite_json
 from engine.methods.base.context import TaskSpec
 from engine.plain_file import open_plain_file
 from engine.runs.atomic_write import write_bytes
 from engine.runs.folder import RunFolder
-from engine.training.assemble import make_method
+from engine.training.assemble import figure_style, make_method
 from engine.training.probed_network import ProbedNetwork
 
 VERSION = 2
@@ -50,6 +51,8 @@ def save_model(
         "metrics": metrics,
     }
     about["probe"], about["temperature"] = probe, temperature
+    style = figure_style(config)
+    about["figures"] = None if style is None else style._asdict()
     about["problem"] = {
         "classes": problem.classes,
         "channels": problem.channels,
@@ -57,7 +60,7 @@ def save_model(
         "counts": problem.counts,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in served.state_dict().items()}
-    write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": json.dumps(about)}))
+    write_bytes(folder.model_file, safetensors.torch.save(tensors, {"fewlab": finite_json(about)}))
 
 
 def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:

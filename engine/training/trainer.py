@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from engine.config.run_config import RunConfig
-from engine.errors import ConfigError, FewLabError, NonFiniteLoss, RunError, is_out_of_memory
+from engine.errors import (
+    ConfigError,
+    FewLabError,
+    NonFiniteLoss,
+    NonFiniteOutput,
+    RunError,
+    is_out_of_memory,
+)
 from engine.methods.base.batch import shown_batch
 from engine.methods.base.context import StepContext
 from engine.runs.folder import RunFolder, State, Status
@@ -63,6 +70,10 @@ class Trainer:
         except NonFiniteLoss as error:  # it would happen again
             self.recorder.fail(str(error))
             raise
+        except NonFiniteOutput:  # the last update did it, after its loss was looked at
+            diverged = self._diverged()
+            self.recorder.fail(str(diverged))
+            raise diverged from None
         except FewLabError as error:
             self.recorder.fail(str(error), self.recorder.interrupted_or_failed)
             raise
@@ -223,9 +234,12 @@ class Trainer:
     def _log(self) -> None:
         scalars = self.running.read()
         if not bool(torch.isfinite(self._loss)):
-            step = self.recorder.step
-            raise NonFiniteLoss(step, learning_rate(self.config.optimizer, step - 1, self.config.budget.steps))
+            raise self._diverged()
         self.recorder.log(scalars)
+
+    def _diverged(self) -> NonFiniteLoss:
+        step = self.recorder.step
+        return NonFiniteLoss(step, learning_rate(self.config.optimizer, step - 1, self.config.budget.steps))
 
     def _save(self, wait: bool) -> None:
         self.recorder.save(
@@ -289,6 +303,8 @@ class Trainer:
     def _measure_and_keep(self) -> dict[str, float]:
         """The final metrics; with them, the network that answers is written into the run's folder."""
         final = self.evaluator.finalize(self.loop.served(), self._initial_network)
+        if not all(bool(torch.isfinite(t).all()) for t in final.network.state_dict().values()):
+            raise self._diverged()
         metrics = self._evaluate(final)
         save_model(
             self.folder,

@@ -24,6 +24,7 @@ import pytest
 import safetensors.numpy
 
 from engine import Predictor, RunConfig, load_run, resume, train
+from engine.images.fit import fit_image
 from engine.runs.store import Run, Store
 
 HOME = Path(__file__).parents[1] / "earlier_runs"
@@ -210,7 +211,9 @@ def answers(run: Run) -> list[list[float]]:
         ((rows * k + columns * (PICTURES - k)) * 255 // (23 * PICTURES)).astype(np.uint8)[:, :, None]
         for k in range(PICTURES)
     ]
-    return [[float(p) for p in prediction.probabilities] for prediction in Predictor(run.folder).predict(pictures)]
+    predictor = Predictor(run.folder)
+    fitted = np.stack([fit_image(picture, predictor.size, predictor.channels) for picture in pictures])
+    return [[float(p) for p in row] for row in predictor.probabilities(fitted)]
 
 
 def probe(store: Store) -> Run:

@@ -4,6 +4,7 @@ and when it is made anew.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import time
@@ -215,7 +216,7 @@ def test_any_format_size_and_color_becomes_the_pixels_that_reading_and_fitting_i
     images = source(folder_of(tmp_path / "x", files)).load()
     assert images.channels == 3
     for image, name in zip(images.images, sorted(files), strict=True):
-        assert (image == fit_image(read_image(files[name]), 8, 3, "crop").pixels).all(), name
+        assert (image == fit_image(read_image(files[name]), 8, 3, "crop")).all(), name
 
 
 def test_grey_images_read_before_the_first_color_get_three_equal_channels(tmp_path: Path) -> None:
@@ -261,7 +262,7 @@ def test_a_large_jpeg_decoded_at_a_fraction_of_its_size_is_nearly_the_same_image
     )
     data = encoded(smooth, "JPEG", quality=95)
     images = source(folder_of(tmp_path / "x", {"a/1.jpg": data, "b/1.png": grey(1)}), size=32).load()
-    full = fit_image(read_image(data), 32, 3, "crop").pixels.astype(int)
+    full = fit_image(read_image(data), 32, 3, "crop").astype(int)
     assert np.abs(images.images[0].astype(int) - full).mean() < 2
     assert read_image(data, smallest=64).shape == (120, 160, 3)  # a quarter: an eighth would have fewer than 64 rows
 
@@ -461,3 +462,9 @@ def test_every_label_of_an_unbalanced_set_can_be_used(tmp_path: Path) -> None:
     # Cat, cow, dog.
     assert sorted(images.labels[np.isin(images.ids, split.labeled)].tolist()) == [0] * 4 + [1] + [2] * 4
     assert len(split.pool) == 10
+
+
+@pytest.mark.parametrize("names", [("1", "01", "001"), ("a2", "a02", "a002", "a1"), ("x", "x1y", "x01y", "X1y")])
+def test_names_that_are_equal_as_numbers_have_one_order(names: tuple[str, ...]) -> None:
+    orders = {tuple(sorted(mixed, key=natural)) for mixed in itertools.permutations(names)}
+    assert len(orders) == 1

@@ -13,6 +13,7 @@ from ui.components.live_figure import live_figure
 from ui.figures.curves import Series, line_chart
 from ui.figures.frame import shorten_unique
 from ui.figures.pseudo_labels import RELIABILITY, reliability_diagram
+from ui.shell.page import escape_markdown
 from ui.style import colors, formatting
 
 _CURVES = 5  # ROC curves that are drawn unless others are chosen
@@ -21,6 +22,9 @@ _CURVES = 5  # ROC curves that are drawn unless others are chosen
 def roc_view(run: EvaluatedRun, predictions: Predictions) -> None:
     all_curves = roc_curves(predictions.probabilities, predictions.true_labels)
     curves = {k: curve for k, curve in enumerate(all_curves) if curve is not None}
+    if not curves:
+        st.caption("No ROC curve: it needs images of at least two classes.")
+        return
     chosen = st.multiselect(
         "Classes",
         list(curves),
@@ -40,7 +44,7 @@ def roc_view(run: EvaluatedRun, predictions: Predictions) -> None:
         )
         for number, k in enumerate(chosen)
     ]
-    mean = np.mean([curve.area for curve in curves.values()]) if curves else float("nan")
+    mean = np.mean([curve.area for curve in curves.values()])
     figure = line_chart(
         f"ROC curves (one-vs-rest), macro AUC {mean:.3f}",
         "true positive rate",
@@ -52,6 +56,9 @@ def roc_view(run: EvaluatedRun, predictions: Predictions) -> None:
         markers=False,
     )
     live_figure(figure, key="errors_roc", revision=run.id)
+    absent = [name for k, name in enumerate(run.class_names) if k not in curves]
+    if absent:
+        st.caption(f"Left out, without {predictions.part} images: {escape_markdown(', '.join(absent))}.")
 
 
 def reliability_view(run: EvaluatedRun, predictions: Predictions) -> None:

@@ -12,12 +12,32 @@ from ui.predict.verdicts import DECISION_THRESHOLD, as_csv, note, verdict
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
+AUTOMATIC, AS_IT_IS = "automatic", "as it is"
 CARDS = 6  # up to so many images have a card each; more become a table
+
+
+def fit_choice() -> None:
+    """Whether images are cropped to what they show, and inverted, before the network sees them."""
+    st.segmented_control(
+        "Fit",
+        [AUTOMATIC, AS_IT_IS],
+        default=AUTOMATIC,
+        key="predict_fit",
+        help=(
+            "automatic: cropped to the figure and drawn as bright, wide and large as those of the data set. as it is:"
+            " the whole image, unchanged but for its size."
+        ),
+    )
 
 
 def prediction_view(predictions: Predictions) -> None:
     """Cards or a table, and the download."""
     images = predictions.images
+    if predictions.temperature is not None:
+        st.caption(
+            f"Probabilities are calibrated with the temperature {predictions.temperature:.2f}, fitted on validation"
+            " images."
+        )
     if len(images) <= CARDS:
         columns = st.columns(2 if len(images) > 1 else 1)
         for number, prediction in enumerate(images):
@@ -46,6 +66,7 @@ def _card(prediction: ImagePrediction, number: int, class_names: list[str]) -> N
                 st.image(prediction.thumbnail, width=112, caption=escape_markdown(prediction.name[:60]))
             _, height, width = prediction.seen.shape
             size = f"{width}x{height} px" + (", inverted" if prediction.inverted else "")
+            size += ", cropped" if prediction.cropped else ""
             item = GalleryItem(0, image_uri(prediction.seen), ("network input", size))
             gallery([item], key=f"predict_seen_{number}", thumb=112)
         with right:

@@ -66,13 +66,16 @@ def arrange(names: Sequence[str]) -> Layout:
     return Layout(files, skipped, any(file.test for file in files))
 
 
-def natural(name: str) -> tuple[tuple[int, str], ...]:
-    """Sorts "class 2" before "class 10", and numbers before words."""
-    return tuple(
+def natural(name: str) -> tuple[tuple[tuple[int, str], ...], str]:
+    """Sorts "class 2" before "class 10", and numbers before words. A total order: what is equal as numbers, such as "1"
+    and "01", is sorted by its letters.
+    """
+    parts = tuple(
         (int(part), "") if part.isdecimal() and part.isascii() else (10**18, part)
         for part in re.split(r"([0-9]{1,18})", name)
         if part
     )
+    return parts, name
 
 
 def titles(classes: Sequence[str]) -> list[str]:

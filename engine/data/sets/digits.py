@@ -24,7 +24,16 @@ class Digits(DataSource):
     title = "Handwritten digits"
     summary = "1,797 real handwritten digits, 8x8 grey pixels, ten classes."
     # A glyph fills 8 of 8 rows: wider ranges would push strokes out of the image.
-    traits = ImageTraits(smallest_crop=0.5, tilt=20.0, slant=0.2, shift=0.125, largest_hole=0.25, dark_ground=True)
+    traits = ImageTraits(
+        smallest_crop=0.5,
+        tilt=20.0,
+        slant=0.2,
+        shift=0.125,
+        largest_hole=0.25,
+        dark_ground=True,
+        fills_frame=1.0,
+        stroke=0.19,
+    )
     # With 17 levels of grey on black, changes of color teach nothing, and a solarized background erases the strokes:
     # only geometry makes a strong view here, and a tilt of the weak ones spreads the few labels a little further.
     recommended: ClassVar[dict[str, Any]] = {

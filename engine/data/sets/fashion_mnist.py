@@ -51,7 +51,7 @@ class FashionMnist(TorchvisionSet):
     training = 60_000
     # The background is black as in MNIST, and what tells the classes apart are outlines and sleeves: half of the
     # paper's square is enough.
-    traits = ImageTraits(largest_hole=0.25, dark_ground=True)
+    traits = ImageTraits(largest_hole=0.25, dark_ground=True, fills_frame=1.0)
 
     def downloads(self) -> list[Download]:
         from torchvision.datasets import FashionMNIST

@@ -26,7 +26,7 @@ from engine.data.importing.image_files import File, ImageFiles, open_files
 from engine.data.importing.import_report import Report
 from engine.errors import DataError, ImageError
 from engine.images.decode import read_image, without_warnings
-from engine.images.fit import fit_image
+from engine.images.fit import Color, Fit, import_image
 from engine.registry import datasets
 
 DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order
@@ -35,8 +35,6 @@ CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one t
 # Bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not.
 SMALL = 4 << 10
 
-Fit = Literal["crop", "pad", "squash"]
-Color = Literal["auto", "grey", "rgb"]
 Loaded = NDArray[np.uint8] | ImageError  # [C, size, size], or why not
 
 
@@ -117,6 +115,8 @@ class Folder(CachedSource):
     def _decode(
         self, files: ImageFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float
     ) -> None:
+        # Two files may have one name once their Unicode is composed: then it is not for the file system to order them.
+        files.files.sort(key=lambda file: (file.name, str(file.location)))
         layout = arrange([file.name for file in files.files])
         report = Report(size=self.params.size, own_test=layout.own_test)
         for name, reason in files.skipped + [(files.files[row].name, reason) for row, reason in layout.skipped]:
@@ -162,9 +162,8 @@ class Folder(CachedSource):
             {name for name, test in zip(of, is_test, strict=True) if name is not None and not test}, key=natural
         )
         if not of:
-            reasons = ", ".join(
-                f"{count:,} {reason}" for reason, count in sorted(report.skipped.items(), key=lambda item: -item[1])
-            )
+            most_first = sorted(report.skipped.items(), key=lambda item: (-item[1], item[0]))
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in most_first)
             raise DataError(
                 f"None of the files in {files.shown} is an image that can be read ({reasons}): choose a folder or zip"
                 " archive of images."
@@ -200,17 +199,12 @@ class Folder(CachedSource):
             raise _too_few(files, classes)
 
     def _load(self, data: bytes, name: str) -> Loaded:
-        size, color = self.params.size, self.params.color
         try:
             # Twice the size is kept, so that the antialiased filter still has the last word.
-            image = read_image(data, name, smallest=2 * size)
+            image = read_image(data, name, smallest=2 * self.params.size)
         except ImageError as error:
             return error
-        channels = {"grey": 1, "rgb": 3, "auto": image.shape[2]}[color]
-        fitted = fit_image(image, size, channels, self.params.fit, invert="no").pixels
-        if color == "auto" and channels == 3 and (fitted[0] == fitted[1]).all() and (fitted[0] == fitted[2]).all():
-            return fitted[:1]  # grey that was stored as color
-        return fitted
+        return import_image(image, self.params.size, self.params.fit, self.params.color)
 
 
 def decoded(

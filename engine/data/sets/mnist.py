@@ -37,7 +37,16 @@ class Mnist(TorchvisionSet):
     training = 60_000
     # Strokes are white on black: solarizing turns the whole background white, and far shears and shifts cut strokes
     # off.
-    traits = ImageTraits(smallest_crop=0.5, tilt=20.0, slant=0.2, shift=0.15, largest_hole=0.25, dark_ground=True)
+    traits = ImageTraits(
+        smallest_crop=0.5,
+        tilt=20.0,
+        slant=0.2,
+        shift=0.15,
+        largest_hole=0.25,
+        dark_ground=True,
+        fills_frame=20 / 28,
+        stroke=0.12,
+    )
 
     def downloads(self) -> list[Download]:
         from torchvision.datasets import MNIST

@@ -26,13 +26,13 @@ def predict(request: Predict) -> Predictions:
     images = []
     for name, content in request.files:
         try:
-            decoded = read_image(content, name)
+            decoded = predictor.read(content, name)
         except ImageError as error:
             images.append(ImagePrediction(name, error=str(error)))
             continue
-        (prediction,) = predictor.predict([decoded])
-        images.append(_answer(predictor, prediction, name, thumbnail=_thumbnail(decoded)))
-    return Predictions(predictor.class_names, predictor.metrics, images)
+        (prediction,) = predictor.predict([decoded], request.as_it_is)
+        images.append(_answer(predictor, prediction, name, thumbnail=_thumbnail(content, decoded)))
+    return _answers(predictor, images)
 
 
 def predict_samples(request: PredictSamples) -> Predictions:
@@ -43,10 +43,11 @@ def predict_samples(request: PredictSamples) -> Predictions:
     rows = stored.rows(ids)
     pixels = np.asarray(stored.images[rows])
     images = []
-    for sample, image, label, p in zip(ids, pixels, stored.labels[rows], predictor.probabilities(pixels), strict=True):
+    probabilities = predictor.probabilities(pixels, calibrated=True)
+    for sample, image, label, p in zip(ids, pixels, stored.labels[rows], probabilities, strict=True):
         truth = stored.class_names[label] if label >= 0 else None
         images.append(_answer(predictor, Prediction(p, image, False), f"test image {sample}", truth=truth))
-    return Predictions(predictor.class_names, predictor.metrics, images)
+    return _answers(predictor, images)
 
 
 def _predictor(run: str) -> Predictor:
@@ -60,6 +61,11 @@ def _loaded(run: str, written: int) -> Predictor:
     return Predictor(RunFolder(Path(run)))
 
 
+def _answers(predictor: Predictor, images: list[ImagePrediction]) -> Predictions:
+    fits_figures = predictor.figures is not None
+    return Predictions(predictor.class_names, predictor.metrics, images, predictor.temperature, fits_figures)
+
+
 def _answer(
     predictor: Predictor,
     prediction: Prediction,
@@ -71,6 +77,7 @@ def _answer(
         name,
         seen=prediction.seen,
         inverted=prediction.inverted,
+        cropped=prediction.cropped,
         probabilities=tuple(prediction.probabilities.tolist()),
         top=tuple((one["class"], one["probability"]) for one in predictor.top(prediction)),
         truth=truth,
@@ -78,8 +85,11 @@ def _answer(
     )
 
 
-def _thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """A decoded image, [H, W, 1 or 3], as a small PNG: browsers show neither 16-bit PNGs nor TIFFs."""
+def _thumbnail(content: bytes, decoded: NDArray[np.uint8]) -> bytes:
+    """An image's file as a small PNG: browsers show neither 16-bit PNGs nor TIFFs. decoded: as the model wants it,
+    [H, W, 1 or 3].
+    """
+    image = decoded if max(decoded.shape) >= max(_THUMBNAIL) else read_image(content, smallest=max(_THUMBNAIL))
     small = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     small.thumbnail(_THUMBNAIL)
     buffer = io.BytesIO()

@@ -16,6 +16,7 @@ from engine.analysis.temperature import fit_temperature
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.derived_seed import derive
+from engine.errors import NonFiniteOutput
 from engine.id_positions import positions_of
 from engine.methods.base.method import Method
 from engine.runs.folder import PARTS
@@ -26,6 +27,7 @@ from engine.training.probed_network import ProbedNetwork
 # images of one part that a live evaluation looks at; the final one measures on all validation and test images
 SAMPLE = 2_000
 _BATCH = 512  # images that go through the network at once
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 FINAL_SAMPLE = 5_000  # images of one part that the final snapshot keeps, those of the live ones among them
 
 
@@ -103,9 +105,9 @@ class Evaluator:
             known = self._labels[sample] >= 0
             arrays["ids"].append(self._images.ids[sample])
             arrays["part"].append(np.full(len(sample), number, np.uint8))
-            arrays["embeddings"].append(features.astype(np.float16))
+            arrays["embeddings"].append(_half(features))
             if head is not None:
-                arrays["projections"].append(self._projected(head, features).astype(np.float16))
+                arrays["projections"].append(_half(self._projected(head, features)))
             if probabilities is None:
                 continue
             arrays["probabilities"].append(probabilities.astype(np.float16))
@@ -161,7 +163,7 @@ class Evaluator:
     def _projected(self, head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
         head.eval()
         with torch.inference_mode():
-            return head(torch.as_tensor(features).to(self._machine.device)).float().cpu().numpy()  # type: ignore[no-any-return]  # a module's call is untyped
+            return _finite(head(torch.as_tensor(features).to(self._machine.device)).float())
 
     def finalize(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> FinalModel:
         """The trained network as it will answer: itself if it has logits, else with the full linear probe on its
@@ -222,7 +224,7 @@ class Evaluator:
         """Features [n, D] and probabilities [n, K] of the images at these positions, in eval mode and without
         augmentation.
 
-        None instead of probabilities where the network has no logits.
+        None instead of probabilities where the network has no logits. Raises NonFiniteOutput.
         """
         served.eval()
         features: list[Tensor] = []
@@ -233,4 +235,16 @@ class Evaluator:
                 features.append(feature.float())
                 if logits is not None:
                     probabilities.append(logits.float().softmax(1))
-        return torch.cat(features).cpu().numpy(), torch.cat(probabilities).cpu().numpy() if probabilities else None
+        return _finite(torch.cat(features)), _finite(torch.cat(probabilities)) if probabilities else None
+
+
+def _finite(outputs: Tensor) -> NDArray[np.float32]:
+    if not bool(torch.isfinite(outputs).all()):
+        raise NonFiniteOutput
+    array: NDArray[np.float32] = outputs.cpu().numpy()
+    return array
+
+
+def _half(features: NDArray[np.float32]) -> NDArray[np.float16]:
+    """For a snapshot. Features beyond the largest half-precision number are stored as that number, not as infinity."""
+    return np.clip(features, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
