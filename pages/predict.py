@@ -11,6 +11,7 @@ from engine.lab.messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
 from ui.predict.prediction_view import AS_IT_IS, CARDS, fit_choice, prediction_view
 from ui.runs.current_run import pick_run
+from ui.runs.run_names import headline_accuracy
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
@@ -52,10 +53,9 @@ if not trained:
 else:
     run = pick_run(trained, "Model")
     assert run is not None
-    accuracy = run.status.metrics.get("test/accuracy")
     st.caption(
-        f"Test accuracy {formatting.percent(accuracy)}, trained {formatting.date(run.created)}. It always answers with"
-        " one of its own classes."
+        f"Test accuracy {headline_accuracy(run) or formatting.NOTHING}, trained {formatting.date(run.created)}. It"
+        " always answers with one of its own classes."
     )
     source = (
         st.segmented_control(

@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui.run_list.dialogs import confirm_delete_unreadable
 from ui.run_list.row import run_row
-from ui.runs.run_names import run_name
+from ui.runs.run_names import accuracy_order, run_name
 from ui.shell.page import empty_state, escape_markdown, header, how_it_works
 from ui.shell.server import lab
 from ui.style import formatting
@@ -41,7 +41,7 @@ else:
     ]
     keys = {
         "newest": lambda r: r.id,
-        "test accuracy": lambda r: r.status.metrics.get("test/accuracy", -1),
+        "test accuracy": accuracy_order,
         "duration": lambda r: r.status.seconds,
     }
     shown.sort(key=keys[by], reverse=True)

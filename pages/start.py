@@ -11,7 +11,7 @@ from ui.components.live_figure import preload_figures
 from ui.figures.sparkline import sparkline
 from ui.runs.current_run import current_run, forget_run, open_page, watch_new_run
 from ui.runs.prefill import prefill, usable, with_features
-from ui.runs.run_names import run_name
+from ui.runs.run_names import headline_accuracy, run_name
 from ui.shell.page import escape_markdown, expander, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
 from ui.style import formatting, illustrations
@@ -120,8 +120,7 @@ def row(run: Run) -> None:
         )
         if drawn:
             curve.image(drawn, width=140)
-        final = run.status.metrics.get("test/accuracy")
-        accuracy.markdown(formatting.percent(final) if final is not None else run.status.state)
+        accuracy.markdown(headline_accuracy(run) or run.status.state)
         with action:
             if run.status.state in ("stopped", "interrupted"):
                 if st.button("Resume", key=f"start_resume_{run.id}", width="stretch"):

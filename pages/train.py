@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.config.overlay import apply_changes
 from ui.runs.current_run import current_run, watch_new_run
+from ui.runs.prefill import FILLED
 from ui.runs.run_names import run_name
 from ui.shell.page import escape_markdown, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
@@ -57,6 +58,9 @@ with run_side:
         monitor(run)
         if run.status.state in ("finished", "stopped"):
             next_steps(run)
+
+if st.session_state.pop(FILLED, False):
+    st.toast("Settings are in the form: press Start.", icon=":material/edit_note:")
 
 # The run stands first in the script, so that its curves are drawn before the longer form is.
 with form_side, st.container(key="train_form_side"):

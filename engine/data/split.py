@@ -61,16 +61,17 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
         wanted = params.labels.per_class
         for name, rows in zip(images.class_names, rest, strict=True):
             if len(rows) < wanted:
+                asked = "1 label per class is" if wanted == 1 else f"{wanted} labels per class are"
                 raise ConfigError(
-                    f"{wanted} labels per class are asked for, but class {name!r} has {len(rows)} training images:"
-                    f" ask for at most {min(map(len, rest))}."
+                    f"{asked} asked for, but class {name!r} has {len(rows)} training"
+                    f" image{'' if len(rows) == 1 else 's'}: ask for at most {min(map(len, rest))}."
                 )
         labeled = np.concatenate([rows[:wanted] for rows in rest])
     elif isinstance(params.labels, PartialLabels):
         if len(unknown):
+            without = "1 training image has" if len(unknown) == 1 else f"{len(unknown)} training images have"
             raise ConfigError(
-                f"Candidate labels are drawn around the true one, but {len(unknown)} training images have none:"
-                " choose few labels instead."
+                f"Candidate labels are drawn around the true one, but {without} none: choose few labels instead."
             )
         labeled = np.empty(0, np.int64)
         # A stream of its own: another rate or generator leaves the split as it is.

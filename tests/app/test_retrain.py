@@ -51,6 +51,35 @@ def test_a_run_of_what_is_no_longer_there_cannot_be_retrained_and_leaves_the_for
     lab.delete(folder.id)
 
 
+@pytest.mark.parametrize(("page", "key"), [("train", "train_retrain"), ("runs", "runs_retrain_{id}")])
+def test_retrain_says_that_the_form_was_filled_in_and_says_it_once(
+    page: str, key: str, lab: Lab, open_page: Open
+) -> None:
+    folder = ended(lab)
+    app = open_page(page, run=folder.id)
+    assert not app.toast
+    app.button(key=key.format(id=folder.id)).click().run()
+    assert [toast.value for toast in app.toast] == ["Settings are in the form: press Start."]
+    assert not app.run().toast
+    lab.delete(folder.id)
+
+
+def test_lists_say_what_a_probe_was_given_and_sort_it_behind_runs_that_classify_by_themselves(
+    lab: Lab, open_page: Open
+) -> None:
+    probed = lab.store.create({**CONFIG, "name": "judged by a probe"})
+    probed.write_status(Status("finished", metrics={"test/accuracy": 0.97, "test/linear_full": 0.97}))
+    own = lab.store.create({**CONFIG, "name": "judged by itself"})
+    own.write_status(Status("finished", metrics={"test/accuracy": 0.5}))
+    app = open_page("runs")
+    app.text_input(key="runs_search").set_value("judged").run()
+    app.selectbox(key="runs_sort").set_value("test accuracy").run()
+    listed = [markdown.value for markdown in app.markdown if " · finished" in markdown.value]
+    assert [row.split(" · ")[0] for row in listed] == ["50.0 %", "97.0 % (probe, all labels)"]
+    for folder in (probed, own):
+        lab.delete(folder.id)
+
+
 def test_compare_opens_with_the_run_and_the_one_that_was_looked_at_before(lab: Lab, open_page: Open) -> None:
     folders = [ended(lab) for _ in range(3)]
     for folder in folders:

@@ -137,3 +137,8 @@ def test_a_stratified_test_part_takes_the_same_share_of_every_class_every_time(c
     chosen = stratified_test(labels, share)
     assert np.bincount(labels[chosen], minlength=len(counts)).tolist() == [round(share * count) for count in counts]
     assert chosen.tolist() == stratified_test(labels, share).tolist()
+
+
+def test_one_image_is_one_image_in_a_refusal() -> None:
+    with pytest.raises(ConfigError, match=r"class 'class 1' has 1 training image: ask for at most 1\.$"):
+        split(make_images([8, 1]), {"kind": "few", "per_class": 2})

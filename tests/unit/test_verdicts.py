@@ -7,6 +7,7 @@ import io
 
 from engine.lab.messages import ImagePrediction
 from ui.predict.verdicts import as_csv, note, verdict
+from ui.style.csv_text import csv_text
 
 SURE = ImagePrediction("a.png", probabilities=(0.1, 0.9), top=(("dog", 0.9), ("cat", 0.1)))
 UNSURE = ImagePrediction("b.png", probabilities=(0.4, 0.3, 0.3), top=(("cat", 0.4), ("dog", 0.3), ("owl", 0.3)))
@@ -47,3 +48,19 @@ def test_the_csv_has_prediction_probability_error_and_every_class_in_its_own_col
         "dog": "0.9",
     }
     assert (rows[1]["prediction"], rows[1]["error"], rows[1]["cat"]) == ("", "'d.txt' is no image.", "")
+
+
+def test_text_that_a_spreadsheet_would_run_is_marked_as_text_and_numbers_stay_numbers() -> None:
+    names = ["=1+1", "+cmd", "-x", "@sum", "\t=1", "plain", "-0.5"]
+    rows = list(csv.reader(io.StringIO(csv_text([names, [-1, -0.5, 1e-9, "=HYPERLINK(1)", True, None, ""]]))))
+    assert rows == [
+        ["'=1+1", "'+cmd", "'-x", "'@sum", "'\t=1", "plain", "-0.5"],
+        ["-1", "-0.5", "1e-09", "'=HYPERLINK(1)", "True", "", ""],
+    ]
+
+
+def test_the_csv_of_predictions_runs_no_file_name_and_no_class_name() -> None:
+    prediction = ImagePrediction("=cmd.png", probabilities=(0.9, 0.1), top=(("@dog", 0.9), ("-cat", 0.1)))
+    rows = list(csv.reader(io.StringIO(as_csv([prediction], ["@dog", "-cat"]))))
+    assert rows[0][4:] == ["'@dog", "'-cat"]
+    assert rows[1][:3] == ["'=cmd.png", "'@dog", "0.9"]

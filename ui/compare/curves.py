@@ -80,6 +80,13 @@ def _average_figure(metric: Metric, groups: list[list[Run]], drawn: list[Run], c
     ended = [[run for run in group if not run.status.active] or group for group in groups]
     titles = disambiguate([run_name(group[0]) for group in ended], [group[0] for group in ended])
     bands = [(title, over_seeds([curves[run.id] for run in group])) for title, group in zip(titles, ended, strict=True)]
+    apart = [title for title, band in bands if not band.steps]
+    if apart:
+        st.caption(
+            "No band of "
+            + ", ".join(escape_markdown(title) for title in apart)
+            + ": its runs were evaluated at different steps. Switch the average off to see their curves."
+        )
     in_bands = sum(run.status.active for group in ended for run in group)
     unfinished = sum(run.status.active for run in drawn) - in_bands
     if unfinished:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from engine.analysis.compare import differing, short_keys, without_seeds
 from engine.runs.store import Run
 from ui.runs.run_names import run_name
 from ui.style import formatting
+from ui.style.csv_text import csv_text
 
 _SAID = 2  # differing settings that a name is given to tell it from another
 
@@ -86,18 +85,15 @@ def as_text(value: Any) -> str:
 
 def as_csv(chosen: list[Run]) -> str:
     names = sorted({name for run in chosen for name in run.status.metrics})
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["run", "name", "seed", "state", "seconds", *names])
-    for run in chosen:
-        writer.writerow(
-            [
-                run.id,
-                run_name(run),
-                run.config["seed"],
-                run.status.state,
-                run.status.seconds,
-                *(run.status.metrics.get(name, "") for name in names),
-            ]
-        )
-    return out.getvalue()
+    rows = [
+        [
+            run.id,
+            run_name(run),
+            run.config["seed"],
+            run.status.state,
+            run.status.seconds,
+            *(run.status.metrics.get(name, "") for name in names),
+        ]
+        for run in chosen
+    ]
+    return csv_text([["run", "name", "seed", "state", "seconds", *names], *rows])

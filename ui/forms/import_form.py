@@ -45,8 +45,8 @@ class _Import:
 
 
 def own_images(data: Data, key: str) -> Data:
-    """An upload beside the path: the zip is stored under its content's hash beside the runs, and the path points
-    there.
+    """An upload beside the path: the zip is stored beside the runs, under its own name in a folder named by its
+    content's hash, and the path points there.
     """
     uploaded = st.file_uploader(
         "Or upload a zip with one folder of images per class",
@@ -61,10 +61,11 @@ def own_images(data: Data, key: str) -> Data:
         paths.get(uploaded.file_id, "")
     ).is_file():  # a large archive is read and hashed once, not with every click
         content = uploaded.getvalue()
-        path = lab().store.root / ".uploads" / f"{hashlib.sha256(content).hexdigest()[:16]}.zip"
+        uploads = lab().store.root / ".uploads"
+        path = uploads / hashlib.sha256(content).hexdigest()[:16] / _file_name(uploaded.name)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _clear_out(path.parent)
+            _clear_out(uploads)
             write_bytes(path, content)
         else:
             path.touch()
@@ -74,10 +75,18 @@ def own_images(data: Data, key: str) -> Data:
 
 def _clear_out(uploads: Path) -> None:
     """Delete the archives of earlier days that no run was made from: a resumed run looks its archive up again."""
-    needed = {Path(str(run.config["data"].get("path", ""))).name for run in lab().store.runs()}
-    for archive in uploads.glob("*.zip"):
-        if archive.name not in needed and archive.stat().st_mtime < time.time() - _KEEP:
+    needed = {Path(str(run.config["data"].get("path", ""))).parts[-2:] for run in lab().store.runs()}
+    for archive in (*uploads.glob("*.zip"), *uploads.glob("*/*.zip")):  # once they lay there without a folder
+        if archive.parts[-2:] not in needed and archive.stat().st_mtime < time.time() - _KEEP:
             archive.unlink(missing_ok=True)
+            if archive.parent != uploads:
+                archive.parent.rmdir()
+
+
+def _file_name(name: str) -> str:
+    """The archive's own name, as far as every file system can hold it."""
+    stem = "".join(c if c.isalnum() or c in " ._-" else "_" for c in Path(name).stem).strip(" .")
+    return f"{stem[:60] or 'images'}.zip"
 
 
 def prepared(data: Data) -> bool:

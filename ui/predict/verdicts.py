@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 from engine.lab.messages import ImagePrediction
 from ui.shell.page import escape_markdown
 from ui.style import formatting
+from ui.style.csv_text import csv_text
 
 DECISION_THRESHOLD = 0.5  # below this probability a prediction is called uncertain
 
@@ -44,12 +43,11 @@ def note(prediction: ImagePrediction) -> str:
 
 def as_csv(predictions: Sequence[ImagePrediction], class_names: Sequence[str]) -> str:
     """One line an image: prediction and probability, or the error, then the probability of every class."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["image", "prediction", "probability", "error", *class_names])
-    for one in predictions:
-        if one.error:
-            writer.writerow([one.name, "", "", one.error, *[""] * len(class_names)])
-        else:
-            writer.writerow([one.name, *one.top[0], "", *one.probabilities])
-    return out.getvalue()
+    heading = ["image", "prediction", "probability", "error", *class_names]
+    rows = [
+        [one.name, "", "", one.error, *[""] * len(class_names)]
+        if one.error
+        else [one.name, *one.top[0], "", *one.probabilities]
+        for one in predictions
+    ]
+    return csv_text([heading, *rows])

@@ -8,8 +8,8 @@ from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
 from ui.run_list.dialogs import confirm_delete, rename
 from ui.runs.current_run import GHOST, open_page
-from ui.runs.prefill import prefill
-from ui.runs.run_names import automatic_name, run_name
+from ui.runs.prefill import announce_prefill, prefill
+from ui.runs.run_names import automatic_name, headline_accuracy, run_name
 from ui.shell.page import escape_markdown, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
@@ -26,7 +26,7 @@ def run_row(run: Run) -> None:
     with st.container(border=True):
         about, results, actions = st.columns([4, 3, 4], vertical_alignment="center")
         about.markdown(f"**{escape_markdown(run_name(run))}**  \n{escape_markdown(settings_line(run))}")
-        accuracy = formatting.percent(status.metrics.get("test/accuracy")) if status.metrics else "–"
+        accuracy = headline_accuracy(run) or formatting.NOTHING
         results.markdown(
             f"{accuracy} · {status.state}  \n{formatting.duration(status.seconds)} · {formatting.date(run.created)}"
         )
@@ -55,6 +55,7 @@ def run_row(run: Run) -> None:
             if st.button("Retrain", key=f"runs_retrain_{run.id}"):
                 with show_errors():
                     prefill(run.config)
+                    announce_prefill()
                     st.session_state[GHOST] = run.id
                     open_page("pages/train.py", run.id)
             with st.popover("More", key=f"runs_more_{run.id}"):

@@ -11,6 +11,7 @@ from engine.runs.store import Run
 from ui.shell.server import catalog
 
 Config = dict[str, Any]
+FILLED = "train_filled"  # in the session once the form was filled in for someone who did not see it happen
 CONFIG, GENERATION = "train_config", "train_generation"
 # Parts of a config that the form looks up in the catalog, with the catalog's table and what a sentence calls them.
 _NAMED = (
@@ -52,6 +53,11 @@ def with_features(run: Run, method: str | None = None) -> Config:
         "data": {**data, "labels": labels},
         "backbone": {**run.config["backbone"], "init": f"run:{run.id}"},
     }
+
+
+def announce_prefill() -> None:
+    """Say on Train, once, that the form was filled in: it may lie below what is on the screen."""
+    st.session_state[FILLED] = True
 
 
 def _check_names(config: Config) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
 from ui.runs.current_run import GHOST, ghost_of, open_comparison, open_page
-from ui.runs.prefill import prefill, usable, with_features
+from ui.runs.prefill import announce_prefill, prefill, usable, with_features
 from ui.runs.run_bar import page_links
 from ui.shell.page import show_errors
 from ui.shell.server import lab
@@ -46,6 +46,7 @@ def run_buttons(run: Run) -> None:
             help="Put these settings into the form; this run is shown as a faint reference curve behind the new one.",
         ):
             prefill(run.folder.config())
+            announce_prefill()
             st.session_state[GHOST] = run.id
             st.rerun()
 
@@ -68,6 +69,7 @@ def next_steps(run: Run) -> None:
     ):
         with show_errors():
             prefill(with_features(run))
+            announce_prefill()
             st.session_state[GHOST] = run.id
             st.rerun()
     if columns[1].button("Compare", key="train_compare", icon=":material/compare_arrows:", width="stretch"):

@@ -186,11 +186,8 @@ class Folder(CachedSource):
         """Before the first image is decoded, as far as the names tell."""
         classes = sorted({file.of for file in layout.files if file.of is not None and not file.test}, key=natural)
         if not classes:
-            lying = (
-                f"{report.skipped['in no class folder']:,} files lie in no class folder"
-                if "in no class folder" in report.skipped
-                else "no images"
-            )
+            loose = report.skipped.get("in no class folder", 0)
+            lying = f"{loose:,} file{' lies' if loose == 1 else 's lie'} in no class folder" if loose else "no images"
             raise DataError(
                 f"{files.shown} has no class folders ({lying}): put the images of each class into a folder of its"
                 " own, such as cat/1.jpg and dog/1.jpg."
