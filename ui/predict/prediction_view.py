@@ -12,7 +12,7 @@ from ui.predict.verdicts import DECISION_THRESHOLD, as_csv, note, verdict
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
-AUTOMATIC, AS_IT_IS = "automatic", "as it is"
+AUTOMATIC, AS_IT_IS = "automatic", "unchanged"
 CARDS = 6  # up to so many images have a card each; more become a table
 
 
@@ -24,7 +24,7 @@ def fit_choice() -> None:
         default=AUTOMATIC,
         key="predict_fit",
         help=(
-            "automatic: cropped to the figure and drawn as bright, wide and large as those of the data set. as it is:"
+            "automatic: cropped to the figure and drawn as bright, wide and large as those of the data set. unchanged:"
             " the whole image, unchanged but for its size."
         ),
     )
