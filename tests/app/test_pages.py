@@ -11,7 +11,7 @@ from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.presets import PRESETS
 from engine.runs.store import Run
-from tests.app.app_helpers import Open, words
+from tests.app.app_helpers import Open, put_beside, words
 from ui.shell.page import escape_markdown
 
 SHORT = {
@@ -39,9 +39,8 @@ def run(lab: Lab) -> Run:
 @pytest.fixture
 def second(lab: Lab, run: Run) -> Iterator[Run]:
     """A newer one, as if finished, that differs from `run` in its threshold."""
-    folder = lab.store.create({**run.config, "method": {**run.config["method"], "threshold": 0.8}})
+    folder = put_beside(lab, {**run.config, "method": {**run.config["method"], "threshold": 0.8}}, run.status)
     folder.metrics_file.write_bytes(run.folder.metrics_file.read_bytes())
-    folder.write_status(run.status)
     yield lab.store.run(folder.id)
     lab.delete(folder.id)
 
@@ -189,9 +188,8 @@ def test_a_model_to_build_on_is_the_newest_run_of_these_images(run: Run, open_pa
 def test_the_ghost_is_the_run_before_but_only_on_the_same_data_set(
     lab: Lab, run: Run, second: Run, open_page: Open
 ) -> None:
-    other = lab.store.create({**run.config, "data": {**run.config["data"], "name": "noise"}})
+    other = put_beside(lab, {**run.config, "data": {**run.config["data"], "name": "noise"}}, run.status)
     other.metrics_file.write_bytes(run.folder.metrics_file.read_bytes())
-    other.write_status(run.status)
     deltas = []
     for run_id in (second.id, other.id):
         app = open_page("train", run=run_id)

@@ -12,16 +12,16 @@ from engine.analysis.compare import differing
 from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.runs.folder import PARTS, RunFolder, Status
-from tests.app.app_helpers import Open
+from tests.app.app_helpers import Open, put_beside
 
 CONFIG = catalog()["presets"]["digits-fixmatch"]["config"]
 
 
 def ended(lab: Lab, **parts: dict[str, Any] | str) -> RunFolder:
     """A run that ended, with a model file, without having been trained."""
-    folder = lab.store.create({**CONFIG, **parts})
+    status = Status("finished", step=10, steps=10, metrics={"test/accuracy": 0.5})
+    folder = put_beside(lab, {**CONFIG, **parts}, status)
     folder.model_file.touch()
-    folder.write_status(Status("finished", step=10, steps=10, metrics={"test/accuracy": 0.5}))
     return folder
 
 
@@ -67,10 +67,9 @@ def test_retrain_says_that_the_form_was_filled_in_and_says_it_once(
 def test_lists_say_what_a_probe_was_given_and_sort_it_behind_runs_that_classify_by_themselves(
     lab: Lab, open_page: Open
 ) -> None:
-    probed = lab.store.create({**CONFIG, "name": "judged by a probe"})
-    probed.write_status(Status("finished", metrics={"test/accuracy": 0.97, "test/linear_full": 0.97}))
-    own = lab.store.create({**CONFIG, "name": "judged by itself"})
-    own.write_status(Status("finished", metrics={"test/accuracy": 0.5}))
+    metrics = {"test/accuracy": 0.97, "test/linear_full": 0.97}
+    probed = put_beside(lab, {**CONFIG, "name": "judged by a probe"}, Status("finished", metrics=metrics))
+    own = put_beside(lab, {**CONFIG, "name": "judged by itself"}, Status("finished", metrics={"test/accuracy": 0.5}))
     app = open_page("runs")
     app.text_input(key="runs_search").set_value("judged").run()
     app.selectbox(key="runs_sort").set_value("test accuracy").run()
