@@ -35,22 +35,33 @@ except OSError as error:
     )
     st.stop()
 open_front_door()
+# Streamlit makes an entry of the browser's history for every parameter that a page adds to its address: Back would walk
+# through all of them. A page is one entry, which its parameters replace.
+ONE_ENTRY = """
+if (!window.fewlabHistory) {
+  window.fewlabHistory = true;
+  const push = history.pushState;
+  history.pushState = function (state, title, url) {
+    const isSamePage = url != null && new URL(url, location.href).pathname === location.pathname;
+    return isSamePage ? history.replaceState(state, title, url) : push.call(history, state, title, url);
+  };
+}
+"""
 # Streamlit leaves 6 rem above every page: with them, the curves of the Train page would begin below the first screen.
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; }
 .stMainBlockContainer h1 { font-size: 2rem; padding-bottom: 0; }
 .stMainBlockContainer h3 { font-size: 1.3rem; }
-/* Side by side, the form scrolls on its own: Start stays in reach, and the run it starts in sight. */
-@media (min-width: 641px) {
-  .st-key-train_form_side { position: sticky; top: 4rem; }
-  .st-key-train_form {
-    max-height: max(16rem, calc(100vh - 22rem)); overflow-y: auto; flex-wrap: nowrap; padding-right: 0.4rem;
-  }
-}
+/* Start stays in reach while the form is scrolled. The wrapper sticks: what is in it fills it and could not move. */
+.stLayoutWrapper:has(> .st-key-train_launch) { position: sticky; bottom: 0; z-index: 1; }
+.st-key-train_launch { background: var(--st-background-color); padding: 0.6rem 0 0.8rem; }
+.st-key-one_entry { display: none; }
 /* In one column, on a telephone, an open run stands above the form that made it. */
 @media (max-width: 640px) { .st-key-train_sides_run .stColumn:has(.st-key-train_form_side) { order: 2; } }
 </style>"""
 st.html(STYLE)
+with st.container(key="one_entry"):
+    st.html(f"<script>{ONE_ENTRY}</script>", unsafe_allow_javascript=True)
 navigation = st.navigation(
     {
         "Lab": [

@@ -44,15 +44,14 @@ def samples(run: Run) -> None:
 
 
 trained = [run for run in lab().store.runs() if run.folder.model_file.exists()]
+run = pick_run(trained, "Model", "has no model yet: it is written when a run ends")
 if not trained:
     empty_state(
         "No trained model yet. A run saves its model when it finishes or is stopped; then it can classify your images"
         " here.",
         ":material/image_search:",
     )
-else:
-    run = pick_run(trained, "Model")
-    assert run is not None
+elif run is not None:
     st.caption(
         f"Test accuracy {headline_accuracy(run) or formatting.NOTHING}, trained {formatting.date(run.created)}. It"
         " always answers with one of its own classes."

@@ -77,7 +77,9 @@ if not runs:
 else:
     with show_errors():
         links = ["pages/train.py", "pages/space.py", "pages/errors.py", "pages/compare.py", "pages/predict.py"]
-        evaluated = run_bar(runs, links)
+        evaluated = run_bar(
+            runs, links, "has no pseudo-labels: they come from the evaluations of a run with a few labels"
+        )
         if evaluated is not None:
             if len(evaluated.predictions(evaluated.steps[-1], "unlabeled")):
                 guarded_fragment(page, play_interval(_KEY))(evaluated)

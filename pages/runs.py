@@ -60,7 +60,7 @@ else:
 for folder, sentence in store.unreadable():
     left, right = st.columns([8, 2], vertical_alignment="center")
     left.warning(escape_markdown(sentence))
-    if right.button("Delete", key=f"runs_delete_{folder.id}"):
+    if right.button("Delete", key=f"runs_delete_{folder.id}", disabled=not lab().may_delete):
         confirm_delete_unreadable(folder.id)
 
 how_it_works(

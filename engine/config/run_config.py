@@ -104,13 +104,8 @@ class RunConfig(Settings):
 
         Equal fingerprints on one machine and device give bit-identical runs.
         """
-        paths = {
-            name
-            for name, field in type(self.data).model_fields.items()
-            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("is_path")
-        }
         determines = self.model_dump(
-            mode="json", exclude={"name": True, "hardware": True, "data": paths, "backbone": {"init"}}
+            mode="json", exclude={"name": True, "hardware": True, "data": self.data.paths(), "backbone": {"init"}}
         )
         return hashlib.sha256(json.dumps([determines, content], sort_keys=True).encode()).hexdigest()[:16]
 

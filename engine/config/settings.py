@@ -68,6 +68,15 @@ class Settings(BaseModel):
         return plain
 
     @classmethod
+    def paths(cls) -> set[str]:
+        """Names of the settings that are paths on this machine."""
+        return {
+            name
+            for name, field in cls.model_fields.items()
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("is_path")
+        }
+
+    @classmethod
     def parse(cls, value: Any) -> Self:
         """Validate a plain object. Raises ConfigError with one sentence on the first thing that is wrong."""
         try:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.allowed_folders import check_allowed
 from engine.config.parts import DataParams
 from engine.data.image_traits import ImageTraits
 from engine.data.importing.import_report import Report
@@ -101,6 +102,11 @@ class DataSource(ABC):
     traits: ClassVar[ImageTraits] = ImageTraits()
 
     def __init__(self, params: DataParams) -> None:
+        """Raises ConfigError for a path that may not be named here."""
+        for name in params.paths():
+            value = getattr(params, name)
+            if value != type(params).model_fields[name].default:
+                check_allowed(value, f"data.{name}")
         self.params = params
 
     @classmethod

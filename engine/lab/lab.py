@@ -19,6 +19,9 @@ from engine.runs.store import Run, Store
 
 log = logging.getLogger("fewlab.lab")
 Action = Literal["pause", "resume", "stop"]
+NOT_DELETED = (
+    "Runs are not deleted here, because others reach this server too: whoever runs it can remove the run's folder."
+)
 
 
 class Lab:
@@ -29,7 +32,9 @@ class Lab:
     training goes on.
     """
 
-    def __init__(self, checkpoints: Path | str) -> None:
+    def __init__(self, checkpoints: Path | str, may_delete: bool = True) -> None:
+        """may_delete: whether runs can be deleted here; not where others than the owner of the machine come."""
+        self.may_delete = may_delete
         self.store = Store(Path(checkpoints).resolve())
         log_file = self.store.root / ".lab.log"
         self.trainer = WorkerClient(log_file, self._on_trainer, yields=True)
@@ -134,7 +139,9 @@ class Lab:
         self.trainer.send({"do": "set", "run": str(self.store.open(run_id).path), "key": key, "value": value})
 
     def delete(self, run_id: str) -> None:
-        """Remove a run from disk. Raises RunError while it trains."""
+        """Remove a run from disk. Raises RunError while it trains, and LabError where runs are not deleted."""
+        if not self.may_delete:
+            raise LabError(NOT_DELETED)
         with self._handing_over:
             if run_id == self.current:
                 raise RunError(f"Run {run_id} is training: stop it before deleting it.")

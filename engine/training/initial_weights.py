@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from engine.allowed_folders import check_allowed
 from engine.backbones.backbone import Backbone
 from engine.config.parts import BackboneParams
 from engine.errors import ConfigError, FewLabError
@@ -72,6 +73,7 @@ def _weights(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> t
                 " learned."
             )
         return _of_backbone(_read(folder.model_file)), f"The network of run {name}"
+    check_allowed(name, "backbone.init")
     path = Path(name).expanduser()
     weights = backbone.own_names(_of_backbone(_read(path)))
     digest = hashlib.sha256()

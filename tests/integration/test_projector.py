@@ -321,7 +321,7 @@ def test_a_process_whose_server_is_gone_ends_in_the_midst_of_its_work(run: Path,
 def test_neither_side_imports_torch() -> None:
     code = (
         "import sys, engine.lab.projections.projection_queue, engine.lab.projections.projection_worker,"
-        " engine.analysis.projection as p; p._imported(); print('torch' in sys.modules)"
+        " engine.analysis.layouts.umap as layout, openTSNE; layout._imported(); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.strip().lower()) is False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -110,6 +112,29 @@ def test_a_seeded_umap_repeats_itself_bit_for_bit_and_its_points_travel() -> Non
     assert np.isfinite(few).all()
 
 
+@pytest.mark.slow
+def test_a_seeded_pacmap_repeats_itself_bit_for_bit_and_its_points_travel() -> None:
+    pytest.importorskip("pacmap", reason="PaCMAP is an optional extra")
+    frames = [groups(apart=apart) for apart in (1.5, 2.0, 2.5, 3.0)]
+    found, again = project(frames, request("pacmap")), project(frames, request("pacmap"))
+    np.testing.assert_array_equal(found, again)
+    alone = np.concatenate([project([frame], request("pacmap")) for frame in frames])
+    np.testing.assert_array_equal(found[-1], alone[-1])
+    assert movement(found) < movement(alone)
+    assert (project([frames[-1]], request("pacmap", seed=1)) != found[-1]).any()
+    assert (project([frames[-1]], request("pacmap", neighbors=5)) != found[-1]).any()
+    # Points of one group lie nearer to their own than to the others' middles.
+    middles = np.stack([found[-1][group::4].mean(0) for group in range(4)])
+    nearest = np.linalg.norm(found[-1][:, None] - middles, axis=2).argmin(1)
+    assert (nearest == np.arange(120) % 4).mean() > 0.95
+    few = project([np.ones((8, 4), np.float32), groups(8, 4)], request("pacmap", neighbors=50, dimensions=3))
+    assert few.shape == (2, 8, 3)
+    assert np.isfinite(few).all()
+    with pytest.raises(ProjectionError) as refused:
+        project([groups(7, 4)], request("pacmap"))
+    assert str(refused.value) == "PaCMAP needs at least 8 points, but there are 7: choose t-SNE or PCA."
+
+
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("method", ["pca", "tsne"])
 def test_three_points_are_enough(method: str, metric: str) -> None:
@@ -128,7 +153,7 @@ def test_progress_is_told_and_never_goes_back() -> None:
     assert told[1][1] == "Laying out with t-SNE, evaluation 1 of 2"
 
 
-@pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
+@pytest.mark.parametrize("method", ["pca", "tsne", "umap", "pacmap"])
 def test_what_has_no_image_is_refused_in_a_sentence(method: str) -> None:
     def refused(*frames: Features) -> str:
         with pytest.raises(ProjectionError) as error:
@@ -165,7 +190,7 @@ def test_what_has_no_image_is_refused_in_a_sentence(method: str) -> None:
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        ({"method": "mds"}, "method is 'mds' but must be one of 'pca', 'tsne' or 'umap'."),
+        ({"method": "mds"}, "method is 'mds' but must be one of 'pca', 'tsne', 'umap' or 'pacmap'."),
         ({"dimensions": 4}, "dimensions is '4' but must be one of 2 or 3."),
         ({"neighbors": 1}, "neighbors is 1 but must be at least 2."),
         ({"min_dist": 1.5}, "min_dist is 1.5 but must be at most 0.99."),
@@ -183,3 +208,22 @@ def test_settings_of_other_methods_do_not_make_another_projection() -> None:
     assert request("umap", perplexity=5).used() == request("umap").used()
     assert request("umap", min_dist=0.5).used() != request("umap").used()
     assert request("tsne", perplexity=5).used() != request("tsne").used()
+    assert request("pacmap", perplexity=5, min_dist=0.5).used() == request("pacmap").used()
+    assert request("pacmap", neighbors=5).used() != request("pacmap").used()
+
+
+def test_the_form_of_a_method_leaves_out_what_only_others_read() -> None:
+    assert ProjectionRequest.unused("pca") == ("min_dist", "neighbors", "perplexity", "seed")
+    assert ProjectionRequest.unused("pacmap") == ("min_dist", "perplexity")
+
+
+def test_a_package_that_is_not_installed_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "pacmap" else found(name, *more)
+    )
+    with pytest.raises(ProjectionError) as refused:
+        project([groups()], request("pacmap"))
+    assert str(refused.value) == (
+        "PaCMAP is not installed: run `pip install -r requirements-extras.txt`, or choose UMAP or t-SNE."
+    )

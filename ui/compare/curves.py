@@ -41,7 +41,9 @@ def draw_curves(runs: list[Run]) -> None:
             " highest."
         ),
     )
-    figure = _average_figure(metric, groups, drawn, curves) if averaged else _figure(metric, runs, curves, names)
+    figure = _average_figure(metric, groups, drawn, curves) if averaged else None
+    if figure is None:
+        figure = _figure(metric, runs, curves, names)
     revision = f"{metric.name} {averaged} " + ",".join(run.id for run in runs)
     live_figure(figure, key="compare_curves", revision=revision, height=420)
     missing = [names[run.id] for run in runs if not curves[run.id] and not run.status.active]
@@ -75,18 +77,21 @@ def _figure(metric: Metric, runs: list[Run], curves: Curves, names: dict[str, st
     return line_chart(metric.heading, _y_title(metric), series, percent=metric.unit == "share")
 
 
-def _average_figure(metric: Metric, groups: list[list[Run]], drawn: list[Run], curves: Curves) -> Figure:
+def _average_figure(metric: Metric, groups: list[list[Run]], drawn: list[Run], curves: Curves) -> Figure | None:
+    """The bands of those groups whose runs have steps in common; None where no group has any."""
     # A run that is still on its way would cut its whole group's band off where it is now.
     ended = [[run for run in group if not run.status.active] or group for group in groups]
     titles = disambiguate([run_name(group[0]) for group in ended], [group[0] for group in ended])
     bands = [(title, over_seeds([curves[run.id] for run in group])) for title, group in zip(titles, ended, strict=True)]
     apart = [title for title, band in bands if not band.steps]
     if apart:
+        hint = "" if len(apart) == len(bands) else " Switch the average off to see their curves."
         st.caption(
-            "No band of "
-            + ", ".join(escape_markdown(title) for title in apart)
-            + ": its runs were evaluated at different steps. Switch the average off to see their curves."
+            f"No band of {', '.join(escape_markdown(title) for title in apart)}: its runs were evaluated at different"
+            f" steps.{hint}"
         )
+    if len(apart) == len(bands):
+        return None
     in_bands = sum(run.status.active for group in ended for run in group)
     unfinished = sum(run.status.active for run in drawn) - in_bands
     if unfinished:

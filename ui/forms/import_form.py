@@ -18,7 +18,7 @@ from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
 from ui.shell.page import escape_markdown, guarded_fragment
-from ui.shell.server import catalog, lab
+from ui.shell.server import UPLOADS, catalog, lab
 from ui.style import formatting
 
 LARGEST_UPLOAD = 2_000  # megabytes
@@ -61,7 +61,7 @@ def own_images(data: Data, key: str) -> Data:
         paths.get(uploaded.file_id, "")
     ).is_file():  # a large archive is read and hashed once, not with every click
         content = uploaded.getvalue()
-        uploads = lab().store.root / ".uploads"
+        uploads = lab().store.root / UPLOADS
         path = uploads / hashlib.sha256(content).hexdigest()[:16] / _file_name(uploaded.name)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

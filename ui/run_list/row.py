@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.lab.lab import NOT_DELETED
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
 from ui.run_list.dialogs import confirm_delete, rename
@@ -76,6 +77,10 @@ def more_actions(run: Run) -> None:
         width="stretch",
     )
     if st.button(
-        "Delete", key=f"runs_delete_{run.id}", disabled=run.status.state in ("running", "paused"), width="stretch"
+        "Delete",
+        key=f"runs_delete_{run.id}",
+        disabled=run.status.state in ("running", "paused") or not lab().may_delete,
+        help=None if lab().may_delete else NOT_DELETED,
+        width="stretch",
     ):
         confirm_delete(run)

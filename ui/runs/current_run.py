@@ -33,6 +33,14 @@ def current_run() -> Run | None:
     return run
 
 
+def running_run() -> Run | None:
+    """The run that trains now, which becomes the run of a tab that has looked at none yet."""
+    run = next((run for run in lab().store.runs() if run.status.state in ("running", "paused")), None)
+    if run is not None:
+        choose_run(run.id)
+    return run
+
+
 def choose_run(run_id: str) -> None:
     """Make `run_id` the run of this tab and of its URL."""
     st.session_state[_KEY] = run_id
@@ -85,20 +93,34 @@ def ghost_of(shown: Run) -> Run | None:
     return run if run.config["data"].get("name") == shown.config["data"].get("name") else None
 
 
-def pick_run(runs: list[Run], label: str = "Run") -> Run | None:
-    """A picker over `runs`, on the current one if it is among them, else on the first. None if there are none."""
+def pick_run(runs: list[Run], label: str, lacks: str) -> Run | None:
+    """A picker over `runs`, on the current one if it is among them, on the first if there is no current one. None if
+    there are no runs, or if the current run is none of them and no other is chosen: that is said, and another one is
+    never shown in its place.
+
+    lacks: what the page needs and a run that is not among them does not have, as in "has no model yet".
+    """
     if not runs:
         return None
+    titles = run_titles(runs)
     ids = [run.id for run in runs]
     current = current_run()
-    index = ids.index(current.id) if current is not None and current.id in ids else 0
-    if current is not None and current.id not in ids:
-        st.caption(f"{escape_markdown(run_name(current))} has nothing for this page, so another run is shown.")
-    titles = run_titles(runs)
+    is_missing = current is not None and current.id not in titles
+    if current is not None and is_missing:
+        st.info(
+            f"{escape_markdown(run_name(current))} {lacks}. Choose another run to look at here.",
+            icon=":material/info:",
+        )
+    index = None if is_missing else ids.index(current.id) if current is not None else 0
     chosen = st.selectbox(
-        label, ids, index=index, format_func=lambda run_id: titles[run_id], key=f"pick_{label}_{ids[index]}"
+        label,
+        ids,
+        index=index,
+        format_func=lambda run_id: titles[run_id],
+        key=f"pick_{label}_{'none' if index is None else ids[index]}",
+        placeholder="Choose a run",
     )
-    # A stand-in for a current run that is not among them does not become the current one by itself.
-    if current is None or current.id in ids or chosen != ids[index]:
-        choose_run(chosen)
+    if chosen is None:
+        return None
+    choose_run(chosen)
     return runs[ids.index(chosen)]

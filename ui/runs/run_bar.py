@@ -24,13 +24,13 @@ _PAGES = {
 }
 
 
-def run_bar(runs: list[Run], pages: Sequence[str]) -> EvaluatedRun | None:
+def run_bar(runs: list[Run], pages: Sequence[str], lacks: str = "has not been evaluated yet") -> EvaluatedRun | None:
     """The picker over `runs` (those with snapshots), and beside it the same run on other pages; None if there is no
-    run.
+    run to show. lacks: what a run that is not among them does not have.
     """
     left, right = st.columns([5, 4], vertical_alignment="bottom")
     with left:
-        run = pick_run(runs)
+        run = pick_run(runs, "Run", lacks)
     if run is None:
         return None
     with right:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.allowed_folders import allow_only, allowed_folders
 from engine.catalog import sources_hash
 from engine.lab.lab import Lab
 from engine.lab.messages import GetCatalog
@@ -16,12 +18,34 @@ from engine.lab.projections.projection_queue import ProjectionQueue
 from engine.runs.atomic_write import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
+UPLOADS = ".uploads"  # in the folder of the runs: the archives that were uploaded
 
 
 @st.cache_resource(show_spinner=False)
 def lab() -> Lab:
-    """Started once per server. FEWLAB_CHECKPOINTS names another folder for the runs."""
-    return Lab(os.environ.get("FEWLAB_CHECKPOINTS") or ROOT / "checkpoints").start()
+    """Started once per server. FEWLAB_CHECKPOINTS names another folder for the runs.
+
+    Where others reach the server, or the allowed folders are listed, uploads and these folders are all that settings
+    may name.
+    """
+    checkpoints = Path(os.environ.get("FEWLAB_CHECKPOINTS") or ROOT / "checkpoints").resolve()
+    is_shared = not listens_to_this_machine_only(str(st.get_option("server.address") or ""))
+    folders = allowed_folders()
+    if is_shared or folders is not None:
+        allow_only([checkpoints / UPLOADS, *(folders or [])])
+    return Lab(checkpoints, may_delete=not is_shared).start()
+
+
+def listens_to_this_machine_only(address: str) -> bool:
+    """Whether a server with Streamlit's `server.address` is reached from its own machine alone. An empty address is all
+    of them, and behind a socket there is another server.
+    """
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun
-from engine.analysis.projection import ProjectionRequest
+from engine.analysis.projection import Method, ProjectionRequest
 from engine.lab.projections.projection_inputs import Sample, Source
 from engine.runs.folder import PARTS
 from ui.forms import schema_form as forms
@@ -21,7 +21,7 @@ from ui.style import formatting
 _KEY = "space"
 _FRAMES = 40  # of an animation, at most
 SOURCES: dict[Source, str] = {"embeddings": "network", "projections": "projection head", "pixels": "raw pixels"}
-METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
+METHODS: dict[Method, str] = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "pacmap": "PaCMAP"}
 
 
 def previous_choice(name: str, default: Any, among: Collection[Any], run_id: str) -> Any:
@@ -114,17 +114,12 @@ def more_settings(
     run: EvaluatedRun, settings: dict[str, Any], sample: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The method's own settings, and which points are drawn."""
-    method = settings["method"]
-    skip = {
-        "pca": ("perplexity", "neighbors", "min_dist", "seed"),
-        "umap": ("perplexity",),
-        "tsne": ("neighbors", "min_dist"),
-    }[method]
+    method: Method = settings["method"]
     changed = forms.settings(
         ProjectionRequest.model_json_schema(),
         {**ProjectionRequest().model_dump(), **settings},
         f"{_KEY}_{method}",
-        skip=("method", "dimensions", *skip),
+        skip=("method", "dimensions", *ProjectionRequest.unused(method)),
     )
     parts = st.multiselect("Images", PARTS, sample.get("parts", PARTS), key=f"{_KEY}_parts") or PARTS
     most = min(20_000, -(-run.sampled // 500) * 500)  # as many as the evaluations kept, in whole steps of the slider

@@ -28,7 +28,9 @@ def metric_curves(journal: RunJournal, ghost: RunJournal | None, key: str) -> No
         losses = charts["loss"]
         is_residual = bool(losses) and all(metric.unit == "share" for metric in losses)
         title, y_title = (losses[0].heading, "share") if is_residual else ("Training loss", "loss (nats)")
-        _draw(journal, ghost, losses, f"{key}_loss", title=title, y_title=y_title, height=280)
+        # The loss of another method is another quantity: on one axis, the lower curve would look like the better one.
+        same = ghost if ghost is not None and _method(ghost) == _method(journal) else None
+        _draw(journal, same, losses, f"{key}_loss", title=title, y_title=y_title, height=280)
     with right:
         accuracies = charts["accuracy"]
         # The linear probe at the end is one point and no curve.
@@ -82,6 +84,10 @@ def _series(journal: RunJournal, metrics: list[Metric]) -> list[Series]:
         for metric in metrics
         if journal.latest(metric.name) is not None
     ]
+
+
+def _method(journal: RunJournal) -> str:
+    return str(journal.run.config["method"]["name"])
 
 
 def _legend(metric: Metric) -> str:

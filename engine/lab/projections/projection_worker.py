@@ -36,8 +36,7 @@ class ProjectionWorker:
 
     def serve(self) -> None:
         threading.Thread(target=self._read, daemon=True, name="questions").start()
-        import sklearn.decomposition
-        import sklearn.manifold  # noqa: F401  # what all questions need, loaded while none has come yet
+        import sklearn.decomposition  # noqa: F401  # what all questions need, loaded while none has come yet
         from threadpoolctl import threadpool_limits
 
         # Beside a training, threads of one product wait for each other longer than they help.
