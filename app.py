@@ -53,8 +53,10 @@ STYLE = """<style>
 .stMainBlockContainer h1 { font-size: 2rem; padding-bottom: 0; }
 .stMainBlockContainer h3 { font-size: 1.3rem; }
 /* Start stays in reach while the form is scrolled. The wrapper sticks: what is in it fills it and could not move. */
-.stLayoutWrapper:has(> .st-key-train_launch) { position: sticky; bottom: 0; z-index: 1; }
-.st-key-train_launch { background: var(--st-background-color); padding: 0.6rem 0 0.8rem; }
+@media (min-width: 641px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-train_launch) { position: sticky; bottom: 0; z-index: 1; }
+  .st-key-train_launch { background: light-dark(#ffffff, #171614); padding: 0.6rem 0 0.8rem; }
+}
 .st-key-one_entry { display: none; }
 /* In one column, on a telephone, an open run stands above the form that made it. */
 @media (max-width: 640px) { .st-key-train_sides_run .stColumn:has(.st-key-train_form_side) { order: 2; } }

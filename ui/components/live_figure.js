@@ -19,7 +19,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.place = `${data.key} ${data.revision}`;
   state.clicked = data.clickable ? (point) => setTriggerValue("clicked", point) : null;
   state.selected = data.selectable ? (ids) => setTriggerValue("selected", ids) : null;
-  host.style.height = `${data.height}px`;
+  state.height = data.height;
+  host.style.height = `${data.height + state.rows}px`;
   host.style.cursor = data.clickable ? "pointer" : "";
   host.setAttribute("role", "group");
   host.setAttribute("aria-label", asText(state.figure.layout.title.text));
@@ -40,7 +41,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 const ranges = (window.fewlabRanges ??= new Map());
 
 function start(host, parentElement) {
-  const state = { held: false, waiting: false, stops: [] };
+  const state = { held: false, waiting: false, stops: [], rows: 0 };
   const listen = (target, type, action) => {
     target.addEventListener(type, action);
     state.stops.push(() => target.removeEventListener(type, action));
@@ -121,7 +122,19 @@ function draw(host, state) {
   }
   const first = !host.data;
   state.Plotly.react(host, data, layout, config(host, state));
+  makeRoomForLegend(host, state);
   if (first) watch(host, state);
+}
+
+// Every row of the legend beyond the first makes the figure higher, or it would make the plot lower.
+const LEGEND_ROW = 30;
+function makeRoomForLegend(host, state) {
+  const { legend } = host._fullLayout;
+  const rows = legend?.orientation === "h" ? Math.max(0, Math.round((legend._height ?? 0) - LEGEND_ROW)) : 0;
+  if (rows === state.rows) return;
+  state.rows = rows;
+  host.style.height = `${state.height + rows}px`;
+  draw(host, state);
 }
 
 function watch(host, state) {

@@ -57,12 +57,6 @@ def framed(traces: list[dict[str, Any]], title: str, x_title: str, y_title: str)
     }
 
 
-def one_legend_row(figure: Figure) -> Figure:
-    """The figure with a legend that scrolls beyond one row: rows would leave nothing of a low plot."""
-    figure["layout"]["legend"] = {"maxheight": 30}
-    return figure
-
-
 def json_numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
     """Six significant digits are more than a screen shows and half the bytes; what is not finite is a gap, and JSON has
     no NaN.

@@ -123,4 +123,6 @@ def pick_run(runs: list[Run], label: str, lacks: str) -> Run | None:
     if chosen is None:
         return None
     choose_run(chosen)
+    if is_missing:
+        st.rerun()  # without the sentence about the other one
     return runs[ids.index(chosen)]

@@ -10,7 +10,6 @@ import streamlit as st
 from engine.metrics import Metric
 from ui.components.live_figure import live_figure
 from ui.figures.curves import Series, line_chart
-from ui.figures.frame import one_legend_row
 from ui.runs.metrics import logged_metrics
 from ui.runs.run_journal import RunJournal
 from ui.style import colors, formatting
@@ -74,7 +73,7 @@ def _draw(
         percent=is_share and metrics[0].chart != "loss",
         x_max=steps,
     )
-    live_figure(one_legend_row(figure), key=key, revision=journal.run.id, height=height)
+    live_figure(figure, key=key, revision=journal.run.id, height=height)
 
 
 def _series(journal: RunJournal, metrics: list[Metric]) -> list[Series]:

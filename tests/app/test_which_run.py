@@ -1,0 +1,122 @@
+"""Which run a page shows, and what is drawn beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.catalog import catalog
+from engine.lab.lab import Lab
+from engine.runs.folder import RunFolder, Status
+from tests.app.app_helpers import Open, put_beside, words
+from ui.figures.frame import Figure
+
+PRESETS = catalog()["presets"]
+Put = Any
+
+
+@pytest.fixture
+def put(lab: Lab) -> Iterator[Put]:
+    """Runs that have ended without having been trained, gone after the test. The last one is the newest."""
+    folders: list[RunFolder] = []
+
+    def one(preset: str, status: Status | None = None, **parts: Any) -> RunFolder:
+        ended = Status("finished", step=10, steps=10, metrics={"test/accuracy": 0.5})
+        folders.append(put_beside(lab, {**PRESETS[preset]["config"], **parts}, status or ended))
+        return folders[-1]
+
+    yield one
+    for folder in folders:
+        folder.update_status(state="finished")
+        lab.delete(folder.id)
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, module: str) -> dict[str, Figure]:
+    """Figures by their key, as a page hands them to the browser."""
+    figures: dict[str, Figure] = {}
+    monkeypatch.setattr(f"{module}.live_figure", lambda figure, key, **_: figures.update({key: figure}))
+    return figures
+
+
+def names(figure: Figure) -> set[str]:
+    return {trace["name"] for trace in figure["data"] if trace.get("showlegend", True)}
+
+
+@pytest.mark.parametrize(
+    ("page", "lacks"),
+    [
+        ("pseudo_labels", "has no pseudo-labels: they come from the evaluations of a run with a few labels"),
+        ("errors", "has not been evaluated yet"),
+        ("predict", "has no model yet: it is written when a run ends"),
+    ],
+)
+def test_a_run_without_what_a_page_shows_is_said_and_no_other_takes_its_place(
+    put: Put, open_page: Open, page: str, lacks: str
+) -> None:
+    whole, asked = put("digits-fixmatch"), put("digits-proden", name="the one that was asked for")
+    whole.model_file.touch()
+    whole.write_snapshot(10, {})
+    app = open_page(page, run=asked.id)
+    assert f"the one that was asked for {lacks}. Choose another run to look at here." in words(app)
+    (picker,) = app.selectbox
+    assert picker.value is None
+    assert len(picker.options) == 1
+    picker.select_index(0).run()
+    assert app.session_state["current_run"] == whole.id
+    assert lacks not in words(app)
+
+
+def test_a_new_tabs_train_page_shows_the_run_that_trains(put: Put, open_page: Open) -> None:
+    put("digits-fixmatch")
+    assert "No run is open." in words(open_page("train"))
+    put("digits-fixmatch", Status("running", step=3, steps=10), name="the one that trains")
+    put("digits-fixmatch")
+    app = open_page("train")
+    assert "No run is open." not in words(app)
+    assert "the one that trains" in [heading.value for heading in app.subheader]
+
+
+def test_a_link_says_more_than_what_trains(put: Put, open_page: Open) -> None:
+    asked = put("digits-fixmatch", name="the one that was asked for")
+    put("digits-fixmatch", Status("running", step=3, steps=10))
+    assert "the one that was asked for" in [heading.value for heading in open_page("train", run=asked.id).subheader]
+
+
+def test_the_loss_of_another_method_is_not_drawn_behind_this_ones(
+    put: Put, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = drawn(monkeypatch, "ui.train.metric_curves")
+    row = {"step": 5, "loss/labeled": 1.0, "test/accuracy": 0.5}
+    shown, same, other = (
+        put("digits-fixmatch"),
+        put("digits-fixmatch"),
+        put("digits-fixmatch", method={"name": "pseudo_label"}),
+    )
+    for folder in (shown, same, other):
+        for step in (5, 10):
+            folder.add_metrics({**row, "step": step})
+    curves: dict[str, tuple[int, int]] = {}
+    for ghost in (same, other):
+        app = open_page("train", run=shown.id)
+        app.session_state["train_ghost"] = ghost.id
+        app.run()
+        curves[ghost.id] = len(figures["train_loss"]["data"]), len(figures["train_accuracy"]["data"])
+    assert curves[same.id] == (2, 2)
+    assert curves[other.id] == (1, 2)
+
+
+def test_seeds_that_share_no_step_are_drawn_one_by_one(
+    put: Put, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = drawn(monkeypatch, "ui.compare.curves")
+    runs = [put("digits-fixmatch", seed=seed) for seed in (1, 2)]
+    for run, steps in zip(runs, ((5, 10), (4, 8)), strict=True):
+        for step in steps:
+            run.add_metrics({"step": step, "test/accuracy": step / 10})
+    app = open_page("compare")
+    app.multiselect[0].set_value([run.id for run in runs]).run()
+    assert "its runs were evaluated at different steps." in words(app)
+    assert "Switch the average off" not in words(app)
+    assert sorted(trace["y"] for trace in figures["compare_curves"]["data"]) == [[0.4, 0.8], [0.5, 1.0]]
