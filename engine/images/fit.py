@@ -46,7 +46,9 @@ def fit_image(image: Pixels, size: int, channels: int, fit: Fit = "pad") -> Pixe
         raise ValueError(f"image must be uint8 [H, W, 1 or 3], but is {image.dtype} {list(image.shape)}")
     if size < 1 or channels not in (1, 3):
         raise ValueError(f"size must be at least 1 and channels 1 or 3, but they are {size} and {channels}")
-    decoded = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).convert("L" if channels == 1 else "RGB")
+    decoded = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    if image.shape[2] != channels:
+        decoded = decoded.convert("L" if channels == 1 else "RGB")
     if fit == "crop":
         side = min(decoded.size)
         left, top = (decoded.width - side) // 2, (decoded.height - side) // 2
@@ -57,8 +59,10 @@ def fit_image(image: Pixels, size: int, channels: int, fit: Fit = "pad") -> Pixe
         (max(1, round(decoded.width * scale)), max(1, round(decoded.height * scale))) if fit == "pad" else (size, size)
     )
     small = np.asarray(decoded.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, channels)
+    if not is_padded:
+        return np.array(small.transpose(2, 0, 1), order="C")
     fitted = np.empty((size, size, channels), np.uint8)
-    fitted[:] = _border(np.asarray(decoded)) if is_padded else 0
+    fitted[:] = _border(np.asarray(decoded))
     top, left = (size - height) // 2, (size - width) // 2
     fitted[top : top + height, left : left + width] = small
     return np.ascontiguousarray(fitted.transpose(2, 0, 1))
