@@ -73,6 +73,15 @@ class CommandHandler:
             command = self._control.poll()
         return None
 
+    def cancels(self) -> bool:
+        """Whether a run that has taken its last step was told to end. What else it is told comes too late."""
+        command = self._control.poll()
+        while command is not None:
+            if command.kind in ("stop", "interrupt"):
+                return True
+            command = self._control.poll()
+        return False
+
     def replay(self, config: RunConfig) -> RunConfig:
         """`config` with the changes that are due at the recorder's step; itself if there is none."""
         # By step, not by line: after a kill the user may have changed something at an earlier step than a change that

@@ -141,7 +141,7 @@ class Trainer:
         self.evaluator = Evaluator(images, split, self.machine)
         self.loop = make_loop(self.method, self.config, images, split, self.machine, self.evaluator)
         self.running = RunningMetrics(images, self.machine.device)
-        self._converged = False
+        self._converged = self._cancelled = False
         self._commands = CommandHandler(self.control, self.recorder, lambda: self._save(wait=True))
         if saved is None:
             store_images(
@@ -298,11 +298,13 @@ class Trainer:
                 f"It did not converge within {self.recorder.step:,} iterations: start it again with more steps, or a"
                 " larger tolerance."
             )
+        if self._cancelled:
+            reason = "The final measurements were cut short: the probes that are missing were not taken."
         return self.recorder.end(state, reason, metrics)
 
     def _measure_and_keep(self) -> dict[str, float]:
         """The final metrics; with them, the network that answers is written into the run's folder."""
-        final = self.evaluator.finalize(self.loop.served(), self._initial_network)
+        final = self.evaluator.finalize(self.loop.served(), self._initial_network, self._measured)
         if not all(bool(torch.isfinite(t).all()) for t in final.network.state_dict().values()):
             raise self._diverged()
         metrics = self._evaluate(final)
@@ -318,6 +320,12 @@ class Trainer:
             self.evaluator.temperature,
         )
         return metrics
+
+    def _measured(self, done: int, every: int) -> bool:
+        """Tells how far the final probes are; False once they were told to end."""
+        self._cancelled = self._cancelled or (self._commands.cancels() and done < every)
+        self.recorder.tell("running", reason=f"final probes: {done} of {every} done")
+        return not self._cancelled
 
     def _initial_network(self) -> nn.Module | None:
         network = initial_network(self.config, self._task, self.method.backbone, self.folder.path.parent)

@@ -33,7 +33,7 @@ def progress(status: Status) -> None:
     words = f"step {formatting.count(status.step)} of {formatting.count(status.steps)}"
     share = min(1.0, status.step / max(1, status.steps))
     if status.state == "running" and status.step >= status.steps:
-        st.progress(1.0, text=f"{words} · final evaluation …")
+        st.progress(1.0, text=f"{words} · {status.reason or 'final evaluation …'}")
     elif status.state in ("running", "paused"):
         left = status.seconds / status.step * (status.steps - status.step) if status.step else None
         parts = [

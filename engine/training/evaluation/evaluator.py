@@ -20,7 +20,7 @@ from engine.errors import NonFiniteOutput
 from engine.id_positions import positions_of
 from engine.methods.base.method import Method
 from engine.runs.folder import PARTS
-from engine.training.evaluation.probes import Features, ProbeSuite
+from engine.training.evaluation.probes import LINEAR_BUDGETS, Features, ProbeSuite
 from engine.training.hardware import Machine
 from engine.training.probed_network import ProbedNetwork
 
@@ -165,31 +165,48 @@ class Evaluator:
         with torch.inference_mode():
             return _finite(head(torch.as_tensor(features).to(self._machine.device)).float())
 
-    def finalize(self, served: nn.Module, first: Callable[[], nn.Module | None]) -> FinalModel:
+    def finalize(
+        self, served: nn.Module, first: Callable[[], nn.Module | None], told: Callable[[int, int], bool]
+    ) -> FinalModel:
         """The trained network as it will answer: itself if it has logits, else with the full linear probe on its
         features.
 
         first: makes the same network with the run's first weights, or None if they cannot be had. It and the raw pixels
         get every probe too, under names that end in /first_weights and /pixels: what a probe reaches on those was not
         learned by the run.
+
+        told: hears how many probes of how many are done, and says whether the others are wanted; without them their
+        metrics are missing.
         """
         if self.predict(served, self._anywhere[:1])[1] is not None:
             return FinalModel(served, {}, None)
         if not self._probes.labels:
             return FinalModel(served, {}, {"labels": 0})
-        probing = self._probes.linear(lambda positions: self.predict(served, positions)[0])
+        done, every = 0, 3 * (1 + len(LINEAR_BUDGETS))
+
+        def goes_on() -> bool:
+            nonlocal done
+            done += 1
+            return told(done, every)
+
+        probing = self._probes.linear(lambda positions: self.predict(served, positions)[0], goes_on=goes_on)
         metrics = dict(probing.metrics)
         baselines: dict[str, Features] = {"/pixels": self._probes.pixels}
-        if (begun := first()) is not None:
+        wanted = goes_on()
+        if wanted and (begun := first()) is not None:
             untrained = self._settled(begun)
             baselines["/first_weights"] = lambda positions: self.predict(untrained, positions)[0]
-        for of, features in baselines.items():
+        for of, features in baselines.items() if wanted else ():
             found: dict[str, NDArray[np.float32]] = {
                 part: features(positions) for part, positions in self._sample.items() if len(positions)
             }
-            measured = self._probes.linear(features, of).metrics | self._probes.neighbors(found, self._sample, of)
+            measured = self._probes.linear(features, of, goes_on).metrics | self._probes.neighbors(
+                found, self._sample, of
+            )
             # Settings are not chosen by them.
             metrics |= {name: value for name, value in measured.items() if name.startswith("test/")}
+            if not goes_on():
+                break
         probed = self._machine.place(ProbedNetwork(served, *probing.probe.weight.shape))
         probed.take(probing.probe)
         return FinalModel(probed, metrics, probing.about)

@@ -26,6 +26,8 @@ PROTOCOL = (
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int64]
 Features = Callable[[Positions], Floats]
+GoesOn = Callable[[], bool]
+"""Asked after each measurement that takes long: whether the next one is wanted too."""
 
 
 class FittedProbe(NamedTuple):
@@ -95,9 +97,9 @@ class ProbeSuite:
             metrics[f"{part}/knn_full{of}"] = accuracy(neighbor_votes(bank, labels, queries, self._classes, k), truth)
         return metrics
 
-    def linear(self, features: Features, of: str = "") -> FittedProbe:
-        """`<part>/linear_<n>_per_class` and `<part>/linear_full`, as in PROTOCOL. features: positions to [n, D]. of:
-        added to the names.
+    def linear(self, features: Features, of: str = "", goes_on: GoesOn = lambda: True) -> FittedProbe:
+        """`<part>/linear_full` and `<part>/linear_<n>_per_class`, as in PROTOCOL. features: positions to [n, D]. of:
+        added to the names. Where it does not go on, budgets are missing, but never the full probe.
 
         There must be a training image with a label.
         """
@@ -105,9 +107,16 @@ class ProbeSuite:
         labels, scale = self._labels[self._train], scale_of(train)
         parts = {part: (features(at), self._labels[at]) for part, at in self._parts.items() if len(at)}
         validation = parts.get("validation", (train[:0], labels[:0]))
+        by_rank = self._ranks[0][self._train].argsort()
+        used = np.sort(by_rank[: max(1, MOST_NUMBERS // train.shape[1])])
+        chosen_on = [np.sort(by_rank[: min(CHOOSE_ON, len(used))])]
+        full_c = choose_c(train, labels, self._classes, scale, chosen_on, validation)
+        full = fit_linear(train[used], labels[used], self._classes, scale, full_c)
         metrics: dict[str, float] = {}
         each: dict[str, list[float]] = {}
         for count in LINEAR_BUDGETS:
+            if not goes_on():
+                break
             draws = [few_per_class(labels, rank[self._train], count) for rank in self._ranks]
             c = choose_c(train, labels, self._classes, scale, draws, validation)
             fitted = [fit_linear(train[rows], labels[rows], self._classes, scale, c) for rows in draws]
@@ -115,10 +124,6 @@ class ProbeSuite:
                 name = f"{part}/linear_{count}_per_class{of}"
                 each[name] = [accuracy(probe.logits(queries), truth) for probe in fitted]
                 metrics[name] = _mean(each[name])
-        by_rank = self._ranks[0][self._train].argsort()
-        used = np.sort(by_rank[: max(1, MOST_NUMBERS // train.shape[1])])
-        c = choose_c(train, labels, self._classes, scale, [np.sort(by_rank[: min(CHOOSE_ON, len(used))])], validation)
-        full = fit_linear(train[used], labels[used], self._classes, scale, c)
         metrics |= {
             f"{part}/linear_full{of}": accuracy(full.logits(queries), truth) for part, (queries, truth) in parts.items()
         }
@@ -126,7 +131,7 @@ class ProbeSuite:
             "name": "linear_full",
             "labels": len(used),
             "validation_labels": len(validation[1]),
-            "c": c,
+            "c": full_c,
             "protocol": PROTOCOL,
             "draws": each,
         }
