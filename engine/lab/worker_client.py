@@ -22,10 +22,6 @@ from engine.lab.messages import Request
 log = logging.getLogger("fewlab.lab")
 Message = dict[str, Any]
 R = TypeVar("R")
-# Read by libgomp when torch is loaded. Its threads otherwise spin for milliseconds while they wait for each other,
-# which beside another busy process, such as the browser that shows the run, takes several times the work itself, and
-# made t-SNE beside a training three times as slow. It takes precedence over OMP_WAIT_POLICY.
-BRIEF_WAITS = {"GOMP_SPINCOUNT": "1000"}
 
 
 class _Question(NamedTuple):
@@ -85,7 +81,6 @@ class WorkerClient:
                     stdout=subprocess.PIPE,
                     stderr=output,
                     cwd=Path(__file__).parents[2],
-                    env={**BRIEF_WAITS, **os.environ},
                     start_new_session=os.name != "nt",
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
                     | (getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) if self._yields else 0),

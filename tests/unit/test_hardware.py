@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -72,3 +76,15 @@ def test_a_machine_of_an_earlier_run_is_read_with_what_was_not_stated_then() -> 
     machine = Machine(**noted)  # type: ignore[arg-type]
     assert (machine.deterministic, machine.tf32, machine.compiled) == (True, None, False)
     assert Machine(**resolve(Hardware(device="cpu")).plain()) == resolve(Hardware(device="cpu"))
+
+
+def test_waiting_threads_are_told_to_be_brief_before_torch_is_loaded_unless_another_count_is_set() -> None:
+    code = (
+        "import os, sys, engine; print(os.environ['GOMP_SPINCOUNT'], os.environ['KMP_BLOCKTIME'],"
+        " 'torch' in sys.modules)"
+    )
+    without = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "KMP_BLOCKTIME")}
+    for set_by_hand, expected in (({}, "1000 1 False"), ({"GOMP_SPINCOUNT": "7"}, "7 1 False")):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env={**without, **set_by_hand}, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
