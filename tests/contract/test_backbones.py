@@ -22,6 +22,7 @@ SETTINGS = [(name, own) for name in BACKBONES for own in settings_of(backbones[n
 PARAMETERS = {
     "conv_encoder": 404_160,  # 9·(3·64 + 64·128 + 128·256) = 370,368, 2·(64 + 128 + 256) = 896, 257·128 = 32,896
     "convnet_12": 3_120_512,
+    "efficientnet_lite": 3_371_008,  # timm's tf_efficientnet_lite0 without its classifier
     "pixels": 0,
     "resnet18": 11_168_832,  # torchvision's 11,689,512 less its head of 513,000 and 49 - 9 places of 3·64 kernels
     "simple_cnn": 224,  # 3·3·3·8 + 8
