@@ -39,6 +39,18 @@ def unexpected(error: Exception) -> str:
     return f"The run failed with an unexpected {type(error).__name__}; log.txt of the run has the details."
 
 
+class _ToldToEndError(Exception):
+    """The run was told to end before its first step."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+class _EnoughError(Exception):
+    """So much of it was done that its time is known."""
+
+
 class Trainer:
     """Trains the run in `folder`. Everything the user sees of it goes through the folder; commands come through
     `control`.
@@ -101,6 +113,9 @@ class Trainer:
         """
         began = time.perf_counter()
         self._set_up()
+        if features := self._time_of_features():
+            # What comes after them is over in a moment.
+            return {"set_up": time.perf_counter() - began + features, "step": 0.0, "evaluation": 0.0}
         self._step_once()  # the first step also prepares the convolutions
         ready = time.perf_counter()
         times: list[float] = []
@@ -120,6 +135,27 @@ class Trainer:
             "step": sorted(times)[len(times) // 2],
             "evaluation": time.perf_counter() - start,
         }
+
+    def _time_of_features(self) -> float:
+        """Seconds that are still needed for the features of a frozen network, from those of one block; the loop is
+        begun, if need be with what has none yet.
+        """
+        started: list[tuple[float, int]] = []
+        total = 0
+
+        def told(done: int, of: int) -> None:
+            nonlocal total
+            started.append((time.perf_counter(), done))
+            total = of
+            if len(started) > 1:
+                raise _EnoughError
+
+        try:
+            self.loop.begin(told)
+        except _EnoughError:
+            (first, none), (second, some) = started
+            return (second - first) / max(1, some - none) * (total - some)
+        return 0.0
 
     # setting up
 
@@ -142,6 +178,7 @@ class Trainer:
         self.loop = make_loop(self.method, self.config, images, split, self.machine, self.evaluator)
         self.running = RunningMetrics(images, self.machine.device)
         self._converged = self._cancelled = False
+        self._features_since: tuple[float, int] | None = None
         self._commands = CommandHandler(self.control, self.recorder, lambda: self._save(wait=True))
         if saved is None:
             store_images(
@@ -157,7 +194,6 @@ class Trainer:
             )
         else:
             self._restore(saved)
-        self.loop.begin()
         facts = {
             "machine": self.machine.plain(),
             "fingerprint": self._fingerprint,
@@ -192,6 +228,10 @@ class Trainer:
         if self._was_queued and recorder.status.state == "stopped":
             return recorder.status  # another FewLab took it out of the queue while it was being set up
         recorder.tell("running", metrics={})
+        try:
+            self.loop.begin(self._features_told)
+        except _ToldToEndError as told:
+            return self._end(told.state)
         self._replay()
         while recorder.step < steps and not self._converged:
             end = self._commands.obey(self.config)
@@ -208,6 +248,19 @@ class Trainer:
             if recorder.status_due:
                 recorder.tell("running")
         return self._end("finished")
+
+    def _features_told(self, done: int, total: int) -> None:
+        """Tells how far the features of a frozen network are, and does what the run is told meanwhile."""
+        end = self._commands.obey(self.config)
+        if end is not None:
+            raise _ToldToEndError(end)
+        now = time.perf_counter()
+        if done == 0 or self._features_since is None:
+            self._features_since = (now, done)
+        began, first = self._features_since
+        left = (now - began) / (done - first) * (total - done) if done > first else None
+        words = f"features of {done:,} of {total:,} images"
+        self.recorder.tell("running", reason=words if left is None else f"{words}, {round(left)} s left")
 
     def _replay(self) -> None:
         config = self._commands.replay(self.config)

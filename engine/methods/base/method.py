@@ -185,6 +185,22 @@ class PoolData(NamedTuple):
     ids: Tensor
 
 
+class OnFrozenFeatures(nn.Module):
+    """Base of what fitted methods serve: images [B, C, H, W] to (features [B, D], logits [B, K]) by a backbone that
+    nothing trains, so that its features of an image need not be computed more than once.
+    """
+
+    backbone: Backbone
+
+    @abstractmethod
+    def answer(self, features: Tensor) -> Tensor:
+        """Features [B, D] to logits [B, K]."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.backbone(images)
+        return features, self.answer(features)
+
+
 class FittedMethod(Method):
     """A method that is fitted to all training images at once, iteration by iteration, without an optimizer. Its
     result is buffers.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from engine.analysis.neighbors import nearest_neighbors
 from engine.backbones.backbone import Backbone
@@ -69,9 +70,12 @@ class LabelDiffusion(FittedMethod):
         for name in ("solution", "residue", "direction"):
             self.register_buffer(name, torch.zeros(n, k, dtype=torch.float64))
         self.register_buffer("gamma", torch.zeros((), dtype=torch.float64))
-        self._bank = torch.zeros(0, backbone.feature_size)
+        self._bank, self._center = torch.zeros(0, backbone.feature_size), torch.zeros(backbone.feature_size)
 
     def prepare(self, fitting: PoolData) -> None:
+        if self.params.scaling == "unit":
+            self._center = fitting.features.mean(0)
+            fitting = fitting._replace(features=F.normalize(fitting.features - self._center))
         self._bank = fitting.features
         neighbors = nearest_neighbors(fitting.features.numpy(), self.params.neighbors, "euclidean")
         if not self._resumed:  # a resumed run keeps its gamma to the bit
@@ -153,7 +157,8 @@ class LabelDiffusion(FittedMethod):
             else torch.zeros(0, self.problem.classes)
         )
         device = self.solution.device
-        return NeighborVote(self.backbone, self.params, self._bank.to(device), beliefs.to(device), self.gamma.clone())
+        bank, beliefs, center = (value.to(device) for value in (self._bank, beliefs, self._center))
+        return NeighborVote(self.backbone, self.params, bank, beliefs, self.gamma.clone(), center)
 
     @abstractmethod
     def system(self, graph: Graph, targets: Values, known: NDArray[np.bool_]) -> System:

@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional as F
 
 from engine.analysis.neighbors import Neighbors
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.errors import ConfigError
+from engine.methods.base.method import OnFrozenFeatures
 
 DENSE_UP_TO = 12_000  # images: a dense graph of so many is 1.2 GB in float64, and each iteration reads it once
 AUTO = 15.0  # gamma times the median squared distance to the k-th neighbor, where gamma is chosen by itself
@@ -44,6 +46,14 @@ class GraphParams(MethodParams):
         symbol="γ",
         help="rbf: how fast similarity falls with squared distance. 0: chosen from the data.",
         advanced=True,
+    )
+    scaling: Literal["none", "unit"] = param(
+        "none",
+        added=True,
+        help=(
+            "none: features as the network gives them. unit: less their mean and of length 1, as suits pretrained"
+            " networks."
+        ),
     )
     tolerance: float = param(
         1e-10,
@@ -120,16 +130,25 @@ def row_normalized(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(sums > 0, weights / np.where(sums > 0, sums, 1), 1 / weights.shape[1])
 
 
-class NeighborVote(nn.Module):
+class NeighborVote(OnFrozenFeatures):
     """Images to (features, logarithms of probabilities): the mean class probabilities of the nearest known images,
     weighted as in the graph.
 
-    bank: float32 [N, D] features of the known images. beliefs: float32 [N, K], their class probabilities, by the name
+    bank: float32 [N, D] features of the known images, scaled. center: what is subtracted from features where they are
+    scaled. beliefs: float32 [N, K], their class probabilities, by the name
     that model files know. Both are saved: predicting needs no
     training set.
     """
 
-    def __init__(self, backbone: Backbone, params: GraphParams, bank: Tensor, beliefs: Tensor, gamma: Tensor) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        params: GraphParams,
+        bank: Tensor,
+        beliefs: Tensor,
+        gamma: Tensor,
+        center: Tensor,
+    ) -> None:
         super().__init__()
         self.backbone, self.params = backbone, params
         self.bank: Tensor
@@ -137,15 +156,18 @@ class NeighborVote(nn.Module):
         self.gamma: Tensor
         for name, value in (("bank", bank), ("beliefs", beliefs), ("gamma", gamma)):
             self.register_buffer(name, value)
+        if params.scaling != "none":
+            self.register_buffer("center", center)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.backbone(images)
+    def answer(self, features: Tensor) -> Tensor:
+        if self.params.scaling == "unit":
+            features = F.normalize(features - self.get_buffer("center"))
         nearest_rows = nearest(features, self.bank, self.params.neighbors)
         slope = self.gamma.double() if self.params.graph == "rbf" else 0.0
         # Relative to the nearest, so that far away nothing underflows.
         weights = torch.softmax(-slope * nearest_rows.distances, 1)
         probabilities = (weights[:, :, None] * self.beliefs[nearest_rows.rows]).sum(1)  # [Q, K]
-        return features, probabilities.clamp_min(1e-12).log().float()
+        return probabilities.clamp_min(1e-12).log().float()
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *more: Any) -> None:
         # A model file holds as many images as the run had; before it is read, this module holds none.

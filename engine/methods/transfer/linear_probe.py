@@ -11,20 +11,22 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import FittedMethod, PoolData, StepResult
+from engine.methods.base.method import FittedMethod, OnFrozenFeatures, PoolData, StepResult
 from engine.registry import methods
 
 
-class Probe(nn.Module):
-    """Images to (features, logits): the frozen backbone, standardized features, a linear layer."""
+class Probe(OnFrozenFeatures):
+    """Images to (features, logits): the frozen backbone, scaled features, a linear layer."""
 
-    def __init__(self, backbone: Backbone, classes: int) -> None:
+    def __init__(self, backbone: Backbone, classes: int, unit: bool) -> None:
         super().__init__()
+        self._unit = unit
         self.backbone = backbone
         self.head = nn.Linear(backbone.feature_size, classes)
         self.center: Tensor
@@ -32,10 +34,14 @@ class Probe(nn.Module):
         self.register_buffer("center", torch.zeros(backbone.feature_size))
         self.register_buffer("spread", torch.ones(backbone.feature_size))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.backbone(images)
-        logits: Tensor = self.head((features - self.center) / self.spread)
-        return features, logits
+    def answer(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.scaled(features))
+        return logits
+
+    def scaled(self, features: Tensor) -> Tensor:
+        """[N, D], less the mean, and each feature of spread 1 or each image of length 1."""
+        scaled = (features - self.center) / self.spread
+        return F.normalize(scaled) if self._unit else scaled
 
 
 @methods.register
@@ -43,8 +49,8 @@ class LinearProbeMethod(FittedMethod):
     """Multinomial logistic regression on frozen features (linear evaluation, as in Chen et al. 2020, arXiv:2002.05709,
     appendix B.8).
 
-    Features come from the backbone in eval mode, without augmentation, once; they are standardized with all training
-    images, labeled or not. scikit-learn fits the layer (L-BFGS, L2) in one iteration. On random weights it says what
+    Features come from the backbone in eval mode, without augmentation, once; they are scaled with all training images,
+    labeled or not. scikit-learn fits the layer (L-BFGS, L2) in one iteration. On random weights it says what
     the network's shape alone is worth.
     """
 
@@ -56,6 +62,14 @@ class LinearProbeMethod(FittedMethod):
             le=1e6,
             symbol="C",
             help="Inverse L2 regularization strength C: smaller values regularize more.",
+        )
+        scaling: Literal["standardize", "unit"] = param(
+            "standardize",
+            added=True,
+            help=(
+                "standardize: every feature gets spread 1. unit: every image's features get length 1, as suits"
+                " pretrained networks."
+            ),
         )
 
     title = "Linear probe"
@@ -70,7 +84,7 @@ class LinearProbeMethod(FittedMethod):
 
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
-        self.probe = Probe(backbone, problem.classes)
+        self.probe = Probe(backbone, problem.classes, params.scaling == "unit")
 
     def served(self) -> nn.Module:
         return self.probe
@@ -78,9 +92,10 @@ class LinearProbeMethod(FittedMethod):
     def prepare(self, fitting: PoolData) -> None:
         known = fitting.labels >= 0
         self.probe.center.copy_(fitting.features.mean(0))
-        self.probe.spread.copy_(fitting.features.std(0).clamp_min(1e-6))
+        if self.params.scaling == "standardize":
+            self.probe.spread.copy_(fitting.features.std(0).clamp_min(1e-6))
         features = fitting.features.to(self.probe.center.device)
-        self._features = ((features - self.probe.center) / self.probe.spread).cpu().numpy()[known.numpy()]
+        self._features = self.probe.scaled(features).cpu().numpy()[known.numpy()]
         self._labels = fitting.labels[known].numpy()
 
     def iterate(self, now: StepContext) -> StepResult:

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from engine.analysis.candidates import ambiguity_left, identified, survivors
 from engine.analysis.metrics import headline, summary
 from engine.analysis.temperature import fit_temperature
+from engine.backbones.backbone import Backbone
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
 from engine.derived_seed import derive
 from engine.errors import NonFiniteOutput
 from engine.id_positions import positions_of
-from engine.methods.base.method import Method
+from engine.methods.base.method import Method, OnFrozenFeatures
 from engine.runs.folder import PARTS
+from engine.training.evaluation.feature_cache import FeatureCache, Told
 from engine.training.evaluation.probes import LINEAR_BUDGETS, Features, ProbeSuite
 from engine.training.hardware import Machine
 from engine.training.probed_network import ProbedNetwork
@@ -75,6 +77,14 @@ class Evaluator:
         }
         self._probes = ProbeSuite(images, self._positions)
         self.temperature: float | None = None
+        self._frozen: FeatureCache | None = None
+
+    def freeze(self, backbone: Backbone) -> None:
+        """Nothing will train this backbone: what is served reads its features, and those of weights that are worth
+        keeping are computed once.
+        """
+        if backbone.params.init != "random":
+            self._frozen = FeatureCache(self._images, backbone, self._machine)
 
     def evaluate(
         self, served: nn.Module, final: bool = False, head: nn.Module | None = None
@@ -150,8 +160,14 @@ class Evaluator:
         }
         return {name: value for name, value in found.items() if value is not None}, arrays
 
-    def features(self, backbone: nn.Module, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Features [n, D] of a backbone for the images at these positions, in eval mode and without augmentation."""
+    def features(
+        self, backbone: nn.Module, positions: NDArray[np.int64], told: Told = lambda done, total: None
+    ) -> NDArray[np.float32]:
+        """Features [n, D] of a backbone for the images at these positions, in eval mode and without augmentation; of
+        the frozen one, if there is one. told: hears how far they are where that takes long, and may raise to stop.
+        """
+        if self._frozen is not None:
+            return self._frozen.at(positions, told)
         backbone.eval()
         with torch.inference_mode():
             found = [
@@ -246,9 +262,16 @@ class Evaluator:
         served.eval()
         features: list[Tensor] = []
         probabilities: list[Tensor] = []
+        known = None
+        if self._frozen is not None and isinstance(served, OnFrozenFeatures):
+            known = torch.as_tensor(self._frozen.at(positions)).to(self._machine.device)
         with torch.inference_mode():
             for start in range(0, len(positions), _BATCH):
-                feature, logits = served(self._pixels(positions[start : start + _BATCH]))
+                if known is not None and isinstance(served, OnFrozenFeatures):
+                    feature = known[start : start + _BATCH]
+                    logits = served.answer(feature)
+                else:
+                    feature, logits = served(self._pixels(positions[start : start + _BATCH]))
                 features.append(feature.float())
                 if logits is not None:
                     probabilities.append(logits.float().softmax(1))

@@ -15,6 +15,7 @@ from engine.id_positions import positions_of
 from engine.methods.base.context import StepContext
 from engine.methods.base.method import FittedMethod, PoolData, StepResult
 from engine.training.evaluation.evaluator import Evaluator
+from engine.training.evaluation.feature_cache import Told
 from engine.training.loops.loop import TrainingLoop
 
 
@@ -30,8 +31,9 @@ class FitLoop(TrainingLoop):
         self._ids = torch.as_tensor(split.pool)
         self.images_per_step = len(split.pool)
 
-    def begin(self) -> None:
-        features = self._evaluator.features(self.method.backbone, self._positions)
+    def begin(self, told: Told) -> None:
+        self._evaluator.freeze(self.method.backbone)
+        features = self._evaluator.features(self.method.backbone, self._positions, told)
         self.method.prepare(PoolData(torch.as_tensor(features), self._labels, self._ids))
 
     def run_step(self, now: StepContext, config: RunConfig) -> StepResult:

@@ -19,6 +19,7 @@ from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod, PoolPass, StepResult
 from engine.training.evaluation.evaluator import Evaluator
+from engine.training.evaluation.feature_cache import Told
 from engine.training.hardware import Machine
 from engine.training.loops.batches import Batches
 from engine.training.loops.loop import TrainingLoop
@@ -54,7 +55,7 @@ class GradientLoop(TrainingLoop):
         self._pool_positions: NDArray[np.int64] = positions_of(split.pool, images.ids)
         self._latest: tuple[int, Batch] | None = None
 
-    def begin(self) -> None:
+    def begin(self, told: Told) -> None:
         """Nothing to do: every batch follows from its step."""
 
     def run_step(self, now: StepContext, config: RunConfig) -> StepResult:

@@ -13,6 +13,7 @@ from engine.config.run_config import RunConfig
 from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext
 from engine.methods.base.method import StepResult
+from engine.training.evaluation.feature_cache import Told
 
 
 class TrainingLoop(ABC):
@@ -24,7 +25,8 @@ class TrainingLoop(ABC):
     steps_per_epoch: int = 1
 
     @abstractmethod
-    def begin(self) -> None: ...
+    def begin(self, told: Told) -> None:
+        """told: hears how far it is where it takes long, and may raise to stop; what was done by then is not lost."""
 
     @abstractmethod
     def run_step(self, now: StepContext, config: RunConfig) -> StepResult:
