@@ -1,0 +1,109 @@
+"""Own photos from a pretrained network: features once for all runs, told, stopped and gone on with; grey and tiny
+images too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.config.run_config import RunConfig
+from engine.images.decode import read_image
+from engine.predictor import Predictor
+from engine.presets import PRESETS
+from engine.runs.folder import RunFolder, Status
+from engine.runs.store import Store
+from engine.training.commands import Command, Control
+from engine.training.evaluation import feature_cache
+from engine.training.trainer import Trainer
+from tests.fixtures_images import encoded, folder_of
+
+CLASSES = ("zebra", "ant", "moss")  # not in the order of their names
+HUES = {"zebra": (200, 40, 40), "ant": (40, 200, 40), "moss": (40, 40, 200)}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
+
+
+def photos(root: Path, side: int = 40, grey: bool = False) -> Path:
+    """60 noisy images of a color or, grey, of a brightness for each class."""
+    rng = np.random.default_rng(0)
+    files: dict[str, bytes] = {}
+    for number, name in enumerate(CLASSES):
+        for i in range(60):
+            base = np.full((side, side), 60 + 70 * number) if grey else np.tile(HUES[name], (side, side, 1))
+            files[f"{name}/{i}.png"] = encoded((base + rng.integers(-30, 31, base.shape)).clip(0, 255).astype(np.uint8))
+    return folder_of(root, files)
+
+
+def made(tmp_path: Path, preset: str, path: Path, size: int = 32, **more: Any) -> RunFolder:
+    config = RunConfig.parse({**PRESETS[preset].config, "hardware": {"device": "cpu", "threads": 1}, **more})
+    changes = {"data.path": str(path), "data.size": size, "data.labels.per_class": 5}
+    return Store(tmp_path / "checkpoints").create(config.with_changes(changes).model_dump(mode="json"))
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Blocks that went through a network."""
+    blocks: list[int] = []
+    compute = feature_cache.FeatureCache._compute
+
+    def counted(cache: feature_cache.FeatureCache, block: int) -> None:
+        blocks.append(block)
+        compute(cache, block)
+
+    monkeypatch.setattr(feature_cache.FeatureCache, "_compute", counted)
+    return blocks
+
+
+def test_every_run_on_the_same_photos_reads_the_features_of_the_first(tmp_path: Path, computed: list[int]) -> None:
+    path, told = photos(tmp_path / "photos"), list[str]()
+    first = made(tmp_path, "photos-probe", path)
+    status = Trainer(first, progress=lambda status: told.append(status.reason)).run()
+    assert sorted(computed) == [0, 1]  # 180 images in blocks of 128, also for evaluations and final metrics
+    # 36 are test images and a tenth of the rest are held back; the other half of a block comes with its first image.
+    assert next(words for words in told if words.startswith("features of ")) == "features of 0 of 129 images"
+    assert any(" s left" in words for words in told)
+    assert status.metrics["test/accuracy"] == 1
+    second = Trainer(made(tmp_path, "photos-spread", path)).run()
+    assert sorted(computed) == [0, 1]
+    assert second.metrics["test/accuracy"] == 1
+    # What leaves the lab answers as it did inside.
+    (answer,) = Predictor(first).predict([read_image((path / "ant" / "3.png").read_bytes())])
+    assert answer.label == "ant"
+
+
+def test_told_to_stop_meanwhile_a_run_keeps_what_it_has_and_goes_on_from_there(
+    tmp_path: Path, computed: list[int]
+) -> None:
+    folder, control = made(tmp_path, "photos-probe", photos(tmp_path / "photos")), Control()
+
+    def stop(status: Status) -> None:
+        if status.reason.startswith("features of 0 "):
+            control.send(Command("stop"))
+
+    assert Trainer(folder, control, stop).run().state == "stopped"
+    assert computed == [0]
+    assert Trainer(folder).run().state == "finished"
+    assert computed == [0, 1]
+
+
+@pytest.mark.parametrize(("side", "size", "grey"), [(8, 8, False), (40, 32, True)])
+def test_tiny_and_grey_images_have_features_too(tmp_path: Path, side: int, size: int, grey: bool) -> None:
+    path = photos(tmp_path / "photos", side, grey)
+    status = Trainer(made(tmp_path, "photos-probe", path, size)).run()
+    assert status.metrics["test/accuracy"] > 0.9
+
+
+def test_a_network_that_is_trained_is_never_read_from_the_cache(tmp_path: Path, computed: list[int]) -> None:
+    more: dict[str, Any] = {
+        "method": {"name": "fine_tune"},
+        "budget": {"steps": 2, "batch_size": 4, "evaluate_every": 2},
+    }
+    assert Trainer(made(tmp_path, "photos-probe", photos(tmp_path / "photos"), **more)).run().state == "finished"
+    assert computed == []
