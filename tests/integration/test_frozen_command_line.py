@@ -25,6 +25,7 @@ from PIL import Image
 
 from engine import RunConfig, resume, train
 from engine.runs.store import Run
+from tests.integration.command_line import engine, engine_process
 from tests.integration.process_helpers import ROOT
 from tests.integration.test_earlier_runs import INTERRUPTED, RUNS, SMALLEST, Plan
 
@@ -242,31 +243,11 @@ def alternatives(values: Iterable[dict[str, Any]]) -> dict[str, Any]:
 # asking
 
 
-def engine(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "160", "TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def answer(*arguments: str | Path, code: int = 0) -> Any:
     """The last line of what a command prints: one JSON object."""
     found = json.loads(engine(*arguments, "--json", code=code).stdout.splitlines()[-1])
     assert isinstance(found, dict)
     return found
-
-
-def in_turn(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(work, items))
 
 
 def listed() -> dict[str, Any]:
