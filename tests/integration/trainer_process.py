@@ -36,9 +36,14 @@ class At(Control):
 
 def start(folder: RunFolder, seconds: float, *change: str) -> BaseProcess:
     """change: step, key and JSON value: change a live setting before the 0-based step."""
-    context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
-    context.set_forkserver_preload([__name__, *NEEDED])
-    process = context.Process(target=_train, args=(folder.path, seconds, *change))
+    process: BaseProcess
+    arguments = (folder.path, seconds, *change)
+    if os.name == "nt":  # which cannot fork
+        process = multiprocessing.get_context("spawn").Process(target=_train, args=arguments)
+    else:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__, *NEEDED])
+        process = context.Process(target=_train, args=arguments)
     process.start()
     return process
 
