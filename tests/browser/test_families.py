@@ -12,20 +12,13 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from engine.runs.store import Run, Store
-from tests.browser.browser_helpers import newest, wait_for
+from tests.browser.browser_helpers import newest, set_steps, wait_for
 from tests.fixtures_images import encoded, zip_of
 
 
 def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("combobox", name=label).click()
     page.get_by_role("option", name=option).click()
-
-
-def set_steps(page: Page, steps: int) -> None:
-    field = page.get_by_role("spinbutton", name=re.compile("^Steps"))
-    field.fill(str(steps))
-    field.press("Enter")
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
 
 
 def start_and_finish(page: Page, checkpoints: Path, what: str) -> None:
