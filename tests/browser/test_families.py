@@ -15,6 +15,8 @@ from engine.runs.store import Run, Store
 from tests.browser.browser_helpers import newest, set_steps, wait_for
 from tests.fixtures_images import encoded, zip_of
 
+pytestmark = pytest.mark.slow
+
 
 def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("combobox", name=label).click()
@@ -75,7 +77,6 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_classi
     ).to_be_visible(timeout=30_000)
 
 
-@pytest.mark.slow
 def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
     before = {run.id for run in Store(checkpoints).runs()}
     page.goto(f"{url}/compare")
@@ -95,7 +96,6 @@ def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Pa
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(f"{url}/train")
     choose(page, "What do you have?", "No labels")
@@ -113,7 +113,6 @@ def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, 
     assert second.folder.events()[0]["weights"]
 
 
-@pytest.mark.slow
 def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(url)
     page.locator(".st-key-start_digits-proden button").click()

@@ -25,6 +25,8 @@ from engine.runs.store import Run, Store
 from tests.browser.browser_helpers import newest, points, set_steps, wait_for
 from tests.browser.conftest import REPOSITORY
 
+# Whichever test comes first trains two runs and starts a server; most that follow take long themselves.
+pytestmark = pytest.mark.slow
 Scheme = Literal["light", "dark"]
 SETTINGS = {
     "data": {"name": "digits"},
@@ -99,7 +101,6 @@ def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: st
     stop(page, run)
 
 
-@pytest.mark.slow
 def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: Path) -> None:
     before = newest(checkpoints).id
     page.goto(f"{url}/train")
@@ -146,7 +147,6 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
     assert run.config["method"]["threshold"] == pytest.approx(0.85)
 
 
-@pytest.mark.slow
 def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, finished: Run) -> None:
     page.goto(f"{url}/train?run={finished.id}")
     expect(page.get_by_text(re.compile("Finished: step 300"))).to_be_visible(timeout=20_000)
@@ -261,7 +261,6 @@ def kind_of_message(data: bytes | str) -> str | None:
     return message.WhichOneof("type")
 
 
-@pytest.mark.slow
 def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: str, checkpoints: Path) -> None:
     tabs = [page, page.context.new_page()]
     kinds: set[str | None] = set()
@@ -289,7 +288,6 @@ def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: s
     assert "ref_hash" not in kinds
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("width", "first", "then"), [(390, "dark", "light"), (1280, "light", "dark")])
 def test_no_page_is_wider_than_its_window(
     page: Page, url: str, checkpoints: Path, width: int, first: Scheme, then: Scheme
