@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +86,6 @@ def fit_linear(features: Floats, labels: Ints, classes: int, scale: tuple[Floats
     features: [N, D], labels: [N] in 0..K-1, N at least 1. A class without a label gets probability 0.
     """
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits  # scikit-learn's own dependency
 
     mean, std = scale
     weight = np.zeros((classes, features.shape[1]), np.float32)
@@ -96,7 +96,7 @@ def fit_linear(features: Floats, labels: Ints, classes: int, scale: tuple[Floats
         return LinearProbe(mean, std, weight, bias)
     # Products of a few images are over before a second thread has woken up; on a busy machine waiting for it took a
     # minute.
-    with warnings.catch_warnings(), threadpool_limits(1 if features.size < _WORTH_THREADS else None):
+    with warnings.catch_warnings(), _thread_pools().limit(limits=1 if features.size < _WORTH_THREADS else None):
         # So many steps are far on the way, and validation chooses among such fits; one image per class is not the
         # mistake it is taken for.
         warnings.simplefilter("ignore", UserWarning)
@@ -141,3 +141,13 @@ def accuracy(scores: Floats, labels: Ints) -> float:
 def _normalized(rows: Floats) -> Floats:
     result: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return result
+
+
+@cache
+def _thread_pools() -> Any:
+    """Looked up once: looking takes as long as fitting a small probe, of which a run may end with hundreds. First asked
+    when scikit-learn has loaded the libraries that have such pools.
+    """
+    from threadpoolctl import ThreadpoolController  # scikit-learn's own dependency
+
+    return ThreadpoolController()

@@ -45,6 +45,7 @@ def second(lab: Lab, run: Run) -> Iterator[Run]:
     lab.delete(folder.id)
 
 
+@pytest.mark.slow
 def test_the_form_is_made_from_the_schemas(open_page: Open) -> None:
     app = open_page("train")
     assert app.slider(key="train_0_fixmatch_digits_method_threshold").label == "Threshold τ"
@@ -141,6 +142,7 @@ def test_a_budget_that_the_data_cannot_fill_is_one_sentence_and_no_run(lab: Lab,
     assert [run.id for run in lab.store.runs()] == before
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_shown_everywhere(run: Run, open_page: Open) -> None:
     assert run.status.state == "finished"
     train = open_page("train", run=run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,14 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 def newest(checkpoints: Path) -> Run:
     return Store(checkpoints).runs()[0]
+
+
+def set_steps(page: Page, steps: int) -> None:
+    """On Train's form."""
+    field = page.get_by_role("spinbutton", name=re.compile("^Steps"))
+    field.fill(str(steps))
+    field.press("Enter")
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
 
 
 def points(page: Page, number: int = 0) -> int:

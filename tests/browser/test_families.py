@@ -12,20 +12,15 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from engine.runs.store import Run, Store
-from tests.browser.browser_helpers import newest, wait_for
+from tests.browser.browser_helpers import newest, set_steps, wait_for
 from tests.fixtures_images import encoded, zip_of
+
+pytestmark = pytest.mark.slow
 
 
 def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("combobox", name=label).click()
     page.get_by_role("option", name=option).click()
-
-
-def set_steps(page: Page, steps: int) -> None:
-    field = page.get_by_role("spinbutton", name=re.compile("^Steps"))
-    field.fill(str(steps))
-    field.press("Enter")
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
 
 
 def start_and_finish(page: Page, checkpoints: Path, what: str) -> None:
@@ -82,7 +77,6 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_classi
     ).to_be_visible(timeout=30_000)
 
 
-@pytest.mark.slow
 def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
     before = {run.id for run in Store(checkpoints).runs()}
     page.goto(f"{url}/compare")
@@ -102,7 +96,6 @@ def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Pa
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(f"{url}/train")
     choose(page, "What do you have?", "No labels")
@@ -120,7 +113,6 @@ def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, 
     assert second.folder.events()[0]["weights"]
 
 
-@pytest.mark.slow
 def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(url)
     page.locator(".st-key-start_digits-proden button").click()

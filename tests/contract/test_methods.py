@@ -1,134 +1,43 @@
-"""The suite that every registered method passes, without anyone writing a test for it."""
+"""The suite that runs of every registered method pass, without anyone writing a test for it."""
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from engine.backbones.backbone import Backbone
 from engine.config.run_config import RunConfig, live_settings
 from engine.data.image_set import ImageSet
 from engine.data.split import make_split
 from engine.lab.executors.inline import train
-from engine.methods.base.context import StepContext
-from engine.methods.base.method import GradientMethod
-from engine.methods.parts.batch_norm import bn_stats_frozen
 from engine.predictor import Predictor
-from engine.registry import backbones, datasets, methods
-from engine.runs.journal import Row
+from engine.registry import backbones
 from engine.runs.store import Run, Store
-from engine.training import checkpoint
-from engine.training.assemble import assemble, load_images, make_method, make_task
-from engine.training.commands import Command, Control
-from engine.training.evaluation.evaluator import Evaluator
-from engine.training.hardware import resolve
-from engine.training.loops.batches import Batches
-from engine.training.loops.gradient_loop import GradientLoop
-from engine.training.loops.make_loop import make_loop
-from engine.training.model_file import load_model
+from engine.training.assemble import load_images
+from engine.training.commands import Command
 from engine.training.retest import retest
-from engine.training.trainer import Trainer
-from tests.contract.dropout_cnn import DropoutCNN
-from tests.contract.toy import Toy
+from tests.contract.method_runs import (
+    CLASSES,
+    METHODS,
+    STEPS,
+    WITH_STEPS,
+    WITHOUT_LOGITS,
+    Trained,
+    config,
+    numbers,
+    same,
+    stopped_at,
+    weights,
+)
 from tests.contract.trial_methods import TRIALS
 
-# Registered methods, and those that were written to try the contract.
-CLASSES = {name: methods[name] for name in methods} | TRIALS
-METHODS = list(CLASSES)
-WITHOUT_LOGITS = [name for name in METHODS if CLASSES[name].supervision == {"none"}]
-# Every run of a method without logits ends with dozens of probes, which take longer than its training.
-SLOW = {*WITHOUT_LOGITS, *TRIALS}
-EACH = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in METHODS]
-WITH_STEPS = [name for name in METHODS if not CLASSES[name].fitted]
-STEPS = 12
-Trained = Callable[[str], Run]
+pytestmark = pytest.mark.usefixtures("trial_parts", "few_probes")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _made_for_tests() -> Iterator[None]:
-    datasets.register(Toy)
-    backbones.register(DropoutCNN)
-    for cls in TRIALS.values():
-        methods.register(cls)
-    yield
-    datasets.remove("toy")
-    backbones.remove("dropout_cnn")
-    for name in TRIALS:
-        methods.remove(name)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
-    """The run of `config(method)`, trained once for all tests that only look at it."""
-    root, done = tmp_path_factory.mktemp("contract"), dict[str, Run]()
-
-    def get(method: str) -> Run:
-        if method not in done:
-            done[method] = train(config(method), root)
-        return done[method]
-
-    return get
-
-
-def config(
-    method: str, seed: int = 0, steps: int = STEPS, batch: int = 6, backbone: str | None = None, **data: Any
-) -> RunConfig:
-    cls = CLASSES[method]
-    per_class = data.pop("labels", 2)
-    kind = {"kind": "few", "per_class": per_class} if "few" in cls.supervision else {"kind": sorted(cls.supervision)[0]}
-    plain = {
-        "seed": seed,
-        "method": {"name": method},
-        "data": {"name": "toy", "labels": kind, **data},
-        "hardware": {"device": "cpu", "threads": 1},
-    }
-    fitting = sorted(cls.backbones if cls.backbones is not None else ["small_cnn"])
-    network = {"backbone": {"name": backbone or fitting[0]}} if fitting else {}
-    return RunConfig.parse({**plain, **network, "budget": {"steps": steps, "batch_size": batch, "evaluate_every": 5}})
-
-
-def weights(run: Run) -> dict[str, torch.Tensor]:
-    saved = checkpoint.load(run.folder)
-    assert saved is not None
-    return {f"{part}.{name}": value for part in ("method", "average") for name, value in saved[part].items()}
-
-
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def numbers(run: Run) -> list[Row]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in run.folder.metrics()]
-
-
-def stopped_at(store: Store, plain: RunConfig, step: int, commands: list[Command] | None = None) -> Run:
-    """Train a run and interrupt it before the 0-based `step`, sending `commands` on the way."""
-
-    class Scripted(Control):
-        steps = itertools.count()
-
-        def poll(self) -> Command | None:
-            if (waiting := super().poll()) is not None:
-                return waiting
-            now = next(self.steps)
-            return Command("interrupt") if now == step else None
-
-    control = Scripted()
-    for command in commands or []:
-        control.send(command)
-    folder = store.create(plain.model_dump(mode="json"))
-    Trainer(folder, control).run()
-    return store.run(folder.id)
-
-
-@pytest.mark.parametrize("method", EACH)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_seed_determines_everything_and_another_seed_changes_it(
     method: str, tmp_path: Path, trained: Trained
 ) -> None:
@@ -138,7 +47,7 @@ def test_a_seed_determines_everything_and_another_seed_changes_it(
     assert not same(weights(first), weights(other))
 
 
-@pytest.mark.parametrize("method", EACH)
+@pytest.mark.parametrize("method", METHODS)
 def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: Path, trained: Trained) -> None:
     whole = trained(method)
     for step in (step for step in (0, 1, 7) if step < whole.status.step):
@@ -168,7 +77,7 @@ def assert_resumes_to_the_same_bits(whole: Run, plain: RunConfig, step: int, roo
         assert all(np.array_equal(ours[name], theirs[name]) for name in ours), (step, evaluated)
 
 
-@pytest.mark.parametrize("method", EACH)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, trained: Trained) -> None:
     from engine.lab.executors.inline import resume
 
@@ -186,26 +95,7 @@ def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, traine
     assert not same(weights(resumed), weights(trained(method)))
 
 
-@pytest.mark.parametrize("method", EACH)
-def test_a_live_setting_shapes_neither_the_batches_nor_the_network(method: str) -> None:
-    """It is replaced while the run trains: what was made with the old value must be what the new one would make."""
-    plain = config(method)
-    images = load_images(plain)
-    task = make_task(plain, images, make_split(images, plain.data))
-
-    def shape_of(config: RunConfig) -> tuple[object, ...]:
-        built = make_method(config, task)
-        streams = built.streams() if isinstance(built, GradientMethod) else None
-        return streams, {name: tuple(value.shape) for name, value in built.state_dict().items()}
-
-    of_its_own = [key for key in live_settings(plain) if key.startswith("method.")]
-    if not of_its_own:
-        pytest.skip("has no setting of its own that may change while it trains")
-    for key in of_its_own:
-        assert shape_of(plain.with_changes({key: live_settings(plain)[key] * 0.5})) == shape_of(plain), key
-
-
-@pytest.mark.parametrize("method", EACH)
+@pytest.mark.parametrize("method", METHODS)
 def test_hidden_labels_change_nothing(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained
 ) -> None:
@@ -228,7 +118,7 @@ def test_hidden_labels_change_nothing(
     assert same(weights(honest), weights(fooled))
 
 
-@pytest.mark.parametrize("method", EACH)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("channels", "classes", "labels", "batch"), [(1, 2, 1, 2), (3, 26, 1, 5), (3, 2, 2, 64), (1, 26, 2, 16)]
 )
@@ -260,21 +150,6 @@ def test_any_channels_classes_labels_and_batch(
     assert np.isfinite(losses).all()
 
 
-@pytest.mark.parametrize("method", EACH)
-def test_what_is_served_answers_one_image_as_it_answers_it_among_others(method: str) -> None:
-    built, batch, _ = _one_step(method)
-    images = next(iter(built.show(batch).values()))
-    served = built.served().eval()
-    with torch.inference_mode():
-        (alone, logits), (features, _) = served(images[:1]), served(images)
-    assert torch.allclose(alone, features[:1], atol=1e-5)
-    if logits is None:
-        assert method in WITHOUT_LOGITS, "a method that knows no classes says so by learning without labels"
-    else:
-        assert logits.shape == (1, 3)
-        assert logits.dtype == torch.float32
-
-
 @pytest.mark.parametrize("method", WITHOUT_LOGITS)
 def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_answers(
     method: str, tmp_path: Path, trained: Trained
@@ -302,7 +177,7 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
     assert predictor.probe["labels"] == len(run.folder.split()["pool"])
 
 
-@pytest.mark.parametrize("method", EACH)
+@pytest.mark.parametrize("method", METHODS)
 def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, trained: Trained) -> None:
     run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
@@ -334,7 +209,7 @@ def test_every_backbone_it_names_works(method: str, backbone: str, tmp_path: Pat
     assert run.status.state == "finished"
 
 
-@pytest.mark.parametrize("method", EACH)
+@pytest.mark.parametrize("method", METHODS)
 def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, trained: Trained) -> None:
     run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
@@ -344,134 +219,3 @@ def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, train
     for name in {"confidence", "weight", "threshold"} & {key.removeprefix("pseudo_") for key in arrays}:
         assert ((arrays[f"pseudo_{name}"] >= 0) & (arrays[f"pseudo_{name}"] <= 1)).all()
     assert ((arrays["pseudo_labels"] >= 0) & (arrays["pseudo_labels"] < 3)).all()
-
-
-@pytest.mark.parametrize("method", EACH)
-def test_showing_what_it_sees_changes_nothing(method: str) -> None:
-    built, batch, _ = _one_step(method)
-    before = {name: value.clone() for name, value in built.state_dict().items()}
-    shown = built.show(batch)
-    assert shown
-    assert all(view.shape[1:] == (1, 8, 8) for view in shown.values())
-    assert same(before, built.state_dict())
-
-
-@pytest.mark.parametrize("method", WITH_STEPS)
-def test_what_is_served_is_what_the_method_has_after_its_step(method: str) -> None:
-    """Not what it had before `after_update`, in which teachers move."""
-    loop, plain = _loop(method, ema_decay=0.0)
-    for step in range(2):
-        loop.run_step(StepContext(0, step, STEPS), plain)
-        assert same(loop.method.served().state_dict(), loop.served().state_dict()), step
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_network_of_a_method_is_normalized_by_the_training_images(method: str) -> None:
-    """Teachers, targets and key encoders are copies that a method makes when it is made."""
-    plain = config(method)
-    run = assemble(plain, Path("nowhere"))
-    training = run.images.images[~run.images.is_test].astype(np.float64) / 255
-    networks = [network for network in run.method.modules() if isinstance(network, Backbone)]
-    assert networks
-    for network in networks:
-        np.testing.assert_allclose(network.mean.numpy(), training.mean((0, 2, 3)), atol=1e-6)
-        np.testing.assert_allclose(network.std.numpy(), training.std((0, 2, 3)), atol=1e-6)
-
-
-@pytest.mark.parametrize("method", [name for name in METHODS if CLASSES[name].backbones is None])
-def test_every_network_of_a_method_starts_from_the_weights_that_are_asked_for(
-    method: str, tmp_path: Path, trained: Trained
-) -> None:
-    from_run = trained("supervised")
-    store = from_run.folder.path.parent
-    plain = config(method).with_changes({"backbone.init": f"run:{from_run.id}"})
-    networks = [part for part in assemble(plain, store).method.modules() if isinstance(part, Backbone)]
-    learned = load_model(from_run.folder)[0].get_submodule("backbone").state_dict()
-    for network in networks:
-        assert same(dict(learned), dict(network.state_dict()))
-
-
-@pytest.mark.parametrize("method", WITH_STEPS)
-def test_rounding_inside_networks_reaches_no_loss_and_no_logits(method: str) -> None:
-    """With bfloat16, only networks compute in it: what comes out of them, and the loss, is float32."""
-    loop, plain = _loop(method, precision="bfloat16")
-    types = set[torch.dtype]()
-    for module in loop.method.modules():
-        if isinstance(module, Backbone):
-            module.register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
-    result = loop.run_step(StepContext(0, 0, STEPS), plain)
-    assert types == {torch.float32}
-    assert result.loss.dtype == torch.float32
-    features, logits = loop.served().eval()(torch.rand(2, 1, 8, 8))
-    assert features.dtype == torch.float32
-    assert logits is None or logits.dtype == torch.float32
-
-
-@pytest.mark.parametrize("method", EACH)
-def test_one_forward_pass_of_each_network_moves_its_batch_norm_once(method: str) -> None:
-    built, batch, now = _one_step(method)
-    norms = [m for m in built.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    before = [int(m.get_buffer("num_batches_tracked")) for m in norms]
-    built.step(batch, now)
-    assert [int(m.get_buffer("num_batches_tracked")) - n for m, n in zip(norms, before, strict=True)] == [1] * len(
-        norms
-    )
-
-
-@pytest.mark.parametrize("method", EACH)
-def test_no_optimizer_weight_decay_reaches_biases_or_normalization(method: str) -> None:
-    from engine.training.loops.optimizer import ScheduledOptimizer
-
-    built, _, _ = _one_step(method)
-    # A method may recommend no decay: what is held here is where it goes if there is some.
-    params = config(method).optimizer.model_copy(update={"weight_decay": 0.01})
-    optimizer = ScheduledOptimizer(built, params).torch
-    decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] > 0 for p in group["params"]}
-    every = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    assert {id(p) for p in built.parameters() if p.requires_grad} == every
-    assert decayed == {id(p) for p in built.parameters() if p.requires_grad and p.ndim > 1}
-
-
-@pytest.mark.parametrize("method", EACH)
-def test_people_are_told_what_it_is(method: str) -> None:
-    cls = CLASSES[method]
-    for text in (cls.title, cls.summary, cls.idea, cls.paper, cls.formula):
-        assert text.strip()
-    for field in cls.Params.model_fields.values():
-        assert field.description or field.default == method
-
-
-def test_bn_stats_frozen_still_normalizes_with_the_batch() -> None:
-    norm = torch.nn.BatchNorm2d(2).train()
-    images = torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0)) * 3 + 1
-    expected = norm(images)
-    mean = norm.get_buffer("running_mean").clone()
-    with bn_stats_frozen(norm):
-        assert torch.equal(norm(images * 5), norm(images * 5))
-        assert torch.allclose(norm(images), expected)
-    assert torch.equal(norm.get_buffer("running_mean"), mean)
-    norm(images)
-    assert not torch.equal(norm.get_buffer("running_mean"), mean)
-
-
-def _one_step(method: str) -> tuple[GradientMethod, Any, StepContext]:
-    plain = config(method)
-    images = load_images(plain)
-    split = make_split(images, plain.data)
-    machine = resolve(plain.hardware)
-    built = make_method(plain, make_task(plain, images, split))
-    if not isinstance(built, GradientMethod):
-        pytest.skip("has no batches, no optimizer and no views")
-    built.train()
-    now = StepContext(0, 0, STEPS)
-    return built, Batches(built, plain, images, split, machine).batch(now), now
-
-
-def _loop(method: str, precision: str = "float32", **optimizer: float) -> tuple[GradientLoop, RunConfig]:
-    changes = {f"optimizer.{name}": value for name, value in optimizer.items()}
-    plain = config(method).with_changes({**changes, "hardware.precision": precision})
-    run, machine = assemble(plain, Path("nowhere")), resolve(plain.hardware)
-    evaluator = Evaluator(run.images, run.split, machine)
-    loop = make_loop(machine.place(run.method), plain, run.images, run.split, machine, evaluator)
-    assert isinstance(loop, GradientLoop)
-    return loop, plain

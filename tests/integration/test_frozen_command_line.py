@@ -10,11 +10,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +21,9 @@ from PIL import Image
 
 from engine import RunConfig, resume, train
 from engine.runs.store import Run
+from tests.integration.command_line import engine, engine_process
 from tests.integration.process_helpers import ROOT
+from tests.integration.promises import alternatives, bones, broken, keys
 from tests.integration.test_earlier_runs import INTERRUPTED, RUNS, SMALLEST, Plan
 
 FROZEN = Path(__file__).parents[1] / "frozen" / "command_line.json"
@@ -73,7 +71,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return written(tmp_path_factory.mktemp("folders"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("table", ["methods", "datasets", "backbones"])
 def test_every_name_and_setting_with_its_default_and_limits_is_still_there(
     table: str, frozen: dict[str, Any], tables: dict[str, Any]
@@ -81,7 +78,6 @@ def test_every_name_and_setting_with_its_default_and_limits_is_still_there(
     assert broken(frozen["tables"][table], bones(tables[table])) == []
 
 
-@pytest.mark.slow
 def test_every_preset_is_still_the_same_settings(frozen: dict[str, Any], tables: dict[str, Any]) -> None:
     actual = presets(tables)
     assert {name: actual.get(name) for name in frozen["presets"]} == frozen["presets"]
@@ -115,106 +111,7 @@ def test_what_is_frozen_names_no_place_on_a_machine() -> None:
     assert not re.search(r'"(/|[A-Z]:\\\\)(home|root|tmp|Users|var)', text)
 
 
-# the same checks, put to a promise that is broken on purpose
-
-SETTING = {"number": {"type": "number", "default": 0.5, "minimum": 0}}
-
-
-@pytest.mark.parametrize(
-    ("changed", "complaint"),
-    [
-        ({}, "number is gone"),
-        ({"number": {"type": "number", "default": 0.6, "minimum": 0}}, "number.default was 0.5 and is 0.6"),
-        ({"number": {"type": "number", "default": 0.5}}, "number.minimum is gone"),
-        ({"number": {"type": "number", "default": 0.5, "minimum": 0, "maximum": 1}}, "number.maximum is a new limit"),
-    ],
-)
-def test_a_broken_promise_is_named(changed: dict[str, Any], complaint: str) -> None:
-    assert broken(SETTING, changed) == [complaint]
-
-
-def test_what_is_added_breaks_no_promise() -> None:
-    assert broken(SETTING, {"number": {**SETTING["number"], "live": True}, "other": {"type": "string"}}) == []
-    assert broken({"enum": ["a", "b"]}, {"enum": ["b", "c", "a"]}) == []
-    assert broken({"enum": ["a", "b"]}, {"enum": ["a", "c"]}) == ["enum has no 'b' any more"]
-
-
-# comparing
-
-LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "required"}
-LIMITS |= {"minLength", "maxLength", "minItems", "maxItems", "pattern"}
-EXACTLY = {"default", "required", "recommended"}
-# May be put into better words.
-TEXTS = {
-    "title",
-    "summary",
-    "description",
-    "help",
-    "idea",
-    "formula",
-    "paper",
-    "unit",
-    "empty",
-    "takes",
-}
-
-
-def broken(promised: Any, actual: Any, where: str = "", exactly: bool = False) -> list[str]:
-    """A line for all that is promised and not there, or otherwise; what is there besides may be, if it is no limit."""
-    if exactly or not isinstance(promised, (dict, list)) or not isinstance(actual, type(promised)):
-        return [] if promised == actual else [f"{where} was {promised!r} and is {actual!r}"]
-    if isinstance(promised, list):
-        return [
-            f"{where} has no {one!r} any more"
-            for one in promised
-            if not any(broken(one, other) == [] for other in actual)
-        ]
-    assert isinstance(actual, dict)
-    lines: list[str] = []
-    for key, value in promised.items():
-        at = f"{where}.{key}".lstrip(".")
-        lines += broken(value, actual[key], at, key in EXACTLY) if key in actual else [f"{at} is gone"]
-    if {"type", "oneOf", "anyOf"} & promised.keys():  # a setting, or a group of them
-        lines += [f"{where}.{key} is a new limit" for key in sorted(LIMITS & (actual.keys() - promised.keys()))]
-    return lines
-
-
-def bones(table: dict[str, Any]) -> dict[str, Any]:
-    """The entries of a table without their texts, of which only the presence counts."""
-    return {
-        name: {
-            "keys": sorted(entry),
-            **{key: schema(value) if key == "schema" else value for key, value in entry.items() if key not in TEXTS},
-        }
-        for name, entry in table.items()
-    }
-
-
-def schema(node: Any, definitions: dict[str, Any] | None = None) -> Any:
-    """A JSON schema without texts, and without names of our classes: what is referred to is put in place."""
-    if isinstance(node, list):
-        return [schema(one, definitions) for one in node]
-    if not isinstance(node, dict):
-        return node
-    definitions = node.get("$defs", definitions or {})
-    if "$ref" in node:
-        node = {
-            **definitions[node["$ref"].rpartition("/")[2]],
-            **{key: value for key, value in node.items() if key != "$ref"},
-        }
-    result: dict[str, Any] = {}
-    for key, value in node.items():
-        if key == "properties":
-            result[key] = {name: schema(one, definitions) for name, one in value.items()}
-        elif key == "discriminator":
-            result[key] = {"propertyName": value["propertyName"], "values": sorted(value.get("mapping", {}))}
-        elif key == "const":
-            result["enum"] = [value]  # a second choice may come to stand beside the only one
-        elif key in ("default", "enum"):
-            result[key] = value
-        elif key not in TEXTS | {"$defs", "place", "is_path"}:
-            result[key] = schema(value, definitions)
-    return result
+# asking
 
 
 def presets(tables: dict[str, Any]) -> dict[str, Any]:
@@ -224,39 +121,6 @@ def presets(tables: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def keys(value: Any) -> Any:
-    """The same nest of keys with kinds of values in place of values."""
-    if isinstance(value, dict):
-        return {name: keys(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [keys(value[0])] if value else []
-    kinds: dict[type, str] = {bool: "yes or no", int: "number", float: "number", str: "text", type(None): "nothing"}
-    return kinds[type(value)]
-
-
-def alternatives(values: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The keys of several objects of one kind, together."""
-    return {name: keys(value) for one in values for name, value in one.items()}
-
-
-# asking
-
-
-def engine(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "160", "TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def answer(*arguments: str | Path, code: int = 0) -> Any:
     """The last line of what a command prints: one JSON object."""
     found = json.loads(engine(*arguments, "--json", code=code).stdout.splitlines()[-1])
@@ -264,23 +128,12 @@ def answer(*arguments: str | Path, code: int = 0) -> Any:
     return found
 
 
-def in_turn(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(work, items))
-
-
 def listed() -> dict[str, Any]:
-    return dict(zip(TABLES, in_turn(answer, TABLES), strict=True))
+    return {table: answer(table) for table in TABLES}
 
 
 def helped() -> dict[str, Any]:
-    pages = dict(
-        zip(
-            ("", *COMMANDS),
-            in_turn(lambda command: engine(*command.split(), "--help").stdout, ("", *COMMANDS)),
-            strict=True,
-        )
-    )
+    pages = {command: engine(*command.split(), "--help").stdout for command in ("", *COMMANDS)}
     named = [line.strip("│| ").split() for line in pages.pop("").splitlines()]
     return {
         "commands": sorted(words[0] for words in named if words and words[0] in COMMANDS),
@@ -320,39 +173,16 @@ def answered(root: Path) -> dict[str, Any]:
     Image.fromarray(np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))).save(root / "picture.png")
     here = ("--checkpoints", root / "runs")
     small = [part for setting in WILD for part in ("--set", setting)]
-    trained, resumed, failed = in_turn(
-        lambda work: work(),
-        [
-            lambda: answer("train", "--config", config, *here),
-            lambda: answer("resume", INTERRUPTED["fixmatch"], "--checkpoints", root / "resumed"),
-            lambda: engine(
-                "train",
-                "--config",
-                config,
-                "--set",
-                "method.name=supervised",
-                *small,
-                "--checkpoints",
-                root / "failed",
-                "--json",
-                code=1,
-            ),
-        ],
-    )
+    trained = answer("train", "--config", config, *here)
+    resumed = answer("resume", INTERRUPTED["fixmatch"], "--checkpoints", root / "resumed")
+    wild = ("--set", "method.name=supervised", *small)
+    failed = engine_process("train", "--config", config, *wild, "--checkpoints", root / "failed", "--json", code=1)
     assert failed.stdout == ""
     run = trained["run"]
-    shown, tested, predicted = in_turn(
-        lambda work: work(),
-        [
-            lambda: answer("show", run, *here),
-            lambda: answer("test", run, *here),
-            lambda: answer("predict", run, root / "picture.png", root / "none.png", *here, code=2),
-        ],
-    )
-    refused = [("train", "--preset", "none"), ("train", "--no-such-option"), ("show", "none"), ()]
-    codes = in_turn(
-        lambda wrong: engine(*wrong, *(here if wrong and wrong[0] != "train" else ()), code=2).returncode, refused
-    )
+    shown, tested = answer("show", run, *here), answer("test", run, *here)
+    predicted = answer("predict", run, root / "picture.png", root / "none.png", *here, code=2)
+    refused = [("train", "--preset", "none"), ("train", "--no-such-option"), ("show", "none", *here), ()]
+    codes = [engine(*wrong, code=2).code for wrong in refused]
     return {
         **{"train": keys(trained), "resume": keys(resumed), "show": keys(shown), "test": keys(tested)},
         "predict": {
@@ -360,7 +190,7 @@ def answered(root: Path) -> dict[str, Any]:
             "refused": keys(predicted["pictures"][1]),
             "keys": sorted(predicted),
         },
-        "exit status": {"finished": 0, "failed run": failed.returncode, "wrong request": sorted(set(codes))},
+        "exit status": {"finished": 0, "failed run": failed.code, "wrong request": sorted(set(codes))},
     }
 
 
@@ -368,15 +198,9 @@ def written(root: Path) -> dict[str, Any]:
     """What is in the folder of a run of each kind, and in the journals of runs that a person stepped in."""
     found: dict[str, Any] = {}
     runs = {kind: train(settings(kind), root / "runs") for kind in KINDS}
-    shown = dict(
-        zip(
-            runs,
-            in_turn(lambda run: answer("show", run.id, "--checkpoints", root / "runs"), runs.values()),
-            strict=True,
-        )
-    )
     for kind, run in runs.items():
-        found[kind] = {"show": keys(shown[kind]), **folder(run)}
+        shown = answer("show", run.id, "--checkpoints", root / "runs")
+        found[kind] = {"show": keys(shown), **folder(run)}
     stopped = stepped_in(root / "others")
     found["resumed"] = {"files": files(stopped)}
     events = [event for run in [*runs.values(), stopped] for event in json_lines(run.folder.path / "events.jsonl")]

@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,8 @@ from engine.runs.store import Store
 from engine.training import checkpoint
 from engine.training.commands import Command, Control
 from engine.training.trainer import Trainer
-from tests.integration.process_helpers import ROOT, until
-from tests.integration.trainer_process import At
+from tests.integration.process_helpers import until
+from tests.integration.trainer_process import At, start
 
 STEPS = 60
 CONFIG = RunConfig.parse(
@@ -37,24 +35,19 @@ CHANGE = ("12", "method.threshold", "0.3")
 NEVER = 1e9  # seconds between checkpoints
 
 
-def process(folder: RunFolder, seconds: float, *change: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.trainer_process", str(folder.path), str(seconds), *change], cwd=ROOT
-    )
-
-
 def killed(folder: RunFolder, seconds: float, step: int, pause: float = 0.0, change: tuple[str, ...] = ()) -> int:
     """Train in a process and kill it `pause` seconds after its curve has reached `step`. Returns how far the curve
     came.
     """
-    child = process(folder, seconds, *change)
+    child = start(folder, seconds, *change)
     try:
-        until(lambda: reached(folder) >= step or child.poll() is not None, f"step {step}")
-        assert child.poll() is None, "the process ended before it could be killed"
+        until(lambda: reached(folder) >= step or not child.is_alive(), f"step {step}")
+        assert child.is_alive(), "the process ended before it could be killed"
         time.sleep(pause)
     finally:
         child.kill()
-        child.wait()
+        child.join()
+    assert child.exitcode != 0
     assert folder.status().state == "running", "a killed process cannot say that it was killed"
     return reached(folder)
 
@@ -98,7 +91,9 @@ def folder(root: Path) -> RunFolder:
 
 def undisturbed(root: Path, *change: str) -> RunFolder:
     folder = Store(root).create(CONFIG)
-    assert process(folder, NEVER, *change).wait() == 0
+    child = start(folder, NEVER, *change)
+    child.join()
+    assert child.exitcode == 0
     return folder
 
 

@@ -26,6 +26,7 @@ from engine.runs.store import Store
 from engine.training import checkpoint
 from engine.training.commands import Command
 from engine.training.trainer import Trainer
+from tests.integration.command_line import engine
 from tests.integration.process_helpers import ROOT, alive, until
 from tests.integration.small_disk import fill, small_disk
 from tests.integration.trainer_process import At
@@ -148,24 +149,13 @@ def test_a_checkpoints_folder_that_cannot_be_written_is_one_sentence_and_leaves_
             root.write_text("a file")
             root = root if where == "a file" else root / "runs"
         settings = ("--set", "method.name=supervised", "--set", "budget.steps=5")
-        done = engine("train", *settings, "--checkpoints", str(root))
-        assert done.returncode == 2, done.stderr
+        done = engine("train", *settings, "--checkpoints", root, code=2)
         (sentence,) = done.stderr.splitlines()
         assert sentence.startswith(f"No run can be written to {root} (")
         assert sentence.endswith("that has room, or free some disk space.")
         assert Store(root).runs() == []
         assert Store(root).unreadable() == []
         assert not root.is_dir() or not [path for path in root.iterdir() if path.name != ".lock"]
-
-
-def engine(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "engine", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 # memory

@@ -83,28 +83,27 @@ print(json.dumps({
 }))
 """
 
-IN_THE_FORM = """
+LISTED = """
 import json
-from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
+from engine.__main__ import app
+from engine.catalog import catalog
 
-app = AppTest.from_file("app.py", default_timeout=90).run()
-app.switch_page("pages/train.py")
-app.run()
-app.selectbox(key="train_0_few_method").select("own_method").run()
-assert not app.exception, app.exception
-sliders = [slider for slider in app.slider if slider.key and slider.key.startswith("train_0_own_method")]
-print(json.dumps({
-    "sliders": [[slider.label, slider.value, slider.help] for slider in sliders],
-    "data sets": app.selectbox(key="train_0_data").options,
-}))
-from ui.shell.server import lab
-lab().close()
+commands = {table: CliRunner().invoke(app, [table]).stdout for table in ("methods", "datasets", "backbones")}
+print(json.dumps({"catalog": catalog(), "commands": commands}))
 """
 
 # Every drawn figure and gallery as the pages hand them to the browser, and what stands around them.
-ON_THE_PAGES = """
+IN_THE_APP = """
 import json, sys
 from streamlit.testing.v1 import AppTest
+
+form = AppTest.from_file("app.py", default_timeout=90).run()
+form.switch_page("pages/train.py")
+form.run()
+form.selectbox(key="train_0_few_method").select("own_method").run()
+assert not form.exception, form.exception
+sliders = [slider for slider in form.slider if slider.key and slider.key.startswith("train_0_own_method")]
 
 run, app = sys.argv[1], AppTest.from_file("app.py", default_timeout=90).run()
 
@@ -123,7 +122,13 @@ def opened(page):
     }
 
 
-print(json.dumps({page: opened(page) for page in ("train", "pseudo_labels")}))
+print(json.dumps({
+    "form": {
+        "sliders": [[slider.label, slider.value, slider.help] for slider in sliders],
+        "data sets": form.selectbox(key="train_0_data").options,
+    },
+    "pages": {page: opened(page) for page in ("train", "pseudo_labels")},
+}))
 from ui.shell.server import lab
 lab().close()
 """
@@ -165,10 +170,16 @@ def run(python: Python) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def catalog(python: Python) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(
-        python("-c", "import json; from engine.catalog import catalog; print(json.dumps(catalog()))")
-    )
+def listed(python: Python) -> dict[str, Any]:
+    """The catalog, and what each command that lists something prints, of one process."""
+    made: dict[str, Any] = json.loads(python("-c", LISTED))
+    return made
+
+
+@pytest.fixture(scope="module")
+def shown(python: Python, run: dict[str, Any]) -> dict[str, Any]:
+    """What the app shows: the form, and the pages of the run."""
+    made: dict[str, Any] = json.loads(python("-c", IN_THE_APP, run["run"]).splitlines()[-1])
     return made
 
 
@@ -180,12 +191,13 @@ def catalog(python: Python) -> dict[str, Any]:
         ("backbones", "own_backbone", "A backbone of one file"),
     ],
 )
-def test_it_is_on_the_command_line(table: str, name: str, title: str, python: Python) -> None:
-    line = next(line for line in python("-m", "engine", table).splitlines() if name in line)
+def test_it_is_on_the_command_line(table: str, name: str, title: str, listed: dict[str, Any]) -> None:
+    line = next(line for line in listed["commands"][table].splitlines() if name in line)
     assert title in line
 
 
-def test_it_is_in_the_catalog_with_all_that_it_declares(catalog: dict[str, Any]) -> None:
+def test_it_is_in_the_catalog_with_all_that_it_declares(listed: dict[str, Any]) -> None:
+    catalog = listed["catalog"]
     method = catalog["methods"]["own_method"]
     assert method["schema"]["properties"]["cutoff"]["role"] == "confidence_threshold"
     assert method["family"] == "own_family"
@@ -250,8 +262,8 @@ def test_the_contract_suites_hold_it_without_a_test_of_its_own(python: Python) -
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_it_is_in_the_form(python: Python) -> None:
-    form = json.loads(python("-c", IN_THE_FORM).splitlines()[-1])
+def test_it_is_in_the_form(shown: dict[str, Any]) -> None:
+    form = shown["form"]
     assert ["Cutoff c", 0.6, "Believed from here on."] in form["sliders"]
     assert ["Softness s", 0.2, "How much every class is believed in."] in form["sliders"]
     assert "A data set of one file" in " ".join(form["data sets"])
@@ -259,8 +271,8 @@ def test_it_is_in_the_form(python: Python) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_pages_draw_its_scalars_its_views_and_its_threshold(python: Python, run: dict[str, Any]) -> None:
-    pages = json.loads(python("-c", ON_THE_PAGES, run["run"]).splitlines()[-1])
+def test_the_pages_draw_its_scalars_its_views_and_its_threshold(shown: dict[str, Any]) -> None:
+    pages = shown["pages"]
     train, pseudo_labels = pages["train"], pages["pseudo_labels"]
     drawn = " ".join(train["components"])
     assert "Agreement of two views" in train["tiles"]

@@ -156,6 +156,7 @@ def written(digit: int, side: int, stroke: float, margin: float, dark: bool) -> 
     return np.asarray(canvas.resize((side, side), Image.Resampling.BOX))[:, :, None]
 
 
+@pytest.mark.slow
 def test_digits_drawn_large_and_small_thin_and_thick_are_read_at_the_sets_own_rate(
     digits: tuple[Run, Predictor],
 ) -> None:

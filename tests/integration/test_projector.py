@@ -229,6 +229,7 @@ def test_the_engines_own_sentence_arrives(tmp_path: Path, run: Path, shared: Pro
     assert not list(bare.path.rglob("*.npz"))[1:]
 
 
+@pytest.mark.slow
 def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_process(
     run: Path, shared: ProjectionQueue
 ) -> None:

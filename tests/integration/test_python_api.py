@@ -176,3 +176,10 @@ def test_what_the_server_needs_imports_no_torch(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_lists_the_methods_imports_no_scikit_learn() -> None:
+    """Every process of the lab and every command starts with it, and would wait a second longer."""
+    script = "import sys; from engine.catalog import catalog; catalog(); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

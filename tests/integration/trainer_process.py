@@ -1,19 +1,23 @@
 """A process to be killed: trains the run in a folder, writing a checkpoint every so many seconds.
 
-    python -m tests.integration.trainer_process FOLDER SECONDS [STEP KEY VALUE]
-
-STEP KEY VALUE: change a live setting before the 0-based step.
+It is forked from a process that has imported torch and has done nothing else, so that a test which kills five need not
+wait for five imports.
 """
 
 from __future__ import annotations
 
 import json
-import sys
+import multiprocessing
+import os
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from engine.runs.folder import RunFolder
 from engine.training.commands import Command, Control
 from engine.training.trainer import Trainer
+
+# What a run imports late: the digits, the final metrics, and what torch's optimizers ask for.
+NEEDED = ("sklearn.datasets", "sklearn.metrics", "torch._dynamo", "torch._inductor.config")
 
 
 class At(Control):
@@ -30,11 +34,20 @@ class At(Control):
         return super().poll()
 
 
-def main() -> None:
-    path, seconds, *change = sys.argv[1:]
+def start(folder: RunFolder, seconds: float, *change: str) -> BaseProcess:
+    """change: step, key and JSON value: change a live setting before the 0-based step."""
+    process: BaseProcess
+    arguments = (folder.path, seconds, *change)
+    if os.name == "nt":  # which cannot fork
+        process = multiprocessing.get_context("spawn").Process(target=_train, args=arguments)
+    else:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__, *NEEDED])
+        process = context.Process(target=_train, args=arguments)
+    process.start()
+    return process
+
+
+def _train(path: Path, seconds: float, *change: str) -> None:
     control = At(int(change[0]), Command("set", change[1], json.loads(change[2]))) if change else None
-    Trainer(RunFolder(Path(path)), control, checkpoint_seconds=float(seconds)).run()
-
-
-if __name__ == "__main__":
-    main()
+    Trainer(RunFolder(path), control, checkpoint_seconds=seconds).run()

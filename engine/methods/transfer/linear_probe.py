@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -99,6 +98,9 @@ class LinearProbeMethod(FittedMethod):
         self._labels = fitting.labels[known].numpy()
 
     def iterate(self, now: StepContext) -> StepResult:
+        # Here, because a process that lists the methods would wait a second for it before it answers anything.
+        from sklearn.linear_model import LogisticRegression
+
         with warnings.catch_warnings():
             # One label per class is no mistake here.
             warnings.filterwarnings("ignore", "The number of unique classes is greater")
