@@ -1,7 +1,7 @@
 """What bfloat16 inside the network costs and brings on this machine: presets in both precisions, seed by seed in turn.
 
     python -m benchmarks.precision [--presets digits-fixmatch fashion-fixmatch] [--data FOLDER] [--seeds 0 1 2]
-    [--threads 0] [--json]
+    [--threads 0] [--steps 0] [--json]
 
 FOLDER holds `torchvision/FashionMNIST/raw` for the preset on Fashion-MNIST. Prints test accuracy and the seconds of the
 training alone. Both runs of a seed are on the same labels and batches.
@@ -23,11 +23,13 @@ from engine.presets import PRESETS
 PRECISIONS = ("float32", "bfloat16")
 
 
-def pair(preset: str, seed: int, data: Path | None, threads: int, checkpoints: str) -> dict[str, Any]:
+def pair(preset: str, seed: int, data: Path | None, threads: int, steps: int, checkpoints: str) -> dict[str, Any]:
     config = RunConfig.parse({**PRESETS[preset].config, "seed": seed})
     row: dict[str, Any] = {"preset": preset, "seed": seed}
     for precision in PRECISIONS:
         changes: dict[str, Any] = {"hardware.precision": precision, "hardware.threads": threads}
+        if steps:
+            changes["budget.steps"] = steps
         if data is not None and config.data.name == "fashion_mnist":
             changes["data.root"] = str(data / "torchvision")
         status = train(config.with_changes(changes), checkpoints).status
@@ -42,13 +44,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=0, help="0: as many as the preset has")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as checkpoints:
         for preset in arguments.presets:
             for seed in arguments.seeds:
-                rows.append(pair(preset, seed, arguments.data, arguments.threads, checkpoints))
+                rows.append(pair(preset, seed, arguments.data, arguments.threads, arguments.steps, checkpoints))
                 row = rows[-1]
                 print(
                     json.dumps(row)
