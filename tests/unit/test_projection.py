@@ -110,6 +110,10 @@ def test_a_seeded_umap_repeats_itself_bit_for_bit_and_its_points_travel() -> Non
     assert few.shape == (2, 6, 3)
     assert (few[0] == 0).all()
     assert np.isfinite(few).all()
+    told: list[str] = []
+    project(frames[-2:], request("umap"), lambda share, words: told.append(words))
+    assert "Laying out with UMAP, evaluation 1 of 2" in told
+    assert "Laying out with UMAP, 250 of umap-learn's usual 500 rounds, evaluation 2 of 2" in told
 
 
 @pytest.mark.slow

@@ -34,19 +34,14 @@ def umap(
     indices, distances = with_itself(near.indices, near.distances)
     steps = layout_steps(count)
     steps = steps if later is None else int(steps * _SHARE_LATER)
-    of_steps = f"{steps} of umap-learn's usual 500 steps"
+    usual = 500 if count <= 10_000 else 200
+    doing = "Laying out with UMAP" + (f", {steps} of umap-learn's usual {usual} rounds" if steps < usual else "")
     tell(
         0.02,
-        (
-            f"Laying out with UMAP, {of_steps}"
-            if "umap" in sys.modules
-            else "Starting UMAP: the first time it is compiled, which takes a while"
-        ),
+        (doing if "umap" in sys.modules else "Starting UMAP: the first time it is compiled, which takes a while"),
     )
     UMAP = _imported()
-    printed = PrintedProgress(
-        r"(\d+)/", lambda done: tell(0.1 + 0.9 * done / steps, f"Laying out with UMAP, {of_steps}")
-    )
+    printed = PrintedProgress(r"(\d+)/", lambda done: tell(0.1 + 0.9 * done / steps, doing))
     bar = {"disable": False, "file": printed, "bar_format": "{n}/{total}"}
     fit = UMAP(
         n_neighbors=indices.shape[1],
