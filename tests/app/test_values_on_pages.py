@@ -254,3 +254,17 @@ def test_the_csv_of_compare_has_each_metric_under_its_name(
         "test/ece": "0.1",
     }
     assert (rows[0]["name"], rows[0]["state"], float(rows[0]["seconds"])) == ("first", "finished", 75.0)
+
+
+# Train
+
+
+def test_the_slider_of_a_run_stands_at_its_last_threshold(lab: Lab, open_page: Open) -> None:
+    run = known_run(lab, "moved", 7, METRICS, CURVES)
+    for step, value in ((3, 0.8), (9, 0.55)):
+        run.folder.add_event("change", step, key="method.threshold", value=value)
+    train = open_page("train", run=run.id)
+    assert train.slider(key=f"train_live_threshold_{run.id}_0").value == 0.55
+    assert "Retrain at 0.55" in [button.label for button in train.button]
+    assert open_page("pseudo_labels", run=run.id).slider(key=f"pseudo_threshold_{run.id}").value == 0.55
+    lab.delete(run.id)
