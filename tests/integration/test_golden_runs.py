@@ -144,6 +144,7 @@ def measured(run: Run) -> dict[str, Any]:
         },
         "final": run.status.metrics,
         "counts": about["problem"],
+        "answers": {name: about[name] for name in ("temperature", "background")},
         "classes": about["class_names"],
         "split": {part: [len(ids), in_order(ids)] for part, ids in folder.split().items()},
         "snapshot": {
@@ -183,6 +184,7 @@ def test_a_short_run_gives_the_numbers_that_are_kept(name: str, trained_here: Ca
     for step, row in kept["curves"].items():
         assert now["curves"][step] == near(row, parts), f"step {step}"
     assert now["final"] == near(kept["final"], parts)
+    assert now["answers"] == pytest.approx(kept["answers"], rel=REGRESSION_CLOSE)
     assert now["weights"].keys() == kept["weights"].keys()
     for tensor, (norm, wave) in kept["weights"].items():
         close = REGRESSION_CLOSE if tensor in REGRESSED.get(name, ()) else CLOSE
