@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
 from engine.errors import LabError
+from engine.finite_json import finite_json
 from engine.lab.messages import Request
 
 log = logging.getLogger("fewlab.lab")
@@ -102,7 +103,7 @@ class WorkerClient:
 
     def _send(self, message: Message, question: _Question | None) -> int:
         self.start()
-        line = (json.dumps(message) + "\n").encode()
+        line = (finite_json(message) + "\n").encode("utf-8", "surrogatepass")
         with self._lock:
             child = self._child
             try:

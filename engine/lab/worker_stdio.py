@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from engine.errors import FewLabError, is_out_of_memory
+from engine.finite_json import finite_json
 
 YIELDS_BY = 5  # a page that is looked at comes before the training or projection that it shows
 log = logging.getLogger("fewlab.worker")
@@ -36,7 +37,7 @@ class WorkerStdio:
     def say(self, message: dict[str, Any]) -> None:
         with self._write_lock:
             try:
-                self._answers.write((json.dumps(message) + "\n").encode())
+                self._answers.write((finite_json(message) + "\n").encode("utf-8", "surrogatepass"))
                 self._answers.flush()
             except OSError:  # the server is gone; end-of-file will end this process too
                 log.warning("nobody listens any more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import NoneType
 from typing import Any
 
 import safetensors.torch
@@ -15,6 +16,7 @@ from engine.finite_json import finite_json
 from engine.methods.base.context import TaskSpec
 from engine.plain_file import open_plain_file
 from engine.runs.atomic_write import write_bytes
+from engine.runs.contents import is_number
 from engine.runs.folder import RunFolder
 from engine.training.assemble import figure_style, make_method
 from engine.training.probed_network import ProbedNetwork
@@ -100,9 +102,14 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
             or not all(isinstance(name, str) for name in about["class_names"])
             or not 0 <= about["background"] <= 1
             or not isinstance(about["metrics"], dict)
-            or not all(isinstance(value, (int, float)) for value in about["metrics"].values())
+            or not all(isinstance(value, (int, float, NoneType)) for value in about["metrics"].values())
+            or not _is_temperature(about.get("temperature"))
         ):
             raise ValueError("the metadata does not describe this model")
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise ValueError("the weights are not finite")
+        # One that is not finite is written as null, and as NaN in files of before.
+        about["metrics"] = {name: value for name, value in about["metrics"].items() if is_number(value)}
     except FileNotFoundError:
         raise RunError(
             f"Run {folder.id} has no model yet: let it finish, or stop it to keep what it has learned."
@@ -121,6 +128,10 @@ def _header(data: bytes) -> dict[str, Any]:
     """The description at the beginning of a safetensors file."""
     header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return header
+
+
+def _is_temperature(value: object) -> bool:
+    return value is None or (is_number(value) and value > 0)
 
 
 def _answering(served: nn.Module, probe: torch.Size | None) -> nn.Module:

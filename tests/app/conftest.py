@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
+import streamlit.testing.v1.app_test as app_test
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.testing.v1 import AppTest
 
 from engine.lab.lab import Lab
 from tests.app.app_helpers import Open
 
 ROOT = Path(__file__).resolve().parents[2]
+Downloads = dict[str, str]
+"""The text behind each download button, by the file's name."""
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +50,18 @@ def open_page(lab: Lab) -> Open:
         return app
 
     return go
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> Downloads:
+    """Filled while a page is drawn."""
+    offered: Downloads = {}
+
+    class Kept(MemoryMediaFileStorage):
+        def load_and_get_id(self, path_or_data: Any, mimetype: str, kind: Any, filename: str | None = None) -> str:
+            if filename is not None:
+                offered[filename] = path_or_data.decode() if isinstance(path_or_data, bytes) else str(path_or_data)
+            return super().load_and_get_id(path_or_data, mimetype, kind, filename)
+
+    monkeypatch.setattr(app_test, "MemoryMediaFileStorage", Kept)
+    return offered

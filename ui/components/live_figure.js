@@ -239,7 +239,7 @@ function download(name, type, content) {
 
 // The figure's own table if Python gave one; else one row for each point, with what it says when it is pointed at.
 function asCsv({ table, data: traces }) {
-  const cell = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const cell = (value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   // An apostrophe stands before text that a spreadsheet would take for a formula, as in ui/style/csv_text.py.
   const plain = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
   const line = (...values) => values.map((value) => cell(plain(asText(String(value ?? ""))))).join(",");

@@ -29,7 +29,8 @@ def _measure(key: str, _config: dict[str, Any]) -> _Measured:
     return _Measured(lab().assistant.ask_later(MeasureSpeed(_config)))
 
 
-def _key(config: dict[str, Any]) -> str:
+def cost_key(config: dict[str, Any]) -> str:
+    """Equal for settings with which steps and evaluations take as long."""
     cost: dict[str, Any] = {
         part: value for part, value in config.items() if part not in (*_FREE, "budget", "optimizer")
     }
@@ -43,7 +44,7 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
     """One line: about how long the run takes. Measured once per set of settings, and not while a run trains, which both
     would slow.
     """
-    key = _key(config)
+    key = cost_key(config)
     # Between Start and the first step the run is still in the queue.
     if key not in _asked() and (lab().current is not None or lab().store.queue()):
         st.caption("Estimate available when no run is training.")
