@@ -39,7 +39,7 @@ def remember_choice(name: str, value: Any, among: Collection[Any]) -> None:
 
 def space_form(run: EvaluatedRun) -> tuple[Source, ProjectionRequest, Sample, list[int]]:
     """Draw the form; returns source, request, sample and steps as they are set now."""
-    first, second, third, fourth = st.columns([4, 3, 5, 4], vertical_alignment="bottom")
+    first, second, third = st.columns([5.5, 3, 5.8], vertical_alignment="bottom")
     method = previous_choice("projection", "pca", METHODS, run.id)
     method = (
         first.segmented_control(
@@ -66,8 +66,9 @@ def space_form(run: EvaluatedRun) -> tuple[Source, ProjectionRequest, Sample, li
         )
         or "embeddings"
     )
+    evaluation, playing = st.columns([5, 2], vertical_alignment="bottom")
     is_static = source == "pixels" or len(run.steps) < 2 or dimensions == 3
-    animate = fourth.toggle(
+    animate = playing.toggle(
         "Animate over training",
         remembered(f"{_KEY}_through", False) and not is_static,
         key=f"{_KEY}_through_{is_static}",
@@ -90,7 +91,9 @@ def space_form(run: EvaluatedRun) -> tuple[Source, ProjectionRequest, Sample, li
             settings, sample = more_settings(run, settings, sample)
     remember(f"{_KEY}_settings_{method}", settings)
     remember(f"{_KEY}_sample", sample)
-    return source, ProjectionRequest.parse(settings), Sample.parse(sample), pick_steps(run, animate)
+    with evaluation:
+        steps = pick_steps(run, animate)
+    return source, ProjectionRequest.parse(settings), Sample.parse(sample), steps
 
 
 def pick_steps(run: EvaluatedRun, animate: bool) -> list[int]:
