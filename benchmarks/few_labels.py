@@ -2,7 +2,7 @@
 line.
 
 python -m benchmarks.few_labels [--presets digits-supervised digits-fixmatch] [--labels 1 2 4] [--seeds 0 1 2 3 4]
-[--json]
+[--set data.path=PHOTOS] [--json]
 
 Prints test accuracy (final averaged weights; mean, spread and every seed) and the wall time of the whole command,
 imports included.
@@ -23,8 +23,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(preset: str, labels: int | None, seed: int, checkpoints: str) -> dict[str, float]:
-    changes = [f"--set=data.labels.per_class={labels}"] if labels else []
+def run(preset: str, labels: int | None, seed: int, more: list[str], checkpoints: str) -> dict[str, float]:
+    changes = [f"--set={change}" for change in more]
+    changes += [f"--set=data.labels.per_class={labels}"] if labels else []
     start = time.perf_counter()
     command = [
         sys.executable,
@@ -53,13 +54,14 @@ def main() -> None:
         "--labels", type=int, nargs="+", default=[1, 2, 4], help="labels per class; 0: as the preset says"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--set", nargs="*", default=[], help="changes to every config, such as data.path=PHOTOS")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as checkpoints:
         for labels in arguments.labels:
             for preset in arguments.presets:
-                results = [run(preset, labels or None, seed, checkpoints) for seed in arguments.seeds]
+                results = [run(preset, labels or None, seed, arguments.set, checkpoints) for seed in arguments.seeds]
                 accuracies = [result["accuracy"] for result in results]
                 row = {
                     "preset": preset,
