@@ -357,6 +357,8 @@ def _read_images(config: RunConfig, control: Control, bar: _Bar) -> None:
     print(f"Read {report.read:,} images of {len(report.training)} classes{rest}", file=sys.stderr)
     for reason, count in report.skipped.items():
         print(f"  {count:,}: {reason}", file=sys.stderr)
+    for sentence in report.sentences():
+        print(sentence, file=sys.stderr)
 
 
 def _report(run: Run, as_json: bool) -> None:

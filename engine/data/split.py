@@ -42,18 +42,21 @@ class Split:
 
 
 def make_split(images: ImageSet, params: DataParams) -> Split:
-    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`.
-    Without labels, `labeled` is empty.
+    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`. A set
+    with validation images of its own keeps those, and nothing is held out. Without labels, `labeled` is empty.
 
     The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a
     class has too few images.
     """
     rng = np.random.default_rng(params.split_seed)
     labels, ids = images.labels, images.ids
-    train = np.flatnonzero(~images.is_test)
+    train = np.flatnonzero(images.is_training)
     by_class = [rng.permutation(train[labels[train] == k]) for k in range(images.classes)]
-    held_out = [rows[: round(params.validation * len(rows))] for rows in by_class]
-    rest = [rows[len(part) :] for rows, part in zip(by_class, held_out, strict=True)]
+    if images.is_validation is None:
+        held_out = [rows[: round(params.validation * len(rows))] for rows in by_class]
+        rest = [rows[len(part) :] for rows, part in zip(by_class, held_out, strict=True)]
+    else:
+        held_out, rest = [np.flatnonzero(images.is_validation)], by_class
     unknown = train[labels[train] < 0]
     candidates: Candidates | None = None
     pool = np.sort(np.concatenate([*rest, unknown]))

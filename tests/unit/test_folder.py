@@ -121,7 +121,7 @@ def test_a_class_of_test_images_only_and_folders_beside_the_split_are_skipped_an
     files = under("train", CATS_AND_DOGS) | {
         "test/cat/1.png": grey(5),
         "test/cow/1.png": grey(6),
-        "val/cat/1.png": grey(7),
+        "extra/cat/1.png": grey(7),
         "notes.txt": b"hello",
     }
     report = source(folder_of(tmp_path / "x", files)).prepare()
@@ -131,9 +131,9 @@ def test_a_class_of_test_images_only_and_folders_beside_the_split_are_skipped_an
         "a test image of a class without training images": 1,
     }
     assert sorted(report.names) == [
+        ["extra/cat/1.png", "beside train and test"],
         ["notes.txt", "in no class folder"],
         ["test/cow/1.png", "a test image of a class without training images"],
-        ["val/cat/1.png", "beside train and test"],
     ]
     assert report.test == {"cat": 1, "dog": 0}
 

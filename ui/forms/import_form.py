@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.data.importing.import_report import Report
 from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
@@ -161,8 +162,7 @@ def _report(report: dict[str, Any] | None) -> None:
     st.caption(
         f"Read {formatting.count(report['read'])} images of {len(report['training'])} classes in"
         f" {formatting.duration(report['seconds'])}"
-        + (f"; {formatting.count(skipped)} left out." if skipped else ".")
-        + ("" if report["own_test"] else " A fifth of each class is held out for the test set.")
+        + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *Report(**report).sentences()])
     )
     if skipped:
         with st.expander("What was left out, and why"):

@@ -1,4 +1,4 @@
-"""From the names of a folder's files to classes and test marks: `class/...`, `train|test/class/...`, and an optional
+"""From the names of a folder's files to classes and parts: `class/...`, `train|val|test/class/...`, and an optional
 `unlabeled/`.
 """
 
@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-TRAINING = {"train", "training"}
-TEST = {"test", "testing"}
+Part = Literal["training", "validation", "test"]
+SPLIT: dict[str, Part] = {  # folders of a split, in any case
+    **dict.fromkeys(("train", "training", "training_set", "train_set"), "training"),
+    **dict.fromkeys(("val", "valid", "validation", "validation_set"), "validation"),
+    **dict.fromkeys(("test", "testing", "test_set"), "test"),
+}
 UNLABELED = {"unlabeled", "unlabelled"}
 _LONGEST_NAME = 1_000  # characters of a class name that are looked at
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -20,25 +24,22 @@ class LayoutFile(NamedTuple):
 
     row: int
     of: str | None
-    test: bool
+    part: Part
 
 
 class Layout(NamedTuple):
-    """files: in the order of the names, sorted. skipped: [row, reason]. own_test: whether there is a test folder with
-    classes.
-    """
+    """files: in the order of the names, sorted. skipped: [row, reason]."""
 
     files: list[LayoutFile]
     skipped: list[tuple[int, str]]
-    own_test: bool
 
 
 def arrange(names: Sequence[str]) -> Layout:
     """Read the layout off the names (parts joined by /).
 
     What macOS and Windows leave behind, and everything hidden, is passed over in silence. One folder around everything
-    is tolerated. There is a split if a folder `train` holds folders of its own; what then lies beside `train`, `test`
-    and `unlabeled` is skipped. Images may lie deeper than their class folder.
+    is tolerated. There is a split if a folder `train` holds folders of its own; what then lies beside `train`, `val`,
+    `test` and `unlabeled` is skipped. Images may lie deeper than their class folder.
     """
     paths = [
         (row, parts)
@@ -51,10 +52,10 @@ def arrange(names: Sequence[str]) -> Layout:
     if (
         len(tops) == 1
         and all(len(parts) > 1 for _, parts in paths)
-        and tops.pop().lower() not in TRAINING | TEST | UNLABELED
+        and tops.pop().lower() not in SPLIT.keys() | UNLABELED
     ):
         paths = [(row, parts[1:]) for row, parts in paths]
-    split = any(len(parts) > 2 and parts[0].lower() in TRAINING for _, parts in paths)
+    split = any(len(parts) > 2 and SPLIT.get(parts[0].lower()) == "training" for _, parts in paths)
     files: list[LayoutFile] = []
     skipped: list[tuple[int, str]] = []
     for row, parts in paths:
@@ -63,7 +64,7 @@ def arrange(names: Sequence[str]) -> Layout:
             skipped.append((row, understood))
         else:
             files.append(understood)
-    return Layout(files, skipped, any(file.test for file in files))
+    return Layout(files, skipped)
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, str], ...], str]:
@@ -98,16 +99,17 @@ def _layout_file(row: int, parts: tuple[str, ...], split: bool) -> LayoutFile | 
     if len(parts) == 1:
         return "in no class folder"
     if top in UNLABELED:
-        return LayoutFile(row, None, False)
+        return LayoutFile(row, None, "training")
     if not split:
-        return LayoutFile(row, parts[0], False)
-    if top not in TRAINING | TEST:
+        return LayoutFile(row, parts[0], "training")
+    if top not in SPLIT:
         return "beside train and test"
+    part = SPLIT[top]
     if len(parts) == 2:
         return "in no class folder"
     if parts[1].lower() not in UNLABELED:
-        return LayoutFile(row, parts[1], top in TEST)
-    return LayoutFile(row, None, False) if top in TRAINING else "unlabeled but a test image"
+        return LayoutFile(row, parts[1], part)
+    return LayoutFile(row, None, part) if part == "training" else f"unlabeled but a {part} image"
 
 
 def _is_junk(parts: tuple[str, ...]) -> bool:

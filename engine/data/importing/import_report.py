@@ -12,10 +12,11 @@ NAMED = 50  # skipped files that are kept by name
 class Report:
     """Counts of one import.
 
-    read: images in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training
-    and test: images by class, in the order of the classes. unlabeled: training images without a label. own_test:
-    whether the set came with test images of its own; otherwise a fifth of each class was taken. Names are as they
-    stand in the files: text to show, never markup.
+    read: images in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training,
+    validation and test: images by class, in the order of the classes; validation is empty where the set came without
+    validation images, and each run holds some of the training images out. unlabeled: training images without a label.
+    own_test: whether the set came with test images of its own; otherwise a fifth of each class was taken. Names are as
+    they stand in the files: text to show, never markup.
     """
 
     read: int = 0
@@ -23,6 +24,7 @@ class Report:
     names: list[list[str]] = field(default_factory=list)
     training: dict[str, int] = field(default_factory=dict)
     test: dict[str, int] = field(default_factory=dict)
+    validation: dict[str, int] = field(default_factory=dict)
     unlabeled: int = 0
     own_test: bool = True
     channels: int = 0
@@ -34,5 +36,22 @@ class Report:
         if len(self.names) < NAMED:
             self.names.append([name, reason])
 
+    def sentences(self) -> list[str]:
+        """What a person should know of how the files were understood, a sentence each; nothing of what was skipped."""
+        said = []
+        if self.validation:
+            count = sum(self.validation.values())
+            said.append(
+                f"{_images(count)} of its own validation folder {'is' if count == 1 else 'are'} the validation part of"
+                " every run."
+            )
+        if not self.own_test:
+            said.append("A fifth of each class is held out for the test set.")
+        return said
+
     def plain(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"

@@ -1,0 +1,150 @@
+"""Folders and archives as people have them: which image is of which class and of which part, what is said about it, and
+what is refused because it can be read in two ways.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.data.image_set import ImageSet
+from engine.data.importing import image_cache
+from engine.data.split import make_split
+from engine.errors import ShapeError
+from engine.registry import datasets
+from tests.fixtures_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def understood(images: ImageSet) -> dict[int, tuple[str | None, str]]:
+    """Class and part of every image, by its brightness."""
+    validation = np.zeros(len(images.ids), bool) if images.is_validation is None else images.is_validation
+    return {
+        int(pixels[0, 4, 4]): (
+            images.class_names[label] if label >= 0 else None,
+            "test" if test else "validation" if held_out else "training",
+        )
+        for pixels, label, test, held_out in zip(images.images, images.labels, images.is_test, validation, strict=True)
+    }
+
+
+# split folders
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("Training", "VALID", "Testing"),
+        ("training_set", "Validation_Set", "test_set"),
+        ("Train_Set", "validation", "TEST"),
+    ],
+)
+def test_split_folders_are_used_as_what_they_are_called(
+    tmp_path: Path, train: str, validation: str, test: str, packed: bool
+) -> None:
+    files = {f"pets/{train}/{name}": data for name, data in CATS_AND_DOGS.items()}
+    files |= {f"pets/{validation}/cat/1.png": grey(200), f"pets/{validation}/dog/1.png": grey(201)}
+    files |= {f"pets/{validation}/dog/2.png": grey(202), f"pets/{test}/cat/1.png": grey(203)}
+    path = zip_of(tmp_path / "x.zip", files) if packed else folder_of(tmp_path / "x", files)
+    images = source(path).load()
+    assert understood(images) == {
+        **{10 + i: ("cat", "training") for i in range(10)},
+        **{110 + i: ("dog", "training") for i in range(10)},
+        200: ("cat", "validation"),
+        201: ("dog", "validation"),
+        202: ("dog", "validation"),
+        203: ("cat", "test"),
+    }
+    report = source(path).prepare()
+    assert (report.skipped, report.validation, report.test) == ({}, {"cat": 1, "dog": 2}, {"cat": 1, "dog": 0})
+    assert report.sentences() == ["3 images of its own validation folder are the validation part of every run."]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("labels", [{"kind": "few", "per_class": 2}, {"kind": "all"}, {"kind": "none"}])
+def test_own_validation_images_are_the_validation_part_and_nothing_else(
+    tmp_path: Path, labels: dict[str, object], share: float
+) -> None:
+    files = {f"train/{name}": data for name, data in CATS_AND_DOGS.items()}
+    files |= {f"{part}/{kind}/1.png": grey(200) for part in ("val", "test") for kind in ("cat", "dog")}
+    images = source(folder_of(tmp_path / "x", files)).load()
+    assert images.is_validation is not None
+    for seed in (0, 1):
+        params = {"name": "folder", "split_seed": seed, "validation": share, "labels": labels}
+        split = make_split(images, datasets["folder"].Params.model_validate(params))
+        assert split.validation.tolist() == images.ids[images.is_validation].tolist()
+        assert sorted(split.pool.tolist()) == images.ids[~images.is_validation & ~images.is_test].tolist()
+        assert set(split.labeled.tolist()) <= set(split.pool.tolist())
+
+
+def test_what_normalizes_a_network_is_counted_on_training_images_alone(tmp_path: Path) -> None:
+    files = {"train/a/1.png": grey(1), "train/b/1.png": grey(2), "val/a/1.png": grey(3), "test/b/1.png": grey(4)}
+    counts = source(folder_of(tmp_path / "x", files)).load().histogram
+    assert {value: int(count) for value, count in enumerate(counts[0]) if count} == {1: 64, 2: 64}
+
+
+def test_a_validation_folder_without_a_test_folder_leaves_the_test_images_to_the_training_ones(tmp_path: Path) -> None:
+    files = {f"train/{name}": data for name, data in CATS_AND_DOGS.items()}
+    files |= {f"val/cat/{i}.png": grey(200 + i) for i in range(10)}
+    report = source(folder_of(tmp_path / "x", files)).prepare()
+    assert (report.training, report.test) == ({"cat": 8, "dog": 8}, {"cat": 2, "dog": 2})
+    assert report.validation == {"cat": 10, "dog": 0}
+    assert report.sentences() == [
+        "10 images of its own validation folder are the validation part of every run.",
+        "A fifth of each class is held out for the test set.",
+    ]
+
+
+def test_a_validation_image_of_no_class_that_is_trained_is_skipped_and_said(tmp_path: Path) -> None:
+    files = {f"train/{name}": data for name, data in CATS_AND_DOGS.items()}
+    files |= {"val/cow/1.png": grey(200), "val/unlabeled/1.png": grey(201)}
+    report = source(folder_of(tmp_path / "x", files)).prepare()
+    assert report.skipped == {
+        "a validation image of a class without training images": 1,
+        "unlabeled but a validation image": 1,
+    }
+    assert report.validation == {}
+
+
+def test_test_images_of_no_class_that_is_trained_leave_the_set_with_test_images(tmp_path: Path) -> None:
+    """Or its accuracy would be of nothing."""
+    files = {f"train/{name}": data for name, data in CATS_AND_DOGS.items()} | {"test/cow/1.png": grey(200)}
+    report = source(folder_of(tmp_path / "x", files)).prepare()
+    assert (report.own_test, report.test) == (False, {"cat": 2, "dog": 2})
+
+
+def test_a_set_without_validation_images_keeps_its_hash_and_one_with_them_has_another() -> None:
+    images, marks = np.zeros((3, 1, 2, 2), np.uint8), np.zeros(3, bool)
+    plain = ImageSet("x", images, np.array([0, 1, 0]), np.arange(3), marks, ("a", "b"))
+    assert plain.content_hash == "3cc4e8bd918c24b9"  # as before there were any
+    own = [
+        ImageSet("x", images, np.array([0, 1, 0]), np.arange(3), marks, ("a", "b"), is_validation=mark)
+        for mark in (np.array([True, False, False]), np.array([False, True, False]))
+    ]
+    assert len({plain.content_hash, *(each.content_hash for each in own)}) == 3
+    with pytest.raises(ShapeError) as refused:
+        ImageSet("x", images, np.array([0, 1, 0]), np.arange(3), marks, ("a", "b"), is_validation=marks[:2])
+    assert str(refused.value) == "x: is_validation must have one mark for each of 3 images, but has 2."
+
+
+def test_marks_of_validation_images_that_were_damaged_in_the_cache_are_made_anew(
+    tmp_path: Path, empty_cache: Path
+) -> None:
+    files = {"train/a/1.png": grey(1), "train/b/1.png": grey(2), "val/a/1.png": grey(3), "test/b/1.png": grey(4)}
+    path = folder_of(tmp_path / "x", files)
+    whole = source(path).load().content_hash
+    marks = empty_cache / "decoded" / source(path).key() / "is_validation.npy"
+    np.save(marks, np.zeros(4, bool))
+    assert image_cache.open_decoded(source(path).key(), frozenset({"flip"})) is None
+    assert source(path).load().content_hash == whole
+    marks.unlink()
+    assert source(path).ready() is False
