@@ -4,6 +4,7 @@ what is refused because it can be read in two ways.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 
 from engine.data.image_set import ImageSet
 from engine.data.importing import image_cache
+from engine.data.importing.folder_layout import arrange
 from engine.data.split import make_split
-from engine.errors import ShapeError
+from engine.errors import DataError, ShapeError
 from engine.registry import datasets
 from tests.fixtures_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
 
@@ -148,3 +150,88 @@ def test_marks_of_validation_images_that_were_damaged_in_the_cache_are_made_anew
     assert source(path).load().content_hash == whole
     marks.unlink()
     assert source(path).ready() is False
+
+
+# outer folders and loose files
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("outer", ["Photos", "My photos/2024/for the lab", "a/b/c/d/e/f"])
+@pytest.mark.parametrize("beside", [{}, {"readme.txt": b"hello"}, {".DS_Store": b"\0"}], ids=["", "readme", "junk"])
+def test_any_number_of_folders_may_lie_around_the_class_folders(
+    tmp_path: Path, outer: str, beside: dict[str, bytes], packed: bool
+) -> None:
+    files = {f"{outer}/{name}": data for name, data in CATS_AND_DOGS.items()} | beside
+    path = zip_of(tmp_path / "x.zip", files) if packed else folder_of(tmp_path / "x", files)
+    assert source(path).load().class_names == ("cat", "dog")
+    report = source(path).prepare()
+    assert (report.read, report.unlabeled) == (20, 0)
+    assert report.skipped == ({"not an image": 1} if "readme.txt" in beside else {})
+
+
+def test_a_split_may_lie_under_outer_folders(tmp_path: Path) -> None:
+    files = {f"a/b/train/{name}": data for name, data in CATS_AND_DOGS.items()} | {"a/b/test/cat/1.png": grey(200)}
+    images = source(folder_of(tmp_path / "x", files)).load()
+    assert images.class_names == ("cat", "dog")
+    assert understood(images)[200] == ("cat", "test")
+
+
+@pytest.mark.parametrize("outer", ["", "pets/", "my/pets/"])
+def test_loose_images_beside_class_folders_are_unlabeled_and_counted(tmp_path: Path, outer: str) -> None:
+    files = CATS_AND_DOGS | {f"IMG_{i}.png": grey(200 + i) for i in range(3)} | {"unlabeled/1.png": grey(210)}
+    images = source(folder_of(tmp_path / "x", {outer + name: data for name, data in files.items()})).load()
+    assert {value: place for value, place in understood(images).items() if value >= 200} == {
+        value: (None, "training") for value in (200, 201, 202, 210)
+    }
+    report = source(tmp_path / "x").prepare()
+    assert (report.unlabeled, report.loose, report.skipped) == (4, 3, {})
+    assert report.sentences() == [
+        "3 images lie in no class folder and are used as unlabeled images.",
+        "A fifth of each class is held out for the test set.",
+    ]
+
+
+def test_a_loose_image_on_the_way_down_is_unlabeled_too(tmp_path: Path) -> None:
+    files = {f"pets/all/{name}": data for name, data in CATS_AND_DOGS.items()} | {"pets/cover.png": grey(200)}
+    images = source(folder_of(tmp_path / "x", files)).load()
+    assert images.class_names == ("cat", "dog")
+    assert understood(images)[200] == (None, "training")
+    said = source(tmp_path / "x").prepare().sentences()
+    assert said[0] == "1 image lies in no class folder and is used as an unlabeled image."
+
+
+def test_loose_images_of_a_split_are_unlabeled_in_train_and_skipped_elsewhere(tmp_path: Path) -> None:
+    files = {f"train/{name}": data for name, data in CATS_AND_DOGS.items()}
+    files |= {"train/1.png": grey(200), "test/cat/1.png": grey(201), "test/1.png": grey(202), "val/1.png": grey(203)}
+    files |= {"overview.png": grey(204)}
+    images = source(folder_of(tmp_path / "x", files)).load()
+    assert {value: place for value, place in understood(images).items() if value >= 200} == {
+        200: (None, "training"),
+        201: ("cat", "test"),
+    }
+    report = source(tmp_path / "x").prepare()
+    assert report.loose == 1
+    assert report.skipped == {
+        "beside train and test": 1,
+        "unlabeled but a test image": 1,
+        "unlabeled but a validation image": 1,
+    }
+
+
+def test_one_class_folder_with_images_beside_it_is_not_taken_for_a_folder_around_them(tmp_path: Path) -> None:
+    files = {"cat/1.png": grey(1), "cat/2.png": grey(2), "3.png": grey(3)}
+    with pytest.raises(DataError) as refused:
+        source(folder_of(tmp_path / "x", files)).prepare()
+    assert (
+        str(refused.value)
+        == "'x' has training images of 1 class ('cat'), but at least 2 classes are needed: put the images of each class"
+        " into a folder of its own."
+    )
+
+
+def test_names_that_claim_thousands_of_folders_are_looked_at_at_once() -> None:
+    names = [f"{'a/' * 30_000}{kind}/{i}.png" for kind in ("cat", "dog") for i in range(20)]
+    start = time.perf_counter()
+    layout = arrange(names)
+    assert time.perf_counter() - start < 2
+    assert {file.of for file in layout.files} == {"a"}  # one class, which is refused

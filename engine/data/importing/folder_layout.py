@@ -15,16 +15,25 @@ SPLIT: dict[str, Part] = {  # folders of a split, in any case
     **dict.fromkeys(("test", "testing", "test_set"), "test"),
 }
 UNLABELED = {"unlabeled", "unlabelled"}
+IMAGE_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff"),
+    *(".heic", ".heif", ".hif", ".avif"),
+)
+_Path = tuple[int, tuple[str, ...]]  # the row of a name, and its parts
+_MOST_OUTER = 100  # folders around everything; an archive may claim 30,000
 _LONGEST_NAME = 1_000  # characters of a class name that are looked at
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 class LayoutFile(NamedTuple):
-    """Where one file belongs. row: in the list of names. of: its class, None for unlabeled."""
+    """Where one file belongs. row: in the list of names. of: its class, None for unlabeled. loose: whether it is
+    unlabeled because it lies beside the class folders, and not in a folder of unlabeled images.
+    """
 
     row: int
     of: str | None
     part: Part
+    loose: bool = False
 
 
 class Layout(NamedTuple):
@@ -37,24 +46,20 @@ class Layout(NamedTuple):
 def arrange(names: Sequence[str]) -> Layout:
     """Read the layout off the names (parts joined by /).
 
-    What macOS and Windows leave behind, and everything hidden, is passed over in silence. One folder around everything
-    is tolerated. There is a split if a folder `train` holds folders of its own; what then lies beside `train`, `val`,
-    `test` and `unlabeled` is skipped. Images may lie deeper than their class folder.
+    What macOS and Windows leave behind, and everything hidden, is passed over in silence. Folders around everything are
+    tolerated, however many. There is a split if a folder `train` holds folders of its own; what then lies beside
+    `train`, `val`, `test` and `unlabeled` is skipped. Files beside class folders are unlabeled. Images may lie deeper
+    than their class folder.
     """
-    paths = [
-        (row, parts)
-        for row, parts in sorted(
-            ((row, tuple(name.split("/"))) for row, name in enumerate(names)), key=lambda item: item[1]
-        )
-        if not _is_junk(parts)
-    ]
-    tops = {parts[0] for _, parts in paths}
-    if (
-        len(tops) == 1
-        and all(len(parts) > 1 for _, parts in paths)
-        and tops.pop().lower() not in SPLIT.keys() | UNLABELED
-    ):
-        paths = [(row, parts[1:]) for row, parts in paths]
+    paths = _without_outer_folders(
+        [
+            (row, parts)
+            for row, parts in sorted(
+                ((row, tuple(name.split("/"))) for row, name in enumerate(names)), key=lambda item: item[1]
+            )
+            if not _is_junk(parts)
+        ]
+    )
     split = any(len(parts) > 2 and SPLIT.get(parts[0].lower()) == "training" for _, parts in paths)
     files: list[LayoutFile] = []
     skipped: list[tuple[int, str]] = []
@@ -94,22 +99,43 @@ def titles(classes: Sequence[str]) -> list[str]:
     return list(shown)
 
 
+def _without_outer_folders(paths: list[_Path]) -> list[_Path]:
+    """The paths as seen from the innermost folder that everything lies in. Loose files on the way down stay loose."""
+    passed: list[_Path] = []  # loose files above
+    depth = 0
+    while depth < _MOST_OUTER:
+        loose = [(row, parts[depth:]) for row, parts in paths if len(parts) == depth + 1]
+        deeper = [(row, parts) for row, parts in paths if len(parts) > depth + 1]
+        tops = {parts[depth] for _, parts in deeper}
+        if len(tops) != 1 or tops.pop().lower() in SPLIT.keys() | UNLABELED:
+            break
+        # Images in the only folder and beside it: that folder may be a class, and leaving it would lose the class.
+        called_images = any(_called_image(parts[0]) for _, parts in passed + loose)
+        if called_images and any(len(parts) == depth + 2 for _, parts in deeper):
+            break
+        passed, paths, depth = passed + loose, deeper, depth + 1
+    return passed + [(row, parts[depth:]) for row, parts in paths]
+
+
 def _layout_file(row: int, parts: tuple[str, ...], split: bool) -> LayoutFile | str:
     top = parts[0].lower()
-    if len(parts) == 1:
-        return "in no class folder"
-    if top in UNLABELED:
+    if len(parts) > 1 and top in UNLABELED:
         return LayoutFile(row, None, "training")
     if not split:
-        return LayoutFile(row, parts[0], "training")
-    if top not in SPLIT:
+        return LayoutFile(row, parts[0] if len(parts) > 1 else None, "training", loose=len(parts) == 1)
+    if len(parts) == 1 or top not in SPLIT:
         return "beside train and test"
     part = SPLIT[top]
-    if len(parts) == 2:
-        return "in no class folder"
-    if parts[1].lower() not in UNLABELED:
+    if len(parts) > 2 and parts[1].lower() not in UNLABELED:
         return LayoutFile(row, parts[1], part)
-    return LayoutFile(row, None, part) if part == "training" else f"unlabeled but a {part} image"
+    if part != "training":
+        return f"unlabeled but a {part} image"
+    return LayoutFile(row, None, part, loose=len(parts) == 2)
+
+
+def _called_image(name: str) -> bool:
+    """By its ending. What a file is, its bytes decide; where it lies among others is asked before any is read."""
+    return name.lower().endswith(IMAGE_ENDINGS)
 
 
 def _is_junk(parts: tuple[str, ...]) -> bool:

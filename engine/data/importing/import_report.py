@@ -15,8 +15,8 @@ class Report:
     read: images in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training,
     validation and test: images by class, in the order of the classes; validation is empty where the set came without
     validation images, and each run holds some of the training images out. unlabeled: training images without a label.
-    own_test: whether the set came with test images of its own; otherwise a fifth of each class was taken. Names are as
-    they stand in the files: text to show, never markup.
+    loose: how many of those lay beside the class folders. own_test: whether the set came with test images of its own;
+    otherwise a fifth of each class was taken. Names are as they stand in the files: text to show, never markup.
     """
 
     read: int = 0
@@ -26,6 +26,7 @@ class Report:
     test: dict[str, int] = field(default_factory=dict)
     validation: dict[str, int] = field(default_factory=dict)
     unlabeled: int = 0
+    loose: int = 0
     own_test: bool = True
     channels: int = 0
     size: int = 0
@@ -45,6 +46,10 @@ class Report:
                 f"{_images(count)} of its own validation folder {'is' if count == 1 else 'are'} the validation part of"
                 " every run."
             )
+        if self.loose:
+            lying = "lies" if self.loose == 1 else "lie"
+            used = "is used as an unlabeled image" if self.loose == 1 else "are used as unlabeled images"
+            said.append(f"{_images(self.loose)} {lying} in no class folder and {used}.")
         if not self.own_test:
             said.append("A fifth of each class is held out for the test set.")
         return said

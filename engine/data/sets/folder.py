@@ -126,7 +126,7 @@ class Folder(CachedSource):
         for file in layout.files:
             if file.part != "training" and file.of not in in_training:
                 report.skip(files.files[file.row].name, f"a {file.part} image of a class without training images")
-        self._refuse_what_is_no_set(files, layout, report)
+        self._refuse_what_is_no_set(files, layout)
 
         read: list[LayoutFile] = []
         total = len(wanted)
@@ -175,6 +175,7 @@ class Folder(CachedSource):
         names = titles(classes)
         report.read, report.channels = writer.shape[0], writer.shape[1]
         report.unlabeled = int(((labels < 0) & is_training).sum())
+        report.loose = sum(file.loose for file in read)
         report.training, report.test, report.validation = (
             {name: int(((labels == k) & part).sum()) for k, name in enumerate(names)} if part.any() else {}
             for part in (is_training, is_test, is_validation)
@@ -183,13 +184,13 @@ class Folder(CachedSource):
         own = is_validation if is_validation.any() else None
         writer.finish("folder", labels, is_test, names, self.variants, report, own)
 
-    def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout, report: Report) -> None:
+    def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout) -> None:
         """Before the first image is decoded, as far as the names tell."""
         classes = sorted(
             {file.of for file in layout.files if file.of is not None and file.part == "training"}, key=natural
         )
         if not classes:
-            loose = report.skipped.get("in no class folder", 0)
+            loose = sum(file.loose for file in layout.files)
             lying = f"{loose:,} file{' lies' if loose == 1 else 's lie'} in no class folder" if loose else "no images"
             raise DataError(
                 f"{files.shown} has no class folders ({lying}): put the images of each class into a folder of its"
