@@ -4,6 +4,7 @@ what is refused because it can be read in two ways.
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -235,3 +236,25 @@ def test_names_that_claim_thousands_of_folders_are_looked_at_at_once() -> None:
     layout = arrange(names)
     assert time.perf_counter() - start < 2
     assert {file.of for file in layout.files} == {"a"}  # one class, which is refused
+
+
+# folders of unlabeled images
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("name", ["unlabeled", "Unlabelled", "UNSORTED", "unknown", "No_Label"])
+def test_a_folder_named_for_having_no_label_is_no_class(tmp_path: Path, name: str, packed: bool) -> None:
+    split = {f"train/{file}": data for file, data in CATS_AND_DOGS.items()} | {f"train/{name}/1.png": grey(200)}
+    for files in (CATS_AND_DOGS | {f"{name}/deep/1.png": grey(200)}, split):
+        path = tmp_path / str(len(files))
+        images = source(zip_of(path, files) if packed else folder_of(path, files)).load()
+        assert images.class_names == ("cat", "dog")
+        assert understood(images)[200] == (None, "training")
+        report = source(path).prepare()
+        assert (report.unlabeled, report.loose) == (1, 0)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_a_class_whose_name_only_begins_like_that_is_a_class(tmp_path: Path) -> None:
+    files = CATS_AND_DOGS | {"unknown bird/1.png": grey(200)}
+    assert source(folder_of(tmp_path / "x", files)).load().class_names == ("cat", "dog", "unknown bird")

@@ -14,7 +14,7 @@ SPLIT: dict[str, Part] = {  # folders of a split, in any case
     **dict.fromkeys(("val", "valid", "validation", "validation_set"), "validation"),
     **dict.fromkeys(("test", "testing", "test_set"), "test"),
 }
-UNLABELED = {"unlabeled", "unlabelled"}
+UNLABELED = {"unlabeled", "unlabelled", "unsorted", "unknown", "no_label"}
 IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff"),
     *(".heic", ".heif", ".hif", ".avif"),
@@ -37,7 +37,7 @@ class LayoutFile(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """files: in the order of the names, sorted. skipped: [row, reason]."""
+    """files: in the order of the names, sorted; those beside outer folders come first. skipped: [row, reason]."""
 
     files: list[LayoutFile]
     skipped: list[tuple[int, str]]
