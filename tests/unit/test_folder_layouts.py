@@ -258,3 +258,60 @@ def test_a_folder_named_for_having_no_label_is_no_class(tmp_path: Path, name: st
 def test_a_class_whose_name_only_begins_like_that_is_a_class(tmp_path: Path) -> None:
     files = CATS_AND_DOGS | {"unknown bird/1.png": grey(200)}
     assert source(folder_of(tmp_path / "x", files)).load().class_names == ("cat", "dog", "unknown bird")
+
+
+# what can be read in two ways
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(DataError) as refused:
+        source(path).prepare()
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (("train/1.png", "train/2.png", "test/3.png"), "'test' and 'train'"),
+        (("set/Training/1.png", "set/Val/2.png", "set/test/3.png"), "'Training' and 'Val' and 'test'"),
+        (("train/1.png", "test/cat/2.png", "test/dog/3.png"), "'test' and 'train'"),
+        (("val/cat/1.png", "val/dog/2.png", "test/cat/3.png"), "'test' and 'val'"),
+        (("train/1.png", "test/2.png", "unlabeled/3.png", "4.png"), "'test' and 'train'"),
+    ],
+)
+def test_folders_that_can_be_classes_or_a_split_are_refused(
+    tmp_path: Path, files: tuple[str, ...], named: str, packed: bool
+) -> None:
+    images = {name: grey(i) for i, name in enumerate(files)}
+    path = zip_of(tmp_path / "x", images) if packed else folder_of(tmp_path / "x", images)
+    assert refusal(path) == (
+        f"'x' has no folders but {named} and no class folders inside a training folder, so these can be classes or a"
+        " split: put the images of each class into a folder of its own, such as train/cat/1.jpg and test/cat/1.jpg, or"
+        " rename these folders to what their images show."
+    )
+
+
+def test_a_test_folder_alone_is_no_training_set(tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "x", {f"test/{name}": data for name, data in CATS_AND_DOGS.items()})
+    assert refusal(path) == (
+        "'x' has no folder but 'test', which names a part of a split, and no training images: choose that folder"
+        " itself, or put the training images beside it, such as train/cat/1.jpg."
+    )
+    assert source(path / "test").load().class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("name", ["test", "Validation"])
+def test_a_test_folder_beside_the_classes_it_holds_is_not_a_class_in_silence(tmp_path: Path, name: str) -> None:
+    files = CATS_AND_DOGS | {f"{name}/cat/1.png": grey(200), f"{name}/dog/1.png": grey(201)}
+    assert refusal(folder_of(tmp_path / "x", files)) == (
+        f"'x' has the folder '{name}' beside class folders of the same names as the folders inside it, so it can be a"
+        " class or a part of a split: move the class folders beside it into a folder train, or rename it to what its"
+        " images show."
+    )
+
+
+def test_trains_and_tests_among_further_classes_are_classes(tmp_path: Path) -> None:
+    files = {"train/1.png": grey(1), "test/1.png": grey(2), "plane/1.png": grey(3)}
+    images = source(folder_of(tmp_path / "x", files)).load()
+    assert understood(images) == {1: ("train", "training"), 2: ("test", "training"), 3: ("plane", "training")}

@@ -37,10 +37,13 @@ class LayoutFile(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """files: in the order of the names, sorted; those beside outer folders come first. skipped: [row, reason]."""
+    """files: in the order of the names, sorted; those beside outer folders come first. skipped: [row, reason].
+    ambiguity: where the folders can be read in two ways, which ones and what to do: a sentence without its subject.
+    """
 
     files: list[LayoutFile]
     skipped: list[tuple[int, str]]
+    ambiguity: str | None = None
 
 
 def arrange(names: Sequence[str]) -> Layout:
@@ -69,7 +72,7 @@ def arrange(names: Sequence[str]) -> Layout:
             skipped.append((row, understood))
         else:
             files.append(understood)
-    return Layout(files, skipped)
+    return Layout(files, skipped, None if split else _ambiguity([parts for _, parts in paths]))
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, str], ...], str]:
@@ -131,6 +134,38 @@ def _layout_file(row: int, parts: tuple[str, ...], split: bool) -> LayoutFile | 
     if part != "training":
         return f"unlabeled but a {part} image"
     return LayoutFile(row, None, part, loose=len(parts) == 2)
+
+
+def _ambiguity(paths: list[tuple[str, ...]]) -> str | None:
+    """Why folders named like parts of a split can be neither that for sure nor classes; None where there is no doubt.
+    `train` holds no folders.
+    """
+    inside: dict[str, set[str]] = {}  # folders of a top folder
+    for parts in paths:
+        if len(parts) > 1 and parts[0].lower() not in UNLABELED:
+            inside.setdefault(parts[0], set()).update(parts[1:-1][:1])
+    parts_of_split = sorted(name for name in inside if name.lower() in SPLIT)
+    classes = inside.keys() - set(parts_of_split)
+    shown = " and ".join(repr(title) for title in titles(parts_of_split))
+    if len(parts_of_split) > 1 and not classes:
+        return (
+            f"has no folders but {shown} and no class folders inside a training folder, so these can be classes or a"
+            " split: put the images of each class into a folder of its own, such as train/cat/1.jpg and"
+            " test/cat/1.jpg, or rename these folders to what their images show."
+        )
+    if len(parts_of_split) == 1 and not classes and inside[parts_of_split[0]]:
+        return (
+            f"has no folder but {shown}, which names a part of a split, and no training images: choose that folder"
+            " itself, or put the training images beside it, such as train/cat/1.jpg."
+        )
+    for name in parts_of_split:
+        if inside[name] and inside[name] <= classes:
+            return (
+                f"has the folder {titles([name])[0]!r} beside class folders of the same names as the folders inside it,"
+                " so it can be a class or a part of a split: move the class folders beside it into a folder train, or"
+                " rename it to what its images show."
+            )
+    return None
 
 
 def _called_image(name: str) -> bool:

@@ -186,6 +186,8 @@ class Folder(CachedSource):
 
     def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout) -> None:
         """Before the first image is decoded, as far as the names tell."""
+        if layout.ambiguity is not None:
+            raise DataError(f"{files.shown} {layout.ambiguity}")
         classes = sorted(
             {file.of for file in layout.files if file.of is not None and file.part == "training"}, key=natural
         )
