@@ -46,8 +46,13 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
     with validation images of its own keeps those, and nothing is held out. Without labels, `labeled` is empty.
 
     The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a
-    class has too few images.
+    class has too few images, and where labels are asked of images without any.
     """
+    if images.classes == 0 and not isinstance(params.labels, NoLabels):
+        raise ConfigError(
+            "None of the images has a label: put the images of each class into a folder of its own, such as cat/1.jpg"
+            " and dog/1.jpg, or choose a method that learns without labels, such as simclr."
+        )
     rng = np.random.default_rng(params.split_seed)
     labels, ids = images.labels, images.ids
     train = np.flatnonzero(images.is_training)
@@ -83,5 +88,9 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
     else:
         labeled = train[:0] if isinstance(params.labels, NoLabels) else np.concatenate(rest)
     return Split(
-        ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held_out))], ids[images.is_test], candidates
+        ids[np.sort(labeled)],
+        ids[pool],
+        ids[np.sort(np.concatenate([*held_out, train[:0]]))],
+        ids[images.is_test],
+        candidates,
     )

@@ -14,8 +14,8 @@ import pytest
 from engine.data.image_set import ImageSet
 from engine.data.importing import image_cache
 from engine.data.importing.folder_layout import arrange
-from engine.data.split import make_split
-from engine.errors import DataError, ShapeError
+from engine.data.split import Split, make_split
+from engine.errors import ConfigError, DataError, ShapeError
 from engine.registry import datasets
 from tests.fixtures_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
 
@@ -315,3 +315,50 @@ def test_trains_and_tests_among_further_classes_are_classes(tmp_path: Path) -> N
     files = {"train/1.png": grey(1), "test/1.png": grey(2), "plane/1.png": grey(3)}
     images = source(folder_of(tmp_path / "x", files)).load()
     assert understood(images) == {1: ("train", "training"), 2: ("test", "training"), 3: ("plane", "training")}
+
+
+# images without any label
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("inside", ["", "My photos/2024/", "unsorted/", "train/", "Photos/train/unlabeled/"])
+def test_images_without_any_class_are_a_set_without_labels(tmp_path: Path, inside: str, packed: bool) -> None:
+    files = {f"{inside}IMG_{i}.png": grey(i) for i in range(12)} | {"readme.txt": b"hello"}
+    path = zip_of(tmp_path / "x", files) if packed else folder_of(tmp_path / "x", files)
+    images = source(path).load()
+    assert (images.class_names, images.classes) == ((), 0)
+    assert understood(images) == {i: (None, "training") for i in range(12)}
+    report = source(path).prepare()
+    assert (report.read, report.unlabeled, report.training, report.test) == (12, 12, {}, {})
+    assert report.classes() == "without labels"
+    assert report.sentences() == [
+        "No image has a label, because there are no class folders: only methods that learn without labels can be"
+        " trained, such as SimCLR."
+    ]
+
+
+def test_loose_images_beside_class_folders_without_a_readable_image_are_not_taken_for_the_set(tmp_path: Path) -> None:
+    files = {"cat/1.txt": b"x", "dog/1.txt": b"x", "1.png": grey(1)}
+    assert refusal(folder_of(tmp_path / "x", files)) == (
+        "'x' has training images of no class, but at least 2 classes are needed: put the images of each class into a"
+        " folder of its own."
+    )
+
+
+def test_images_without_any_label_split_into_a_pool_alone_and_refuse_every_other_kind_of_labels(tmp_path: Path) -> None:
+    images = source(folder_of(tmp_path / "x", {f"{i}.png": grey(i) for i in range(12)})).load()
+
+    def split(**labels: object) -> Split:
+        params = {"name": "folder", "split_seed": 0, "labels": labels}
+        return make_split(images, datasets["folder"].Params.model_validate(params))
+
+    parts = split(kind="none")
+    assert parts.pool.tolist() == images.ids.tolist()
+    assert [len(part) for part in (parts.labeled, parts.validation, parts.test)] == [0, 0, 0]
+    for labels in ({"kind": "few", "per_class": 1}, {"kind": "all"}, {"kind": "partial"}):
+        with pytest.raises(ConfigError) as refused:
+            split(**labels)
+        assert str(refused.value) == (
+            "None of the images has a label: put the images of each class into a folder of its own, such as cat/1.jpg"
+            " and dog/1.jpg, or choose a method that learns without labels, such as simclr."
+        )

@@ -158,11 +158,12 @@ def _progress(running_import: _Import) -> None:
 def _report(report: dict[str, Any] | None) -> None:
     if not report:
         return
+    understood = Report(**report)
     skipped = sum(report["skipped"].values())
     st.caption(
-        f"Read {formatting.count(report['read'])} images of {len(report['training'])} classes in"
+        f"Read {formatting.count(report['read'])} images {understood.classes()} in"
         f" {formatting.duration(report['seconds'])}"
-        + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *Report(**report).sentences()])
+        + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *understood.sentences()])
     )
     if skipped:
         with st.expander("What was left out, and why"):

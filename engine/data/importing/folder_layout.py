@@ -50,9 +50,9 @@ def arrange(names: Sequence[str]) -> Layout:
     """Read the layout off the names (parts joined by /).
 
     What macOS and Windows leave behind, and everything hidden, is passed over in silence. Folders around everything are
-    tolerated, however many. There is a split if a folder `train` holds folders of its own; what then lies beside
-    `train`, `val`, `test` and `unlabeled` is skipped. Files beside class folders are unlabeled. Images may lie deeper
-    than their class folder.
+    tolerated, however many: what is left then may be images without any class. There is a split if a folder `train`
+    holds folders of its own; what then lies beside `train`, `val`, `test` and `unlabeled` is skipped. Files beside
+    class folders are unlabeled. Images may lie deeper than their class folder.
     """
     paths = _without_outer_folders(
         [
@@ -110,7 +110,10 @@ def _without_outer_folders(paths: list[_Path]) -> list[_Path]:
         loose = [(row, parts[depth:]) for row, parts in paths if len(parts) == depth + 1]
         deeper = [(row, parts) for row, parts in paths if len(parts) > depth + 1]
         tops = {parts[depth] for _, parts in deeper}
-        if len(tops) != 1 or tops.pop().lower() in SPLIT.keys() | UNLABELED:
+        if len(tops) != 1:
+            break
+        top = tops.pop().lower()
+        if top in UNLABELED or (top in SPLIT and any(len(parts) > depth + 2 for _, parts in deeper)):
             break
         # Images in the only folder and beside it: that folder may be a class, and leaving it would lose the class.
         called_images = any(_called_image(parts[0]) for _, parts in passed + loose)

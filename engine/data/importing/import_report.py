@@ -14,9 +14,10 @@ class Report:
 
     read: images in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training,
     validation and test: images by class, in the order of the classes; validation is empty where the set came without
-    validation images, and each run holds some of the training images out. unlabeled: training images without a label.
-    loose: how many of those lay beside the class folders. own_test: whether the set came with test images of its own;
-    otherwise a fifth of each class was taken. Names are as they stand in the files: text to show, never markup.
+    validation images, and each run holds some of the training images out; all three are empty where no image has a
+    label. unlabeled: training images without a label. loose: how many of those lay beside the class folders. own_test:
+    whether the set came with test images of its own; otherwise a fifth of each class was taken. Names are as they stand
+    in the files: text to show, never markup.
     """
 
     read: int = 0
@@ -37,6 +38,10 @@ class Report:
         if len(self.names) < NAMED:
             self.names.append([name, reason])
 
+    def classes(self) -> str:
+        """Of how many classes the images are, to be put behind their number."""
+        return f"of {len(self.training)} classes" if self.training else "without labels"
+
     def sentences(self) -> list[str]:
         """What a person should know of how the files were understood, a sentence each; nothing of what was skipped."""
         said = []
@@ -46,11 +51,16 @@ class Report:
                 f"{_images(count)} of its own validation folder {'is' if count == 1 else 'are'} the validation part of"
                 " every run."
             )
-        if self.loose:
+        if not self.training:
+            said.append(
+                "No image has a label, because there are no class folders: only methods that learn without labels can"
+                " be trained, such as SimCLR."
+            )
+        elif self.loose:
             lying = "lies" if self.loose == 1 else "lie"
             used = "is used as an unlabeled image" if self.loose == 1 else "are used as unlabeled images"
             said.append(f"{_images(self.loose)} {lying} in no class folder and {used}.")
-        if not self.own_test:
+        if self.test and not self.own_test:
             said.append("A fifth of each class is held out for the test set.")
         return said
 

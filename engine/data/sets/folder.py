@@ -41,7 +41,7 @@ Loaded = NDArray[np.uint8] | ImageError  # [C, size, size], or why not
 @datasets.register
 class Folder(CachedSource):
     """`class/...` or `train/class/...` with `val/class/...` and `test/class/...`, with an optional `unlabeled/...`
-    folder; what cannot be read is skipped and reported.
+    folder, or images without any class; what cannot be read is skipped and reported.
     """
 
     class Params(DataParams):
@@ -143,7 +143,7 @@ class Folder(CachedSource):
                 if done % CHUNK == 0 or done == total:
                     stop_if(cancelled, done, total, "images")
                     progress(done, total)
-        self._finish(files, writer, report, read, start)
+        self._finish(files, writer, report, read, start, has_classes=bool(in_training - {None}))
 
     def _finish(
         self,
@@ -152,6 +152,7 @@ class Folder(CachedSource):
         report: Report,
         read: list[LayoutFile],
         start: float,
+        has_classes: bool,
     ) -> None:
         # A class of which no training image could be read is no class; its other images cannot be taken back from
         # the file.
@@ -163,7 +164,7 @@ class Folder(CachedSource):
                 f"None of the files in {files.shown} is an image that can be read ({reasons}): choose a folder or zip"
                 " archive of images."
             )
-        if len(classes) < 2:
+        if has_classes and len(classes) < 2:
             raise _too_few(files, classes)
         number = {name: k for k, name in enumerate(classes)}
         labels = np.array([-1 if file.of is None else number.get(file.of, -1) for file in read], dtype=np.int64)
@@ -191,14 +192,12 @@ class Folder(CachedSource):
         classes = sorted(
             {file.of for file in layout.files if file.of is not None and file.part == "training"}, key=natural
         )
-        if not classes:
-            loose = sum(file.loose for file in layout.files)
-            lying = f"{loose:,} file{' lies' if loose == 1 else 's lie'} in no class folder" if loose else "no images"
+        if not layout.files:
             raise DataError(
-                f"{files.shown} has no class folders ({lying}): put the images of each class into a folder of its"
+                f"{files.shown} has no class folders (no images): put the images of each class into a folder of its"
                 " own, such as cat/1.jpg and dog/1.jpg."
             )
-        if len(classes) < 2:
+        if len(classes) == 1:
             raise _too_few(files, classes)
 
     def _load(self, data: bytes, name: str) -> Loaded:
