@@ -13,11 +13,13 @@ import pytest
 
 from engine.data.image_set import ImageSet
 from engine.data.importing import image_cache
+from engine.data.importing.duplicates import tell_duplicates
 from engine.data.importing.folder_layout import arrange
+from engine.data.importing.import_report import Report
 from engine.data.split import Split, make_split
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.registry import datasets
-from tests.fixtures_images import CATS_AND_DOGS, folder_of, grey, source, zip_of
+from tests.fixtures_images import CATS_AND_DOGS, encoded, folder_of, grey, source, zip_of
 
 
 @pytest.fixture(autouse=True)
@@ -362,3 +364,47 @@ def test_images_without_any_label_split_into_a_pool_alone_and_refuse_every_other
             "None of the images has a label: put the images of each class into a folder of its own, such as cat/1.jpg"
             " and dog/1.jpg, or choose a method that learns without labels, such as simclr."
         )
+
+
+# the same image twice
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_images_in_two_parts_or_two_classes_are_counted_and_named(tmp_path: Path, packed: bool) -> None:
+    files = {f"train/{name}": data for name, data in CATS_AND_DOGS.items()}
+    files |= {"test/cat/a.png": grey(10), "test/cat/b.bmp": encoded(np.full((10, 10), 11), "BMP")}
+    files |= {"test/cat/c.png": grey(12, side=20), "train/dog/x.png": grey(13), "val/cat/d.png": grey(111)}
+    files |= {"unlabeled/1.png": grey(14), "unlabeled/2.png": grey(14), "train/cat/5 again.png": grey(15)}
+    path = zip_of(tmp_path / "x", files) if packed else folder_of(tmp_path / "x", files)
+    report = source(path).prepare()
+    assert (report.across_parts, report.across_classes) == (3, 2)
+    assert sorted(map(sorted, report.duplicates)) == [
+        ["test/cat/a.png", "train/cat/0.png"],
+        ["test/cat/b.bmp", "train/cat/1.png"],  # another file of the same pixels
+        ["train/cat/3.png", "train/dog/x.png"],
+        ["train/dog/1.png", "val/cat/d.png"],  # c.png shows the same grey in another size: another image
+    ]
+    assert report.sentences()[1:] == [
+        "3 images are in two of training, validation and test: accuracy on them is memory, so remove one of each two.",
+        "2 images are in two class folders: remove the wrong one of each two.",
+    ]
+    assert report.read == len(files)
+
+
+def test_a_copy_that_the_drawn_test_set_takes_from_its_training_image_is_counted(tmp_path: Path) -> None:
+    files = {f"{kind}/{i}.png": grey(value) for kind, value in (("cat", 1), ("dog", 2)) for i in range(10)}
+    report = source(folder_of(tmp_path / "x", files)).prepare()
+    held_out = source(tmp_path / "x").load().is_test
+    expected = sum(
+        1 for k in (0, 10) for i in range(1, 10) if len(set(held_out[k : k + i + 1].tolist())) == 2
+    )  # from the first copy in the other part on, each is in two
+    assert (report.across_parts, report.across_classes) == (expected, 0)
+
+
+def test_one_image_in_thousands_of_classes_is_told_at_once() -> None:
+    report = Report()
+    start = time.perf_counter()
+    n = 100_000
+    tell_duplicates([str(i) for i in range(n)], np.zeros(n, np.int64), np.arange(n), [b"x"] * n, report)
+    assert time.perf_counter() - start < 5
+    assert (report.across_parts, report.across_classes, len(report.duplicates)) == (0, n - 1, 50)

@@ -165,6 +165,13 @@ def _report(report: dict[str, Any] | None) -> None:
         f" {formatting.duration(report['seconds'])}"
         + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *understood.sentences()])
     )
+    if understood.duplicates:
+        with st.expander("Images that are there twice"):
+            st.dataframe(
+                [{"file": first, "the same image": second} for first, second in understood.duplicates],
+                hide_index=True,
+                width="stretch",
+            )
     if skipped:
         with st.expander("What was left out, and why"):
             st.dataframe(

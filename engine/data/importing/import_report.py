@@ -15,9 +15,10 @@ class Report:
     read: images in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training,
     validation and test: images by class, in the order of the classes; validation is empty where the set came without
     validation images, and each run holds some of the training images out; all three are empty where no image has a
-    label. unlabeled: training images without a label. loose: how many of those lay beside the class folders. own_test:
-    whether the set came with test images of its own; otherwise a fifth of each class was taken. Names are as they stand
-    in the files: text to show, never markup.
+    label. unlabeled: training images without a label. loose: how many of those lay beside the class folders.
+    across_parts and across_classes: images that an image of another part of the split, or of another class, shows too;
+    duplicates: [file, file] of the first NAMED of those. own_test: whether the set came with test images of its own;
+    otherwise a fifth of each class was taken. Names are as they stand in the files: text to show, never markup.
     """
 
     read: int = 0
@@ -28,6 +29,9 @@ class Report:
     validation: dict[str, int] = field(default_factory=dict)
     unlabeled: int = 0
     loose: int = 0
+    across_parts: int = 0
+    across_classes: int = 0
+    duplicates: list[list[str]] = field(default_factory=list)
     own_test: bool = True
     channels: int = 0
     size: int = 0
@@ -38,6 +42,13 @@ class Report:
         if len(self.names) < NAMED:
             self.names.append([name, reason])
 
+    def duplicate(self, first: str, second: str, parts: bool, classes: bool) -> None:
+        """Two files that show the same image, in two parts of the split, with two labels, or both."""
+        self.across_parts += parts
+        self.across_classes += classes
+        if len(self.duplicates) < NAMED:
+            self.duplicates.append([first, second])
+
     def classes(self) -> str:
         """Of how many classes the images are, to be put behind their number."""
         return f"of {len(self.training)} classes" if self.training else "without labels"
@@ -47,10 +58,7 @@ class Report:
         said = []
         if self.validation:
             count = sum(self.validation.values())
-            said.append(
-                f"{_images(count)} of its own validation folder {'is' if count == 1 else 'are'} the validation part of"
-                " every run."
-            )
+            said.append(f"{_images(count)} of its own validation folder {_is(count)} the validation part of every run.")
         if not self.training:
             said.append(
                 "No image has a label, because there are no class folders: only methods that learn without labels can"
@@ -60,6 +68,16 @@ class Report:
             lying = "lies" if self.loose == 1 else "lie"
             used = "is used as an unlabeled image" if self.loose == 1 else "are used as unlabeled images"
             said.append(f"{_images(self.loose)} {lying} in no class folder and {used}.")
+        if self.across_parts:
+            said.append(
+                f"{_images(self.across_parts)} {_is(self.across_parts)} in two of training, validation and test:"
+                " accuracy on them is memory, so remove one of each two."
+            )
+        if self.across_classes:
+            said.append(
+                f"{_images(self.across_classes)} {_is(self.across_classes)} in two class folders: remove the wrong"
+                " one of each two."
+            )
         if self.test and not self.own_test:
             said.append("A fifth of each class is held out for the test set.")
         return said
@@ -70,3 +88,7 @@ class Report:
 
 def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count:,} images"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from engine.cores import usable_cores
 from engine.data.image_set import Cancelled, Progress, stratified_test
 from engine.data.image_traits import ImageTraits
 from engine.data.importing.cached_source import CachedSource, stop_if
+from engine.data.importing.duplicates import tell_duplicates
 from engine.data.importing.folder_layout import Layout, LayoutFile, arrange, natural, titles
 from engine.data.importing.image_cache import Writer
 from engine.data.importing.image_files import File, ImageFiles, open_files
@@ -35,7 +36,15 @@ CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one t
 # Bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not.
 SMALL = 4 << 10
 
-Loaded = NDArray[np.uint8] | ImageError  # [C, size, size], or why not
+
+class Fitted(NamedTuple):
+    """pixels: uint8 [C, size, size]. digest: equal for files that show the same image."""
+
+    pixels: NDArray[np.uint8]
+    digest: bytes
+
+
+Loaded = Fitted | ImageError  # or why not
 
 
 @datasets.register
@@ -129,6 +138,7 @@ class Folder(CachedSource):
         self._refuse_what_is_no_set(files, layout)
 
         read: list[LayoutFile] = []
+        digests: list[bytes] = []
         total = len(wanted)
         progress(0, total)
         # One chunk after another: the order of the images, and with it their ids, is that of the sorted names.
@@ -138,12 +148,13 @@ class Folder(CachedSource):
                 if isinstance(image, ImageError):
                     report.skip(files.files[file.row].name, image.reason)
                 else:
-                    writer.add(image[None])
+                    writer.add(image.pixels[None])
                     read.append(file)
+                    digests.append(image.digest)
                 if done % CHUNK == 0 or done == total:
                     stop_if(cancelled, done, total, "images")
                     progress(done, total)
-        self._finish(files, writer, report, read, start, has_classes=bool(in_training - {None}))
+        self._finish(files, writer, report, read, digests, start, has_classes=bool(in_training - {None}))
 
     def _finish(
         self,
@@ -151,6 +162,7 @@ class Folder(CachedSource):
         writer: Writer,
         report: Report,
         read: list[LayoutFile],
+        digests: list[bytes],
         start: float,
         has_classes: bool,
     ) -> None:
@@ -173,6 +185,8 @@ class Folder(CachedSource):
         if not report.own_test:
             is_test |= stratified_test(np.where(is_validation, -1, labels), TEST_SHARE)
         is_training = ~(is_test | is_validation)
+        read_names = [files.files[file.row].name for file in read]
+        tell_duplicates(read_names, np.where(is_test, 2, is_validation.astype(np.int64)), labels, digests, report)
         names = titles(classes)
         report.read, report.channels = writer.shape[0], writer.shape[1]
         report.unlabeled = int(((labels < 0) & is_training).sum())
@@ -206,7 +220,9 @@ class Folder(CachedSource):
             image = read_image(data, name, smallest=2 * self.params.size)
         except ImageError as error:
             return error
-        return import_image(image, self.params.size, self.params.fit, self.params.color)
+        # Of the image before it is made small, where different photos may come to the same pixels.
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16, key=repr(image.shape).encode()).digest()
+        return Fitted(import_image(image, self.params.size, self.params.fit, self.params.color), digest)
 
 
 def decoded(
