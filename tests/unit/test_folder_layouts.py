@@ -4,12 +4,15 @@ what is refused because it can be read in two ways.
 
 from __future__ import annotations
 
+import io
 import shutil
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, features
 
 from engine.data.image_set import ImageSet
 from engine.data.importing import image_cache
@@ -18,6 +21,7 @@ from engine.data.importing.folder_layout import arrange
 from engine.data.importing.import_report import Report
 from engine.data.split import Split, make_split
 from engine.errors import ConfigError, DataError, ShapeError
+from engine.images import decode
 from engine.registry import datasets
 from tests.fixtures_images import CATS_AND_DOGS, encoded, folder_of, grey, source, zip_of
 
@@ -408,3 +412,38 @@ def test_one_image_in_thousands_of_classes_is_told_at_once() -> None:
     tell_duplicates([str(i) for i in range(n)], np.zeros(n, np.int64), np.arange(n), [b"x"] * n, report)
     assert time.perf_counter() - start < 5
     assert (report.across_parts, report.across_classes, len(report.duplicates)) == (0, n - 1, 50)
+
+
+# photos of phones
+
+
+def test_heic_photos_that_cannot_be_read_are_counted_apart_and_read_once_they_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    photo = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (16, 16), (200, 30, 40))).save(photo, quality=-1, chroma=444)
+    files = CATS_AND_DOGS | {f"cat/IMG_{i}.HEIC": photo.getvalue() for i in range(3)}
+    path = folder_of(tmp_path / "x", files)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pillow_heif", None)
+        decode._heif_opener.cache_clear()
+        report = source(path).prepare()
+        key = source(path).key()
+    decode._heif_opener.cache_clear()
+    assert report.read == 20
+    assert report.skipped == {"a HEIC photo, and pillow-heif is not installed": 3}
+    assert "3 HEIC photos were left out: install pillow-heif, or export them as JPEG." in report.sentences()
+    assert source(path).key() != key  # what was kept without them is not opened again
+    images = source(path).load()
+    assert (len(images.ids), images.channels) == (23, 3)
+    red = images.images[images.ids[10:13], :, 4, 4].astype(int)
+    assert np.abs(red - [200, 30, 40]).max() <= 8
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif_photos_are_images(tmp_path: Path) -> None:
+    avif = encoded(np.full((16, 16, 3), 90), "AVIF", quality=100)
+    images = source(zip_of(tmp_path / "x.zip", CATS_AND_DOGS | {"dog/z.avif": avif})).load()
+    assert images.labels[-1] == 1
+    assert np.abs(images.images[-1, :, 4, 4].astype(int) - 90).max() <= 3

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from engine.images.decode import HEIC
+
 NAMED = 50  # skipped files that are kept by name
 
 
@@ -54,7 +56,9 @@ class Report:
         return f"of {len(self.training)} classes" if self.training else "without labels"
 
     def sentences(self) -> list[str]:
-        """What a person should know of how the files were understood, a sentence each; nothing of what was skipped."""
+        """What a person should know of how the files were understood, a sentence each; of what was skipped, only what
+        one more package can read.
+        """
         said = []
         if self.validation:
             count = sum(self.validation.values())
@@ -68,6 +72,9 @@ class Report:
             lying = "lies" if self.loose == 1 else "lie"
             used = "is used as an unlabeled image" if self.loose == 1 else "are used as unlabeled images"
             said.append(f"{_images(self.loose)} {lying} in no class folder and {used}.")
+        if heic := self.skipped.get(HEIC, 0):
+            photos = "1 HEIC photo was" if heic == 1 else f"{heic:,} HEIC photos were"
+            said.append(f"{photos} left out: install pillow-heif, or export {'it' if heic == 1 else 'them'} as JPEG.")
         if self.across_parts:
             said.append(
                 f"{_images(self.across_parts)} {_is(self.across_parts)} in two of training, validation and test:"

@@ -26,7 +26,7 @@ from engine.data.importing.image_cache import Writer
 from engine.data.importing.image_files import File, ImageFiles, open_files
 from engine.data.importing.import_report import Report
 from engine.errors import DataError, ImageError
-from engine.images.decode import read_image, without_warnings
+from engine.images.decode import optional_formats, read_image, without_warnings
 from engine.images.fit import Color, Fit, import_image
 from engine.registry import datasets
 
@@ -118,7 +118,8 @@ class Folder(CachedSource):
             )
 
     def _key(self, files: ImageFiles) -> str:
-        settings = [DECODING, self.params.size, self.params.fit, self.params.color]
+        # With pillow-heif installed since, the same folder has more images.
+        settings = [DECODING, optional_formats(), self.params.size, self.params.fit, self.params.color]
         return "folder-" + hashlib.sha256(json.dumps([settings, files.stamp]).encode()).hexdigest()[:24]
 
     def _decode(
