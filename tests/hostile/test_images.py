@@ -404,13 +404,14 @@ def test_a_file_cut_off_in_its_header_says_so() -> None:
 def test_a_modern_photo_of_too_many_pixels_is_refused_before_decoding(format: str) -> None:
     data = encoded(Image.new("RGB", (64, 64)), format)
     at = data.index(b"ispe") + 8  # where the header says width and height
-    for width, height in ((10_000, 10_000), (50_000_001, 1)):
-        claims = data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
-        start = time.perf_counter()
-        sentence = refusal(claims)
-        assert time.perf_counter() - start < 1
-        assert sentence.startswith("'cat.png' "), sentence
-        assert "\n" not in sentence
+    claims = data[:at] + struct.pack(">II", 10_000, 10_000) + data[at + 8 :]
+    start = time.perf_counter()
+    sentence = refusal(claims)
+    assert time.perf_counter() - start < 1
+    assert (
+        sentence
+        == "'cat.png' claims 100 million pixels, but images may have at most 50 million: make it smaller and try again."
+    )
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", *MODERN])

@@ -5,6 +5,7 @@ wrong loss is not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 
 from benchmarks.self_supervised import GOALS, lead
 from engine.analysis.collapse import collapse_warning
+from engine.analysis.projection import ProjectionRequest
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
 from engine.lab.executors.inline import resume, train
 from engine.lab.projections.projection_inputs import Sample, load_inputs
+from engine.lab.projections.projection_queue import ProjectionQueue
 from engine.predictor import Predictor
 from engine.presets import PRESETS
 from engine.registry import methods
@@ -179,6 +182,12 @@ def test_photos_without_any_class_train_and_what_needs_labels_refuses_them(tmp_p
     with pytest.raises(RunError, match="its images have no labels for a probe"):
         Predictor(run.folder)
     assert retest(run.folder) == {}
+    with closing(ProjectionQueue(run.folder.path.parent)) as projector:
+        request = ProjectionRequest(method="pca")
+        projected = projector.ask(run.folder.path, "embeddings", request, [5, 10], Sample()).result(60)
+    assert (projected.labels == -1).all()
+    assert np.isnan(projected.purity).all()
+    assert projected.purity_per_class.shape == (2, 0)
     for method in sorted(name for name in methods if "none" not in methods[name].supervision):
         with pytest.raises(ConfigError) as refused:
             train(RunConfig.parse(asked | {"method": {"name": method}}), tmp_path / "refused")
