@@ -354,9 +354,11 @@ def _read_images(config: RunConfig, control: Control, bar: _Bar) -> None:
         return
     left_out = sum(report.skipped.values())
     rest = f"; {left_out:,} file{' was' if left_out == 1 else 's were'} left out:" if left_out else "."
-    print(f"Read {report.read:,} images of {len(report.training)} classes{rest}", file=sys.stderr)
+    print(f"Read {report.read:,} images {report.classes()}{rest}", file=sys.stderr)
     for reason, count in report.skipped.items():
         print(f"  {count:,}: {reason}", file=sys.stderr)
+    for sentence in report.sentences():
+        print(sentence, file=sys.stderr)
 
 
 def _report(run: Run, as_json: bool) -> None:

@@ -90,7 +90,10 @@ class DataParams(Settings):
         ge=0,
         le=0.5,
         advanced=True,
-        help="Share of the training images held back, with their labels, for choosing between settings.",
+        help=(
+            "Share of the training images held back, with their labels, for choosing between settings. Not used where"
+            " the images come with a validation folder."
+        ),
     )
 
 

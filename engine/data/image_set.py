@@ -40,7 +40,8 @@ class ImageSet:
     images: uint8 [N, C, H, W], C 1 or 3. labels: int64 [N], 0..K-1, -1 where unknown. ids: int64 [N], unique and
     stable: the same image has the same id in every run. is_test: bool [N], the fixed test images. symmetries: what
     leaves the meaning alone ({"flip"}). known: given by who kept it from an import; it must be what would be computed.
-    Raises ShapeError if the arrays disagree in N.
+    is_validation: bool [N], the set's own validation images, none of them a test image; None where the run draws them
+    from the training images. Raises ShapeError if the arrays disagree in N.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ImageSet:
     class_names: tuple[str, ...]
     symmetries: frozenset[str] = field(default_factory=frozenset)
     known: Known | None = None
+    is_validation: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.images), len(self.labels), len(self.ids), len(self.is_test)}
@@ -58,6 +60,16 @@ class ImageSet:
             raise ShapeError(
                 f"{self.name}: images, labels, ids and is_test must have one length, but have {sorted(lengths)}."
             )
+        if self.is_validation is not None and len(self.is_validation) != len(self.images):
+            raise ShapeError(
+                f"{self.name}: is_validation must have one mark for each of {len(self.images)} images, but has"
+                f" {len(self.is_validation)}."
+            )
+
+    @property
+    def is_training(self) -> NDArray[np.bool_]:
+        """bool [N]: what a run may learn from, and may draw validation images from where the set has none."""
+        return ~self.is_test if self.is_validation is None else ~(self.is_test | self.is_validation)
 
     @property
     def channels(self) -> int:
@@ -73,20 +85,23 @@ class ImageSet:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of pixels, labels, ids and test marks: two sets with the same hash train the same run."""
+        """Hash of pixels, labels, ids and the marks of test and validation images: two sets with the same hash train
+        the same run.
+        """
         if self.known is not None:
             return self.known.content_hash
         digest = hashlib.sha256(repr((self.images.shape, self.class_names, sorted(self.symmetries))).encode())
-        for array in (self.images, self.labels, self.ids, self.is_test):
+        own = () if self.is_validation is None else (self.is_validation,)  # other sets keep the hash they always had
+        for array in (self.images, self.labels, self.ids, self.is_test, *own):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
     @cached_property
     def histogram(self) -> NDArray[np.int64]:
-        """How often each value occurs in each channel of the training images: int64 [C, 256]. Test images are not
-        looked at.
+        """How often each value occurs in each channel of the training images: int64 [C, 256]. Test images, and the
+        set's own validation images, are not looked at.
         """
-        return histogram(self.images, self.is_test) if self.known is None else self.known.histogram
+        return histogram(self.images, self.is_training) if self.known is None else self.known.histogram
 
 
 class DataSource(ABC):
@@ -134,15 +149,15 @@ class DataSource(ABC):
         return None
 
 
-def histogram(images: NDArray[np.uint8], is_test: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Counts of each value in each channel of the images that are not test ones: int64 [C, 256]. Block by block:
-    bincount needs 8 bytes for each.
+def histogram(images: NDArray[np.uint8], is_training: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Counts of each value in each channel of the training images: int64 [C, 256]. Block by block: bincount needs 8
+    bytes for each.
     """
     channels = images.shape[1]
     counts = np.zeros((channels, 256), dtype=np.int64)
     rows = max(1, (4 << 20) // max(1, int(np.prod(images.shape[1:]))))
     for start in range(0, len(images), rows):
-        block = images[start : start + rows][~is_test[start : start + rows]]
+        block = images[start : start + rows][is_training[start : start + rows]]
         for c in range(channels):
             counts[c] += np.bincount(block[:, c].reshape(-1), minlength=256)
     return counts

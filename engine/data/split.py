@@ -42,18 +42,26 @@ class Split:
 
 
 def make_split(images: ImageSet, params: DataParams) -> Split:
-    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`.
-    Without labels, `labeled` is empty.
+    """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`. A set
+    with validation images of its own keeps those, and nothing is held out. Without labels, `labeled` is empty.
 
     The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a
-    class has too few images.
+    class has too few images, and where labels are asked of images without any.
     """
+    if images.classes == 0 and not isinstance(params.labels, NoLabels):
+        raise ConfigError(
+            "None of the images has a label: put the images of each class into a folder of its own, such as cat/1.jpg"
+            " and dog/1.jpg, or choose a method that learns without labels, such as simclr."
+        )
     rng = np.random.default_rng(params.split_seed)
     labels, ids = images.labels, images.ids
-    train = np.flatnonzero(~images.is_test)
+    train = np.flatnonzero(images.is_training)
     by_class = [rng.permutation(train[labels[train] == k]) for k in range(images.classes)]
-    held_out = [rows[: round(params.validation * len(rows))] for rows in by_class]
-    rest = [rows[len(part) :] for rows, part in zip(by_class, held_out, strict=True)]
+    if images.is_validation is None:
+        held_out = [rows[: round(params.validation * len(rows))] for rows in by_class]
+        rest = [rows[len(part) :] for rows, part in zip(by_class, held_out, strict=True)]
+    else:
+        held_out, rest = [np.flatnonzero(images.is_validation)], by_class
     unknown = train[labels[train] < 0]
     candidates: Candidates | None = None
     pool = np.sort(np.concatenate([*rest, unknown]))
@@ -80,5 +88,9 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
     else:
         labeled = train[:0] if isinstance(params.labels, NoLabels) else np.concatenate(rest)
     return Split(
-        ids[np.sort(labeled)], ids[pool], ids[np.sort(np.concatenate(held_out))], ids[images.is_test], candidates
+        ids[np.sort(labeled)],
+        ids[pool],
+        ids[np.sort(np.concatenate([*held_out, train[:0]]))],
+        ids[images.is_test],
+        candidates,
     )

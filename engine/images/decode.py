@@ -13,21 +13,26 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
+from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 
 from engine.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+HEIC = "a HEIC photo, and pillow-heif is not installed"  # the reason of an ImageError
 LARGEST_FILE = 20_000_000  # bytes
 MOST_PIXELS = 50_000_000
 
 _LONGEST_NAME = 40  # characters of a file's name in a sentence
 _ALLOWED = "PNG, JPEG, GIF, BMP, WEBP or TIFF"
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _TURNS = {  # EXIF orientation -> what brings the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -48,17 +53,22 @@ LARGE = 4_000_000
 _large_lock = threading.Lock()
 
 
+def optional_formats() -> tuple[str, ...]:
+    """What is read here beyond FORMATS: AVIF where Pillow was built with it, HEIF where pillow-heif is installed."""
+    return ("AVIF",) * bool(features.check("avif")) + ("HEIF",) * (find_spec("pillow_heif") is not None)
+
+
 def read_image(data: bytes, name: str = "image", smallest: int | None = None) -> Pixels:
     """The image in `data` as a person would see it: uint8 [H, W, 1] if it is stored as grey (or in a palette of greys
     only), else [H, W, 3] (RGB).
 
-    The format is decided by the content, never by `name`, which only appears (shortened) in error sentences. Applied:
-    EXIF orientation, alpha and transparent colors on white, palettes, 16-bit and floating-point grey scaled to 8 bits,
-    CMYK, YCbCr and LAB to RGB, the first frame of an animation. Not applied: embedded color profiles, because the
-    images of data sets are read without them too. smallest: a JPEG may come at a half, a quarter or an eighth of its
-    size if both sides keep this many pixels: many times faster where it is made small anyway. Raises ImageError, and
-    nothing else, if the bytes are not one image of an allowed format within LARGEST_FILE and MOST_PIXELS; the pixel
-    limit is checked on the header, before anything is decoded.
+    Read are FORMATS and `optional_formats`; which one it is, the content decides, never `name`, which only appears
+    (shortened) in error sentences. Applied: EXIF orientation, alpha and transparent colors on white, palettes, 16-bit
+    and floating-point grey scaled to 8 bits, CMYK, YCbCr and LAB to RGB, the first frame of an animation. Not applied:
+    embedded color profiles, because the images of data sets are read without them too. smallest: a JPEG may come at a
+    half, a quarter or an eighth of its size if both sides keep this many pixels: many times faster where it is made
+    small anyway. Raises ImageError, and nothing else, if the bytes are not one image of an allowed format within
+    LARGEST_FILE and MOST_PIXELS; the pixel limit is checked on the header, before anything is decoded.
     """
     shown = short_name(name)
     if not data:
@@ -107,8 +117,9 @@ def short_name(name: str) -> str:
 
 
 def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
+    formats = _formats(data, shown)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError as error:  # Pillow's own, higher limit; its sentence has the number of pixels
         match = re.search(r"(\d+) pixels", str(error))
         raise _too_many_pixels(shown, f"{int(match[1]) / 1e6:,.0f}" if match else "far more than 50") from None
@@ -121,7 +132,11 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
             if smallest is not None:
                 image.draft(None, (smallest, smallest))  # only JPEG knows it; for all others it does nothing
             image.load()
+            if image.width * image.height > MOST_PIXELS:  # a HEIF header may claim fewer than there are
+                raise _too_many_pixels(shown, f"{image.width * image.height / 1e6:,.0f}")
             return _upright_pixels(image)
+    except ImageError:
+        raise
     except Exception:  # noqa: BLE001  as above; MemoryError included
         kind = "JPEG" if image.format == "MPO" else image.format
         raise ImageError(
@@ -129,6 +144,44 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
             " download it again.",
             "damaged",
         ) from None
+
+
+def _formats(data: bytes, shown: str) -> tuple[str, ...]:
+    """FORMATS, or the one of the family of HEIF that the bytes say they are. Raises ImageError for HEIC photos where
+    pillow-heif is missing.
+    """
+    brands = _heif_brands(data)
+    if not brands:
+        return FORMATS
+    if brands & _AVIF_BRANDS:
+        return ("AVIF",) if features.check("avif") else FORMATS
+    if not _heif_opener():
+        raise ImageError(
+            f"{shown} is a HEIC photo, which only pillow-heif can read: install pillow-heif, or export it as JPEG.",
+            HEIC,
+        )
+    return ("HEIF",)
+
+
+def _heif_brands(data: bytes) -> set[bytes]:
+    """The brands of a file of the HEIF family, by its first box; none of any other file."""
+    if data[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    brands = {data[8:12], *(data[at : at + 4] for at in range(16, end, 4))}
+    return brands if brands & (_AVIF_BRANDS | _HEIC_BRANDS) else set()
+
+
+@cache
+def _heif_opener() -> bool:
+    """Whether Pillow can open HEIF now. Imported when the first such file comes: most people have none."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    # An embedded thumbnail may show anything; depth and other images beside the photo are not looked at.
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    return True
 
 
 def _too_many_pixels(shown: str, millions: str) -> ImageError:
@@ -144,14 +197,13 @@ def _not_an_image(data: bytes, shown: str) -> ImageError:
     puzzled.
     """
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    brand = data[4:12]
     if head.startswith(b"%pdf"):
         kind = "a PDF document"
     elif head.startswith(b"pk\x03\x04"):
         kind = "a zip archive"
     elif b"<svg" in head:
         kind = "an SVG drawing"
-    elif brand in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftypavif"):
+    elif _heif_brands(data):
         kind = "a HEIC or AVIF photo"
     elif data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")) or data[8:12] == b"WEBP":
         return ImageError(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from engine.catalog import catalog
 from engine.lab.lab import Lab
+from engine.lab.messages import ImportImages
 from engine.presets import PRESETS
 from engine.runs.store import Run
 from tests.app.app_helpers import Open, put_beside, words
+from tests.fixtures_images import folder_of, grey
 from ui.shell.page import escape_markdown
 
 SHORT = {
@@ -271,6 +274,28 @@ def test_the_test_set_is_classified_with_true_labels_beside(run: Run, open_page:
         markdown.value for markdown in app.markdown if "✓ correct" in markdown.value or "✗ true class" in markdown.value
     ]
     assert len(verdicts) == 6
+
+
+def test_a_run_of_photos_without_any_class_is_shown_on_every_page(lab: Lab, open_page: Open, tmp_path: Path) -> None:
+    photos = folder_of(tmp_path / "photos", {f"IMG_{i}.png": grey(5 * i) for i in range(40)})
+    data = {"name": "folder", "path": str(photos), "size": 8}
+    lab.assistant.ask(ImportImages(data, str(tmp_path / "progress.json")))
+    folder = lab.submit(
+        {
+            "method": {"name": "simclr"},
+            "data": data,
+            "name": "photos",
+            "budget": {"steps": 10, "batch_size": 32, "evaluate_every": 5},
+        }
+    )
+    run = finished(lab, folder.id)
+    assert run.status.state == "finished", run.status.reason
+    assert run.status.metrics == {}
+    for page in ("train", "errors", "space", "pseudo_labels", "predict"):
+        assert not open_page(page, run=run.id).error, page
+    assert not open_page("compare", runs=run.id).error
+    assert "photos" in words(open_page("runs"))
+    lab.delete(run.id)
 
 
 def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) -> None:

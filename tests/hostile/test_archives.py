@@ -96,11 +96,11 @@ def test_nothing_inside(tmp_path: Path, packed: bool) -> None:
     )
 
 
-def test_images_without_class_folders(tmp_path: Path) -> None:
-    folder_of(tmp_path / "x", {"1.png": grey(1), "2.png": grey(2)})
+def test_a_flat_folder_of_what_is_no_image(tmp_path: Path) -> None:
+    folder_of(tmp_path / "x", {"1.txt": b"one", "2.png": b""})
     sentence = (
-        "'x' has no class folders (2 files lie in no class folder): put the images of each class into a folder of its"
-        " own, such as cat/1.jpg and dog/1.jpg."
+        "None of the files in 'x' is an image that can be read (1 empty, 1 not an image): choose a folder or zip"
+        " archive of images."
     )
     assert refusal(tmp_path / "x") == sentence
 

@@ -6,16 +6,21 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
+import time
 import warnings
 import zipfile
 import zlib
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from engine.errors import ImageError
+from engine.images import decode
 from engine.images.decode import LARGEST_FILE, read_image, short_name
 from engine.images.fit import fit_image
 
@@ -44,7 +49,83 @@ def refusal(data: bytes, name: str = "cat.png") -> str:
     return str(caught.value)
 
 
+# AVIF and HEIC are never exact, even at their best: RGB becomes YCbCr.
+needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+needs_heif = pytest.mark.skipif(find_spec("pillow_heif") is None, reason="pillow-heif is not installed")
+MODERN = [pytest.param("AVIF", marks=needs_avif), pytest.param("HEIF", marks=needs_heif)]
+BEST: dict[str, dict[str, Any]] = {
+    "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+    "HEIF": {"quality": -1, "chroma": 444},
+}
+
+
+@pytest.fixture(autouse=True)
+def writes_heif() -> None:
+    if find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+
+def blocks(side: int = 64) -> npt.NDArray[np.uint8]:
+    """[side, side, 3]: four quarters of one color each, which survive any compression."""
+    image = np.zeros((side, side, 3), np.uint8)
+    half = side // 2
+    image[:half, :half], image[:half, half:], image[half:, :half] = (200, 30, 40), (30, 180, 60), (20, 40, 200)
+    return image
+
+
 # Read exactly as seen
+
+
+@pytest.mark.parametrize("format", MODERN)
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.heic"])
+def test_photos_of_a_phone_are_read_whatever_they_are_called(format: str, name: str) -> None:
+    pixels = read_image(encoded(Image.fromarray(blocks()), format, **BEST[format]), name)
+    assert pixels.shape == (64, 64, 3)
+    assert np.abs(pixels.astype(int) - blocks()).max() <= 8
+
+
+@pytest.mark.parametrize("format", MODERN)
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_photos_of_a_phone_stand_upright(format: str, orientation: int) -> None:
+    quarters = {1: 0, 3: 2, 6: 1, 8: -1}[orientation]  # to the left: what the camera stored of an upright scene
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(blocks(), quarters)))
+    stored.info["exif"] = exif.tobytes()  # where pillow-heif finds it, and writes it as a phone does: as a turn, too
+    data = encoded(stored, format, **({"exif": exif} if format == "AVIF" else {}), **BEST[format])
+    assert (b"irot" in data) == (orientation != 1)
+    pixels = read_image(data)
+    assert np.abs(pixels.astype(int) - blocks()).max() <= 8
+
+
+@needs_heif
+def test_an_embedded_thumbnail_is_never_taken_for_the_photo() -> None:
+    photo = Image.fromarray(blocks(256))
+    data = encoded(photo, "HEIF", quality=-1, chroma=444, thumbnails=[64])
+    assert read_image(data, smallest=32).shape == (256, 256, 3)
+
+
+def test_a_heic_photo_without_pillow_heif_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as Python marks what cannot be imported
+    decode._heif_opener.cache_clear()
+    try:
+        for brand in (b"heic", b"heix", b"mif1", b"msf1"):
+            head = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(99)
+            assert (
+                refusal(head, "IMG_1.HEIC")
+                == "'IMG_1.HEIC' is a HEIC photo, which only pillow-heif can read: install pillow-heif, or export it as"
+                " JPEG."
+            )
+    finally:
+        decode._heif_opener.cache_clear()
+
+
+def test_a_box_that_claims_to_be_endless_has_the_brands_that_are_there() -> None:
+    assert decode._heif_brands(b"\xff\xff\xff\xffftypavif" + b"heic" * 100_000) == {b"avif", b"heic"}
+    assert decode._heif_brands(b"\0\0\0\0ftyp") == set()
+    assert decode._heif_brands(b"\0\0\0\x14ftypisom\0\0\0\0mp42") == set()  # a film
 
 
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "WEBP"])
@@ -228,7 +309,8 @@ def archive() -> bytes:
         ),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "a PDF document"),
         (archive(), "a zip archive"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC or AVIF photo"),
+        pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC or AVIF photo", marks=needs_heif),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "a HEIC or AVIF photo"),
         (b"\x7fELF\x02\x01\x01\0", "something else"),
     ],
 )
@@ -287,7 +369,7 @@ def test_a_bomb_in_a_gif_frame_larger_than_its_screen_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", *MODERN])
 def test_a_file_cut_off_anywhere_is_either_refused_in_a_sentence_or_a_whole_image(format: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     data = encoded(Image.fromarray(noise), format)
@@ -318,7 +400,21 @@ def test_a_file_cut_off_in_its_header_says_so() -> None:
     )
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize("format", MODERN)
+def test_a_modern_photo_of_too_many_pixels_is_refused_before_decoding(format: str) -> None:
+    data = encoded(Image.new("RGB", (64, 64)), format)
+    at = data.index(b"ispe") + 8  # where the header says width and height
+    claims = data[:at] + struct.pack(">II", 10_000, 10_000) + data[at + 8 :]
+    start = time.perf_counter()
+    sentence = refusal(claims)
+    assert time.perf_counter() - start < 1
+    assert (
+        sentence
+        == "'cat.png' claims 100 million pixels, but images may have at most 50 million: make it smaller and try again."
+    )
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", *MODERN])
 def test_flipped_bytes_never_let_another_error_out(format: str) -> None:
     random = np.random.default_rng(1)
     data = np.frombuffer(encoded(Image.fromarray(random.integers(0, 256, (20, 20, 3), np.uint8)), format), np.uint8)

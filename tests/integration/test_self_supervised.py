@@ -5,6 +5,7 @@ wrong loss is not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,23 @@ import pytest
 
 from benchmarks.self_supervised import GOALS, lead
 from engine.analysis.collapse import collapse_warning
+from engine.analysis.projection import ProjectionRequest
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.errors import ConfigError, RunError
 from engine.lab.executors.inline import resume, train
 from engine.lab.projections.projection_inputs import Sample, load_inputs
+from engine.lab.projections.projection_queue import ProjectionQueue
 from engine.predictor import Predictor
 from engine.presets import PRESETS
+from engine.registry import methods
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
 from engine.training.assemble import load_images
 from engine.training.commands import Command
 from engine.training.retest import retest
 from engine.training.trainer import Trainer
+from tests.fixtures_images import folder_of, grey
 from tests.integration.trainer_process import At
 from tests.oracle.wrong_nt_xent import everything_a_positive
 
@@ -165,6 +170,28 @@ def test_images_without_any_label_train_and_only_predict_refuses(
         " them a label and start it again."
     )
     assert retest(run.folder) == {}
+
+
+def test_photos_without_any_class_train_and_what_needs_labels_refuses_them(tmp_path: Path) -> None:
+    photos = folder_of(tmp_path / "photos", {f"IMG_{i}.png": grey(5 * i) for i in range(40)})
+    asked = {**SHORT, "data": {"name": "folder", "path": str(photos), "size": 8}}
+    run = train(RunConfig.parse(asked), tmp_path / "runs")
+    assert (run.status.state, run.status.metrics) == ("finished", {})
+    assert len(run.folder.split()["pool"]) == 40
+    assert curve(run, "embedding/spread")
+    with pytest.raises(RunError, match="its images have no labels for a probe"):
+        Predictor(run.folder)
+    assert retest(run.folder) == {}
+    with closing(ProjectionQueue(run.folder.path.parent)) as projector:
+        request = ProjectionRequest(method="pca")
+        projected = projector.ask(run.folder.path, "embeddings", request, [5, 10], Sample()).result(60)
+    assert (projected.labels == -1).all()
+    assert np.isnan(projected.purity).all()
+    assert projected.purity_per_class.shape == (2, 0)
+    for method in sorted(name for name in methods if "none" not in methods[name].supervision):
+        with pytest.raises(ConfigError) as refused:
+            train(RunConfig.parse(asked | {"method": {"name": method}}), tmp_path / "refused")
+        assert str(refused.value).startswith("None of the images has a label: "), method
 
 
 def test_a_probe_of_few_known_labels_still_answers_for_every_class(

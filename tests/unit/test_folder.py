@@ -121,19 +121,18 @@ def test_a_class_of_test_images_only_and_folders_beside_the_split_are_skipped_an
     files = under("train", CATS_AND_DOGS) | {
         "test/cat/1.png": grey(5),
         "test/cow/1.png": grey(6),
-        "val/cat/1.png": grey(7),
+        "extra/cat/1.png": grey(7),
         "notes.txt": b"hello",
     }
     report = source(folder_of(tmp_path / "x", files)).prepare()
     assert report.skipped == {
-        "in no class folder": 1,
-        "beside train and test": 1,
+        "beside train and test": 2,
         "a test image of a class without training images": 1,
     }
     assert sorted(report.names) == [
-        ["notes.txt", "in no class folder"],
+        ["extra/cat/1.png", "beside train and test"],
+        ["notes.txt", "beside train and test"],
         ["test/cow/1.png", "a test image of a class without training images"],
-        ["val/cat/1.png", "beside train and test"],
     ]
     assert report.test == {"cat": 1, "dog": 0}
 
@@ -275,9 +274,9 @@ def test_what_cannot_be_read_is_skipped_counted_and_named(tmp_path: Path) -> Non
     broken |= {"dog/cut.png": grey(1)[:40], "dog/empty.png": b"", "dog/doc.pdf": b"%PDF-1.7", "readme.md": b"#"}
     report = source(folder_of(tmp_path / "x", broken)).prepare()
     assert report.read == 20
-    assert report.skipped == {"not an image": 61, "damaged": 1, "empty": 1, "in no class folder": 1}
+    assert report.skipped == {"not an image": 62, "damaged": 1, "empty": 1}
     assert len(report.names) == 50
-    assert report.names[:2] == [["readme.md", "in no class folder"], ["cat/note 000.txt", "not an image"]]
+    assert report.names[:2] == [["cat/note 000.txt", "not an image"], ["cat/note 001.txt", "not an image"]]
     assert source(tmp_path / "x").prepare() == report  # kept beside the images
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.data.importing.import_report import Report
 from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
@@ -157,13 +158,20 @@ def _progress(running_import: _Import) -> None:
 def _report(report: dict[str, Any] | None) -> None:
     if not report:
         return
+    understood = Report(**report)
     skipped = sum(report["skipped"].values())
     st.caption(
-        f"Read {formatting.count(report['read'])} images of {len(report['training'])} classes in"
+        f"Read {formatting.count(report['read'])} images {understood.classes()} in"
         f" {formatting.duration(report['seconds'])}"
-        + (f"; {formatting.count(skipped)} left out." if skipped else ".")
-        + ("" if report["own_test"] else " A fifth of each class is held out for the test set.")
+        + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *understood.sentences()])
     )
+    if understood.duplicates:
+        with st.expander("Images that are there twice"):
+            st.dataframe(
+                [{"file": first, "the same image": second} for first, second in understood.duplicates],
+                hide_index=True,
+                width="stretch",
+            )
     if skipped:
         with st.expander("What was left out, and why"):
             st.dataframe(

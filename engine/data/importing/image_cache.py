@@ -1,8 +1,9 @@
 """The cache of decoded sets: images as one memory-mapped array, made once, so that a large set opens at once and
 never fills the memory.
 
-A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy and about.json. It is
-written into a temporary folder and renamed whole, so a folder under its final name is complete.
+A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy, about.json, and
+is_validation.npy where it brings validation images of its own. It is written into a temporary folder and renamed whole,
+so a folder under its final name is complete.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -55,15 +57,18 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
         # Hashing the images would take longer than all the rest; np.load has refused a file that is shorter than its
         # header says.
         labels, ids, is_test = (np.array(array) for array in (labels, ids, is_test))
+        own = folder / "is_validation.npy"
+        is_validation = np.load(own, allow_pickle=False) if own.exists() else None
         if (
             list(images.shape) != about["shape"]
             or images.dtype != np.uint8
-            or _stamp(labels, ids, is_test) != about["stamp"]
+            or _stamp(labels, ids, is_test, *_given(is_validation)) != about["stamp"]
         ):
             return None
         known = Known(about["hashes"][_spelled(symmetries)], np.array(about["histogram"], dtype=np.int64))
+        names = tuple(about["class_names"])
         return Decoded(
-            ImageSet(about["name"], images, labels, ids, is_test, tuple(about["class_names"]), symmetries, known),
+            ImageSet(about["name"], images, labels, ids, is_test, names, symmetries, known, is_validation),
             Report(**about["report"]),
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError):
@@ -141,35 +146,37 @@ class Writer:
         class_names: Sequence[str],
         variants: Sequence[frozenset[str]],
         report: Report,
+        is_validation: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Complete the set and put it in place. labels and is_test: one per image added. variants: all symmetries
-        that it may be opened with.
+        """Complete the set and put it in place. labels, is_test and is_validation: one per image added. variants: all
+        symmetries that it may be opened with.
         """
         assert self._file is not None
         try:
             _end(self._file, self.shape)
             ids = np.arange(len(labels), dtype=np.int64)
-            for array_name, array in (("labels", labels), ("ids", ids), ("is_test", is_test)):
+            arrays: dict[str, NDArray[Any]] = {"labels": labels, "ids": ids, "is_test": is_test}
+            if is_validation is not None:
+                arrays["is_validation"] = is_validation
+            for array_name, array in arrays.items():
                 with open(self._temporary / f"{array_name}.npy", "wb") as file:
                     np.save(file, array)
                     _flush(file)
             images = np.load(self._temporary / "images.npy", mmap_mode="r", allow_pickle=False)
-            sets = {
-                _spelled(symmetries): ImageSet(name, images, labels, ids, is_test, tuple(class_names), symmetries)
-                for symmetries in variants
-            }
+            plain = ImageSet(name, images, labels, ids, is_test, tuple(class_names), frozenset(), None, is_validation)
+            sets = {_spelled(symmetries): replace(plain, symmetries=symmetries) for symmetries in variants}
             about: dict[str, Any] = {
                 "version": VERSION,
                 "name": name,
                 "class_names": list(class_names),
                 "shape": list(self.shape),
-                "stamp": _stamp(labels, ids, is_test),
+                "stamp": _stamp(*arrays.values()),
                 "hashes": {spelled: images.content_hash for spelled, images in sets.items()},
-                "histogram": histogram(images, is_test).tolist(),
+                "histogram": histogram(images, plain.is_training).tolist(),
                 "report": report.plain(),
             }
             write_json(self._temporary / "about.json", about)
-            del images, sets  # Windows renames no folder with a mapped file in it
+            del images, plain, sets  # Windows renames no folder with a mapped file in it
             if self._folder.exists():  # damaged, or of another version, or it would have been opened
                 shutil.rmtree(self._folder)
             self._temporary.rename(self._folder)
@@ -254,6 +261,10 @@ def _stamp(*arrays: NDArray[Any]) -> str:
     for array in arrays:
         digest.update(repr((array.dtype.str, array.shape)).encode() + array.tobytes())
     return digest.hexdigest()[:16]
+
+
+def _given(array: NDArray[Any] | None) -> tuple[NDArray[Any], ...]:
+    return () if array is None else (array,)
 
 
 def _spelled(symmetries: frozenset[str]) -> str:

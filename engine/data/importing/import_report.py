@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from engine.images.decode import HEIC
+
 NAMED = 50  # skipped files that are kept by name
 
 
@@ -12,10 +14,13 @@ NAMED = 50  # skipped files that are kept by name
 class Report:
     """Counts of one import.
 
-    read: images in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training
-    and test: images by class, in the order of the classes. unlabeled: training images without a label. own_test:
-    whether the set came with test images of its own; otherwise a fifth of each class was taken. Names are as they
-    stand in the files: text to show, never markup.
+    read: images in the set. skipped: files by reason. names: [file, reason] of the first NAMED skipped ones. training,
+    validation and test: images by class, in the order of the classes; validation is empty where the set came without
+    validation images, and each run holds some of the training images out; all three are empty where no image has a
+    label. unlabeled: training images without a label. loose: how many of those lay beside the class folders.
+    across_parts and across_classes: images that an image of another part of the split, or of another class, shows too;
+    duplicates: [file, file] of the first NAMED of those. own_test: whether the set came with test images of its own;
+    otherwise a fifth of each class was taken. Names are as they stand in the files: text to show, never markup.
     """
 
     read: int = 0
@@ -23,7 +28,12 @@ class Report:
     names: list[list[str]] = field(default_factory=list)
     training: dict[str, int] = field(default_factory=dict)
     test: dict[str, int] = field(default_factory=dict)
+    validation: dict[str, int] = field(default_factory=dict)
     unlabeled: int = 0
+    loose: int = 0
+    across_parts: int = 0
+    across_classes: int = 0
+    duplicates: list[list[str]] = field(default_factory=list)
     own_test: bool = True
     channels: int = 0
     size: int = 0
@@ -34,5 +44,58 @@ class Report:
         if len(self.names) < NAMED:
             self.names.append([name, reason])
 
+    def duplicate(self, first: str, second: str, parts: bool, classes: bool) -> None:
+        """Two files that show the same image, in two parts of the split, with two labels, or both."""
+        self.across_parts += parts
+        self.across_classes += classes
+        if len(self.duplicates) < NAMED:
+            self.duplicates.append([first, second])
+
+    def classes(self) -> str:
+        """Of how many classes the images are, to be put behind their number."""
+        return f"of {len(self.training)} classes" if self.training else "without labels"
+
+    def sentences(self) -> list[str]:
+        """What a person should know of how the files were understood, a sentence each; of what was skipped, only what
+        one more package can read.
+        """
+        said = []
+        if self.validation:
+            count = sum(self.validation.values())
+            said.append(f"{_images(count)} of its own validation folder {_is(count)} the validation part of every run.")
+        if not self.training:
+            said.append(
+                "No image has a label, because there are no class folders: only methods that learn without labels can"
+                " be trained, such as SimCLR."
+            )
+        elif self.loose:
+            lying = "lies" if self.loose == 1 else "lie"
+            used = "is used as an unlabeled image" if self.loose == 1 else "are used as unlabeled images"
+            said.append(f"{_images(self.loose)} {lying} in no class folder and {used}.")
+        if heic := self.skipped.get(HEIC, 0):
+            photos = "1 HEIC photo was" if heic == 1 else f"{heic:,} HEIC photos were"
+            said.append(f"{photos} left out: install pillow-heif, or export {'it' if heic == 1 else 'them'} as JPEG.")
+        if self.across_parts:
+            said.append(
+                f"{_images(self.across_parts)} {_is(self.across_parts)} in two of training, validation and test:"
+                " accuracy on them is memory, so remove one of each two."
+            )
+        if self.across_classes:
+            said.append(
+                f"{_images(self.across_classes)} {_is(self.across_classes)} in two class folders: remove the wrong"
+                " one of each two."
+            )
+        if self.test and not self.own_test:
+            said.append("A fifth of each class is held out for the test set.")
+        return said
+
     def plain(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"

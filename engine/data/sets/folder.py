@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,28 +20,37 @@ from engine.cores import usable_cores
 from engine.data.image_set import Cancelled, Progress, stratified_test
 from engine.data.image_traits import ImageTraits
 from engine.data.importing.cached_source import CachedSource, stop_if
-from engine.data.importing.folder_layout import Layout, arrange, natural, titles
+from engine.data.importing.duplicates import tell_duplicates
+from engine.data.importing.folder_layout import Layout, LayoutFile, arrange, natural, titles
 from engine.data.importing.image_cache import Writer
 from engine.data.importing.image_files import File, ImageFiles, open_files
 from engine.data.importing.import_report import Report
 from engine.errors import DataError, ImageError
-from engine.images.decode import read_image, without_warnings
+from engine.images.decode import optional_formats, read_image, without_warnings
 from engine.images.fit import Color, Fit, import_image
 from engine.registry import datasets
 
-DECODING = 1  # raised whenever the same file would come out as other pixels, or in another order
+DECODING = 2  # raised whenever the same files would come out as other pixels, in another order or with other labels
 TEST_SHARE = 0.2
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
 # Bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not.
 SMALL = 4 << 10
 
-Loaded = NDArray[np.uint8] | ImageError  # [C, size, size], or why not
+
+class Fitted(NamedTuple):
+    """pixels: uint8 [C, size, size]. digest: equal for files that show the same image."""
+
+    pixels: NDArray[np.uint8]
+    digest: bytes
+
+
+Loaded = Fitted | ImageError  # or why not
 
 
 @datasets.register
 class Folder(CachedSource):
-    """`class/...` or `train/class/...` and `test/class/...`, with an optional `unlabeled/...` folder; what cannot be
-    read is skipped and reported.
+    """`class/...` or `train/class/...` with `val/class/...` and `test/class/...`, with an optional `unlabeled/...`
+    folder, or images without any class; what cannot be read is skipped and reported.
     """
 
     class Params(DataParams):
@@ -51,8 +60,8 @@ class Folder(CachedSource):
             max_length=4096,
             is_path=True,
             help=(
-                "Folder or zip archive with one folder of images per class; train and test folders and an unlabeled"
-                " folder are understood."
+                "Folder or zip archive with one folder of images per class; train, validation and test folders and an"
+                " unlabeled folder are understood."
             ),
         )
         size: int = param(32, ge=8, le=256, unit="px", help="Side of the square that every image is brought to.")
@@ -109,7 +118,8 @@ class Folder(CachedSource):
             )
 
     def _key(self, files: ImageFiles) -> str:
-        settings = [DECODING, self.params.size, self.params.fit, self.params.color]
+        # With pillow-heif installed since, the same folder has more images.
+        settings = [DECODING, optional_formats(), self.params.size, self.params.fit, self.params.color]
         return "folder-" + hashlib.sha256(json.dumps([settings, files.stamp]).encode()).hexdigest()[:24]
 
     def _decode(
@@ -118,18 +128,18 @@ class Folder(CachedSource):
         # Two files may have one name once their Unicode is composed: then it is not for the file system to order them.
         files.files.sort(key=lambda file: (file.name, str(file.location)))
         layout = arrange([file.name for file in files.files])
-        report = Report(size=self.params.size, own_test=layout.own_test)
+        report = Report(size=self.params.size)
         for name, reason in files.skipped + [(files.files[row].name, reason) for row, reason in layout.skipped]:
             report.skip(name, reason)
-        in_training = {file.of for file in layout.files if not file.test}
+        in_training = {file.of for file in layout.files if file.part == "training"}
         wanted = [file for file in layout.files if file.of in in_training or file.of is None]
         for file in layout.files:
-            if file.test and file.of not in in_training:
-                report.skip(files.files[file.row].name, "a test image of a class without training images")
-        self._refuse_what_is_no_set(files, layout, report)
+            if file.part != "training" and file.of not in in_training:
+                report.skip(files.files[file.row].name, f"a {file.part} image of a class without training images")
+        self._refuse_what_is_no_set(files, layout)
 
-        of: list[str | None] = []
-        test: list[bool] = []
+        read: list[LayoutFile] = []
+        digests: list[bytes] = []
         total = len(wanted)
         progress(0, total)
         # One chunk after another: the order of the images, and with it their ids, is that of the sorted names.
@@ -139,60 +149,70 @@ class Folder(CachedSource):
                 if isinstance(image, ImageError):
                     report.skip(files.files[file.row].name, image.reason)
                 else:
-                    writer.add(image[None])
-                    of.append(file.of)
-                    test.append(file.test)
+                    writer.add(image.pixels[None])
+                    read.append(file)
+                    digests.append(image.digest)
                 if done % CHUNK == 0 or done == total:
                     stop_if(cancelled, done, total, "images")
                     progress(done, total)
-        self._finish(files, writer, report, of, np.array(test, dtype=bool), start)
+        self._finish(files, writer, report, read, digests, start, has_classes=bool(in_training - {None}))
 
     def _finish(
         self,
         files: ImageFiles,
         writer: Writer,
         report: Report,
-        of: list[str | None],
-        is_test: NDArray[np.bool_],
+        read: list[LayoutFile],
+        digests: list[bytes],
         start: float,
+        has_classes: bool,
     ) -> None:
-        # A class of which no training image could be read is no class; its test images cannot be taken back from
+        # A class of which no training image could be read is no class; its other images cannot be taken back from
         # the file.
-        classes = sorted(
-            {name for name, test in zip(of, is_test, strict=True) if name is not None and not test}, key=natural
-        )
-        if not of:
+        classes = sorted({file.of for file in read if file.of is not None and file.part == "training"}, key=natural)
+        if not read:
             most_first = sorted(report.skipped.items(), key=lambda item: (-item[1], item[0]))
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in most_first)
             raise DataError(
                 f"None of the files in {files.shown} is an image that can be read ({reasons}): choose a folder or zip"
                 " archive of images."
             )
-        if len(classes) < 2:
+        if has_classes and len(classes) < 2:
             raise _too_few(files, classes)
         number = {name: k for k, name in enumerate(classes)}
-        labels = np.array([-1 if name is None else number.get(name, -1) for name in of], dtype=np.int64)
+        labels = np.array([-1 if file.of is None else number.get(file.of, -1) for file in read], dtype=np.int64)
+        is_test, is_validation = (np.array([file.part == part for file in read]) for part in ("test", "validation"))
+        report.own_test = bool((is_test & (labels >= 0)).any())
         if not report.own_test:
-            is_test = stratified_test(labels, TEST_SHARE)
+            is_test |= stratified_test(np.where(is_validation, -1, labels), TEST_SHARE)
+        is_training = ~(is_test | is_validation)
+        read_names = [files.files[file.row].name for file in read]
+        tell_duplicates(read_names, np.where(is_test, 2, is_validation.astype(np.int64)), labels, digests, report)
         names = titles(classes)
         report.read, report.channels = writer.shape[0], writer.shape[1]
-        report.unlabeled = int(((labels < 0) & ~is_test).sum())
-        report.training = {name: int(((labels == k) & ~is_test).sum()) for k, name in enumerate(names)}
-        report.test = {name: int(((labels == k) & is_test).sum()) for k, name in enumerate(names)}
+        report.unlabeled = int(((labels < 0) & is_training).sum())
+        report.loose = sum(file.loose for file in read)
+        report.training, report.test, report.validation = (
+            {name: int(((labels == k) & part).sum()) for k, name in enumerate(names)} if part.any() else {}
+            for part in (is_training, is_test, is_validation)
+        )
         report.seconds = round(time.perf_counter() - start, 2)
-        writer.finish("folder", labels, is_test, names, self.variants, report)
+        own = is_validation if is_validation.any() else None
+        writer.finish("folder", labels, is_test, names, self.variants, report, own)
 
-    def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout, report: Report) -> None:
+    def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout) -> None:
         """Before the first image is decoded, as far as the names tell."""
-        classes = sorted({file.of for file in layout.files if file.of is not None and not file.test}, key=natural)
-        if not classes:
-            loose = report.skipped.get("in no class folder", 0)
-            lying = f"{loose:,} file{' lies' if loose == 1 else 's lie'} in no class folder" if loose else "no images"
+        if layout.ambiguity is not None:
+            raise DataError(f"{files.shown} {layout.ambiguity}")
+        classes = sorted(
+            {file.of for file in layout.files if file.of is not None and file.part == "training"}, key=natural
+        )
+        if not layout.files:
             raise DataError(
-                f"{files.shown} has no class folders ({lying}): put the images of each class into a folder of its"
+                f"{files.shown} has no class folders (no images): put the images of each class into a folder of its"
                 " own, such as cat/1.jpg and dog/1.jpg."
             )
-        if len(classes) < 2:
+        if len(classes) == 1:
             raise _too_few(files, classes)
 
     def _load(self, data: bytes, name: str) -> Loaded:
@@ -201,7 +221,9 @@ class Folder(CachedSource):
             image = read_image(data, name, smallest=2 * self.params.size)
         except ImageError as error:
             return error
-        return import_image(image, self.params.size, self.params.fit, self.params.color)
+        # Of the image before it is made small, where different photos may come to the same pixels.
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16, key=repr(image.shape).encode()).digest()
+        return Fitted(import_image(image, self.params.size, self.params.fit, self.params.color), digest)
 
 
 def decoded(
