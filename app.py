@@ -57,7 +57,7 @@ STYLE = """<style>
   [data-testid="stLayoutWrapper"]:has(> .st-key-train_launch) { position: sticky; bottom: 0; z-index: 1; }
   .st-key-train_launch { background: light-dark(#ffffff, #171614); padding: 0.6rem 0 0.8rem; }
 }
-.st-key-one_entry { display: none; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-one_entry) { display: none; }
 /* In one column, on a telephone, an open run stands above the form that made it. */
 @media (max-width: 640px) { .st-key-train_sides_run .stColumn:has(.st-key-train_form_side) { order: 2; } }
 </style>"""

@@ -22,8 +22,10 @@ def allowed_folders() -> list[Path] | None:
 
 
 def allow_only(folders: Iterable[Path]) -> None:
-    """Allow nothing else from now on, here and in the processes that are started from here."""
-    os.environ[VARIABLE] = os.pathsep.join(str(folder) for folder in folders)
+    """Allow nothing else from now on, here and in the processes that are started from here. A folder that cannot be
+    told apart in a list, because the separator is in its path, is left out.
+    """
+    os.environ[VARIABLE] = os.pathsep.join(path for path in map(str, folders) if os.pathsep not in path)
 
 
 def check_allowed(path: str, setting: str) -> None:
@@ -33,9 +35,14 @@ def check_allowed(path: str, setting: str) -> None:
     folders = allowed_folders()
     if folders is None:
         return
-    resolved = Path(path).expanduser().resolve()
-    if not any(resolved.is_relative_to(folder) for folder in folders):
+    try:
+        resolved = Path(path).expanduser().resolve()
+        is_allowed = any(resolved.is_relative_to(folder) for folder in folders)
+    except (OSError, ValueError, RuntimeError):  # links in a circle, a home of nobody, characters that no path has
+        is_allowed = False
+    if not is_allowed:
+        otherwise = "upload a zip archive, or " if setting == "data.path" else ""
         raise ConfigError(
-            f"{setting} names a place that this server does not open to others: upload a zip archive, or ask whoever"
-            f" runs the server to list its folder in {VARIABLE}."
+            f"{setting} names a place that this server does not open to others: {otherwise}ask whoever runs the server"
+            f" to list its folder in {VARIABLE}."
         )

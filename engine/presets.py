@@ -129,8 +129,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "photos-probe": Preset(
         "My photos: what pretrained features know",
-        "Logistic regression on the features of a network that has seen a million photos. For photos; compare drawings,"
-        " scans or faces with raw pixels and features of their own.",
+        "Logistic regression on the features of a network that has seen a million photos. For drawings, scans"
+        " or faces, compare it with raw pixels and with features learned on the images themselves.",
         {**_PHOTOS, "method": {"name": "linear_probe", "scaling": "unit", "regularization": 100.0}},
         duration="about 20 ms a photo, once",
     ),

@@ -115,8 +115,8 @@ how_it_works(
     "Each evaluation stores the features of a fixed sample of images, 64 or more numbers each. A projection puts them"
     " on a plane so that similar images stay close, as far as that is possible.",
     "PCA shows the directions of largest variance; distances keep their meaning. t-SNE and UMAP preserve neighborhoods;"
-    " sizes of clusters and gaps between them mean little. The two metrics below the figure say how far it can be"
-    " trusted.",
-    "Papers: van der Maaten & Hinton 2008 (t-SNE); McInnes et al. 2018, arXiv:1802.03426 (UMAP); Venna & Kaski 2001"
-    " (trustworthiness)",
+    " sizes of clusters and gaps between them mean little. PaCMAP, an optional extra, keeps more of where clusters lie."
+    " The two metrics below the figure say how far it can be trusted.",
+    "Papers: van der Maaten & Hinton 2008 (t-SNE); McInnes et al. 2018, arXiv:1802.03426 (UMAP); Wang et al. 2021,"
+    " JMLR 22(201) (PaCMAP); Venna & Kaski 2001 (trustworthiness)",
 )

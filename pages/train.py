@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.config.overlay import apply_changes
-from ui.runs.current_run import current_run, running_run, watch_new_run
+from ui.runs.current_run import current_or_running_run, watch_new_run
 from ui.runs.prefill import FILLED
 from ui.runs.run_names import run_name
 from ui.shell.page import escape_markdown, header, how_it_works, show_errors
@@ -19,7 +19,7 @@ from ui.train.run_buttons import next_steps, run_buttons
 from ui.train.time_estimate import time_estimate
 
 header("Train", "Choose what to learn from and how, press Start, and watch it learn.")
-run = current_run() or running_run()
+run = current_or_running_run()
 
 
 def start(config: dict[str, Any], seeds: int = 1) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -167,11 +168,12 @@ class EfficientNetLite(Backbone):
             "_bn2": "project.norm",
         }
         for name, value in weights.items():
-            first, *rest = name.split(".")
-            if first == "_blocks" and int(rest[0]) < len(homes) and rest[1] in inside:
-                ours[f"{homes[int(rest[0])]}.{inside[rest[1]]}.{rest[2]}"] = value
-            elif first in whole:
-                ours[f"{whole[first]}.{rest[0]}"] = value
+            part, _, rest = name.partition(".")
+            block = re.fullmatch(r"_blocks\.(\d{1,4})\.(\w+)\.(\w+)", name)
+            if block is not None and int(block[1]) < len(homes) and block[2] in inside:
+                ours[f"{homes[int(block[1])]}.{inside[block[2]]}.{block[3]}"] = value
+            elif part in whole:
+                ours[f"{whole[part]}.{rest}"] = value
         return ours
 
     def _normalization(self) -> dict[str, Tensor]:

@@ -73,14 +73,17 @@ class CommandHandler:
             command = self._control.poll()
         return None
 
-    def cancels(self) -> bool:
-        """Whether a run that has taken its last step was told to end. What else it is told comes too late."""
+    def ends(self) -> State | None:
+        """The state in which a run that has taken its last step was told to end, if it was. What else it is told comes
+        too late.
+        """
         command = self._control.poll()
         while command is not None:
             if command.kind in ("stop", "interrupt"):
-                return True
+                self.reason = str(command.value or "")
+                return "stopped" if command.kind == "stop" else "interrupted"
             command = self._control.poll()
-        return False
+        return None
 
     def replay(self, config: RunConfig) -> RunConfig:
         """`config` with the changes that are due at the recorder's step; itself if there is none."""

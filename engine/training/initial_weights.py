@@ -1,5 +1,5 @@
-"""What a backbone starts from, if not from chance: an earlier run, a weights file, or torchvision's pretrained
-weights.
+"""What a backbone starts from, if not from chance: an earlier run, a weights file, or weights that others
+trained for it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def start_from(backbone: Backbone, params: BackboneParams, checkpoints: Path) ->
 def _weights(backbone: Backbone, params: BackboneParams, checkpoints: Path) -> tuple[Weights, str]:
     kind, _, name = params.init.partition(":")
     if kind == "pretrained":
-        return backbone.pretrained(), "torchvision's file"
+        return backbone.pretrained(), "The pretrained file"
     if kind == "run":
         try:
             folder = Store(checkpoints).open(name)

@@ -39,8 +39,11 @@ def unexpected(error: Exception) -> str:
     return f"The run failed with an unexpected {type(error).__name__}; log.txt of the run has the details."
 
 
+_AT_ONCE = 0.5  # seconds that obeying a command takes at most, unless the command is to pause
+
+
 class _ToldToEndError(Exception):
-    """The run was told to end before its first step."""
+    """The run was told to end before its first step, or while it was measured after its last one."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
@@ -108,14 +111,15 @@ class Trainer:
             raise
 
     def measure(self, seconds: float = 0.7) -> dict[str, float]:
-        """Seconds that setting up, one step and one evaluation take on this machine. The folder must be a throwaway: it
-        is left half-trained.
+        """Seconds that setting up, one step and one evaluation take on this machine, and features that are computed
+        once for all runs. The folder must be a throwaway: it is left half-trained.
         """
         began = time.perf_counter()
         self._set_up()
-        if features := self._time_of_features():
+        features = self._time_of_features()
+        if features is not None:
             # What comes after them is over in a moment.
-            return {"set_up": time.perf_counter() - began + features, "step": 0.0, "evaluation": 0.0}
+            return {"set_up": time.perf_counter() - began, "features": features, "step": 0.0, "evaluation": 0.0}
         self._step_once()  # the first step also prepares the convolutions
         ready = time.perf_counter()
         times: list[float] = []
@@ -136,26 +140,26 @@ class Trainer:
             "evaluation": time.perf_counter() - start,
         }
 
-    def _time_of_features(self) -> float:
-        """Seconds that are still needed for the features of a frozen network, from those of one block; the loop is
-        begun, if need be with what has none yet.
+    def _time_of_features(self) -> float | None:
+        """Begins the loop. Where features of a frozen network have to be computed first, it is broken off after some of
+        them, and these are the seconds that the others take.
         """
-        started: list[tuple[float, int]] = []
+        began: list[tuple[float, int]] = []
         total = 0
 
         def told(done: int, of: int) -> None:
             nonlocal total
-            started.append((time.perf_counter(), done))
+            began.append((time.perf_counter(), done))
             total = of
-            if len(started) > 1:
+            if len(began) > 1 and done < of:
                 raise _EnoughError
 
         try:
             self.loop.begin(told)
         except _EnoughError:
-            (first, none), (second, some) = started
-            return (second - first) / max(1, some - none) * (total - some)
-        return 0.0
+            (start, ready), (now, done) = began
+            return (now - start) / (done - ready) * (total - done)
+        return None
 
     # setting up
 
@@ -227,11 +231,17 @@ class Trainer:
         recorder.begin(steps, self.loop.images_per_step)
         if self._was_queued and recorder.status.state == "stopped":
             return recorder.status  # another FewLab took it out of the queue while it was being set up
-        recorder.tell("running", metrics={})
+        recorder.tell("running")
+        seconds = recorder.seconds
         try:
             self.loop.begin(self._features_told)
         except _ToldToEndError as told:
-            return self._end(told.state)
+            # A method that was not begun knows nothing: what an earlier life of the run has left stays as it is.
+            return recorder.end(told.state, self._commands.reason, {})
+        # The time of its steps tells how long the others will take; features are there already when it is resumed.
+        recorder.seconds = seconds
+        recorder.restart_clock()
+        recorder.tell("running", metrics={})
         self._replay()
         while recorder.step < steps and not self._converged:
             end = self._commands.obey(self.config)
@@ -251,11 +261,13 @@ class Trainer:
 
     def _features_told(self, done: int, total: int) -> None:
         """Tells how far the features of a frozen network are, and does what the run is told meanwhile."""
+        asked = time.perf_counter()
         end = self._commands.obey(self.config)
         if end is not None:
             raise _ToldToEndError(end)
         now = time.perf_counter()
-        if done == 0 or self._features_since is None:
+        was_paused = now - asked > _AT_ONCE
+        if self._features_since is None or was_paused:
             self._features_since = (now, done)
         began, first = self._features_since
         left = (now - began) / (done - first) * (total - done) if done > first else None
@@ -343,8 +355,11 @@ class Trainer:
         self._save(wait=True)
         metrics: dict[str, float] = {}
         if state in ("finished", "stopped") and self.recorder.step > 0:
-            with self.recorder.heart_beating():
-                metrics = self._measure_and_keep()
+            try:
+                with self.recorder.heart_beating():
+                    metrics = self._measure_and_keep()
+            except _ToldToEndError as told:
+                return self.recorder.end(told.state, self._commands.reason, {})
         reason = self._commands.reason
         if state == "finished" and self.method.fitted and not self._converged:
             reason = (
@@ -375,8 +390,13 @@ class Trainer:
         return metrics
 
     def _measured(self, done: int, every: int) -> bool:
-        """Tells how far the final probes are; False once they were told to end."""
-        self._cancelled = self._cancelled or (self._commands.cancels() and done < every)
+        """Tells how far the final probes are; False once they were told to stop. Told to end for another reason, such
+        as a server that is closed, the run is measured when it is resumed.
+        """
+        end = self._commands.ends() if done < every else None
+        if end == "interrupted":
+            raise _ToldToEndError(end)
+        self._cancelled = self._cancelled or end == "stopped"
         self.recorder.tell("running", reason=f"final probes: {done} of {every} done")
         return not self._cancelled
 

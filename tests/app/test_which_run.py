@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,6 +83,19 @@ def test_a_link_says_more_than_what_trains(put: Put, open_page: Open) -> None:
     asked = put("digits-fixmatch", name="the one that was asked for")
     put("digits-fixmatch", Status("running", step=3, steps=10))
     assert "the one that was asked for" in [heading.value for heading in open_page("train", run=asked.id).subheader]
+
+
+def test_a_link_to_a_run_that_is_gone_does_not_show_what_trains(put: Put, open_page: Open) -> None:
+    put("digits-fixmatch", Status("running", step=3, steps=10), name="the one that trains")
+    app = open_page("train", run="20260101-000000-fixmatch-digits-0000")
+    assert "the one that trains" not in [heading.value for heading in app.subheader]
+
+
+def test_how_far_the_features_are_is_said_before_the_first_step(put: Put, open_page: Open) -> None:
+    words_said = "features of 1,024 of 2,500 images, 40 s left"
+    run = put("digits-label-spreading", Status("running", step=0, steps=10, reason=words_said, heartbeat=time.time()))
+    app = open_page("train", run=run.id)
+    assert any(words_said in element.proto.text for element in app.get("progress"))
 
 
 def test_the_loss_of_another_method_is_not_drawn_behind_this_ones(

@@ -15,7 +15,7 @@ from engine.errors import ConfigError, LabError
 from engine.lab.lab import Lab
 from engine.training.assemble import check
 from tests.fixtures_images import folder_of, grey
-from ui.shell.server import listens_to_this_machine_only
+from ui.shell.server import listens_to_this_machine_only, open_lab
 
 NOT_OPEN = (
     f"data.path names a place that this server does not open to others: upload a zip archive, or ask whoever runs the"
@@ -51,8 +51,10 @@ def test_only_what_lies_in_an_allowed_folder_is_opened(opened: Path) -> None:
     assert folder(opened / "open" / "images").ready() is False  # looked at, and to be imported
     for path in ("private/images", "private/nothing/here", "open/../private/images", "open-too"):
         assert refused(opened / path) == NOT_OPEN, path
-    for path in ("/etc/passwd", "~", ".", "/"):
-        assert refused(path) == NOT_OPEN, path
+    (opened / "open" / "circle").symlink_to(opened / "open" / "circle")
+    circle = str(opened / "open" / "circle" / "a")
+    for name in ("/etc/passwd", "~", ".", "/", "~nobody-of-that-name/images", "a\0b", circle):
+        assert refused(name) == NOT_OPEN, name
 
 
 def test_a_link_out_of_an_allowed_folder_leads_nowhere(opened: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_link_out_of_an_allowed_folder_leads_nowhere(opened: Path) -> None:
 
 
 def test_nothing_is_downloaded_into_a_folder_that_is_not_open(opened: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^data\.root names a place"):
+    with pytest.raises(ConfigError, match=r"^data\.root names a place that this server does not open to others: ask"):
         Mnist(Mnist.Params(root=str(opened / "private")))
     assert Mnist(Mnist.Params()).params.root == "data"  # where it always lies
 
@@ -91,6 +93,24 @@ def test_without_a_list_every_folder_is_open_and_with_an_empty_one_none(
     allow_only([tmp_path, Path("/elsewhere")])
     assert os.environ[VARIABLE] == f"{tmp_path}{os.pathsep}/elsewhere"
     assert folder(tmp_path / "images").ready() is False
+
+
+def test_a_folder_that_a_list_cannot_hold_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    allow_only([tmp_path / f"a{os.pathsep}b", tmp_path / "open"])
+    assert allowed_folders() == [tmp_path / "open"]
+
+
+@pytest.mark.parametrize(("address", "is_shared"), [("0.0.0.0", True), ("localhost", False)])
+def test_a_server_that_others_reach_opens_uploads_alone_and_deletes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, is_shared: bool
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("FEWLAB_CHECKPOINTS", str(tmp_path))
+    monkeypatch.setattr("streamlit.get_option", lambda name: {"server.address": address}[name])
+    made = open_lab()
+    assert made.may_delete is not is_shared
+    assert allowed_folders() == ([tmp_path / ".uploads"] if is_shared else None)
 
 
 def test_runs_are_not_deleted_where_others_come(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ images too.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,37 @@ def test_told_to_stop_meanwhile_a_run_keeps_what_it_has_and_goes_on_from_there(
     assert Trainer(folder, control, stop).run().state == "stopped"
     assert computed == [0]
     assert Trainer(folder).run().state == "finished"
+    assert computed == [0, 1]
+
+
+def test_a_stop_while_a_resumed_runs_features_are_missing_leaves_its_model_and_figures(tmp_path: Path) -> None:
+    path, control = photos(tmp_path / "photos"), Control()
+    folder = made(tmp_path, "photos-spread", path)
+    Trainer(folder).run()
+    model, before = folder.model_file.read_bytes(), folder.status().metrics
+    assert before["test/accuracy"] > 0.5
+    shutil.rmtree(tmp_path / "cache" / "features")
+    folder.update_status(state="interrupted")  # as if it had been killed after its last step
+    Store(tmp_path / "checkpoints").requeue(folder.id, "")
+    control.send(Command("stop"))
+    status = Trainer(folder, control).run()
+    assert status.state == "stopped"
+    assert folder.model_file.read_bytes() == model
+    assert status.metrics == before
+
+
+@pytest.mark.parametrize("preset", ["photos-probe", "photos-spread"])
+def test_the_time_is_estimated_from_one_block_and_the_rest_is_not_computed(
+    tmp_path: Path, computed: list[int], preset: str
+) -> None:
+    path = photos(tmp_path / "photos")
+    figures = Trainer(made(tmp_path, preset, path)).measure()
+    assert figures["features"] > 0
+    assert computed == [0]
+    figures = Trainer(made(tmp_path, preset, path)).measure()  # all but one block are there, then all
+    assert "features" not in figures
+    assert computed == [0, 1]
+    assert Trainer(made(tmp_path, preset, path)).measure()["step"] > 0
     assert computed == [0, 1]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from engine.backbones.backbone import Backbone
@@ -26,6 +28,7 @@ EVERY = np.arange(COUNT)
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(feature_cache, "_PATIENCE", 0.1)
     return tmp_path
 
 
@@ -91,11 +94,13 @@ def test_an_image_goes_through_the_network_once_whoever_asks_and_however_often()
     np.testing.assert_array_equal(first, whole[:10])
 
 
-def test_other_weights_images_or_threads_have_features_of_their_own() -> None:
+def test_other_weights_images_or_machines_have_features_of_their_own() -> None:
     FeatureCache(images(), network(), MACHINE).at(EVERY)
-    for of, backbone in ((images(1), network()), (images(), network(seed=1))):
+    others = [replace(MACHINE, **other) for other in ({"threads": 2}, {"channels_last": False}, {"tf32": True})]
+    cases = [(images(1), network(), MACHINE), (images(), network(seed=1), MACHINE)]
+    for of, backbone, machine in [*cases, *((images(), network(), other) for other in others)]:
         Counted.seen = 0
-        found = FeatureCache(of, backbone, MACHINE).at(EVERY)
+        found = FeatureCache(of, backbone, machine).at(EVERY)
         assert Counted.seen == COUNT
         np.testing.assert_allclose(found, expected(backbone, of), atol=1e-5)
 
@@ -153,6 +158,25 @@ def test_where_nothing_can_be_written_they_are_kept_in_memory(monkeypatch: pytes
     monkeypatch.undo()
     monkeypatch.setenv("FEWLAB_CACHE", "/dev/null/nowhere")
     np.testing.assert_allclose(FeatureCache(of, backbone, MACHINE).at(EVERY), right, atol=1e-5)
+
+
+def test_two_that_fill_one_file_read_each_others_blocks() -> None:
+    backbone, of = network(SmallCNN), images()
+    first, second = FeatureCache(of, backbone, MACHINE), FeatureCache(of, backbone, MACHINE)
+    first.at(EVERY[:BLOCK])
+    second.at(EVERY[BLOCK:])
+    for cache in (first, second, FeatureCache(of, backbone, MACHINE)):
+        np.testing.assert_allclose(cache.at(EVERY), expected(backbone, of), atol=1e-5)
+
+
+def test_what_cannot_be_opened_is_not_written_to_either(own_cache: Path) -> None:
+    backbone, of = network(SmallCNN), images()
+    FeatureCache(of, backbone, MACHINE)
+    (folder,) = own_cache.glob("features/*")
+    with FileLock(folder / ".lock"):  # somebody makes the files, and does not come to an end
+        kept = FeatureCache(of, backbone, MACHINE)
+    np.testing.assert_allclose(kept.at(EVERY), expected(backbone, of), atol=1e-5)
+    assert not np.load(folder / "done.npy").any()
 
 
 def test_folding_leaves_the_answers_and_takes_the_batch_norms() -> None:

@@ -145,6 +145,15 @@ def test_three_points_are_enough(method: str, metric: str) -> None:
     found = project([np.eye(3, dtype=np.float32)], request(method, metric=metric))
     assert found.shape == (1, 3, 2)
     assert np.isfinite(found).all()
+    assert np.ptp(found[0], axis=0).max() > 0.1
+
+
+@pytest.mark.parametrize("points", [5, 12, 25])
+def test_a_handful_of_points_is_spread_out_by_tsne_and_travels(points: int) -> None:
+    for seed in range(5):
+        frames = [np.random.default_rng(seed + 10 * frame).normal(size=(points, 8)) for frame in range(2)]
+        for found in project(frames, request("tsne", metric="euclidean", seed=seed)):
+            assert len(np.unique(found.round(3), axis=0)) == points
 
 
 def test_progress_is_told_and_never_goes_back() -> None:

@@ -33,8 +33,10 @@ def current_run() -> Run | None:
     return run
 
 
-def running_run() -> Run | None:
-    """The run that trains now, which becomes the run of a tab that has looked at none yet."""
+def current_or_running_run() -> Run | None:
+    """The run of this page; in a tab that has looked at none yet, and was not asked for one, the run that trains."""
+    if st.query_params.get("run") or st.session_state.get(_KEY):
+        return current_run()
     run = next((run for run in lab().store.runs() if run.status.state in ("running", "paused")), None)
     if run is not None:
         choose_run(run.id)

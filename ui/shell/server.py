@@ -23,7 +23,12 @@ UPLOADS = ".uploads"  # in the folder of the runs: the archives that were upload
 
 @st.cache_resource(show_spinner=False)
 def lab() -> Lab:
-    """Started once per server. FEWLAB_CHECKPOINTS names another folder for the runs.
+    """Started once per server."""
+    return open_lab().start()
+
+
+def open_lab() -> Lab:
+    """The Lab of this server, not started yet. FEWLAB_CHECKPOINTS names another folder for the runs.
 
     Where others reach the server, or the allowed folders are listed, uploads and these folders are all that settings
     may name.
@@ -33,7 +38,7 @@ def lab() -> Lab:
     folders = allowed_folders()
     if is_shared or folders is not None:
         allow_only([checkpoints / UPLOADS, *(folders or [])])
-    return Lab(checkpoints, may_delete=not is_shared).start()
+    return Lab(checkpoints, may_delete=not is_shared)
 
 
 def listens_to_this_machine_only(address: str) -> bool:

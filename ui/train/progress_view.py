@@ -39,7 +39,7 @@ def progress(status: Status) -> None:
         parts = [
             "Paused" if status.state == "paused" else "",
             words,
-            f"{formatting.duration(left)} left" if left is not None else "starting",
+            f"{formatting.duration(left)} left" if left is not None else escape_markdown(status.reason) or "starting",
             formatting.speed(status.images_per_second) if status.images_per_second else "",
         ]
         st.progress(share, text=" · ".join(part for part in parts if part))

@@ -80,13 +80,14 @@ def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], ru
         st.caption(escape_markdown(str(error)))
         return
     steps, every = config["budget"]["steps"], config["budget"]["evaluate_every"]
-    seconds = figures["set_up"] + steps * figures["step"] + (steps // every + 1) * figures["evaluation"]
+    each = figures["set_up"] + steps * figures["step"] + (steps // every + 1) * figures["evaluation"]
+    features = figures.get("features", 0.0)  # the first run computes them for all
     method = catalog()["methods"][config["method"]["name"]]
     about = "At most" if method["fitted"] else "About"  # it ends when nothing moves any more
     probes = " before its final probes" if config["data"]["labels"]["kind"] == "none" else ""
+    measured = "features of all images, once" if features else f"{figures['step'] * 1000:.0f} ms a step"
     st.caption(
-        f"{about} **{formatting.duration(seconds * runs)}**{probes} on this machine ({figures['step'] * 1000:.0f} ms a"
-        " step, measured)."
+        f"{about} **{formatting.duration(features + each * runs)}**{probes} on this machine ({measured}, measured)."
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +27,6 @@ def start_of(features: Features, dimensions: int, seed: int | None, later: Layou
     drawn = np.random.default_rng(seed or 0).normal(scale=noise, size=coordinates.shape)
     started: Layout = (coordinates / coordinates[:, 0].std() + drawn).astype(np.float32)
     return started
-
-
-def with_itself(indices: NDArray[np.integer[Any]], distances: Features) -> tuple[NDArray[np.int32], Features]:
-    """Neighbors [N, k] and their distances with each point first among its own neighbors, [N, k + 1], as umap-learn
-    counts them.
-    """
-    count = len(indices)
-    itself = np.arange(count)[:, None]
-    return (
-        np.concatenate([itself, indices], 1).astype(np.int32),
-        np.concatenate([np.zeros((count, 1), np.float32), distances], 1),
-    )
 
 
 class PrintedProgress(io.TextIOBase):

@@ -14,6 +14,7 @@ from engine.cores import usable_cores
 _STEPS, _STEPS_LATER = (250, 500), (125, 250)
 _EXAGGERATION, _EXAGGERATION_LATER = 12.0, 4.0
 _TOLD_EVERY = 10
+_SLOWEST = 50.0  # learning rate; with the usual count / exaggeration, a handful of points falls into one
 _INTERPOLATED_FROM = 2_500  # points; Barnes-Hut took twice as long for 5,000, less for 2,000
 
 
@@ -62,7 +63,14 @@ def tsne(
         n_jobs=threads,
         callbacks_every_iters=_TOLD_EVERY,
     )
-    points = points.optimize(early, exaggeration=exaggeration, momentum=0.5, callbacks=after(0))
-    points = points.optimize(rest, momentum=0.8, callbacks=after(early))
+    count = len(features)
+    points = points.optimize(
+        early,
+        exaggeration=exaggeration,
+        learning_rate=max(count / exaggeration, _SLOWEST),
+        momentum=0.5,
+        callbacks=after(0),
+    )
+    points = points.optimize(rest, learning_rate=max(float(count), _SLOWEST), momentum=0.8, callbacks=after(early))
     laid_out: Layout = points.view(type(start)).astype("float32")
     return laid_out

@@ -7,8 +7,9 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.analysis.layouts.layout import Features, Layout, PrintedProgress, Tell, start_of, with_itself
+from engine.analysis.layouts.layout import Features, Layout, PrintedProgress, Tell, start_of
 from engine.analysis.neighbors import Metric, nearest_neighbors
 
 # Share of the steps, and their length, of a layout from the next frame: as trustworthy as with all, half the way.
@@ -31,7 +32,7 @@ def umap(
     count = len(features)
     tell(0.0, "Finding neighbors")
     near = nearest_neighbors(features, min(neighbors, count - 1) - 1, metric)
-    indices, distances = with_itself(near.indices, near.distances)
+    indices, distances = _with_itself(near.indices, near.distances)
     steps = layout_steps(count)
     steps = steps if later is None else int(steps * _SHARE_LATER)
     usual = 500 if count <= 10_000 else 200
@@ -65,6 +66,18 @@ def umap(
         fitted = fit.fit_transform(features)
     points: Layout = fitted if later is None else _continued(fitted, steps, min_dist, seed, later, bar)
     return points
+
+
+def _with_itself(indices: NDArray[np.integer[Any]], distances: Features) -> tuple[NDArray[np.int32], Features]:
+    """Neighbors [N, k] and their distances with each point first among its own neighbors, [N, k + 1], as umap-learn
+    counts them.
+    """
+    count = len(indices)
+    itself = np.arange(count)[:, None]
+    return (
+        np.concatenate([itself, indices], 1).astype(np.int32),
+        np.concatenate([np.zeros((count, 1), np.float32), distances], 1),
+    )
 
 
 def layout_steps(count: int) -> int:

@@ -23,6 +23,7 @@ from engine.lab.messages import (
 )
 from engine.lab.workers.data_requests import import_images, is_ready, preview_data
 from engine.lab.workers.prediction_requests import predict, predict_samples
+from engine.registry import methods
 from engine.runs.store import Store
 from engine.training.assemble import check
 from engine.training.trainer import Trainer
@@ -63,8 +64,11 @@ def check_config(request: CheckConfig) -> dict[str, Any]:
 def measure_speed(request: MeasureSpeed) -> dict[str, float]:
     """In a throwaway folder."""
     with tempfile.TemporaryDirectory(prefix="fewlab-") as root:
-        # What the weights start from changes no step's time, and the earlier run is in another folder.
-        config = RunConfig.parse(request.config).with_changes({"backbone.init": "random"})
+        config = RunConfig.parse(request.config)
+        # What the weights start from changes no step's time, and the earlier run is in another folder. Of a frozen
+        # network that others trained, features may be there already.
+        if not methods[config.method.name].fitted or config.backbone.init.startswith("run:"):
+            config = config.with_changes({"backbone.init": "random"})
         return Trainer(Store(root).create(config.model_dump(mode="json"))).measure(request.seconds)
 
 

@@ -135,9 +135,8 @@ class NeighborVote(OnFrozenFeatures):
     weighted as in the graph.
 
     bank: float32 [N, D] features of the known images, scaled. center: what is subtracted from features where they are
-    scaled. beliefs: float32 [N, K], their class probabilities, by the name
-    that model files know. Both are saved: predicting needs no
-    training set.
+    scaled. beliefs: float32 [N, K], their class probabilities, by the name that model files know. All are saved:
+    predicting needs no training set.
     """
 
     def __init__(

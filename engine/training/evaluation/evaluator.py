@@ -169,11 +169,11 @@ class Evaluator:
         if self._frozen is not None:
             return self._frozen.at(positions, told)
         backbone.eval()
+        found: list[Tensor] = []
         with torch.inference_mode():
-            found = [
-                backbone(self._pixels(positions[start : start + _BATCH])).float().cpu()
-                for start in range(0, len(positions), _BATCH)
-            ]
+            for start in range(0, len(positions), _BATCH):
+                told(start, len(positions))
+                found.append(backbone(self._pixels(positions[start : start + _BATCH])).float().cpu())
         return torch.cat(found).numpy()
 
     def _projected(self, head: nn.Module, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -198,7 +198,8 @@ class Evaluator:
             return FinalModel(served, {}, None)
         if not self._probes.labels:
             return FinalModel(served, {}, {"labels": 0})
-        done, every = 0, 3 * (1 + len(LINEAR_BUDGETS))
+        pieces = 1 + len(LINEAR_BUDGETS)
+        done, every = 0, 3 * pieces
 
         def goes_on() -> bool:
             nonlocal done
@@ -209,7 +210,10 @@ class Evaluator:
         metrics = dict(probing.metrics)
         baselines: dict[str, Features] = {"/pixels": self._probes.pixels}
         wanted = goes_on()
-        if wanted and (begun := first()) is not None:
+        begun = first() if wanted else None
+        if begun is None:
+            every -= pieces
+        else:
             untrained = self._settled(begun)
             baselines["/first_weights"] = lambda positions: self.predict(untrained, positions)[0]
         for of, features in baselines.items() if wanted else ():
@@ -262,16 +266,15 @@ class Evaluator:
         served.eval()
         features: list[Tensor] = []
         probabilities: list[Tensor] = []
-        known = None
+        answered: Callable[[slice], tuple[Tensor, Tensor | None]]
         if self._frozen is not None and isinstance(served, OnFrozenFeatures):
-            known = torch.as_tensor(self._frozen.at(positions)).to(self._machine.device)
+            known, answer = torch.as_tensor(self._frozen.at(positions)).to(self._machine.device), served.answer
+            answered = lambda rows: (known[rows], answer(known[rows]))  # noqa: E731
+        else:
+            answered = lambda rows: served(self._pixels(positions[rows]))  # noqa: E731
         with torch.inference_mode():
             for start in range(0, len(positions), _BATCH):
-                if known is not None and isinstance(served, OnFrozenFeatures):
-                    feature = known[start : start + _BATCH]
-                    logits = served.answer(feature)
-                else:
-                    feature, logits = served(self._pixels(positions[start : start + _BATCH]))
+                feature, logits = answered(slice(start, start + _BATCH))
                 features.append(feature.float())
                 if logits is not None:
                     probabilities.append(logits.float().softmax(1))

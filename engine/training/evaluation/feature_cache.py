@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -29,7 +30,9 @@ from engine.training.hardware import Machine
 
 BLOCK = 128
 """Images that go through the network together, always the same ones, so that features do not depend on who asks."""
+VERSION = 1  # raised whenever the same network would give other features
 _MARKS = "done.npy"
+_PATIENCE = 10.0  # seconds for which another process may be making the files
 Features = NDArray[np.float32]
 Told = Callable[[int, int], None]
 """How many images of how many have features; may raise to stop."""
@@ -50,11 +53,15 @@ class FeatureCache:
         self._file, self._marks = folder / "features.npy", folder / _MARKS
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._table = _opened(self._file, np.dtype(np.float32), (count, backbone.feature_size))
-            self._done = np.array(_opened(self._marks, np.dtype(np.bool_), (-(-count // BLOCK),)))
-        except OSError:
+            # One process makes the files, and the others open the same ones.
+            with FileLock(folder / ".lock", timeout=_PATIENCE):
+                self._table = _opened(self._file, np.dtype(np.float32), (count, backbone.feature_size))
+                self._done = np.array(_opened(self._marks, np.dtype(np.bool_), (-(-count // BLOCK),)))
+            self._writes = True
+        except (OSError, Timeout):
             self._table = np.zeros((count, backbone.feature_size), np.float32)
             self._done = np.zeros(-(-count // BLOCK), np.bool_)
+            self._writes = False
 
     def at(self, positions: NDArray[np.int64], told: Told = lambda done, total: None) -> Features:
         """Features [n, D] of the images at these positions; those that are missing are computed first."""
@@ -81,6 +88,9 @@ class FeatureCache:
         scaled = (pixels.float() / 255).contiguous(memory_format=self._machine.memory_format)
         with torch.inference_mode():
             features: Features = self._network(scaled).float().cpu().numpy()
+        if not self._writes:
+            self._unwritten[block], self._done[block] = features, True
+            return
         try:
             # Written as to any file: a store into mapped memory for which the disk has no room ends the process.
             _write(self._file, self._table, features, start * features.shape[1])
@@ -109,12 +119,16 @@ def folded(backbone: Backbone) -> Backbone:
 def _key(images: ImageSet, backbone: Backbone, machine: Machine) -> str:
     """Of everything that the features follow from."""
     about = [
+        VERSION,
         images.content_hash,
         backbone.params.model_dump(mode="json", exclude={"init"}),
         machine.device,
         machine.precision,
         machine.threads,
-        machine.torch_version,
+        machine.channels_last,
+        machine.deterministic,
+        machine.tf32,
+        str(torch.__version__),  # not the one that a resumed run began with
     ]
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name, value in sorted(backbone.state_dict().items()):
@@ -132,9 +146,12 @@ def _opened(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray
         pass
     # What was said to be in it is gone with it.
     (path.parent / _MARKS).unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)  # sparse: it takes no room yet
-    os.replace(temporary, path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)  # sparse: it takes no room yet
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     opened: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return opened
 
