@@ -262,7 +262,8 @@ class Trainer:
     def _features_told(self, done: int, total: int) -> None:
         """Tells how far the features of a frozen network are, and does what the run is told meanwhile."""
         asked = time.perf_counter()
-        end = self._commands.obey(self.config)
+        # What is there already is read at once: a command waits for the first step as ever.
+        end = self._commands.obey(self.config) if self._features_since is not None else None
         if end is not None:
             raise _ToldToEndError(end)
         now = time.perf_counter()

@@ -105,7 +105,8 @@ def test_a_folder_that_a_list_cannot_hold_opens_nothing(tmp_path: Path, monkeypa
 def test_a_server_that_others_reach_opens_uploads_alone_and_deletes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, is_shared: bool
 ) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv(VARIABLE, "")  # so that it is put back as it was, whatever the server makes of it
+    monkeypatch.delenv(VARIABLE)
     monkeypatch.setenv("FEWLAB_CHECKPOINTS", str(tmp_path))
     monkeypatch.setattr("streamlit.get_option", lambda name: {"server.address": address}[name])
     made = open_lab()

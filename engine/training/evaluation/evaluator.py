@@ -172,7 +172,8 @@ class Evaluator:
         found: list[Tensor] = []
         with torch.inference_mode():
             for start in range(0, len(positions), _BATCH):
-                told(start, len(positions))
+                if start:  # of a small set there is nothing to tell
+                    told(start, len(positions))
                 found.append(backbone(self._pixels(positions[start : start + _BATCH])).float().cpu())
         return torch.cat(found).numpy()
 
