@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # browser that shows the run, takes several times the work itself: 600 steps of FixMatch on digits took 13.6 s in place
 # of 75. Read when torch is loaded, by GNU's OpenMP (rounds; it takes precedence over OMP_WAIT_POLICY) and by LLVM's and
 # Intel's (milliseconds).
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("KMP_BLOCKTIME", "1")
 
 __version__ = "0.1.0"

@@ -273,7 +273,7 @@ def test_the_assistant_answers_while_training_goes_on(lab: Lab) -> None:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads a process's environment from /proc")
 def test_the_training_process_is_started_with_a_small_spin_count_unless_another_is_set(lab: Lab) -> None:
     environment = Path(f"/proc/{lab.trainer.pid}/environ").read_bytes().split(b"\0")
-    assert f"GOMP_SPINCOUNT={os.environ.get('GOMP_SPINCOUNT', '1000')}".encode() in environment
+    assert f"GOMP_SPINCOUNT={os.environ.get('GOMP_SPINCOUNT', '10000')}".encode() in environment
 
 
 # deaths
