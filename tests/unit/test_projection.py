@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 
 import numpy as np
 import pytest
@@ -118,7 +119,8 @@ def test_a_seeded_umap_repeats_itself_bit_for_bit_and_its_points_travel() -> Non
 
 @pytest.mark.slow
 def test_a_seeded_pacmap_repeats_itself_bit_for_bit_and_its_points_travel() -> None:
-    pytest.importorskip("pacmap", reason="PaCMAP is an optional extra")
+    if importlib.util.find_spec("pacmap") is None and os.environ.get("FEWLAB_REQUIRE_EXTRAS") != "1":
+        pytest.skip("PaCMAP is an optional extra")
     frames = [groups(apart=apart) for apart in (1.5, 2.0, 2.5, 3.0)]
     found, again = project(frames, request("pacmap")), project(frames, request("pacmap"))
     np.testing.assert_array_equal(found, again)
