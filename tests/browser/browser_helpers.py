@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from engine.runs.store import Run, Store
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
@@ -30,7 +30,7 @@ def set_steps(page: Page, steps: int) -> None:
     field = page.get_by_role("spinbutton", name=re.compile("^Steps"))
     field.fill(str(steps))
     field.press("Enter")
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
 
 
 def points(page: Page, number: int = 0) -> int:
@@ -46,7 +46,7 @@ def points(page: Page, number: int = 0) -> int:
 
 def as_csv(page: Page, figure: Locator) -> list[dict[str, str]]:
     """What a figure's download holds."""
-    expect(figure.locator(".main-svg").first).to_be_visible(timeout=30_000)
+    expect(figure.locator(".main-svg").first).to_be_visible()
     figure.hover()
     with page.expect_download() as download:
         figure.locator("[data-title='Download the data as CSV']").click()

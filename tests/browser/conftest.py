@@ -27,6 +27,10 @@ from engine.runs.store import Run
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
+# Milliseconds that a test waits for what it expects before it fails: only a machine that is busy needs them.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+
 Serve = Callable[..., str]
 
 
@@ -55,6 +59,7 @@ def page(browser: Browser) -> Iterator[Page]:
     machine.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE)
     tab = context.new_page()
     thrown: list[str] = []
     elsewhere: list[str] = []

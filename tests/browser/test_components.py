@@ -85,7 +85,7 @@ def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> 
 
 def opened(page: Page, address: str) -> Page:
     page.goto(address)
-    page.wait_for_selector(f"{FIGURE} .main-svg", timeout=30_000)
+    page.wait_for_selector(f"{FIGURE} .main-svg")
     return page
 
 
@@ -95,7 +95,7 @@ def x_range(page: Page) -> list[float]:
 
 
 def wait_for_more_points(page: Page, more: int = 2) -> None:
-    page.wait_for_function(f"{POINTS} >= {page.evaluate(POINTS) + more}", timeout=20_000)
+    page.wait_for_function(f"{POINTS} >= {page.evaluate(POINTS) + more}")
 
 
 def plot_area(page: Page) -> FloatRect:
@@ -128,7 +128,7 @@ def test_many_curves_leave_the_plot_its_height(page: Page, url: str) -> None:
     page.set_viewport_size({"width": 600, "height": 800})
     opened(page, f"{url}/crowded")
     # As high as with one row, which 260 pixels of figure leave 160 of.
-    page.wait_for_function(f"document.querySelector('{FIGURE}').clientHeight > 300", timeout=5_000)
+    page.wait_for_function(f"document.querySelector('{FIGURE}').clientHeight > 300")
     assert plot_area(page)["height"] > 140
 
 
@@ -139,7 +139,7 @@ def test_points_arrive_while_element_zoom_and_hidden_curve_stay(page: Page, url:
     zoomed(page, 20, 80)
     before = x_range(page)
     page.locator(f"{FIGURE} .legendtoggle").first.click()
-    page.wait_for_function(f"document.querySelector('{FIGURE}').data[0].visible === 'legendonly'", timeout=5_000)
+    page.wait_for_function(f"document.querySelector('{FIGURE}').data[0].visible === 'legendonly'")
 
     wait_for_more_points(page, 4)
 

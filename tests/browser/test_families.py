@@ -27,8 +27,8 @@ def start_and_finish(page: Page, checkpoints: Path, what: str) -> None:
     store = Store(checkpoints)
     before = {run.id for run in store.runs()}
     page.get_by_role("button", name="Start", exact=True).click()
-    wait_for(lambda: {run.id for run in store.runs()} > before, 30, f"a run of {what}")
-    wait_for(lambda: not newest(checkpoints).status.active, 90, f"the end of {what}")
+    wait_for(lambda: {run.id for run in store.runs()} > before, f"a run of {what}")
+    wait_for(lambda: not newest(checkpoints).status.active, f"the end of {what}")
     assert newest(checkpoints).status.state == "finished", newest(checkpoints).status.reason
 
 
@@ -55,7 +55,7 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_classi
     choose(page, "Data set", "My own images")
     page.locator("input[type=file]").set_input_files(str(archive))
     page.get_by_role("button", name="Read the images").click()
-    expect(page.get_by_text(re.compile("6 labeled, .* unlabeled"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(re.compile("6 labeled, .* unlabeled"))).to_be_visible()
     expect(page.get_by_text("broken.png")).to_have_count(0)  # folded away until it is asked for
     (archive_of_run,) = (checkpoints / ".uploads").glob("*/fruit.zip")
     written = archive_of_run.stat().st_mtime_ns
@@ -74,24 +74,24 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_classi
         page.get_by_test_id("stMarkdownContainer")
         .filter(has_text=re.compile(r"^(Uncertain, most likely )?plum · "))
         .first
-    ).to_be_visible(timeout=30_000)
+    ).to_be_visible()
 
 
 def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
     before = {run.id for run in Store(checkpoints).runs()}
     page.goto(f"{url}/compare")
-    page.get_by_text("Benchmark: start several methods").click(timeout=30_000)
-    page.get_by_role("button", name="Start 2 runs").click(timeout=20_000)
+    page.get_by_text("Benchmark: start several methods").click()
+    page.get_by_role("button", name="Start 2 runs").click()
 
     def entered() -> list[Run]:
         return [run for run in Store(checkpoints).runs() if run.id not in before]
 
     wait_for(
-        lambda: len(entered()) == 2 and all(run.status.state == "finished" for run in entered()), 90, "the end of both"
+        lambda: len(entered()) == 2 and all(run.status.state == "finished" for run in entered()), "the end of both"
     )
     # What a run is called in the list changes when it ends: the choice must outlive that.
     curves = "() => document.querySelector('.js-plotly-plot')?.data?.map((t) => t.x.length) ?? []"
-    wait_for(lambda: len(page.evaluate(curves)) == 2 and min(page.evaluate(curves)) > 0, 20, "both curves")
+    wait_for(lambda: len(page.evaluate(curves)) == 2 and min(page.evaluate(curves)) > 0, "both curves")
     assert {run.id for run in entered()} == set(re.findall(r"runs=([\w-]+)", page.url))
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
 
@@ -99,13 +99,13 @@ def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Pa
 def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(f"{url}/train")
     choose(page, "What do you have?", "No labels")
-    expect(page.get_by_role("combobox", name="Method")).to_have_value("SimCLR", timeout=20_000)
+    expect(page.get_by_role("combobox", name="Method")).to_have_value("SimCLR")
     set_steps(page, 30)
     start_and_finish(page, checkpoints, "SimCLR")
     first = newest(checkpoints)
     assert first.config["method"]["name"] == "simclr"
     page.get_by_role("button", name="Use these features").click()
-    expect(page.get_by_role("combobox", name="Method")).to_have_value("FixMatch", timeout=20_000)
+    expect(page.get_by_role("combobox", name="Method")).to_have_value("FixMatch")
     set_steps(page, 30)
     start_and_finish(page, checkpoints, "FixMatch on these features")
     second = newest(checkpoints)
@@ -116,17 +116,17 @@ def test_features_of_simclr_are_where_the_next_run_starts(page: Page, url: str, 
 def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, checkpoints: Path) -> None:
     page.goto(url)
     page.locator(".st-key-start_digits-proden button").click()
-    expect(page.get_by_text("Candidate label weights")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Candidate label weights")).to_be_visible()
     bars = page.get_by_test_id("stImage").locator("img[src*='svg']")
 
     def drawn() -> list[str | None]:
         return [bar.get_attribute("src") for bar in bars.all()]
 
-    wait_for(lambda: len(drawn()) >= 4, 20, "the bars")
+    wait_for(lambda: len(drawn()) >= 4, "the bars")
     first = drawn()
-    wait_for(lambda: len(drawn()) >= 4 and drawn() != first, 30, "bars that moved")
+    wait_for(lambda: len(drawn()) >= 4 and drawn() != first, "bars that moved")
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()
-    wait_for(lambda: not newest(checkpoints).status.active, 60, "the end of PRODEN")
+    wait_for(lambda: not newest(checkpoints).status.active, "the end of PRODEN")
     steps = newest(checkpoints).folder.snapshot_steps()
     early, late = (
         newest(checkpoints).folder.snapshot(steps[i])["candidate_weights"].astype(float).max(1).mean() for i in (0, -1)

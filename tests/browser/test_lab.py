@@ -54,7 +54,7 @@ def stop(page: Page, run: Run) -> None:
     """End a run on its Train page, so that none is left for the tests that follow."""
     # While a script runs, Streamlit has a Stop of its own in the header.
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()
-    wait_for(lambda: run.folder.status().state == "stopped", 30, "the stop")
+    wait_for(lambda: run.folder.status().state == "stopped", "the stop")
 
 
 def try_it(page: Page, url: str, checkpoints: Path) -> Run:
@@ -65,9 +65,9 @@ def try_it(page: Page, url: str, checkpoints: Path) -> Run:
     # Loaded while a person reads, so that the first curve need not wait for it.
     page.wait_for_function("() => window.Plotly?.react")
     page.get_by_role("button", name=re.compile("Try it")).first.click()
-    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible(timeout=30_000)
-    wait_for(lambda: newest(checkpoints).id != before, 30, "the run")
-    wait_for(lambda: points(page) > 0, 30, "the first point")
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    wait_for(lambda: newest(checkpoints).id != before, "the run")
+    wait_for(lambda: points(page) > 0, "the first point")
     return newest(checkpoints)
 
 
@@ -77,7 +77,7 @@ def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(
     """Streamlit would run the page without app.py, because the folder is named pages."""
     address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
     page.goto(f"{address}/runs")
-    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     expect(page.get_by_test_id("stSidebarNavLink")).to_have_text(
         [
             re.compile(f"{name}$")
@@ -91,11 +91,11 @@ def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: st
     run = try_it(page, url, checkpoints)
     assert f"run={run.id}" in page.evaluate("location.href")
     # Before that, a later one may still come between.
-    wait_for(lambda: page.locator(".js-plotly-plot").count() >= 3, 10, "all curves")
+    wait_for(lambda: page.locator(".js-plotly-plot").count() >= 3, "all curves")
     page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine = true")
     page.evaluate("window.Plotly.relayout(document.querySelectorAll('.js-plotly-plot')[0], {'xaxis.range': [0, 90]})")
     before = points(page)
-    wait_for(lambda: points(page) > before + 3, 30, "more points")
+    wait_for(lambda: points(page) > before + 3, "more points")
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.xaxis.range") == [0, 90]
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine") is True
     stop(page, run)
@@ -106,20 +106,20 @@ def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: P
     page.goto(f"{url}/train")
     set_steps(page, 500)
     page.get_by_role("button", name="Start", exact=True).click()
-    wait_for(lambda: newest(checkpoints).id != before, 30, "the run")
+    wait_for(lambda: newest(checkpoints).id != before, "the run")
     run = newest(checkpoints)
-    page.get_by_role("button", name="Pause").click(timeout=30_000)
-    wait_for(lambda: run.folder.status().state == "paused", 20, "the pause")
+    page.get_by_role("button", name="Pause").click()
+    wait_for(lambda: run.folder.status().state == "paused", "the pause")
     slider = page.get_by_role("slider", name="Threshold τ of this run")
     slider.focus()
     for _ in range(5):
         slider.press("ArrowLeft")
-    wait_for(lambda: any(e["event"] == "change" for e in run.folder.events()), 20, "the change")
+    wait_for(lambda: any(e["event"] == "change" for e in run.folder.events()), "the change")
     page.get_by_role("button", name="Resume").click()
-    wait_for(lambda: run.folder.status().state == "finished", 90, "the end")
+    wait_for(lambda: run.folder.status().state == "finished", "the end")
     changes = [e["value"] for e in run.folder.events() if e["event"] == "change"]
     assert changes[-1] == pytest.approx(run.config["method"]["threshold"] - 0.05)
-    expect(page.get_by_text(re.compile("Finished: step 500 of 500"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("Finished: step 500 of 500"))).to_be_visible()
     annotations = page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.annotations.map(a => a.text)")
     assert any(f"τ {changes[-1]:.2f}" in text for text in annotations)
 
@@ -128,7 +128,7 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
     before = newest(checkpoints).id
     page.goto(f"{url}/train?run={finished.id}")
     page.get_by_role("button", name="Retrain at 0.85").click()
-    wait_for(lambda: newest(checkpoints).id != before, 30, "the second run")
+    wait_for(lambda: newest(checkpoints).id != before, "the second run")
     run = newest(checkpoints)
     wait_for(
         lambda: (
@@ -138,7 +138,6 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
                 "JSON.stringify([...document.querySelectorAll('.js-plotly-plot')].map(f => f.data.map(t => t.name)))"
             )
         ),
-        30,
         "the ghost",
     )
     if run.folder.status().active:
@@ -149,18 +148,18 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
 
 def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, finished: Run) -> None:
     page.goto(f"{url}/train?run={finished.id}")
-    expect(page.get_by_text(re.compile("Finished: step 300"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("Finished: step 300"))).to_be_visible()
     page.reload()
-    expect(page.get_by_text(re.compile("Finished: step 300"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("Finished: step 300"))).to_be_visible()
     other = page.context.new_page()
     other.goto(page.evaluate("location.href"))
-    expect(other.get_by_text(re.compile("Finished: step 300"))).to_be_visible(timeout=20_000)
+    expect(other.get_by_text(re.compile("Finished: step 300"))).to_be_visible()
     # The sidebar drops the URL's parameters; the run of this tab comes back by itself.
     page.get_by_role("link", name="Runs").click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     page.get_by_role("link", name="Train").click()
-    expect(page.get_by_text(re.compile("Finished: step 300"))).to_be_visible(timeout=20_000)
-    wait_for(lambda: f"run={finished.id}" in page.evaluate("location.href"), 10, "the run in the URL")
+    expect(page.get_by_text(re.compile("Finished: step 300"))).to_be_visible()
+    wait_for(lambda: f"run={finished.id}" in page.evaluate("location.href"), "the run in the URL")
 
 
 def test_an_uploaded_digit_is_classified(page: Page, url: str, finished: Run) -> None:
@@ -190,7 +189,7 @@ def test_an_uploaded_digit_is_classified(page: Page, url: str, finished: Run) ->
         {"name": "letter.png", "mimeType": "image/png", "buffer": b"not an image at all"},
     ]
     page.locator("input[type=file]").set_input_files(files)
-    expect(page.get_by_text("Class probabilities").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Class probabilities").first).to_be_visible()
     label = str(digits.target[confident[0]])
     answers = page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile(rf"^{label} · \d+\.\d %"))
     expect(answers.first).to_be_visible()
@@ -212,10 +211,9 @@ def png(image: Image.Image) -> bytes:
 
 def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, finished: Run) -> None:
     page.goto(f"{url}/compare")
-    expect(page.get_by_role("heading", name="Settings that differ")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Settings that differ")).to_be_visible()
     wait_for(
         lambda: page.evaluate("(document.querySelector('.js-plotly-plot') || {data: []}).data.length") >= 2,
-        20,
         "both curves",
     )
 
@@ -236,7 +234,7 @@ def test_a_run_is_renamed_and_deleted_only_when_confirmed(
     more(page, "Rename")
     page.get_by_test_id("stDialog").get_by_role("textbox").fill("a name of mine")
     page.get_by_test_id("stDialog").get_by_role("button", name="Rename").click()
-    wait_for(lambda: Store(checkpoints).run(run.id).name == "a name of mine", 15, "the new name")
+    wait_for(lambda: Store(checkpoints).run(run.id).name == "a name of mine", "the new name")
     expect(page.get_by_text("a name of mine")).to_be_visible()
     more(page, "Delete")
     page.get_by_role("button", name="Keep it").click()
@@ -252,7 +250,7 @@ def test_a_run_is_renamed_and_deleted_only_when_confirmed(
     page.keyboard.press("Escape")
     more(page, "Delete")
     page.get_by_role("button", name="Delete it").click()
-    wait_for(lambda: not run.folder.path.exists(), 15, "the end of the run")
+    wait_for(lambda: not run.folder.path.exists(), "the end of the run")
 
 
 def kind_of_message(data: bytes | str) -> str | None:
@@ -297,7 +295,7 @@ def test_no_page_is_wider_than_its_window(
     for name in ("", "train", "compare", "runs", "pseudo_labels", "space", "errors", "predict"):
         page.emulate_media(color_scheme=first)
         page.goto(f"{url}/{name}")
-        expect(page.locator("h1")).to_have_count(1, timeout=20_000)
+        expect(page.locator("h1")).to_have_count(1)
         fits(page, f"{name or 'start'} to fit {width} px in {first}")
         page.emulate_media(color_scheme=then)
         expect(page.locator("h1")).to_have_count(1)
@@ -306,5 +304,5 @@ def test_no_page_is_wider_than_its_window(
 
 def fits(page: Page, what: str) -> None:
     narrow = "document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth"
-    wait_for(lambda: page.evaluate(narrow), 5, what)
+    wait_for(lambda: page.evaluate(narrow), what, 5)
     expect(page.get_by_test_id("stException")).to_have_count(0)

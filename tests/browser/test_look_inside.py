@@ -46,7 +46,7 @@ def tile(page: Page, label: str) -> Locator:
 
 def opened(page: Page, url: str, where: str, run: Run) -> None:
     page.goto(f"{url}/{where}?run={run.id}")
-    expect(page.locator("h1")).to_be_visible(timeout=60_000)
+    expect(page.locator("h1")).to_be_visible()
 
 
 def gallery(page: Page, number: int = 0) -> list[tuple[int, str]]:
@@ -75,7 +75,7 @@ def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(
             threshold = round(threshold + (0.01 if press == "ArrowRight" else -0.01), 2)
         above = [i for i in range(len(ids)) if float(probabilities[i].max()) >= threshold]
         correct = sum(int(probabilities[i].argmax()) == truth[i] for i in above)
-        expect(tile(page, "Incorrect pseudo-labels")).to_have_text(str(len(above) - correct), timeout=10_000)
+        expect(tile(page, "Incorrect pseudo-labels")).to_have_text(str(len(above) - correct))
         expect(tile(page, "Above threshold")).to_have_text(f"{100 * len(above) / len(ids):.1f} %")
         expect(tile(page, "Pseudo-label accuracy")).to_have_text(f"{100 * correct / len(above):.1f} %")
         expect(page.get_by_role("button", name=f"Retrain at {threshold:.2f}")).to_be_visible()
@@ -89,7 +89,7 @@ def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_histor
     truth = images.labels[np.searchsorted(images.ids, ids)]
     wrong = [i for i in range(len(ids)) if int(probabilities[i].argmax()) != truth[i]]
     expected = {int(ids[i]) for i in sorted(wrong, key=lambda i: -float(probabilities[i].max()))[:36]}
-    wait_for(lambda: len(gallery(page)) == min(36, len(wrong)), 20, "the gallery")
+    wait_for(lambda: len(gallery(page)) == min(36, len(wrong)), "the gallery")
     shown = gallery(page)
     assert {float(probabilities[list(ids).index(sample)].max()) for sample, _ in shown} == {
         float(probabilities[list(ids).index(sample)].max()) for sample in expected
@@ -98,7 +98,7 @@ def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_histor
         assert source == image_uri(np.asarray(images.images[int(np.searchsorted(images.ids, sample))]))
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
-    expect(page.get_by_text(f"Image {sample}")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"Image {sample}")).to_be_visible()
     predicted = {}
     for step in run.folder.snapshot_steps():
         at, p = stored(run, 1, step)
@@ -116,7 +116,7 @@ def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_histor
 def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, run: Run) -> None:
     opened(page, url, "pseudo_labels", run)
     steps = run.folder.snapshot_steps()
-    page.locator(".fewlab-figure .main-svg").first.wait_for(timeout=30_000)
+    page.locator(".fewlab-figure .main-svg").first.wait_for()
     page.get_by_role("button", name="Play").click()
     seen: list[str] = []
 
@@ -133,7 +133,7 @@ def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, 
         )
 
     try:
-        wait_for(last, 30, "the last evaluation")
+        wait_for(last, "the last evaluation")
     except AssertionError:
         pytest.fail(
             f"of {steps} were shown, in this order: {list(dict.fromkeys(seen))}; the button says"
@@ -158,14 +158,14 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_images(
         counts[truth[i], probabilities[i].argmax()] += 1
     true, predicted = 4, 4
     expected = {int(ids[i]) for i in range(len(ids)) if truth[i] == true and probabilities[i].argmax() == predicted}
-    page.wait_for_selector(".fewlab-figure .nsewdrag", timeout=30_000)
+    page.wait_for_selector(".fewlab-figure .nsewdrag")
     box = page.locator(".fewlab-figure .nsewdrag").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * (predicted + 0.5) / 10, box["y"] + box["height"] * (true + 0.5) / 10)
     expect(
         page.get_by_text(f"{len(expected)} of {counts[true].sum()} images of class 4 correctly classified")
-    ).to_be_visible(timeout=10_000)
-    wait_for(lambda: len(gallery(page)) == min(36, len(expected)), 10, "the images of the cell")
+    ).to_be_visible()
+    wait_for(lambda: len(gallery(page)) == min(36, len(expected)), "the images of the cell")
     shown = gallery(page)
     assert {sample for sample, _ in shown} <= expected
     assert len({sample for sample, _ in shown}) == min(36, len(expected))
@@ -175,7 +175,7 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_images(
     # One of them opens: all that was ever predicted for it.
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
-    expect(page.get_by_text(f"Image {sample}, true class 4")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(f"Image {sample}, true class 4")).to_be_visible()
     row = probabilities[list(ids).index(sample)].astype(float)
     expect(page.get_by_text(f"4 {100 * row[4]:.1f} %")).to_be_visible()
 
@@ -205,7 +205,7 @@ def test_the_data_of_a_figure_is_what_the_run_wrote(page: Page, url: str, run: R
 def test_a_downloaded_figure_opens_by_itself(page: Page, url: str, run: Run, tmp_path: Path) -> None:
     opened(page, url, "errors", run)
     figure = page.locator(".fewlab-figure").first
-    figure.locator(".main-svg").first.wait_for(timeout=30_000)
+    figure.locator(".main-svg").first.wait_for()
     figure.hover()
     with page.expect_download() as download:
         figure.locator("[data-title='Download as a page that can be zoomed']").click()
@@ -213,7 +213,7 @@ def test_a_downloaded_figure_opens_by_itself(page: Page, url: str, run: Run, tmp
     file.write_bytes(Path(download.value.path()).read_bytes())
     alone = page.context.new_page()
     alone.goto(file.as_uri())
-    alone.wait_for_selector(".main-svg", timeout=20_000)
+    alone.wait_for_selector(".main-svg")
     assert alone.evaluate("document.getElementById('figure').data.length") == 2
     alone.close()
 
@@ -222,17 +222,17 @@ def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_pag
     page: Page, url: str, run: Run
 ) -> None:
     page.goto(f"{url}/pseudo_labels?run={run.id}&step=60&tau=0.55")
-    expect(page.get_by_role("button", name="Retrain at 0.55")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Retrain at 0.55")).to_be_visible()
     above = float((stored(run, 1, 60)[1].max(1).astype(float) >= 0.55).mean())
     expect(tile(page, "Above threshold")).to_have_text(f"{100 * above:.1f} %")
     page.get_by_role("slider", name=re.compile("^Threshold")).press("ArrowRight")
-    expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible(timeout=10_000)
-    wait_for(lambda: "tau=0.56" in page.url, 10, "the threshold in the address")
+    expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible()
+    wait_for(lambda: "tau=0.56" in page.url, "the threshold in the address")
     page.get_by_role("link", name="Runs", exact=True).click()
-    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     page.get_by_role("link", name="Pseudo-labels", exact=True).click()
-    expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible(timeout=20_000)
-    wait_for(lambda: "step=60" in page.url, 10, "the evaluation in the address")
+    expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible()
+    wait_for(lambda: "step=60" in page.url, "the evaluation in the address")
 
 
 @pytest.mark.slow
@@ -243,13 +243,11 @@ def test_a_link_opens_the_cell_part_and_projection_that_it_names(
     ids, probabilities = stored(run, 2, 90)
     truth = images.labels[np.searchsorted(images.ids, ids)]
     correct = int(((truth == 4) & (probabilities.argmax(1) == 4)).sum())
-    expect(page.get_by_text(f"{correct} of {(truth == 4).sum()} images of class 4 correctly classified")).to_be_visible(
-        timeout=60_000
-    )
+    expect(
+        page.get_by_text(f"{correct} of {(truth == 4).sum()} images of class 4 correctly classified")
+    ).to_be_visible()
     page.goto(f"{url}/space?run={run.id}&projection=pca&dimensions=3&of=pixels&color=right")
-    page.wait_for_function(
-        "() => document.querySelector('.js-plotly-plot')?.data?.[0]?.type === 'scatter3d'", timeout=60_000
-    )
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.[0]?.type === 'scatter3d'")
     expect(page.get_by_text("PCA of raw pixels")).to_be_visible()
     assert {"correct", "incorrect"} >= set(
         page.evaluate("document.querySelector('.js-plotly-plot').data.map((t) => t.name.replace(', labeled', ''))")
@@ -258,9 +256,9 @@ def test_a_link_opens_the_cell_part_and_projection_that_it_names(
 
 def test_a_link_that_says_nonsense_shows_the_run_as_it_is(page: Page, url: str, run: Run) -> None:
     page.goto(f"{url}/pseudo_labels?run={run.id}&step=61&tau=nan")
-    expect(page.get_by_role("button", name="Retrain at 0.90")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Retrain at 0.90")).to_be_visible()
     page.goto(f"{url}/errors?run={run.id}&cell=(99, x)&part=elsewhere")
-    expect(page.get_by_text("Most frequent confusion; click a cell to see its images.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Most frequent confusion; click a cell to see its images.")).to_be_visible()
     page.goto(f"{url}/space?run={run.id}&projection=magic&color=7&of=nothing&dimensions=4")
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=60_000)
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0")
     assert page.get_by_test_id("stException").count() == 0

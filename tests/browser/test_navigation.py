@@ -53,7 +53,7 @@ def test_one_press_of_back_is_one_page_and_the_parameters_come_along(page: Page,
 def test_start_stays_in_sight_and_the_form_hides_nothing_in_a_scroll_of_its_own(page: Page, url: str) -> None:
     page.goto(f"{url}/train")
     start = page.get_by_role("button", name="Start", exact=True)
-    expect(start).to_be_in_viewport(timeout=30_000)
+    expect(start).to_be_in_viewport()
     page.get_by_text("3 · Network and budget").scroll_into_view_if_needed()
     expect(start).to_be_in_viewport()
     scrolls = page.evaluate(

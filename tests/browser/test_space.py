@@ -26,7 +26,7 @@ def url(studied: Studied) -> str:
 def opened(page: Page, url: str, run: Run) -> None:
     page.set_viewport_size({"width": 1280, "height": 1500})  # the whole figure in reach of the mouse
     page.goto(f"{url}/space?run={run.id}")
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0", timeout=60_000)
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0")
 
 
 def points(page: Page) -> list[tuple[int, float, float]]:
@@ -62,12 +62,12 @@ def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are
     inside = {i for i, x, y in there if abs(x - middle[0]) < half - 1 and abs(y - middle[1]) < half - 1}
     at_most = {i for i, x, y in there if abs(x - middle[0]) <= half + 1 and abs(y - middle[1]) <= half + 1}
     assert len(inside) > 2
-    expect(page.get_by_text(re.compile(r"\d+ selected"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(re.compile(r"\d+ selected"))).to_be_visible()
     gallery = (
         "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) =>"
         " [Number(b.dataset.id), b.querySelector('img').src])"
     )
-    wait_for(lambda: len(page.evaluate(gallery, 0)) > 0, 10, "the images")
+    wait_for(lambda: len(page.evaluate(gallery, 0)) > 0, "the images")
     shown = page.evaluate(gallery, 0)
     count = int(re.findall(r"(\d+) selected", page.get_by_text(re.compile(r"\d+ selected")).inner_text())[0])
     assert len(inside) <= count <= len(at_most)
@@ -82,8 +82,8 @@ def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are
     # The neighbors of one of them, against cosines in double precision.
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
-    expect(page.get_by_text(f"Nearest to image {sample}")).to_be_visible(timeout=15_000)
-    wait_for(lambda: len(page.evaluate(gallery, 1)) == 12, 10, "the neighbors")
+    expect(page.get_by_text(f"Nearest to image {sample}")).to_be_visible()
+    wait_for(lambda: len(page.evaluate(gallery, 1)) == 12, "the neighbors")
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     cosines = unit @ unit[ids.tolist().index(sample)]
     cosines[ids.tolist().index(sample)] = -2
@@ -111,7 +111,7 @@ def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -
     opened(page, url, run)
     page.get_by_text("Animate over training").click()
     player = page.locator(".fewlab-player")
-    expect(player).to_be_visible(timeout=30_000)
+    expect(player).to_be_visible()
     steps = run.folder.snapshot_steps()
     expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
     canvas = "() => document.querySelector('.fewlab-player canvas').toDataURL()"
@@ -119,25 +119,23 @@ def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -
     player.get_by_role("button", name="Play").click()
     wait_for(
         lambda: player.locator("output").inner_text() == f"step {steps[0]:,}" or page.evaluate(canvas) != end,
-        10,
         "points to move",
     )
-    wait_for(lambda: player.get_by_role("button", name="Play").count() == 1, 20, "the end")
+    wait_for(lambda: player.get_by_role("button", name="Play").count() == 1, "the end")
     expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
     assert page.evaluate(canvas) == end
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there_at_once_afterwards(
     page: Page, url: str, run: Run
 ) -> None:
     opened(page, url, run)
     page.get_by_role("radio", name="t-SNE").or_(page.get_by_role("button", name="t-SNE")).first.click()
     page.get_by_role("button", name="Compute t-SNE").click()
-    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
     page.get_by_role("link", name="Runs", exact=True).click()  # another page, meanwhile
-    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible(timeout=5_000)
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     page.get_by_role("link", name="Space", exact=True).click()
     # The choice is still there.
     expect(page.get_by_text("t-SNE of network features")).to_be_visible(timeout=100_000)

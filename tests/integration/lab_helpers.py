@@ -26,8 +26,8 @@ def created(store: Store, **more: Any) -> RunFolder:
 
 def close(lab: Lab) -> None:
     lab.close()
-    assert lab.trainer.wait(30)
-    assert lab.assistant.wait(30)
+    assert lab.trainer.wait(60)
+    assert lab.assistant.wait(60)
 
 
 def until_state(folder: RunFolder, *states: str) -> None:

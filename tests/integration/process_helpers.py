@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def until(true: Callable[[], object], what: str, seconds: float = 60.0, every: float = 0.01) -> None:
+def until(true: Callable[[], object], what: str, seconds: float = 120.0, every: float = 0.01) -> None:
     """Return as soon as `true()` is; fail with `what` after `seconds`."""
     end = time.monotonic() + seconds
     while not true():

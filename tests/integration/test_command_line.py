@@ -190,7 +190,7 @@ def test_ctrl_c_leaves_a_run_that_resume_brings_to_its_end(root: Path) -> None:
             "the first step",
         )
         child.send_signal(signal.SIGINT)
-        stdout, stderr = child.communicate(timeout=30)
+        stdout, stderr = child.communicate(timeout=60)
     assert child.returncode == 0
     assert "Traceback" not in stderr
     summary = json.loads(stdout)

@@ -341,7 +341,7 @@ def test_a_new_assistant_answers_while_the_old_ones_end_is_still_being_read(tmp_
     assert link.pid == second
     assert [message["pid"] for message in died] == [first]
     link.close()
-    assert link.wait(30)
+    assert link.wait(60)
 
 
 def test_a_run_is_taken_out_of_a_foreign_queue_by_ctrl_c(lab: Lab) -> None:

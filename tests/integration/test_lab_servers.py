@@ -38,11 +38,11 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, 
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def assert_ended_with_a_checkpoint(told: dict[str, Any], root: Path) -> None:
-    until(lambda: not any(alive(pid) for pid in told["children"]), "the end of the server's processes", seconds=30)
+    until(lambda: not any(alive(pid) for pid in told["children"]), "the end of the server's processes", seconds=60)
     folder = Store(root).open(told["run"])
     status = folder.status()
     assert (status.state, status.reason) == ("interrupted", "FewLab ended while this run trained.")
@@ -63,7 +63,7 @@ def test_ctrl_c_in_the_servers_terminal_ends_its_processes_with_a_checkpoint(
         process.send_signal(signal.SIGUSR1)
         time.sleep(1)
         process.kill()
-        pytest.fail(f"the server went on after Ctrl-C:\n{process.communicate(timeout=30)[1].decode()}")
+        pytest.fail(f"the server went on after Ctrl-C:\n{process.communicate(timeout=60)[1].decode()}")
     assert_ended_with_a_checkpoint(told, tmp_path)
     with Store(tmp_path).lock().acquire(timeout=0):
         pass  # nobody holds it any more

@@ -49,8 +49,8 @@ def created(store: Store, steps: int = 20) -> RunFolder:
 
 def close(lab: Lab) -> None:
     lab.close()
-    assert lab.trainer.wait(30)
-    assert lab.assistant.wait(30)
+    assert lab.trainer.wait(60)
+    assert lab.assistant.wait(60)
 
 
 # a full disk
@@ -85,7 +85,7 @@ def test_a_run_that_trains_while_the_disk_fills_up_goes_on_once_there_is_room(di
             )
         assert lab.trainer.pid == process  # closing the log of the run has not ended it
         (disk / "filler").unlink()
-        until(lambda: folder.status().state == "interrupted", "the end to be written", seconds=20)
+        until(lambda: folder.status().state == "interrupted", "the end to be written", seconds=60)
         assert (
             folder.status().reason
             == "The run folder could not be written (No space left on device): free some disk space, then resume the"
@@ -242,7 +242,7 @@ def test_a_signal_that_ends_a_run_leaves_a_checkpoint_to_go_on_from(tmp_path: Pa
     with started(tmp_path) as child:
         until(lambda: any(run.status.step > 0 for run in Store(tmp_path).runs()) or child.poll(), "the first step")
         child.send_signal(getattr(signal, name))
-        stdout, stderr = child.communicate(timeout=30)
+        stdout, stderr = child.communicate(timeout=60)
     assert child.returncode == 0, stderr
     summary = json.loads(stdout)
     assert (summary["state"], stderr) == ("interrupted", "")
@@ -265,7 +265,7 @@ def test_a_signal_that_nohup_has_ignored_stays_ignored(tmp_path: Path) -> None:
         step = run.folder.status().step
         until(lambda: run.folder.status().step > step, "a further step")
         child.send_signal(signal.SIGTERM)
-        child.communicate(timeout=30)
+        child.communicate(timeout=60)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that can be caught")
@@ -275,7 +275,7 @@ def test_a_run_that_waits_says_so_once_and_leaves_the_queue_when_it_is_told_to_e
         until(lambda: store.queue() or child.poll(), "the run in the queue")
         time.sleep(3)
         child.send_signal(signal.SIGTERM)
-        stdout, stderr = child.communicate(timeout=30)
+        stdout, stderr = child.communicate(timeout=60)
     assert child.returncode == 0
     assert json.loads(stdout)["state"] == "stopped"
     assert stderr.splitlines() == [
@@ -294,7 +294,7 @@ def test_a_training_process_that_is_told_to_end_writes_a_checkpoint(tmp_path: Pa
         process = lab.trainer.pid
         assert process is not None
         os.kill(process, signal.SIGTERM)
-        until(lambda: not alive(process), "the end of the process", seconds=30)
+        until(lambda: not alive(process), "the end of the process", seconds=60)
         assert (folder.status().state, folder.status().reason) == ("interrupted", APP_ENDED)
         saved = checkpoint.load(folder)
         assert saved is not None
@@ -359,7 +359,7 @@ def test_a_question_without_an_answer_is_given_up_and_the_next_one_is_answered(t
         assert assistant.ask(GetCatalog())["methods"]
     finally:
         assistant.close()
-        assert assistant.wait(30)
+        assert assistant.wait(60)
 
 
 def test_an_engine_that_still_starts_is_not_ended_for_it(tmp_path: Path) -> None:
@@ -373,4 +373,4 @@ def test_an_engine_that_still_starts_is_not_ended_for_it(tmp_path: Path) -> None
         assert assistant.pid == process
     finally:
         assistant.close()
-        assert assistant.wait(30)
+        assert assistant.wait(60)

@@ -245,7 +245,6 @@ def test_a_threshold_of_another_name_changes_while_it_trains_and_is_replayed(pyt
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_the_contract_suites_hold_it_without_a_test_of_its_own(python: Python) -> None:
     """They ask a person for two numbers only, which hold the next change to them."""
     output = python(
@@ -261,7 +260,6 @@ def test_the_contract_suites_hold_it_without_a_test_of_its_own(python: Python) -
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_it_is_in_the_form(shown: dict[str, Any]) -> None:
     form = shown["form"]
     assert ["Cutoff c", 0.6, "Believed from here on."] in form["sliders"]
@@ -270,7 +268,6 @@ def test_it_is_in_the_form(shown: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_the_pages_draw_its_scalars_its_views_and_its_threshold(shown: dict[str, Any]) -> None:
     pages = shown["pages"]
     train, pseudo_labels = pages["train"], pages["pseudo_labels"]
