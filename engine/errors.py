@@ -54,6 +54,10 @@ class ImportCancelled(FewLabError):
     """A person stopped an import; nothing of it is kept."""
 
 
+class LabelError(FewLabError):
+    """Labels given inside FewLab that cannot be read or written."""
+
+
 class ProjectionError(FewLabError):
     """Features that cannot be laid out on a plane."""
 

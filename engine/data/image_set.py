@@ -26,11 +26,13 @@ Cancelled = Callable[[], bool]
 
 class Known(NamedTuple):
     """What was computed when a set was imported, because it means reading every pixel. histogram: int64 [C, 256], of
-    the training images.
+    the training images; None where it is to be counted when somebody asks. pixel_hash: of the same images before their
+    labels were changed; empty where they were not.
     """
 
     content_hash: str
-    histogram: NDArray[np.int64]
+    histogram: NDArray[np.int64] | None
+    pixel_hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class ImageSet:
     stable: the same image has the same id in every run. is_test: bool [N], the fixed test images. symmetries: what
     leaves the meaning alone ({"flip"}). known: given by who kept it from an import; it must be what would be computed.
     is_validation: bool [N], the set's own validation images, none of them a test image; None where the run draws them
-    from the training images. Raises ShapeError if the arrays disagree in N.
+    from the training images. is_excluded: bool [N], images that no run sees, neither test nor validation images; None
+    where there are none. file_names: of the files that the images were read from, as they are shown, in the order of
+    the images; empty where there were none. Raises ShapeError if the arrays disagree in N.
     """
 
     name: str
@@ -53,6 +57,8 @@ class ImageSet:
     symmetries: frozenset[str] = field(default_factory=frozenset)
     known: Known | None = None
     is_validation: NDArray[np.bool_] | None = None
+    is_excluded: NDArray[np.bool_] | None = None
+    file_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {len(self.images), len(self.labels), len(self.ids), len(self.is_test)}
@@ -60,16 +66,19 @@ class ImageSet:
             raise ShapeError(
                 f"{self.name}: images, labels, ids and is_test must have one length, but have {sorted(lengths)}."
             )
-        if self.is_validation is not None and len(self.is_validation) != len(self.images):
-            raise ShapeError(
-                f"{self.name}: is_validation must have one mark for each of {len(self.images)} images, but has"
-                f" {len(self.is_validation)}."
-            )
+        for marks, field_name in ((self.is_validation, "is_validation"), (self.is_excluded, "is_excluded")):
+            if marks is not None and len(marks) != len(self.images):
+                raise ShapeError(
+                    f"{self.name}: {field_name} must have one mark for each of {len(self.images)} images, but has"
+                    f" {len(marks)}."
+                )
 
     @property
     def is_training(self) -> NDArray[np.bool_]:
         """bool [N]: what a run may learn from, and may draw validation images from where the set has none."""
-        return ~self.is_test if self.is_validation is None else ~(self.is_test | self.is_validation)
+        others = [marks for marks in (self.is_validation, self.is_excluded) if marks is not None]
+        left_out: NDArray[np.bool_] = np.logical_or.reduce([self.is_test, *others])
+        return ~left_out
 
     @property
     def channels(self) -> int:
@@ -91,17 +100,27 @@ class ImageSet:
         if self.known is not None:
             return self.known.content_hash
         digest = hashlib.sha256(repr((self.images.shape, self.class_names, sorted(self.symmetries))).encode())
-        own = () if self.is_validation is None else (self.is_validation,)  # other sets keep the hash they always had
+        # Sets without these marks keep the hash they always had.
+        own = [marks for marks in (self.is_validation, self.is_excluded) if marks is not None]
         for array in (self.images, self.labels, self.ids, self.is_test, *own):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
+
+    @property
+    def pixel_hash(self) -> str:
+        """The same for sets that differ in their labels alone, where that is known: what follows from the pixels, such
+        as features, is kept under it.
+        """
+        return (self.known.pixel_hash if self.known is not None else "") or self.content_hash
 
     @cached_property
     def histogram(self) -> NDArray[np.int64]:
         """How often each value occurs in each channel of the training images: int64 [C, 256]. Test images, and the
         set's own validation images, are not looked at.
         """
-        return histogram(self.images, self.is_training) if self.known is None else self.known.histogram
+        if self.known is not None and self.known.histogram is not None:
+            return self.known.histogram
+        return histogram(self.images, self.is_training)
 
 
 class DataSource(ABC):

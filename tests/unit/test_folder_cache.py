@@ -37,6 +37,16 @@ def test_a_set_opens_again_without_reading_an_image(tmp_path: Path, monkeypatch:
     assert source(tmp_path / "moved.zip").ready() is True  # it is what is in it
 
 
+def test_the_name_of_each_image_s_file_is_kept_in_the_order_of_the_images(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "x", {f"{of}/{k}.png": grey(10 * k) for of in ("cat", "dog") for k in (1, 2, 10)})
+    (folder / "dog" / "broken.png").write_bytes(b"no image")
+    for _ in range(2):
+        images = source(folder).load()
+        assert sorted(images.file_names) == sorted(f"{of}/{k}.png" for of in ("cat", "dog") for k in (1, 2, 10))
+        for pixels, name in zip(images.images, images.file_names, strict=True):
+            assert int(pixels[0, 0, 0]) == 10 * int(Path(name).stem)
+
+
 @pytest.mark.parametrize("mirror", [True, False])
 def test_the_hash_and_histogram_kept_from_the_import_are_those_of_the_arrays(tmp_path: Path, mirror: bool) -> None:
     images = source(

@@ -1,8 +1,9 @@
 """The cache of decoded sets: images as one memory-mapped array, made once, so that a large set opens at once and
 never fills the memory.
 
-A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy, about.json, and
-is_validation.npy where it brings validation images of its own. It is written into a temporary folder and renamed whole,
+A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy, about.json,
+is_validation.npy where it brings validation images of its own, and file_names.json where each image is a file. It is
+written into a temporary folder and renamed whole,
 so a folder under its final name is complete.
 """
 
@@ -30,6 +31,7 @@ from engine.runs.atomic_write import sync_folder, write_json
 
 VERSION = 1  # of the files; a set written in another version is rebuilt
 BLOCK = 16 << 20  # bytes handled at once
+_FILE_NAMES = "file_names.json"
 
 
 class Decoded(NamedTuple):
@@ -67,8 +69,23 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
             return None
         known = Known(about["hashes"][_spelled(symmetries)], np.array(about["histogram"], dtype=np.int64))
         names = tuple(about["class_names"])
+        listed = folder / _FILE_NAMES
+        files = tuple(json.loads(listed.read_bytes())) if listed.exists() else ()
+        if files and len(files) != len(labels):
+            return None
         return Decoded(
-            ImageSet(about["name"], images, labels, ids, is_test, names, symmetries, known, is_validation),
+            ImageSet(
+                about["name"],
+                images,
+                labels,
+                ids,
+                is_test,
+                names,
+                symmetries,
+                known,
+                is_validation,
+                file_names=files,
+            ),
             Report(**about["report"]),
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError):
@@ -147,9 +164,10 @@ class Writer:
         variants: Sequence[frozenset[str]],
         report: Report,
         is_validation: NDArray[np.bool_] | None = None,
+        file_names: Sequence[str] = (),
     ) -> None:
-        """Complete the set and put it in place. labels, is_test and is_validation: one per image added. variants: all
-        symmetries that it may be opened with.
+        """Complete the set and put it in place. labels, is_test, is_validation and file_names, if there are any: one
+        per image added. variants: all symmetries that it may be opened with.
         """
         assert self._file is not None
         try:
@@ -162,6 +180,8 @@ class Writer:
                 with open(self._temporary / f"{array_name}.npy", "wb") as file:
                     np.save(file, array)
                     _flush(file)
+            if file_names:
+                write_json(self._temporary / _FILE_NAMES, list(file_names))
             images = np.load(self._temporary / "images.npy", mmap_mode="r", allow_pickle=False)
             plain = ImageSet(name, images, labels, ids, is_test, tuple(class_names), frozenset(), None, is_validation)
             sets = {_spelled(symmetries): replace(plain, symmetries=symmetries) for symmetries in variants}

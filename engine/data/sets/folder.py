@@ -30,7 +30,7 @@ from engine.images.decode import optional_formats, read_image, without_warnings
 from engine.images.fit import Color, Fit, import_image
 from engine.registry import datasets
 
-DECODING = 2  # raised whenever the same files would come out as other pixels, in another order or with other labels
+DECODING = 3  # raised whenever the same files would come out as other pixels, in another order or with other labels
 TEST_SHARE = 0.2
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
 # Bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not.
@@ -198,7 +198,7 @@ class Folder(CachedSource):
         )
         report.seconds = round(time.perf_counter() - start, 2)
         own = is_validation if is_validation.any() else None
-        writer.finish("folder", labels, is_test, names, self.variants, report, own)
+        writer.finish("folder", labels, is_test, names, self.variants, report, own, read_names)
 
     def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout) -> None:
         """Before the first image is decoded, as far as the names tell."""

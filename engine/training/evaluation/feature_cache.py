@@ -120,7 +120,7 @@ def _key(images: ImageSet, backbone: Backbone, machine: Machine) -> str:
     """Of everything that the features follow from."""
     about = [
         VERSION,
-        images.content_hash,
+        images.pixel_hash,
         backbone.params.model_dump(mode="json", exclude={"init"}),
         machine.device,
         machine.precision,

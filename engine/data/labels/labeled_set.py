@@ -1,0 +1,71 @@
+"""An image set as it stands with the labels of a log: what a run learns from, and what the Label page shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.image_set import ImageSet, Known
+from engine.data.labels.label_records import Labels
+
+TEST_SHARE = 0.2
+"""Of the labels of each class, where no images were held back."""
+
+
+def with_labels(images: ImageSet, names: Sequence[str], given: Labels) -> ImageSet:
+    """The set with the labels, classes, exclusions and test images of a log. names: of the image files, by position.
+
+    Labels that the set brought itself count until the log says otherwise. The test set is what was held back and has a
+    label; where nothing was, the set's own; where it has none, a fifth of each class, always the same images of it as
+    labels are added. Images of the test set that have no label are seen by no run.
+    """
+    classes = given.classes or images.class_names
+    number = {name: k for k, name in enumerate(classes)}
+    own = np.array([number.get(name, -1) for name in images.class_names] + [-1], np.int64)
+    labels = own[images.labels]
+    for k, name in enumerate(names):
+        if name in given.given:
+            labels[k] = number[given.given[name].of]
+    excluded = np.array([name in given.excluded for name in names], bool)
+    is_test, is_validation = images.is_test & (images.labels >= 0), images.is_validation
+    if given.held_back:
+        held_back = set(given.held_back)
+        is_test = np.array([name in held_back for name in names], bool)
+        excluded |= is_test & (labels < 0)
+        is_validation = None
+    elif not is_test.any():
+        is_test = _stable_test(names, np.where(excluded, -1, labels))
+    labels[excluded] = -1
+    is_test &= ~excluded
+    if is_validation is not None:
+        is_validation = is_validation & ~excluded
+    labeled = replace(
+        images,
+        labels=labels,
+        class_names=tuple(classes),
+        is_test=is_test,
+        is_validation=is_validation,
+        is_excluded=excluded if excluded.any() else None,
+        known=None,
+    )
+    # The pixels are those of the set, whose hash is known: reading them all again would take seconds after each label.
+    digest = hashlib.sha256(repr((images.content_hash, classes)).encode())
+    for array in (labels, is_test, excluded, *(() if is_validation is None else (is_validation,))):
+        digest.update(np.ascontiguousarray(array).data)
+    return replace(labeled, known=Known(digest.hexdigest()[:16], None, images.pixel_hash))
+
+
+def _stable_test(names: Sequence[str], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """A fifth of the labeled images of each class, those whose names come first by their hash: a label more changes the
+    choice by one image at most.
+    """
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels[labels >= 0]):
+        rows = np.flatnonzero(labels == label).tolist()
+        rows.sort(key=lambda row: hashlib.sha256(names[row].encode()).digest())
+        chosen[rows[: round(TEST_SHARE * len(rows))]] = True
+    return chosen
