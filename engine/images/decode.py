@@ -84,6 +84,15 @@ def read_image(data: bytes, name: str = "image", smallest: int | None = None) ->
         return _decode(data, shown, smallest)
 
 
+def begins_like_image(head: bytes) -> bool:
+    """Whether a file that begins so can be of one of the formats that are read. head: 64 bytes."""
+    return (
+        head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*"))
+        or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+        or bool(_heif_brands(head))
+    )
+
+
 @contextmanager
 def without_warnings() -> Iterator[None]:
     """Pillow warns about odd metadata; what matters here becomes an ImageError. Around many images, so that not each

@@ -39,6 +39,15 @@ class Decoded(NamedTuple):
     report: Report
 
 
+class KeptFiles(NamedTuple):
+    """Of the files of a set, by id. names: as they stand in the folder or archive. digests: equal for files that show
+    the same image.
+    """
+
+    names: list[str]
+    digests: list[str]
+
+
 def cache_root() -> Path:
     """Where decoded sets and downloads are kept: $FEWLAB_CACHE, else ~/.cache/fewlab."""
     chosen = os.environ.get("FEWLAB_CACHE")
@@ -89,6 +98,15 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
             Report(**about["report"]),
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+
+
+def kept_files(key: str) -> KeptFiles | None:
+    """The names of the files that the set under `key` was made from; None where it was made from no files."""
+    try:
+        kept = json.loads((_folder(key) / "files.json").read_bytes())
+        return KeptFiles(list(map(str, kept["names"])), list(map(str, kept["digests"])))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -152,6 +170,14 @@ class Writer:
                 images = np.repeat(images, self.shape[1], axis=1)
             self._file.write(np.ascontiguousarray(images).data)
             self.shape = (self.shape[0] + n, *self.shape[1:])
+        except OSError as error:
+            raise _unwritable(error) from None
+
+    def keep_names(self, names: Sequence[str], digests: Sequence[bytes]) -> None:
+        """Keep, beside the images, the names of their files and what tells equal ones; in the order they were added."""
+        try:
+            kept = {"names": list(names), "digests": [digest.hex() for digest in digests]}
+            write_json(self._temporary / "files.json", kept)
         except OSError as error:
             raise _unwritable(error) from None
 
