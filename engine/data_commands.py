@@ -31,7 +31,7 @@ def show(path: ImagesPath, changes: Changes = None, as_json: Json = False) -> No
     with sentences():
         preview = _source(path, changes).preview()
     if as_json:
-        print(finite_json(preview.plain()))
+        print(finite_json({key: value for key, value in preview.plain().items() if key != "thumbnails"}))
         return
     _show(preview)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,11 @@ from engine.data.importing.import_report import Report
 from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
+from ui.forms.uploads import ARCHIVES, LARGEST_UPLOAD, stored_upload
 from ui.shell.page import escape_markdown, guarded_fragment
-from ui.shell.server import UPLOADS, catalog, lab
+from ui.shell.server import catalog, lab
 from ui.style import formatting
 
-LARGEST_UPLOAD = 2_000  # megabytes
-_KEEP = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it
 Data = dict[str, Any]
 
 
@@ -46,52 +44,20 @@ class _Import:
 
 
 def own_images(data: Data, key: str) -> Data:
-    """An upload beside the path: the zip is stored beside the runs, under its own name in a folder named by its
-    content's hash, and the path points there.
-    """
+    """An upload beside the path: an archive is stored beside the runs, and the path points there."""
     uploaded = st.file_uploader(
-        "Or upload a zip with one folder of images per class",
-        type=["zip"],
+        "Or upload an archive with one folder of images per class",
+        type=ARCHIVES,
         max_upload_size=LARGEST_UPLOAD,
         key=f"{key}_zip",
     )
-    if uploaded is None:
-        return data
-    paths: dict[str, str] = st.session_state.setdefault("uploads_kept", {})
-    if not Path(
-        paths.get(uploaded.file_id, "")
-    ).is_file():  # a large archive is read and hashed once, not with every click
-        content = uploaded.getvalue()
-        uploads = lab().store.root / UPLOADS
-        path = uploads / hashlib.sha256(content).hexdigest()[:16] / _file_name(uploaded.name)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _clear_out(uploads)
-            write_bytes(path, content)
-        else:
-            path.touch()
-        paths[uploaded.file_id] = str(path)
-    return {**data, "path": paths[uploaded.file_id]}
+    return data if uploaded is None else {**data, "path": stored_upload([uploaded])}
 
 
-def _clear_out(uploads: Path) -> None:
-    """Delete the archives of earlier days that no run was made from: a resumed run looks its archive up again."""
-    needed = {Path(str(run.config["data"].get("path", ""))).parts[-2:] for run in lab().store.runs()}
-    for archive in (*uploads.glob("*.zip"), *uploads.glob("*/*.zip")):  # once they lay there without a folder
-        if archive.parts[-2:] not in needed and archive.stat().st_mtime < time.time() - _KEEP:
-            archive.unlink(missing_ok=True)
-            if archive.parent != uploads:
-                archive.parent.rmdir()
-
-
-def _file_name(name: str) -> str:
-    """The archive's own name, as far as every file system can hold it."""
-    stem = "".join(c if c.isalnum() or c in " ._-" else "_" for c in Path(name).stem).strip(" .")
-    return f"{stem[:60] or 'images'}.zip"
-
-
-def prepared(data: Data) -> bool:
-    """Whether the images can be learned from now; if not, the button that reads them, or how far that is."""
+def prepared(data: Data, key: str = "train") -> bool:
+    """Whether the images can be learned from now; if not, the button that reads them, or how far that is. key: prefix
+    of the buttons' keys.
+    """
     if not any(field.get("is_path") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
         return True  # it has no path: the engine generates or ships it
     running: dict[str, _Import] = st.session_state.setdefault("imports", {})
@@ -101,7 +67,7 @@ def prepared(data: Data) -> bool:
     )
     running_import = running.get(name)
     if running_import is not None and not running_import.future.done():
-        _progress(running_import)
+        _progress(running_import, key)
         return False
     if running_import is not None:
         running.pop(name)
@@ -114,7 +80,7 @@ def prepared(data: Data) -> bool:
     if sentence:
         st.info(escape_markdown(sentence), icon=":material/folder_open:")
     elif not ready:
-        if st.button("Read the images", key="train_import", icon=":material/download:", width="stretch"):
+        if st.button("Read the images", key=f"{key}_import", icon=":material/download:", width="stretch"):
             running[name] = _start(name, data)
             st.rerun()
         st.caption("These images have not been read on this machine yet.")
@@ -140,7 +106,7 @@ def _start(name: str, data: Data) -> _Import:
     return _Import(lab().assistant.ask_later(ImportImages(data, str(progress_file))), progress_file)
 
 
-def _progress(running_import: _Import) -> None:
+def _progress(running_import: _Import, key: str) -> None:
     def watch() -> None:
         if running_import.future.done():
             st.rerun()
@@ -149,7 +115,7 @@ def _progress(running_import: _Import) -> None:
             done / total if total else 0.0,
             text=(f"Reading: {formatting.count(done)} of {formatting.count(total)}" if total else "Listing files …"),
         )
-        if st.button("Cancel", key="train_import_cancel", width="stretch"):
+        if st.button("Cancel", key=f"{key}_import_cancel", width="stretch"):
             running_import.cancel()
 
     guarded_fragment(watch, 0.5)()
@@ -160,11 +126,14 @@ def _report(report: dict[str, Any] | None) -> None:
         return
     understood = Report(**report)
     skipped = sum(report["skipped"].values())
-    st.caption(
+    said = (
         f"Read {formatting.count(report['read'])} images {understood.classes()} in"
         f" {formatting.duration(report['seconds'])}"
         + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *understood.sentences()])
     )
+    st.caption(escape_markdown(said))
+    for sentence in understood.warnings():
+        st.warning(escape_markdown(sentence), icon=":material/warning:")
     if understood.duplicates:
         with st.expander("Images that are there twice"):
             st.dataframe(

@@ -107,7 +107,7 @@ def class_warnings(training: dict[str, int], test: dict[str, int]) -> list[str]:
     for few, has in ((0, "no training image"), (1, "1 training image")):
         if classes := [name for name, count in training.items() if count == few]:
             said.append(f"{_classes(classes)} {has}{'' if len(classes) == 1 else ' each'}.")
-    if any(test.values()) and (classes := [name for name in training if not test.get(name)]):
+    if any(test.values()) and (classes := [name for name, count in training.items() if count and not test.get(name)]):
         said.append(f"{_classes(classes)} no test image, so test accuracy says nothing of {_them(classes)}.")
     return said
 

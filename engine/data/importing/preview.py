@@ -30,7 +30,8 @@ class Preview:
     class from the training images counted here. unlabeled: training images without a label. left_out: files by reason;
     names: [file, reason] of the first of them. samples: of each class, then of the unlabeled images (under ""), names
     of a few files. notes, warnings: sentences. question: where two readings are as good as each other, what to choose;
-    choices: where another reading is possible, all of them. Names are as they stand in the files: text to show, never
+    choices: where another reading is possible, all of them. thumbnails: where they were asked for, a PNG in base64 of
+    each of the samples that can be read. Names are as they stand in the files: text to show, never
     markup.
     """
 
@@ -46,6 +47,7 @@ class Preview:
     warnings: list[str] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     question: str | None = None
+    thumbnails: dict[str, str] = field(default_factory=dict)
 
     @property
     def images(self) -> int:

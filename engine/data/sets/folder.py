@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import time
 from collections import deque
@@ -13,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from engine.config.parts import DataParams
 from engine.config.settings import param
@@ -34,6 +37,7 @@ from engine.registry import datasets
 
 DECODING = 3  # raised whenever the same files would come out as other pixels, in another order or with other labels
 TEST_SHARE = 0.2
+THUMBNAIL = 72  # px, of a preview
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
 # Bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not.
 SMALL = 4 << 10
@@ -124,16 +128,37 @@ class Folder(CachedSource):
         finally:
             files.close()
 
-    def preview(self) -> Preview:
-        """What is understood of the files, without decoding any. Raises DataError where nothing can be."""
+    def preview(self, thumbnails: int = 0) -> Preview:
+        """What is understood of the files, without importing any; with the samples of so many classes as thumbnails.
+        Raises DataError where nothing can be understood.
+        """
         files = open_files(self.params.path)
         try:
             understood = understand(files, self.params.labels_from, self.params.label_column)
             if not understood.layout.files:
                 raise _no_images(files)
-            return preview(files, understood, TEST_SHARE)
+            found = preview(files, understood, TEST_SHARE)
+            if thumbnails:
+                found.thumbnails.update(self._thumbnails(files, found, thumbnails))
+            return found
         finally:
             files.close()
+
+    def _thumbnails(self, files: ImageFiles, found: Preview, classes: int) -> Iterator[tuple[str, str]]:
+        """As the import would fit them."""
+        of_name = {file.name: file for file in files.files}
+        shown = [name for name, names in found.samples.items() if names]
+        wanted = [name for of in [*shown[:classes], *shown[classes:][-1:]] for name in found.samples[of]]
+        with without_warnings():
+            for name in wanted:
+                try:
+                    image = read_image(files.read(of_name[name]), name, smallest=2 * THUMBNAIL)
+                except ImageError:
+                    continue
+                pixels = import_image(image, THUMBNAIL, self.params.fit, self.params.color).transpose(1, 2, 0)
+                png = io.BytesIO()
+                Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(png, "PNG")
+                yield name, base64.b64encode(png.getvalue()).decode("ascii")
 
     def decode(self, writer: Writer, progress: Progress, cancelled: Cancelled) -> None:
         start = time.perf_counter()

@@ -8,8 +8,22 @@ from typing import Any
 
 from engine.config.run_config import RunConfig
 from engine.data.image_set import DataSource
+from engine.data.importing.cached_source import CachedSource
+from engine.data.importing.image_cache import kept_files
+from engine.data.importing.image_checks import check_images
+from engine.data.importing.label_export import labels_csv, labels_of
+from engine.data.importing.preview import Preview
 from engine.data.split import make_split
-from engine.lab.messages import DataPreview, ImportImages, IsReady, PreviewData
+from engine.errors import DataError
+from engine.lab.messages import (
+    CheckedImages,
+    CheckImages,
+    DataPreview,
+    ImportImages,
+    IsReady,
+    PreviewData,
+    PreviewFiles,
+)
 from engine.registry import datasets
 from engine.runs.atomic_write import write_json
 from engine.runs.stored_images import store_images
@@ -35,6 +49,25 @@ def import_images(request: ImportImages) -> dict[str, Any] | None:
 
     report = _source(request.data).prepare(tell, file.with_suffix(".cancel").exists)
     return report.plain() if report is not None else None
+
+
+def preview_files(request: PreviewFiles) -> Preview:
+    """Raises DataError where nothing can be understood."""
+    preview = _source(request.data).preview(request.thumbnails)
+    if preview is None:
+        raise DataError("This data set is made of no files of yours: choose your own images.")
+    return preview
+
+
+def check_imported(request: CheckImages) -> CheckedImages:
+    """Raises DataError where the images are in the cache no more."""
+    source = _source(request.data)
+    files = kept_files(source.key()) if isinstance(source, CachedSource) else None
+    if files is None:
+        raise DataError("These images have not been read on this machine yet: import them first.")
+    images = source.load()
+    issues = [issue.plain() for issue in check_images(images, files)]
+    return CheckedImages(issues, labels_csv(labels_of(images, files)))
 
 
 def preview_data(request: PreviewData) -> DataPreview:

@@ -12,6 +12,7 @@ from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.messages import (
     CheckConfig,
+    CheckImages,
     GetCatalog,
     ImportImages,
     IsReady,
@@ -19,9 +20,16 @@ from engine.lab.messages import (
     Predict,
     PredictSamples,
     PreviewData,
+    PreviewFiles,
     Request,
 )
-from engine.lab.workers.data_requests import import_images, is_ready, preview_data
+from engine.lab.workers.data_requests import (
+    check_imported,
+    import_images,
+    is_ready,
+    preview_data,
+    preview_files,
+)
 from engine.lab.workers.prediction_requests import predict, predict_samples
 from engine.registry import methods
 from engine.runs.store import Store
@@ -80,6 +88,8 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (IsReady, is_ready),
         (ImportImages, import_images),
         (PreviewData, preview_data),
+        (PreviewFiles, preview_files),
+        (CheckImages, check_imported),
         (MeasureSpeed, measure_speed),
         (Predict, predict),
         (PredictSamples, predict_samples),
