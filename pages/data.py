@@ -37,10 +37,10 @@ def page(path: str) -> None:
     chosen = choose_reading(preview)
     if chosen:
         preview = preview_of({**data, **chosen})
-    preview_view(preview)
     if preview.question is not None:
-        st.info("Choose above how the files are meant; then they can be imported.", icon=":material/alt_route:")
+        st.info("The files can be read in several ways: choose one.", icon=":material/alt_route:")
         return
+    preview_view(preview)
     config = first_config(preview)
     values = {**config["data"], **data, **chosen}
     if (more := expander("Size and fit", "data_settings")) is not None:
@@ -48,7 +48,7 @@ def page(path: str) -> None:
             schema = catalog()["datasets"]["folder"]["schema"]
             kind = "labeled" if preview.classes else "unlabeled"
             values = forms.settings(schema, values, f"data_settings_{kind}", skip=_ASKED_ELSEWHERE)
-    if prepared(values, "data"):
+    if prepared(values, "data", warn=False):
         imported_view({**config, "data": values})
 
 

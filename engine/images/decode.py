@@ -30,7 +30,6 @@ LARGEST_FILE = 20_000_000  # bytes
 MOST_PIXELS = 50_000_000
 
 _LONGEST_NAME = 40  # characters of a file's name in a sentence
-_ALLOWED = "PNG, JPEG, GIF, BMP, WEBP or TIFF"
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _TURNS = {  # EXIF orientation -> what brings the image upright
@@ -58,6 +57,12 @@ def optional_formats() -> tuple[str, ...]:
     return ("AVIF",) * bool(features.check("avif")) + ("HEIF",) * (find_spec("pillow_heif") is not None)
 
 
+def readable_formats() -> str:
+    """All that are read here, as a sentence names them."""
+    names = [*FORMATS, *("HEIC" if name == "HEIF" else name for name in optional_formats())]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def read_image(data: bytes, name: str = "image", smallest: int | None = None) -> Pixels:
     """The image in `data` as a person would see it: uint8 [H, W, 1] if it is stored as grey (or in a palette of greys
     only), else [H, W, 3] (RGB).
@@ -72,7 +77,7 @@ def read_image(data: bytes, name: str = "image", smallest: int | None = None) ->
     """
     shown = short_name(name)
     if not data:
-        raise ImageError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} image.", "empty")
+        raise ImageError(f"{shown} is empty (0 bytes): choose a {readable_formats()} image.", "empty")
     if len(data) > LARGEST_FILE:
         size = f"{math.ceil(len(data) / 1e5) / 10:.1f} MB"
         raise ImageError(
@@ -225,7 +230,7 @@ def _not_an_image(data: bytes, shown: str) -> ImageError:
     else:
         kind = "something else"
     return ImageError(
-        f"{shown} is not an image this app reads (it looks like {kind}): save it as {_ALLOWED} and try again."
+        f"{shown} is not an image this app reads (it looks like {kind}): save it as {readable_formats()} and try again."
     )
 
 

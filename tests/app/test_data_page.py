@@ -100,7 +100,7 @@ def test_where_two_readings_are_possible_the_person_chooses(open_page: Open, tmp
     files = {f"{i}.png": grey(i) for i in range(12)} | {"labels.csv": rows.encode()}
     app = open_page("data")
     app.text_input(key="data_path").set_value(str(folder_of(tmp_path / "x", files))).run()
-    assert "Choose above how the files are meant" in shown(app)
+    assert "The files can be read in several ways: choose one." in shown(app)
     assert "data_import" not in {button.key for button in app.button}
     (choice,) = app.radio
     assert [option.replace("\\", "") for option in choice.options] == [
@@ -128,7 +128,7 @@ def test_many_uploaded_files_are_one_archive_under_their_own_names(open_page: Op
     uploads = [(f"{kind}_{i}.png", grey(10 * k + i), "image/png") for k, kind in enumerate("ab") for i in range(3)]
     app.file_uploader(key="data_files").set_value(uploads).run()
     assert not app.exception, app.exception
-    assert "Choose above how the files are meant" in shown(app)
+    assert "The files can be read in several ways: choose one." in shown(app)
     app.radio[0].set_value("names").run()
     assert "images.zip: 6 images, the class in the name of each file." in shown(app)
     (archive,) = (lab.store.root / UPLOADS).glob("*/images.zip")

@@ -22,7 +22,7 @@ from PIL import Image, features
 
 from engine.errors import ImageError
 from engine.images import decode
-from engine.images.decode import LARGEST_FILE, read_image, short_name
+from engine.images.decode import LARGEST_FILE, read_image, readable_formats, short_name
 
 # [3, 2, 3], no two alike
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8)
@@ -277,7 +277,22 @@ def test_an_animation_is_its_first_frame() -> None:
 
 
 def test_an_empty_file_is_refused() -> None:
-    assert refusal(b"") == "'cat.png' is empty (0 bytes): choose a PNG, JPEG, GIF, BMP, WEBP or TIFF image."
+    assert refusal(b"") == f"'cat.png' is empty (0 bytes): choose a {readable_formats()} image."
+
+
+@pytest.mark.parametrize(
+    ("optional", "named"),
+    [
+        ((), "PNG, JPEG, GIF, BMP, WEBP or TIFF"),
+        (("AVIF",), "PNG, JPEG, GIF, BMP, WEBP, TIFF or AVIF"),
+        (("AVIF", "HEIF"), "PNG, JPEG, GIF, BMP, WEBP, TIFF, AVIF or HEIC"),
+    ],
+)
+def test_a_refusal_names_the_formats_that_are_read_here(
+    monkeypatch: pytest.MonkeyPatch, optional: tuple[str, ...], named: str
+) -> None:
+    monkeypatch.setattr("engine.images.decode.optional_formats", lambda: optional)
+    assert refusal(b"") == f"'cat.png' is empty (0 bytes): choose a {named} image."
 
 
 def test_a_file_of_too_many_bytes_is_refused_unread() -> None:
@@ -320,16 +335,15 @@ def archive() -> bytes:
 )
 def test_a_file_that_is_no_image_says_what_it_looks_like(data: bytes, kind: str) -> None:
     assert (
-        refusal(data)
-        == f"'cat.png' is not an image this app reads (it looks like {kind}): save it as PNG, JPEG, GIF, BMP, WEBP or"
-        " TIFF and try again."
+        refusal(data) == f"'cat.png' is not an image this app reads (it looks like {kind}): save it as"
+        f" {readable_formats()} and try again."
     )
 
 
 def test_an_image_of_a_format_that_is_not_on_the_list_is_refused_under_any_name() -> None:
     sentence = (
-        "'cat.png' is not an image this app reads (it looks like something else): save it as PNG, JPEG, GIF, BMP, WEBP"
-        " or TIFF and try again."
+        "'cat.png' is not an image this app reads (it looks like something else): save it as"
+        f" {readable_formats()} and try again."
     )
     assert refusal(encoded(Image.new("RGB", (8, 8)), "ICO")) == sentence
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(unsafe) run\n"
@@ -452,4 +466,4 @@ def test_flipped_bytes_never_let_another_error_out(format: str) -> None:
 )
 def test_a_strange_name_appears_short_and_on_one_line(name: str, shown: str) -> None:
     assert short_name(name) == shown
-    assert refusal(b"", name) == f"{shown} is empty (0 bytes): choose a PNG, JPEG, GIF, BMP, WEBP or TIFF image."
+    assert refusal(b"", name) == f"{shown} is empty (0 bytes): choose a {readable_formats()} image."

@@ -41,9 +41,8 @@ def preview_view(preview: Preview) -> None:
     st.markdown(f"**{escape_markdown(preview.name)}**: {_images(preview.images)}, {escape_markdown(preview.layout)}.")
     for sentence in preview.notes:
         st.caption(escape_markdown(sentence))
-    if preview.question is None:
-        for sentence in preview.warnings:
-            st.warning(escape_markdown(sentence), icon=":material/warning:")
+    for sentence in preview.warnings:
+        st.warning(escape_markdown(sentence), icon=":material/warning:")
     table, samples = st.columns([2, 3], gap="medium")
     with table:
         _counts(preview)
@@ -75,7 +74,7 @@ def _samples(preview: Preview) -> None:
                 color = colors.class_color(number[name]) if name in number else None
                 items.append(GalleryItem(len(items), image, (name or "unlabeled", file.rpartition("/")[2]), color))
     if items:
-        gallery(items, key="data_samples", thumb=72)
+        gallery(items, key="data_samples", thumb=64)
         if len(preview.classes) > len({item.lines[0] for item in items} - {"unlabeled"}):
             st.caption("Some images of the first classes.")
 

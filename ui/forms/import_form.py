@@ -54,9 +54,9 @@ def own_images(data: Data, key: str) -> Data:
     return data if uploaded is None else {**data, "path": stored_upload([uploaded])}
 
 
-def prepared(data: Data, key: str = "train") -> bool:
+def prepared(data: Data, key: str = "train", warn: bool = True) -> bool:
     """Whether the images can be learned from now; if not, the button that reads them, or how far that is. key: prefix
-    of the buttons' keys.
+    of the buttons' keys. warn: False where the page itself says which classes have too few images.
     """
     if not any(field.get("is_path") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
         return True  # it has no path: the engine generates or ships it
@@ -85,7 +85,7 @@ def prepared(data: Data, key: str = "train") -> bool:
             st.rerun()
         st.caption("These images have not been read on this machine yet.")
     elif data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
-        _report(st.session_state["import_report"][1])
+        _report(st.session_state["import_report"][1], warn)
     return ready
 
 
@@ -121,7 +121,7 @@ def _progress(running_import: _Import, key: str) -> None:
     guarded_fragment(watch, 0.5)()
 
 
-def _report(report: dict[str, Any] | None) -> None:
+def _report(report: dict[str, Any] | None, warn: bool) -> None:
     if not report:
         return
     understood = Report(**report)
@@ -132,7 +132,7 @@ def _report(report: dict[str, Any] | None) -> None:
         + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *understood.sentences()])
     )
     st.caption(escape_markdown(said))
-    for sentence in understood.warnings():
+    for sentence in understood.warnings() if warn else ():
         st.warning(escape_markdown(sentence), icon=":material/warning:")
     if understood.duplicates:
         with st.expander("Images that are there twice"):
@@ -142,7 +142,7 @@ def _report(report: dict[str, Any] | None) -> None:
                 width="stretch",
             )
     if skipped:
-        with st.expander("What was left out, and why"):
+        with st.expander("What the import left out, and why"):
             st.dataframe(
                 [{"why": reason, "files": count} for reason, count in report["skipped"].items()],
                 hide_index=True,

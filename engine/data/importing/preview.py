@@ -61,7 +61,7 @@ class Preview:
         return cls(**{**value, "choices": [Choice(**choice) for choice in value["choices"]]})
 
 
-def preview(files: ImageFiles, understood: Understood, test_share: float, samples: int = 6) -> Preview:
+def preview(files: ImageFiles, understood: Understood, test_share: float, samples: int = 4) -> Preview:
     """Count what was understood. test_share: of each class, held out where the files bring no test images."""
     left_out = list(understood.left_out)
     images: list[LayoutFile] = []
