@@ -144,6 +144,11 @@ def test_coco_files_in_the_folders_of_a_split_are_one_export(tmp_path: Path) -> 
             b'<!DOCTYPE a [<!ENTITY x "y">]><annotations>&x;</annotations>',
             "XML with a document type, which is not read",
         ),
+        (
+            "a.xml",
+            "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY x 'y'>]><annotations>&x;</annotations>".encode("utf-16"),
+            "XML that is not UTF-8",
+        ),
     ],
 )
 def test_a_file_that_is_no_export_is_left_out_with_its_reason(

@@ -219,6 +219,28 @@ def test_folders_and_a_table_that_differ_are_refused_until_the_person_chooses(tm
     assert source(path, labels_from="none").load().class_names == ()
 
 
+def test_numbers_of_the_images_are_no_labels_where_folders_are_classes(tmp_path: Path) -> None:
+    sizes = "".join(f"{name},{640 + i % 2},{480 + i % 3}\n" for i, name in enumerate(CATS_AND_DOGS))
+    path = folder_of(tmp_path / "x", CATS_AND_DOGS | {"sizes.csv": f"file,width,height\n{sizes}".encode()})
+    assert source(path).load().class_names == ("cat", "dog")
+    assert shown(path).notes == ["'sizes.csv' has numbers of the images and is not read."]
+
+
+def test_numbers_that_happen_to_be_names_of_images_are_no_column_of_files(tmp_path: Path) -> None:
+    files = {f"{kind}/{i}.png": grey(10 * k + i) for k, kind in enumerate(("cat", "dog")) for i in range(8)}
+    pixels = "p1,p2,p3,label\n" + "".join(f"{i % 3},{i % 5},7,{i % 2}\n" for i in range(200))
+    path = folder_of(tmp_path / "x", files | {"pixels.csv": pixels.encode()})
+    assert shown(path).left_out == {"a table that names none of the images": 1}
+    assert source(path).load().class_names == ("cat", "dog")
+
+
+def test_a_single_class_is_said_before_the_import(tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "x", {"cat/1.png": grey(1), "cat/2.png": grey(2), "3.png": grey(3)})
+    assert shown(path).warnings[0] == (
+        "There are training images of 1 class only, but an import needs at least 2 classes."
+    )
+
+
 # several labels, two labels
 
 

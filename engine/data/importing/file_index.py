@@ -21,7 +21,9 @@ class FileIndex:
         self._names = names
         self._by_name: defaultdict[str, list[int]] = defaultdict(list)
         self._by_stem: defaultdict[str, list[int]] = defaultdict(list)
+        self.count = 0  # of the files that can be meant
         for row in rows:
+            self.count += 1
             last = names[row].rpartition("/")[2].casefold()
             self._by_name[last].append(row)
             self._by_stem[last.rpartition(".")[0] or last].append(row)

@@ -17,7 +17,7 @@ from engine.data.importing.label_table import NoTable
 from engine.images.decode import short_name
 
 LABEL_FILE_ENDINGS = (".json", ".xml")
-LARGEST_LABEL_FILE = 200_000_000  # bytes
+LARGEST_LABEL_FILE = 100_000_000  # bytes
 Entry = tuple[str, list[str], Part | None]
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it before the name of a file that was uploaded
 
@@ -146,6 +146,8 @@ def _label(value: Any) -> str:
 
 def _cvat(data: bytes) -> Iterator[Entry]:
     """CVAT for images: tags are the labels. Entities are refused: one can unpack to any size."""
+    if b"\0" in data[:200]:
+        raise NoTable("XML that is not UTF-8")  # in which a document type could hide
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise NoTable("XML with a document type, which is not read")
     try:

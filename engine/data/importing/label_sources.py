@@ -10,7 +10,7 @@ from engine.data.importing.folder_layout import SPLIT, Part, called_image
 from engine.data.importing.given_labels import GivenLabels
 from engine.data.importing.image_files import ImageFiles
 from engine.data.importing.label_files import LABEL_FILE_ENDINGS, LARGEST_LABEL_FILE, read_label_file
-from engine.data.importing.label_table import LARGEST_TABLE, TABLE_ENDINGS, NoTable, Table, read_table
+from engine.data.importing.label_table import LARGEST_TABLE, TABLE_ENDINGS, NoTable, Table, is_called_label, read_table
 from engine.errors import ImageError
 
 _MOST_FILES = 50  # that are looked into
@@ -19,10 +19,13 @@ _MOST_OPTIONS = 12
 
 
 class Option(NamedTuple):
-    """One way to read the classes. value: what `label_column` chooses it by."""
+    """One way to read the classes. value: what `label_column` chooses it by. is_labels: whether they are classes beyond
+    doubt, by their name or as no measured numbers are.
+    """
 
     value: str
     given: GivenLabels
+    is_labels: bool = True
 
 
 class Sources(NamedTuple):
@@ -67,11 +70,13 @@ def find_sources(files: ImageFiles, names: list[str], own: list[int]) -> Sources
             if not name.lower().endswith(".txt"):  # of any other text it is said that it is no image
                 unread[row] = error.reason if isinstance(error, ImageError) else str(error)
     several = len(tables) + len(exports) > 1
-    options = [
-        Option(f"{group[0].name}:{column}" if several else column, _joined(group, column, index))
-        for group in tables.values()
-        for column in group[0].labels
-    ]
+    options = []
+    for group in tables.values():
+        for column in group[0].labels:
+            value = f"{group[0].name}:{column}" if several else column
+            given = _joined(group, column, index)
+            is_labels = is_called_label(column) or not all(one.isdecimal() for one in given.classes())
+            options.append(Option(value, given, is_labels))
     options += [Option(group[0].name, _all_of(group)) for group in exports.values()]
     is_sure = not several and all(table.is_sure for group in tables.values() for table in group)
     return Sources(options[:_MOST_OPTIONS], is_sure, rows, unread)

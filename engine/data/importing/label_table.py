@@ -22,6 +22,7 @@ MOST_ROWS = 1_000_000
 _BROKEN = "a table with a quote that is never closed, or a cell of more than 131,072 characters"
 ONE_HOT = "one column per class"  # in place of a column's name
 _MOST_COLUMNS = 1_000
+_UNIQUE = 0.2  # share of the rows of a column of file names that name another file; boxes have several rows each
 _SAMPLE = 1_000  # rows by which separator and columns are told
 _SEPARATORS = (",", ";", "\t", "|", " ")
 _CALLED_LABEL = ("label", "class", "category", "target", "species", "breed")
@@ -83,6 +84,10 @@ class Table:
 
 def column_words(column: str) -> str:
     return column if column == ONE_HOT else f"column {titles([column])[0]!r}"
+
+
+def is_called_label(column: str) -> bool:
+    return column == ONE_HOT or any(word in column.lower() for word in _CALLED_LABEL)
 
 
 def read_table(name: str, data: bytes, index: FileIndex) -> Table:
@@ -158,9 +163,12 @@ def _separator_and_file(text: str, index: FileIndex, folder: str) -> tuple[str, 
             continue
         for column in range(min(_MOST_COLUMNS, max(map(len, sample), default=0))):
             cells = [row[column] for row in sample if len(row) > column and row[column].strip()]
-            named = {rows[0] for cell in cells if (rows := index.find(cell, folder))}
-            if named and any(len(row) > 1 for row in sample) and (best is None or len(named) > best[0]):
-                best = (len(named), separator, column)
+            rows = [found[0] for cell in cells if (found := index.find(cell, folder))]
+            named = len(set(rows))
+            # Numbers can be the names of some files by chance: 7 is 7.png, in every row.
+            is_column = named >= _UNIQUE * len(rows) and (2 * len(rows) >= len(cells) or 2 * named >= index.count)
+            if named and is_column and any(len(row) > 1 for row in sample) and (best is None or named > best[0]):
+                best = (named, separator, column)
     if best is None:
         raise NoTable(_BROKEN if broken else "a table that names none of the images")
     return best[1], best[2]
@@ -206,7 +214,7 @@ def _find_columns(table: Table, index: FileIndex, folder: str) -> None:
     else:
         possible = sorted(possible + [c for c in binary if len({cell.strip() for cell in columns[c]} - {""}) > 1])
     names = [table.header[c] for c in possible] + ([ONE_HOT] if table.one_hot else [])
-    called = [name for name in names if any(word in name.lower() for word in _CALLED_LABEL)]
+    called = [name for name in names if is_called_label(name)]
     table.is_sure = len(names) == 1 or len(called) == 1
     table.labels = called + [name for name in names if name not in called]
 

@@ -101,6 +101,8 @@ def preview(files: ImageFiles, understood: Understood, test_share: float, sample
     training = {name: of["training"] for name, of in counts.items()}
     test = {name: of["test"] if own_test else round(test_share * of["training"]) for name, of in counts.items()}
     warnings = class_warnings(training, test)
+    if understood.question is None and len(trained - {None}) == 1:
+        warnings.insert(0, "There are training images of 1 class only, but an import needs at least 2 classes.")
     if files.empty and classes:
         warnings.append(_empty(files.empty))
     return Preview(

@@ -176,6 +176,10 @@ def _by_sources(
     has_folders = folders.ambiguity is None and len(set(folder_of.values())) > 1
     is_open = labels_from == "auto" and has_folders and not label_column
     possible = sources.options[:1] if sources.is_sure else sources.options
+    if is_open and not any(option.is_labels for option in sources.options):
+        understood = _by_folders(folders, names, own, labels_from)
+        understood.notes.append(f"{short_name(chosen.given.name)} has numbers of the images and is not read.")
+        return understood
     if is_open and (same := [option for option in possible if _agrees(option.given, folders, folder_of)]):
         understood = _by_folders(folders, names, own, labels_from)
         understood.notes.append(f"{short_name(same[0].given.name)} says of the images what their folders do.")
@@ -184,7 +188,8 @@ def _by_sources(
     understood = Understood(layout, f"labels in {chosen.given.words}", unknown, notes)
     if len(sources.options) > 1:
         understood.choices = [
-            Choice("label_column", value, f"{given.words}: {_some_classes(given)}") for value, given in sources.options
+            Choice("label_column", option.value, f"{option.given.words}: {_some_classes(option.given)}")
+            for option in sources.options
         ]
     if is_open:
         of_folders = ", ".join(titles(sorted(set(map(str, folder_of.values())))[:_LISTED]))

@@ -39,6 +39,7 @@ DECODING = 3  # raised whenever the same files would come out as other pixels, i
 TEST_SHARE = 0.2
 THUMBNAIL = 72  # px, of a preview
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
+MOST_HELD = 256 << 20  # bytes of files that are in memory at once
 # Bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not.
 SMALL = 4 << 10
 
@@ -289,7 +290,8 @@ def decoded(
     is open.
     """
     threads = min(usable_cores(), 8)
-    waiting: deque[Future[list[Loaded]]] = deque()
+    waiting: deque[tuple[Future[list[Loaded]], int]] = deque()
+    held = 0  # bytes of the files that wait
 
     def load_all(chunk: list[tuple[bytes | ImageError, str]]) -> list[Loaded]:
         return [data if isinstance(data, ImageError) else load(data, name) for data, name in chunk]
@@ -300,11 +302,14 @@ def decoded(
                 if size < SMALL * len(chunk) and not waiting:
                     yield from load_all(chunk)
                     continue
-                waiting.append(pool.submit(load_all, chunk))
-                while len(waiting) > 2 * threads:
-                    yield from waiting.popleft().result()
+                waiting.append((pool.submit(load_all, chunk), size))
+                held += size
+                while len(waiting) > 2 * threads or held > MOST_HELD:
+                    first, its_size = waiting.popleft()
+                    yield from first.result()
+                    held -= its_size
             while waiting:
-                yield from waiting.popleft().result()
+                yield from waiting.popleft()[0].result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
