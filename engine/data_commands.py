@@ -87,7 +87,7 @@ def export(path: ImagesPath, changes: Changes = None, as_json: Json = False) -> 
 
         source = _source(path, changes)
         _imported(source)
-        rows = labels_of(source.load(), _files(source))
+        rows = labels_of(source.load())
     if as_json:
         print(finite_json({"images": [dict(zip(("file", "class", "part"), row, strict=True)) for row in rows]}))
     else:

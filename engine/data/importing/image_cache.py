@@ -2,9 +2,9 @@
 never fills the memory.
 
 A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy, about.json,
-is_validation.npy where it brings validation images of its own, and file_names.json where each image is a file. It is
-written into a temporary folder and renamed whole,
-so a folder under its final name is complete.
+is_validation.npy where it brings validation images of its own, and where each image is a file file_names.json and
+files.json, with their sizes and what tells equal images. It is written into a temporary folder and renamed whole, so a
+folder under its final name is complete.
 """
 
 from __future__ import annotations
@@ -40,11 +40,10 @@ class Decoded(NamedTuple):
 
 
 class KeptFiles(NamedTuple):
-    """Of the files of a set, by id. names: as they stand in the folder or archive. digests: equal for files that show
-    the same image. sizes: width and height as decoded, where a large JPEG may come at a fraction of its own.
+    """Of the files of a set, by id. digests: equal for files that show the same image. sizes: width and height as
+    decoded, where a large JPEG may come at a fraction of its own.
     """
 
-    names: list[str]
     digests: list[str]
     sizes: list[tuple[int, int]]
 
@@ -103,11 +102,11 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
 
 
 def kept_files(key: str) -> KeptFiles | None:
-    """The names of the files that the set under `key` was made from; None where it was made from no files."""
+    """What the files were that the set under `key` was made from; None where it was made from no files."""
     try:
         kept = json.loads((_folder(key) / "files.json").read_bytes())
         sizes = [(int(width), int(height)) for width, height in kept["sizes"]]
-        return KeptFiles(list(map(str, kept["names"])), list(map(str, kept["digests"])), sizes)
+        return KeptFiles(list(map(str, kept["digests"])), sizes)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

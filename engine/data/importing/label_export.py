@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from engine.csv_text import csv_text
 from engine.data.image_set import ImageSet
-from engine.data.importing.image_cache import KeptFiles
 
 
-def labels_of(images: ImageSet, files: KeptFiles) -> list[tuple[str, str, str]]:
-    """File, class ("" where it has none) and part of each image, in the order of the ids."""
+def labels_of(images: ImageSet) -> list[tuple[str, str, str]]:
+    """File, class ("" where it has none) and part of each image, in the order of the ids. images: of files."""
     validation = images.is_validation
     return [
         (
-            files.names[row],
+            images.file_names[row],
             images.class_names[label] if label >= 0 else "",
             "test"
             if images.is_test[row]

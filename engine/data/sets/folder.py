@@ -35,7 +35,7 @@ from engine.images.decode import optional_formats, read_image, without_warnings
 from engine.images.fit import Color, Fit, import_image
 from engine.registry import datasets
 
-DECODING = 3  # raised whenever the same files would come out as other pixels, in another order or with other labels
+DECODING = 4  # raised whenever the same files would come out as other pixels, in another order or with other labels
 TEST_SHARE = 0.2
 THUMBNAIL = 72  # px, of a preview
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
@@ -251,7 +251,7 @@ class Folder(CachedSource):
         read_names = [files.files[file.row].name for file in read]
         digests = [image.digest for image in fitted]
         sizes = [(image.width, image.height) for image in fitted]
-        writer.keep_files(KeptFiles(read_names, [digest.hex() for digest in digests], sizes))
+        writer.keep_files(KeptFiles([digest.hex() for digest in digests], sizes))
         tell_duplicates(read_names, np.where(is_test, 2, is_validation.astype(np.int64)), labels, digests, report)
         names = titles(classes)
         report.read, report.channels = writer.shape[0], writer.shape[1]

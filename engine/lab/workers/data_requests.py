@@ -67,7 +67,7 @@ def check_imported(request: CheckImages) -> CheckedImages:
         raise DataError("These images have not been read on this machine yet: import them first.")
     images = source.load()
     issues = [issue.plain() for issue in check_images(images, files)]
-    return CheckedImages(issues, labels_csv(labels_of(images, files)))
+    return CheckedImages(issues, labels_csv(labels_of(images)))
 
 
 def preview_data(request: PreviewData) -> DataPreview:
@@ -76,7 +76,15 @@ def preview_data(request: PreviewData) -> DataPreview:
     images = load_images(config)
     split = make_split(images, config.data)
     root = Path(request.checkpoints)
-    store_images(root, images.content_hash, images.images, images.labels, images.ids, images.class_names)
+    store_images(
+        root,
+        images.content_hash,
+        images.images,
+        images.labels,
+        images.ids,
+        images.class_names,
+        images.file_names or None,
+    )
     every = max(1, len(split.labeled) // 1000)  # some from all classes: ids of a folder go class by class
     counts = {part: len(getattr(split, part)) for part in ("labeled", "unlabeled", "validation", "test")}
     return DataPreview(images.content_hash, list(images.class_names), split.labeled[::every].tolist(), counts)
