@@ -12,16 +12,18 @@ from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.messages import (
     CheckConfig,
+    ComputeFeatures,
     GetCatalog,
     ImportImages,
     IsReady,
     MeasureSpeed,
+    OpenDecoded,
     Predict,
     PredictSamples,
     PreviewData,
     Request,
 )
-from engine.lab.workers.data_requests import import_images, is_ready, preview_data
+from engine.lab.workers.data_requests import compute_features, import_images, is_ready, open_decoded, preview_data
 from engine.lab.workers.prediction_requests import predict, predict_samples
 from engine.registry import methods
 from engine.runs.store import Store
@@ -80,6 +82,8 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (IsReady, is_ready),
         (ImportImages, import_images),
         (PreviewData, preview_data),
+        (OpenDecoded, open_decoded),
+        (ComputeFeatures, compute_features),
         (MeasureSpeed, measure_speed),
         (Predict, predict),
         (PredictSamples, predict_samples),
