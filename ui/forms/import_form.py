@@ -7,17 +7,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from engine.data.importing.import_report import Report
+from engine.data.labels.label_folders import label_folders
 from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
 from engine.runs.atomic_write import write_bytes
+from ui.forms.background_job import BackgroundJob, new_progress_file
 from ui.shell.page import escape_markdown, guarded_fragment
 from ui.shell.server import UPLOADS, catalog, lab
 from ui.style import formatting
@@ -27,30 +27,12 @@ _KEEP = 24 * 3600  # seconds for which an uploaded archive waits for a run that 
 Data = dict[str, Any]
 
 
-@dataclass
-class _Import:
-    """One import that was asked for; the engine tells how far it is through a file."""
-
-    future: Future[Any]
-    progress_file: Path
-
-    def progress(self) -> tuple[int, int]:
-        try:
-            told = json.loads(self.progress_file.read_bytes())
-            return int(told["done"]), int(told["total"])
-        except (OSError, ValueError, KeyError, TypeError):  # not told yet
-            return 0, 0
-
-    def cancel(self) -> None:
-        write_bytes(self.progress_file.with_suffix(".cancel"), b"")
-
-
-def own_images(data: Data, key: str) -> Data:
+def own_images(data: Data, key: str, label: str = "Or upload a zip with one folder of images per class") -> Data:
     """An upload beside the path: the zip is stored beside the runs, under its own name in a folder named by its
     content's hash, and the path points there.
     """
     uploaded = st.file_uploader(
-        "Or upload a zip with one folder of images per class",
+        label,
         type=["zip"],
         max_upload_size=LARGEST_UPLOAD,
         key=f"{key}_zip",
@@ -75,8 +57,12 @@ def own_images(data: Data, key: str) -> Data:
 
 
 def _clear_out(uploads: Path) -> None:
-    """Delete the archives of earlier days that no run was made from: a resumed run looks its archive up again."""
+    """Delete the archives of earlier days that no run was made from and that were not labeled: a resumed run looks its
+    archive up again.
+    """
+    root = lab().store.root
     needed = {Path(str(run.config["data"].get("path", ""))).parts[-2:] for run in lab().store.runs()}
+    needed |= {Path(labeled.path).parts[-2:] for labeled in label_folders(root)}
     for archive in (*uploads.glob("*.zip"), *uploads.glob("*/*.zip")):  # once they lay there without a folder
         if archive.parts[-2:] not in needed and archive.stat().st_mtime < time.time() - _KEEP:
             archive.unlink(missing_ok=True)
@@ -90,11 +76,13 @@ def _file_name(name: str) -> str:
     return f"{stem[:60] or 'images'}.zip"
 
 
-def prepared(data: Data) -> bool:
-    """Whether the images can be learned from now; if not, the button that reads them, or how far that is."""
+def prepared(data: Data, tells: bool = True) -> bool:
+    """Whether the images can be learned from now; if not, the button that reads them, or how far that is. tells: what
+    was read is said once it is.
+    """
     if not any(field.get("is_path") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
         return True  # it has no path: the engine generates or ships it
-    running: dict[str, _Import] = st.session_state.setdefault("imports", {})
+    running: dict[str, BackgroundJob] = st.session_state.setdefault("imports", {})
     name = json.dumps(
         {part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")},
         sort_keys=True,
@@ -118,7 +106,7 @@ def prepared(data: Data) -> bool:
             running[name] = _start(name, data)
             st.rerun()
         st.caption("These images have not been read on this machine yet.")
-    elif data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
+    elif tells and data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
         _report(st.session_state["import_report"][1])
     return ready
 
@@ -132,15 +120,12 @@ def _ready(name: str, _data: Data) -> tuple[bool, str]:
         return False, str(error)
 
 
-def _start(name: str, data: Data) -> _Import:
-    progress_file = lab().store.root / ".imports" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
-    progress_file.parent.mkdir(parents=True, exist_ok=True)
-    for left in (progress_file, progress_file.with_suffix(".cancel")):
-        left.unlink(missing_ok=True)
-    return _Import(lab().assistant.ask_later(ImportImages(data, str(progress_file))), progress_file)
+def _start(name: str, data: Data) -> BackgroundJob:
+    progress_file = new_progress_file(name)
+    return BackgroundJob(lab().assistant.ask_later(ImportImages(data, str(progress_file))), progress_file)
 
 
-def _progress(running_import: _Import) -> None:
+def _progress(running_import: BackgroundJob) -> None:
     def watch() -> None:
         if running_import.future.done():
             st.rerun()

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.cores import one_thread
+
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
@@ -76,9 +78,12 @@ def fit_head(features: Floats, rows: Ints, labels: Ints, classes: int) -> Head:
     features: [N, D] as `unit_features` makes them. rows: [n] distinct, labels: [n] in 0..K-1, at least one.
     """
     rows, labels = np.asarray(rows, np.int64), np.asarray(labels, np.int64)
-    # With a handful of labels the weights lie in the span of the labeled features: n numbers each instead of D.
-    probabilities = _answers(features[rows], labels, features, classes)
-    cross = _cross_validated(features[rows], labels, classes)
+    with one_thread():
+        inside, basis = _in_their_span(features[rows])
+        linear = _fit(inside, labels, classes)
+        weight = linear.weight if basis is None else linear.weight @ basis.T
+        probabilities = _softmax(features @ weight.T.astype(np.float32) + linear.bias)
+        cross = _cross_validated(inside, labels, classes)
     accuracy = None if cross is None else interval(int((cross.argmax(1) == labels).sum()), len(labels))
     return Head(probabilities, rows, labels, accuracy, cross)
 
@@ -115,17 +120,18 @@ def outlook(features: Floats, head: Head, classes: int) -> Outlook:
     folds = _folds(head.labels)
     rng = np.random.default_rng(_SEED)
     counts, accuracies = [], []
-    for share in (0.5, 0.75):
-        right = 0
-        used = []
-        for k in range(FOLDS):
-            train, test = np.flatnonzero(folds != k), np.flatnonzero(folds == k)
-            train = rng.permutation(train)[: max(2, round(share * len(train)))]
-            used.append(len(train))
-            answers = _answers(features[head.rows[train]], head.labels[train], features[head.rows[test]], classes)
-            right += int((answers.argmax(1) == head.labels[test]).sum())
-        counts.append(round(sum(used) / FOLDS))
-        accuracies.append(right / len(head.labels))
+    with one_thread():
+        inside, _ = _in_their_span(features[head.rows])
+        for share in (0.5, 0.75):
+            right, used = 0, 0
+            for k in range(FOLDS):
+                train, test = np.flatnonzero(folds != k), np.flatnonzero(folds == k)
+                train = rng.permutation(train)[: max(2, round(share * len(train)))]
+                answers = _answers(inside[train], head.labels[train], inside[test], classes)
+                right += int((answers.argmax(1) == head.labels[test]).sum())
+                used += len(train)
+            counts.append(round(used / FOLDS))
+            accuracies.append(right / len(head.labels))
     counts.append(round(len(head.labels) * (1 - 1 / FOLDS)))
     accuracies.append(head.accuracy.accuracy)
     slope, level = np.polyfit(1 / np.array(counts), np.array(accuracies), 1)
@@ -159,28 +165,47 @@ def _folds(labels: Ints) -> Ints:
     return folds
 
 
-def _answers(known: Floats, labels: Ints, asked: Floats, classes: int) -> Floats:
-    """Probabilities [Q, K] of `asked` by a head fitted to the `known`; a class without a label gets 0."""
+class _Linear(NamedTuple):
+    """weight: float64 [K, d], bias: float64 [K]; a class without a label has -inf."""
+
+    weight: Floats
+    bias: Floats
+
+
+def _in_their_span(known: Floats) -> tuple[Floats, Floats | None]:
+    """The rows in coordinates of their own span, float64 [n, min(n, D)], and its basis [D, n], None where it is the
+    whole space. The weights of a penalized fit lie in that span, so no answer changes, and there are n numbers to find
+    for each class instead of D.
+    """
+    if len(known) >= known.shape[1]:
+        return known.astype(np.float64), None
+    basis, coordinates = np.linalg.qr(known.T.astype(np.float64))
+    return coordinates.T, basis
+
+
+def _fit(known: Floats, labels: Ints, classes: int) -> _Linear:
     from sklearn.linear_model import LogisticRegression
 
-    answers = np.zeros((len(asked), classes), np.float32)
     present = np.unique(labels)
-    if len(present) == 1:
-        answers[:, present[0]] = 1
-        return answers
-    # Products with fewer features where there are fewer labels: any minimum lies in the span of the labeled rows, so
-    # rotating them into that span changes no answer.
-    basis = np.linalg.qr(known.T.astype(np.float64))[0] if len(known) < known.shape[1] else None
-    inside = known.astype(np.float64) if basis is None else known @ basis
-    with warnings.catch_warnings():
-        # As many steps as help; one label a class is no mistake here.
-        warnings.simplefilter("ignore", UserWarning)
-        fitted = LogisticRegression(C=STRENGTH, max_iter=_STEPS).fit(inside, labels)
-    weight = fitted.coef_ if basis is None else fitted.coef_ @ basis.T
-    logits = asked @ weight.T.astype(np.float32) + fitted.intercept_.astype(np.float32)
-    if len(present) == 2:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    logits -= logits.max(1, keepdims=True)
-    shares = np.exp(logits)
-    answers[:, present] = shares / shares.sum(1, keepdims=True)
-    return answers
+    weight, bias = np.zeros((classes, known.shape[1])), np.full(classes, -np.inf)
+    bias[present] = 0
+    if len(present) > 1:
+        with warnings.catch_warnings():
+            # As many steps as help; one label a class is no mistake here.
+            warnings.simplefilter("ignore", UserWarning)
+            fitted = LogisticRegression(C=STRENGTH, max_iter=_STEPS).fit(known, labels)
+        answered = present[1:] if len(present) == 2 else present  # of two classes, one sigmoid: the softmax of 0 and it
+        weight[answered], bias[answered] = fitted.coef_, fitted.intercept_
+    return _Linear(weight, bias)
+
+
+def _answers(known: Floats, labels: Ints, asked: Floats, classes: int) -> Floats:
+    """Probabilities [Q, K] of `asked` by a head fitted to the `known`; a class without a label gets 0."""
+    linear = _fit(known, labels, classes)
+    return _softmax(asked @ linear.weight.T + linear.bias)
+
+
+def _softmax(logits: Floats) -> Floats:
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities: Floats = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
+    return probabilities

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.labeling.label_head import Head
 from engine.analysis.stratified import stratified
+from engine.cores import one_thread
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
@@ -17,6 +19,7 @@ Strategy = Literal["auto", "spread", "typical", "margin", "rare", "doubtful", "r
 MOST_CANDIDATES = 4_000
 """Images that are weighed against each other; of more, a fixed draw stands for all."""
 _NEAREST = 20  # TypiClust's neighborhood
+_DIRECTIONS = 64
 _MOST_CLUSTERS = 500
 _MANY_CLUSTERS = 50  # above which its authors cluster by small batches
 _SEED = 20232
@@ -27,8 +30,9 @@ WHY: dict[str, str] = {
     "rare": "It looks like the class with the fewest labels.",
     "doubtful": "Its label is not what the other labels say it is.",
     "random": "It was drawn at random.",
+    "held_back": "It is part of the test set, which is labeled first.",
 }
-"""One sentence for each strategy that "auto" is made of."""
+"""Why an image is proposed, by the strategy that "auto" took, in one sentence."""
 
 
 class Suggestion(NamedTuple):
@@ -51,6 +55,20 @@ class Pool:
         self.features = features
         self.candidates = stratified(np.arange(count), everywhere, everywhere > 0, MOST_CANDIDATES)
         self.kernel = self.kernel_to_candidates(self.candidates)
+
+    @cached_property
+    def directions(self) -> Floats:
+        """[D, d], d at most 64: those in which the candidates differ most, in falling order."""
+        near = self.features[self.candidates]
+        _, vectors = np.linalg.eigh(near.T @ near)
+        directions: Floats = vectors[:, ::-1][:, :_DIRECTIONS]
+        return directions
+
+    @cached_property
+    def reduced(self) -> Floats:
+        """[N, d]: the features along `directions`, which cluster as well and sooner; few features as they are."""
+        reduced: Floats = self.features if self.features.shape[1] <= _DIRECTIONS else self.features @ self.directions
+        return np.ascontiguousarray(reduced)
 
     def kernel_to_candidates(self, rows: Ints) -> Floats:
         """[len(rows), n]."""
@@ -131,14 +149,18 @@ def _spread(pool: Pool, labeled: Ints, open_rows: Ints, count: int) -> Ints:
     over all images of the kernel to the nearest chosen one.
     """
     best = pool.kernel_to_candidates(labeled).max(0, initial=0)
-    free = np.isin(pool.candidates, open_rows)
+    gain = np.maximum(pool.kernel - best, 0).sum(1)
+    gain[~np.isin(pool.candidates, open_rows)] = -1
+    last = np.zeros(len(gain), np.int64)  # in which round each gain was computed
     chosen: list[int] = []
-    for _ in range(min(count, int(free.sum()))):
-        gain = np.maximum(pool.kernel - best, 0).sum(1)
-        gain[~free] = -1
+    while len(chosen) < count and gain.max(initial=-1) >= 0:
         pick = int(gain.argmax())
+        # With every chosen image the gain of the others can only fall: whose old gain is not the largest needs no look.
+        if last[pick] < len(chosen):
+            gain[pick], last[pick] = np.maximum(pool.kernel[pick] - best, 0).sum(), len(chosen)
+            continue
         chosen.append(pick)
-        free[pick] = False
+        gain[pick] = -1
         best = np.maximum(best, pool.kernel[pick])
     return pool.candidates[chosen]
 
@@ -147,16 +169,18 @@ def _typical(pool: Pool, labeled: Ints, open_rows: Ints, count: int) -> Ints:
     """TypiClust (Hacohen et al. 2022, arXiv:2202.02794): as many clusters as there are labels and wanted ones; from the
     largest without a label, each time the image whose nearest neighbors are closest.
     """
+    from scipy.spatial.distance import cdist
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
-    near = pool.features[pool.candidates]
+    near = pool.reduced[pool.candidates]
     wanted = min(len(labeled) + count, _MOST_CLUSTERS, len(near))
     algorithm = KMeans if wanted <= _MANY_CLUSTERS else MiniBatchKMeans
-    fitted = algorithm(wanted, random_state=_SEED, n_init=1).fit(near)
+    with one_thread():
+        fitted = algorithm(wanted, random_state=_SEED, n_init=1).fit(near)
     cluster = fitted.labels_
     has_label = np.zeros(wanted, np.int64)
     if len(labeled):
-        np.add.at(has_label, fitted.predict(np.ascontiguousarray(pool.features[labeled])), 1)
+        np.add.at(has_label, fitted.predict(pool.reduced[labeled]), 1)
     sizes = np.bincount(cluster, minlength=wanted)
     free = np.isin(pool.candidates, open_rows)
     chosen: list[int] = []
@@ -165,10 +189,10 @@ def _typical(pool: Pool, labeled: Ints, open_rows: Ints, count: int) -> Ints:
         order = np.lexsort((-sizes, has_label, ~left))
         k = order[0]
         members = np.flatnonzero(cluster == k)
-        inside = 2 - 2 * (near[members] @ near[members].T)
+        inside = cdist(near[members], near[members])
         neighbors = min(_NEAREST, len(members) - 1)
-        distance = np.sqrt(np.maximum(np.sort(inside, axis=1)[:, 1 : neighbors + 1], 0)).mean(1) if neighbors else [0.0]
-        distance = np.where(free[members], distance, np.inf)
+        typical = np.sort(inside, axis=1)[:, 1 : neighbors + 1].mean(1) if neighbors else np.zeros(1)
+        distance = np.where(free[members], typical, np.inf)
         pick = int(members[np.argmin(distance)])
         chosen.append(pick)
         free[pick] = False
