@@ -68,10 +68,13 @@ navigation = st.navigation(
     {
         "Lab": [
             st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
-            st.Page("pages/data.py", title="Data", icon=":material/photo_library:"),
             st.Page("pages/train.py", title="Train", icon=":material/play_circle:"),
             st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
             st.Page("pages/runs.py", title="Runs", icon=":material/list:"),
+        ],
+        "Your images": [
+            st.Page("pages/data.py", title="Data", icon=":material/photo_library:"),
+            st.Page("pages/label.py", title="Label", icon=":material/new_label:"),
         ],
         "Look inside": [
             st.Page("pages/pseudo_labels.py", title="Pseudo-labels", icon=":material/label:"),

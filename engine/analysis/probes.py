@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from functools import cache
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.cores import one_thread
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
@@ -94,9 +96,7 @@ def fit_linear(features: Floats, labels: Ints, classes: int, scale: tuple[Floats
     if len(known) == 1:
         bias[known] = 0
         return LinearProbe(mean, std, weight, bias)
-    # Products of a few images are over before a second thread has woken up; on a busy machine waiting for it took a
-    # minute.
-    with warnings.catch_warnings(), _thread_pools().limit(limits=1 if features.size < _WORTH_THREADS else None):
+    with warnings.catch_warnings(), one_thread() if features.size < _WORTH_THREADS else nullcontext():
         # So many steps are far on the way, and validation chooses among such fits; one image per class is not the
         # mistake it is taken for.
         warnings.simplefilter("ignore", UserWarning)
@@ -141,13 +141,3 @@ def accuracy(scores: Floats, labels: Ints) -> float:
 def _normalized(rows: Floats) -> Floats:
     result: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return result
-
-
-@cache
-def _thread_pools() -> Any:
-    """Looked up once: looking takes as long as fitting a small probe, of which a run may end with hundreds. First asked
-    when scikit-learn has loaded the libraries that have such pools.
-    """
-    from threadpoolctl import ThreadpoolController  # scikit-learn's own dependency
-
-    return ThreadpoolController()

@@ -131,6 +131,45 @@ class CheckImages(Request[CheckedImages]):
         return CheckedImages(**value)
 
 
+class FeatureFile(NamedTuple):
+    """Where features of all images of a set lie. path: float32 [N, D] in numpy's format, by the images' position."""
+
+    path: str
+    images: int
+
+
+@dataclass(frozen=True)
+class ComputeFeatures(Request[FeatureFile]):
+    """Compute the features of a data set's images with a network that is not trained further, as far as they are not
+    kept already. data, backbone: the config's parts.
+
+    progress_file: as in ImportImages.
+    """
+
+    name = "features"
+    slow = True
+    data: Plain
+    backbone: Plain
+    checkpoints: str
+    progress_file: str
+
+    @staticmethod
+    def write_reply(reply: FeatureFile) -> Plain:
+        return reply._asdict()
+
+    @staticmethod
+    def read_reply(value: Plain) -> FeatureFile:
+        return FeatureFile(**value)
+
+
+@dataclass(frozen=True)
+class OpenDecoded(Request[str]):
+    """The name under which a data set that was imported lies in the image cache. Refused if it was not."""
+
+    name = "open_decoded"
+    data: Plain
+
+
 class DataPreview(NamedTuple):
     """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part."""
 

@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 from engine.errors import LabError
 from engine.finite_json import finite_json
 from engine.lab.messages import Request
+from engine.lab.worker_stdio import YIELDS
 
 log = logging.getLogger("fewlab.lab")
 Message = dict[str, Any]
@@ -77,7 +78,7 @@ class WorkerClient:
             self._log_file.parent.mkdir(parents=True, exist_ok=True)
             with open(self._log_file, "ab") as output:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", self._module, *(["--yield"] if self._yields else [])],
+                    [sys.executable, "-m", self._module, *([YIELDS] if self._yields else [])],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,

@@ -13,6 +13,8 @@ from typing import IO, Any
 from engine.errors import FewLabError, is_out_of_memory
 from engine.finite_json import finite_json
 
+YIELDS = "--yield"
+"""Argument of a process that leaves processors to others who want them: one that trains."""
 YIELDS_BY = 5  # a page that is looked at comes before the training or projection that it shows
 log = logging.getLogger("fewlab.worker")
 
@@ -66,7 +68,7 @@ class WorkerStdio:
 
 def claim_stdio() -> WorkerStdio:
     """Set up this process as the child of a WorkerClient: its priority, its log, its pipe."""
-    if "--yield" in sys.argv and hasattr(os, "nice"):  # on Windows its parent starts it with a lower priority
+    if YIELDS in sys.argv and hasattr(os, "nice"):  # on Windows its parent starts it with a lower priority
         os.nice(YIELDS_BY)
     # Descriptor 1 carries the protocol alone: whatever a library prints goes to the log instead of between the lines.
     protocol = os.fdopen(os.dup(1), "wb")

@@ -95,6 +95,17 @@ def test_images_without_labels_begin_with_a_method_that_needs_none(open_page: Op
     assert app.session_state["train_config"]["method"]["name"] == "simclr"
 
 
+def test_imported_images_are_opened_for_labeling(open_page: Open, tmp_path: Path, lab: Lab) -> None:
+    path = folder_of(tmp_path / "garden", {f"{i}.png": grey(i) for i in range(12)})
+    app = open_page("data")
+    app.text_input(key="data_path").set_value(str(path)).run()
+    imported(app)
+    app.button(key="data_label").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Label"
+    assert app.selectbox(key="label_images").value == "garden"
+
+
 def test_where_two_readings_are_possible_the_person_chooses(open_page: Open, tmp_path: Path) -> None:
     rows = "file,place,animal\n" + "".join(f"{i}.png,{'abc'[i % 3]},{('cat', 'dog')[i % 2]}\n" for i in range(12))
     files = {f"{i}.png": grey(i) for i in range(12)} | {"labels.csv": rows.encode()}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.data.image_set import ImageSet
-from engine.data.labels.label_records import Classes, Exclude, HoldBack, Label, Labels, Record
+from engine.data.labels.label_records import Classes, Exclude, HoldBack, Label, Labels, Record, Rename
 from engine.data.labels.labeled_set import with_labels
 
 NAMES = [f"{k:03}.jpg" for k in range(40)]
@@ -94,6 +94,14 @@ def test_a_sets_own_labels_and_test_images_count_until_the_log_says_otherwise(pl
         "005.jpg": "c",
     }
     np.testing.assert_array_equal(images.is_test, own.is_test)
+
+
+def test_a_class_that_the_images_came_with_keeps_its_images_under_another_name(plain: ImageSet) -> None:
+    own = replace(plain, labels=np.arange(40) % 2, class_names=("cat", "dog"))
+    given = said(Classes(classes=("cat", "dog")), Rename(of="cat", to="kitten"), Rename(of="kitten", to="puss"))
+    assert labels_of(with_labels(own, NAMES, given))["000.jpg"] == "puss"
+    merged = said(Classes(classes=("cat", "dog")), Rename(of="cat", to="dog"))
+    assert set(labels_of(with_labels(own, NAMES, merged)).values()) == {"dog"}
 
 
 def test_every_change_of_labels_changes_the_hash_and_the_same_labels_do_not(plain: ImageSet) -> None:

@@ -1,4 +1,4 @@
-"""What can be done with imported images: train on them, check them, take their labels along."""
+"""What can be done with imported images: train on them, label them, check them, take their labels along."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 import streamlit as st
 
 from engine.data.importing.preview import Preview
+from engine.data.labels.label_folders import label_folder
 from engine.lab.messages import CheckedImages, CheckImages
 from ui.runs.current_run import forget_run, open_page
 from ui.runs.prefill import announce_prefill, prefill
 from ui.shell.page import escape_markdown, show_errors
+from ui.shell.remembered import remember
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -43,6 +45,11 @@ def imported_view(config: Config) -> None:
                 announce_prefill()
                 forget_run()
                 open_page("pages/train.py")
+        if st.button("Label these images", key="data_label", icon=":material/new_label:"):
+            with show_errors():
+                label_folder(lab().store.root, config["data"])
+                remember("label_images", None)  # Label begins with the images that were opened last
+                open_page("pages/label.py")
         checks: dict[str, CheckedImages] = st.session_state.setdefault("data_checked", {})
         if st.button("Check the images", key="data_check", icon=":material/fact_check:"):
             with show_errors(), st.spinner("Checking …"):

@@ -4,11 +4,7 @@ what was read.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -16,7 +12,7 @@ import streamlit as st
 from engine.data.importing.import_report import Report
 from engine.errors import FewLabError
 from engine.lab.messages import ImportImages, IsReady
-from engine.runs.atomic_write import write_bytes
+from ui.forms.background_job import BackgroundJob, new_progress_file
 from ui.forms.uploads import ARCHIVES, LARGEST_UPLOAD, stored_upload
 from ui.shell.page import escape_markdown, guarded_fragment
 from ui.shell.server import catalog, lab
@@ -25,28 +21,10 @@ from ui.style import formatting
 Data = dict[str, Any]
 
 
-@dataclass
-class _Import:
-    """One import that was asked for; the engine tells how far it is through a file."""
-
-    future: Future[Any]
-    progress_file: Path
-
-    def progress(self) -> tuple[int, int]:
-        try:
-            told = json.loads(self.progress_file.read_bytes())
-            return int(told["done"]), int(told["total"])
-        except (OSError, ValueError, KeyError, TypeError):  # not told yet
-            return 0, 0
-
-    def cancel(self) -> None:
-        write_bytes(self.progress_file.with_suffix(".cancel"), b"")
-
-
-def own_images(data: Data, key: str) -> Data:
+def own_images(data: Data, key: str, label: str = "Or upload an archive with one folder of images per class") -> Data:
     """An upload beside the path: an archive is stored beside the runs, and the path points there."""
     uploaded = st.file_uploader(
-        "Or upload an archive with one folder of images per class",
+        label,
         type=ARCHIVES,
         max_upload_size=LARGEST_UPLOAD,
         key=f"{key}_zip",
@@ -54,13 +32,14 @@ def own_images(data: Data, key: str) -> Data:
     return data if uploaded is None else {**data, "path": stored_upload([uploaded])}
 
 
-def prepared(data: Data, key: str = "train", warn: bool = True) -> bool:
+def prepared(data: Data, key: str = "train", tells: bool = True, warn: bool = True) -> bool:
     """Whether the images can be learned from now; if not, the button that reads them, or how far that is. key: prefix
-    of the buttons' keys. warn: False where the page itself says which classes have too few images.
+    of the buttons' keys. tells: what was read is said once it is. warn: False where the page itself says which classes
+    have too few images.
     """
     if not any(field.get("is_path") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
         return True  # it has no path: the engine generates or ships it
-    running: dict[str, _Import] = st.session_state.setdefault("imports", {})
+    running: dict[str, BackgroundJob] = st.session_state.setdefault("imports", {})
     name = json.dumps(
         {part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")},
         sort_keys=True,
@@ -84,7 +63,7 @@ def prepared(data: Data, key: str = "train", warn: bool = True) -> bool:
             running[name] = _start(name, data)
             st.rerun()
         st.caption("These images have not been read on this machine yet.")
-    elif data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
+    elif tells and data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
         _report(st.session_state["import_report"][1], warn)
     return ready
 
@@ -98,15 +77,12 @@ def _ready(name: str, _data: Data) -> tuple[bool, str]:
         return False, str(error)
 
 
-def _start(name: str, data: Data) -> _Import:
-    progress_file = lab().store.root / ".imports" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
-    progress_file.parent.mkdir(parents=True, exist_ok=True)
-    for left in (progress_file, progress_file.with_suffix(".cancel")):
-        left.unlink(missing_ok=True)
-    return _Import(lab().assistant.ask_later(ImportImages(data, str(progress_file))), progress_file)
+def _start(name: str, data: Data) -> BackgroundJob:
+    progress_file = new_progress_file(name)
+    return BackgroundJob(lab().assistant.ask_later(ImportImages(data, str(progress_file))), progress_file)
 
 
-def _progress(running_import: _Import, key: str) -> None:
+def _progress(running_import: BackgroundJob, key: str) -> None:
     def watch() -> None:
         if running_import.future.done():
             st.rerun()

@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from engine.data.labels.label_folders import label_folders
 from engine.runs.atomic_write import write_bytes
 from ui.shell.server import UPLOADS, lab
 
@@ -72,8 +73,12 @@ def _free(name: str, seen: set[str]) -> str:
 
 
 def _clear_out(uploads: Path) -> None:
-    """Delete the archives of earlier days that no run was made from: a resumed run looks its archive up again."""
+    """Delete the archives of earlier days that no run was made from and that were not labeled: a resumed run looks its
+    archive up again.
+    """
+    root = lab().store.root
     needed = {Path(str(run.config["data"].get("path", ""))).parts[-2:] for run in lab().store.runs()}
+    needed |= {Path(labeled.path).parts[-2:] for labeled in label_folders(root)}
     endings = tuple(f".{ending}" for ending in ARCHIVES)
     for archive in (*uploads.glob("*.zip"), *uploads.glob("*/*")):  # once they lay there without a folder
         is_old = archive.name.endswith(endings) and archive.stat().st_mtime < time.time() - _KEEP

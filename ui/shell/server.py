@@ -12,6 +12,7 @@ import streamlit as st
 
 from engine.allowed_folders import allow_only, allowed_folders
 from engine.catalog import sources_hash
+from engine.data.labels.label_folders import LABELS
 from engine.lab.lab import Lab
 from engine.lab.messages import GetCatalog
 from engine.lab.projections.projection_queue import ProjectionQueue
@@ -37,7 +38,7 @@ def open_lab() -> Lab:
     is_shared = not listens_to_this_machine_only(str(st.get_option("server.address") or ""))
     folders = allowed_folders()
     if is_shared or folders is not None:
-        allow_only([checkpoints / UPLOADS, *(folders or [])])
+        allow_only([checkpoints / UPLOADS, checkpoints / LABELS, *(folders or [])])
     return Lab(checkpoints, may_delete=not is_shared)
 
 

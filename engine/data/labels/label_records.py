@@ -92,7 +92,8 @@ class Labels:
     """What the records say so far.
 
     classes: in their order. given: the labels by image. excluded: why, by image. skipped: images not to be proposed.
-    held_back: the test set, in the order in which it is to be labeled. number: of the last record.
+    held_back: the test set, in the order in which it is to be labeled. renamed: what classes are called now, by the
+    names that they had. number: of the last record.
     """
 
     classes: tuple[str, ...] = ()
@@ -100,11 +101,18 @@ class Labels:
     excluded: dict[str, str] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
     held_back: tuple[str, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict)
     number: int = 0
 
     def copy(self) -> Labels:
         return Labels(
-            self.classes, dict(self.given), dict(self.excluded), set(self.skipped), self.held_back, self.number
+            self.classes,
+            dict(self.given),
+            dict(self.excluded),
+            set(self.skipped),
+            self.held_back,
+            dict(self.renamed),
+            self.number,
         )
 
     def counts(self) -> dict[str, int]:
@@ -141,6 +149,8 @@ class Labels:
                 self.given = {image: label for image, label in self.given.items() if label.of in self.classes}
             case Rename(of=before, to=after):
                 self.classes = tuple(dict.fromkeys(after if name == before else name for name in self.classes))
+                self.renamed = {old: after if new == before else new for old, new in self.renamed.items()}
+                self.renamed.setdefault(before, after)
                 self.given = {
                     image: Given(after, label.how, label.number) if label.of == before else label
                     for image, label in self.given.items()

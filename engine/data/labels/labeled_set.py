@@ -24,12 +24,7 @@ def with_labels(images: ImageSet, names: Sequence[str], given: Labels) -> ImageS
     labels are added. Images of the test set that have no label are seen by no run.
     """
     classes = given.classes or images.class_names
-    number = {name: k for k, name in enumerate(classes)}
-    own = np.array([number.get(name, -1) for name in images.class_names] + [-1], np.int64)
-    labels = own[images.labels]
-    for k, name in enumerate(names):
-        if name in given.given:
-            labels[k] = number[given.given[name].of]
+    labels = numbered_labels(images, names, given)
     excluded = np.array([name in given.excluded for name in names], bool)
     is_test, is_validation = images.is_test & (images.labels >= 0), images.is_validation
     if given.held_back:
@@ -57,6 +52,19 @@ def with_labels(images: ImageSet, names: Sequence[str], given: Labels) -> ImageS
     for array in (labels, is_test, excluded, *(() if is_validation is None else (is_validation,))):
         digest.update(np.ascontiguousarray(array).data)
     return replace(labeled, known=Known(digest.hexdigest()[:16], None, images.pixel_hash))
+
+
+def numbered_labels(images: ImageSet, names: Sequence[str], given: Labels) -> NDArray[np.int64]:
+    """[N]: each image's place among the classes of the log, or of the set where the log has none; -1 without a label.
+    Exclusions are not looked at.
+    """
+    number = {name: k for k, name in enumerate(given.classes or images.class_names)}
+    own = np.array([number.get(given.renamed.get(name, name), -1) for name in images.class_names] + [-1], np.int64)
+    labels: NDArray[np.int64] = own[images.labels]
+    for k, name in enumerate(names):
+        if name in given.given:
+            labels[k] = number[given.given[name].of]
+    return labels
 
 
 def _stable_test(names: Sequence[str], labels: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image
 from engine.config.parts import DataParams
 from engine.config.settings import param
 from engine.cores import usable_cores
-from engine.data.image_set import Cancelled, Progress, stratified_test
+from engine.data.image_set import Cancelled, ImageSet, Progress, stratified_test
 from engine.data.image_traits import ImageTraits
 from engine.data.importing.cached_source import CachedSource, stop_if
 from engine.data.importing.duplicates import tell_duplicates
@@ -30,6 +31,8 @@ from engine.data.importing.image_files import File, ImageFiles, open_files
 from engine.data.importing.import_report import Report
 from engine.data.importing.preview import Preview, preview
 from engine.data.importing.understanding import LabelsFrom, Understood, understand
+from engine.data.labels.label_log import LabelLog
+from engine.data.labels.labeled_set import with_labels
 from engine.errors import DataError, ImageError
 from engine.images.decode import optional_formats, read_image, without_warnings
 from engine.images.fit import Color, Fit, import_image
@@ -114,6 +117,23 @@ class Folder(CachedSource):
             help="Color tells the classes apart, as with flowers: views then keep their hue.",
         )
 
+        label_log: str = param(
+            "",
+            max_length=4096,
+            is_path=True,
+            advanced=True,
+            added=True,
+            help="Folder of the labels that were given on the Label page. Empty: the labels that the images came with.",
+        )
+        label_records: int = param(
+            0,
+            ge=0,
+            le=10_000_000,
+            advanced=True,
+            added=True,
+            help="How many records of those labels count: a run stays what it is while labeling goes on. 0: all.",
+        )
+
     title = "My own images"
     summary = "A folder or zip archive of images, one folder per class."
     variants: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"flip"}), frozenset())
@@ -126,6 +146,14 @@ class Folder(CachedSource):
     @property
     def symmetries(self) -> frozenset[str]:
         return self.variants[0 if self.params.mirror else 1]
+
+    def load(self) -> ImageSet:
+        images = super().load()
+        if not self.params.label_log:
+            return images
+        log = LabelLog(Path(self.params.label_log))
+        records = self.params.label_records
+        return with_labels(images, images.file_names, log.labels_at(records) if records else log.labels())
 
     def key(self) -> str:
         files = open_files(self.params.path, listed=False)

@@ -6,28 +6,38 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from engine.backbones.backbone import Backbone
+from engine.config.parts import Hardware
 from engine.config.run_config import RunConfig
-from engine.data.image_set import DataSource
+from engine.data.image_set import Cancelled, DataSource, Progress
 from engine.data.importing.cached_source import CachedSource
 from engine.data.importing.image_cache import kept_files
 from engine.data.importing.image_checks import check_images
 from engine.data.importing.label_export import labels_csv, labels_of
 from engine.data.importing.preview import Preview
 from engine.data.split import make_split
-from engine.errors import DataError
+from engine.errors import DataError, ImportCancelled
 from engine.lab.messages import (
     CheckedImages,
     CheckImages,
+    ComputeFeatures,
     DataPreview,
+    FeatureFile,
     ImportImages,
     IsReady,
+    OpenDecoded,
     PreviewData,
     PreviewFiles,
 )
-from engine.registry import datasets
+from engine.registry import backbones, datasets
 from engine.runs.atomic_write import write_json
 from engine.runs.stored_images import store_images
-from engine.training.assemble import load_images
+from engine.training.assemble import load_images, set_normalization
+from engine.training.evaluation.feature_cache import FeatureCache
+from engine.training.hardware import resolve
+from engine.training.initial_weights import start_from
 
 _TELL_EVERY = 0.3  # seconds
 
@@ -39,7 +49,14 @@ def is_ready(request: IsReady) -> bool:
 
 def import_images(request: ImportImages) -> dict[str, Any] | None:
     """Raises DataError, or ImportCancelled."""
-    told, file = 0.0, Path(request.progress_file)
+    tell, cancelled = progress_through(Path(request.progress_file))
+    report = _source(request.data).prepare(tell, cancelled)
+    return report.plain() if report is not None else None
+
+
+def progress_through(file: Path) -> tuple[Progress, Cancelled]:
+    """What writes progress into a file now and then, and what looks for its cancel file."""
+    told = 0.0
 
     def tell(done: int, total: int) -> None:
         nonlocal told
@@ -47,8 +64,37 @@ def import_images(request: ImportImages) -> dict[str, Any] | None:
             told = time.monotonic()
             write_json(file, {"done": done, "total": total})
 
-    report = _source(request.data).prepare(tell, file.with_suffix(".cancel").exists)
-    return report.plain() if report is not None else None
+    return tell, file.with_suffix(".cancel").exists
+
+
+def open_decoded(request: OpenDecoded) -> str:
+    """Raises DataError, also where the images have not been read yet."""
+    source = _source(request.data)
+    if not isinstance(source, CachedSource) or not source.ready():
+        raise DataError("These images have not been read on this machine yet: read them first.")
+    return source.key()
+
+
+def compute_features(request: ComputeFeatures) -> FeatureFile:
+    """Raises ConfigError or DataError, and ImportCancelled where somebody wants no more: what is there is kept."""
+    images = _source(request.data).load()
+    network = backbones[request.backbone["name"]]
+    params = network.Params.parse(request.backbone)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        backbone: Backbone = network(params, images.channels, images.size)
+    set_normalization(backbone, images)
+    start_from(backbone, params, Path(request.checkpoints))
+    machine = resolve(Hardware())
+    machine.apply()
+    tell, cancelled = progress_through(Path(request.progress_file))
+
+    def told(done: int, total: int) -> None:
+        tell(done, total)
+        if cancelled():
+            raise ImportCancelled(f"The features of {done:,} of {total:,} images are there: the rest can follow later.")
+
+    return FeatureFile(str(FeatureCache(images, backbone, machine).fill(told)), len(images.ids))
 
 
 def preview_files(request: PreviewFiles) -> Preview:

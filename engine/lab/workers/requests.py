@@ -13,10 +13,12 @@ from engine.errors import ConfigError
 from engine.lab.messages import (
     CheckConfig,
     CheckImages,
+    ComputeFeatures,
     GetCatalog,
     ImportImages,
     IsReady,
     MeasureSpeed,
+    OpenDecoded,
     Predict,
     PredictSamples,
     PreviewData,
@@ -25,8 +27,10 @@ from engine.lab.messages import (
 )
 from engine.lab.workers.data_requests import (
     check_imported,
+    compute_features,
     import_images,
     is_ready,
+    open_decoded,
     preview_data,
     preview_files,
 )
@@ -90,6 +94,8 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (PreviewData, preview_data),
         (PreviewFiles, preview_files),
         (CheckImages, check_imported),
+        (OpenDecoded, open_decoded),
+        (ComputeFeatures, compute_features),
         (MeasureSpeed, measure_speed),
         (Predict, predict),
         (PredictSamples, predict_samples),

@@ -11,12 +11,14 @@ import logging
 import os
 import queue
 import signal
+import sys
 import threading
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from engine.lab.worker_stdio import WorkerStdio, claim_stdio
+from engine.lab.worker_stdio import YIELDS, WorkerStdio, claim_stdio
 from engine.training.commands import Command, Control
 
 log = logging.getLogger("fewlab.worker")
@@ -24,11 +26,11 @@ log = logging.getLogger("fewlab.worker")
 
 class TrainingWorker:
     """One job at a time, but for slow questions; commands to the running job are passed on at once by the reading
-    thread.
+    thread. trains: runs are what it is there for, so it warms up for the first one.
     """
 
-    def __init__(self, stdio: WorkerStdio) -> None:
-        self._stdio = stdio
+    def __init__(self, stdio: WorkerStdio, trains: bool) -> None:
+        self._stdio, self._trains = stdio, trains
         self._jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._controls: dict[str, Control] = {}
 
@@ -36,8 +38,12 @@ class TrainingWorker:
         threading.Thread(target=self._read, daemon=True, name="commands").start()
         from engine.lab.workers.requests import answer, is_slow, warm_up
 
-        warm_up()
+        if self._trains:
+            warm_up()
         self._stdio.say({"event": "ready", "pid": os.getpid()})
+        if self._trains:
+            # What the end of a run computes its metrics with takes seconds to import: while the first steps are made.
+            threading.Thread(target=import_module, args=("sklearn.metrics",), daemon=True, name="metrics").start()
         while (job := self._jobs.get()) is not None:
             if job["do"] == "run":
                 self._run(job["run"], self._controls[job["run"]])
@@ -87,7 +93,7 @@ class TrainingWorker:
 
 
 def main() -> None:
-    worker = TrainingWorker(claim_stdio())
+    worker = TrainingWorker(claim_stdio(), trains=YIELDS in sys.argv)
     # A service that is stopped signals all its processes, not only the server.
     signal.signal(signal.SIGTERM, lambda number, frame: worker.end())
     try:

@@ -26,6 +26,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from engine.backbones.backbone import Backbone
 from engine.data.image_set import ImageSet
 from engine.data.importing.image_cache import cache_root
+from engine.errors import DataError
 from engine.training.hardware import Machine
 
 BLOCK = 128
@@ -79,6 +80,24 @@ class FeatureCache:
             here = block_of == block
             features[here] = kept[positions[here] - block * BLOCK]
         return features
+
+    def fill(self, told: Told = lambda done, total: None) -> Path:
+        """Compute all features that are missing; the file that holds them, for other processes to map. Raises DataError
+        if there is no room for it.
+        """
+        count = len(self._images.ids)
+        for start in range(0, count, BLOCK):
+            told(start, count)
+            block = start // BLOCK
+            if not self._done[block]:
+                self._compute(block)
+        if self._unwritten:
+            raise DataError(
+                f"The features of these images could not be written to {cache_root()}: free some disk space, or set"
+                " FEWLAB_CACHE to a folder that can be written."
+            )
+        told(count, count)
+        return self._file
 
     def _compute(self, block: int) -> None:
         if self._network is None:

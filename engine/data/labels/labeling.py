@@ -1,0 +1,172 @@
+"""One set of images that is being labeled: its log, its features, and what follows from both, without a screen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.analysis.labeling.label_head import Head, Interval, Outlook, fit_head, interval, outlook, unit_features
+from engine.analysis.labeling.suggestions import Pool, Strategy, Suggestion, suggest, suspects
+from engine.analysis.metrics import Floats
+from engine.data.image_set import ImageSet
+from engine.data.labels.label_log import LabelLog
+from engine.data.labels.label_records import HoldBack, Labels, Record
+from engine.data.labels.labeled_set import numbered_labels
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+_SEED = 20234
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the labels so far say. Arrays are by the images' position.
+
+    labels: int64 [N], -1 without one. own: bool [N], the label came with the images. held_back: bool [N]. closed: bool
+    [N], labeled, excluded or skipped. head: None without features or labels. accuracy: of the head on held-back images
+    with a label where there are any, else by cross-validation; None where there are too few labels. is_held_back: which
+    of the two. largest: the share of the most frequent class among the labels.
+    """
+
+    given: Labels
+    classes: tuple[str, ...]
+    labels: Ints
+    own: Bools
+    held_back: Bools
+    closed: Bools
+    head: Head | None
+    accuracy: Interval | None
+    is_held_back: bool
+    largest: float
+
+    @property
+    def counts(self) -> list[int]:
+        """Labels by class."""
+        return [int(count) for count in np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))]
+
+
+class Labeling:
+    """Shared by all tabs of a server; safe between threads."""
+
+    def __init__(self, images: ImageSet, log: LabelLog) -> None:
+        self.images, self.log, self.names = images, log, images.file_names
+        self.position = {name: row for row, name in enumerate(images.file_names)}
+        self._lock = threading.Lock()
+        self._pool: Pool | None = None
+        self._standing: tuple[int, bool, Standing] | None = None
+        self._outlook: tuple[int, Outlook] | None = None
+
+    @property
+    def has_features(self) -> bool:
+        return self._pool is not None
+
+    def use_features(self, path: Path) -> None:
+        """features: the file of float32 [N, D]."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = Pool(unit_features(np.load(path, mmap_mode="r", allow_pickle=False)))
+
+    def write(self, tab: str, first: int, records: list[Record]) -> int:
+        """As LabelLog.append; records of images that this set does not have are refused. Raises LabelError."""
+        return self.log.append(tab, first, records)
+
+    def standing(self) -> Standing:
+        """As the log stands now; what it takes time to compute is computed once. Raises LabelError."""
+        with self._lock:
+            given = self.log.labels()
+            kept = self._standing
+            if kept is None or kept[:2] != (given.number, self.has_features):
+                kept = self._standing = (given.number, self.has_features, self._stand(given))
+            return kept[2]
+
+    def _stand(self, given: Labels) -> Standing:
+        classes = tuple(given.classes or self.images.class_names)
+        labels = numbered_labels(self.images, self.names, given)
+        own = (labels >= 0) & ~self._marks(given.given)
+        excluded = self._marks(given.excluded)
+        labels[excluded] = -1
+        held_back = self._marks(given.held_back)
+        closed = (labels >= 0) | excluded | self._marks(given.skipped)
+        head, accuracy = None, None
+        learned, tested = np.flatnonzero((labels >= 0) & ~held_back), np.flatnonzero((labels >= 0) & held_back)
+        if self._pool is not None and len(learned):
+            head = fit_head(self._pool.features, learned, labels[learned], len(classes))
+            accuracy = head.accuracy
+            if len(tested):
+                accuracy = interval(int((head.guesses[tested] == labels[tested]).sum()), len(tested))
+        known = labels[labels >= 0]
+        largest = float(np.bincount(known).max() / len(known)) if len(known) else 0.0
+        return Standing(
+            given,
+            classes,
+            labels,
+            own,
+            held_back,
+            closed,
+            head,
+            accuracy,
+            bool(len(tested)) and head is not None,
+            largest,
+        )
+
+    def outlook(self) -> Outlook:
+        """Accuracy against labels so far, and with ten more. Raises LabelError."""
+        standing = self.standing()
+        with self._lock:
+            if standing.head is None or self._pool is None:
+                return Outlook([], [], None)
+            if self._outlook is None or self._outlook[0] != standing.given.number:
+                found = outlook(self._pool.features, standing.head, len(standing.classes))
+                self._outlook = (standing.given.number, found)
+            return self._outlook[1]
+
+    def queue(self, standing: Standing, count: int, strategy: Strategy) -> list[Suggestion]:
+        """The next images to label, those of a test set that was held back first."""
+        waiting = [self.position[name] for name in standing.given.held_back if name in self.position]
+        first = [Suggestion(row, "held_back") for row in waiting if not standing.closed[row]][:count]
+        if first and strategy != "doubtful":
+            return first
+        labeled = np.flatnonzero(standing.labels >= 0)
+        free = np.flatnonzero(~standing.closed & ~standing.held_back)
+        with self._lock:
+            if self._pool is None:
+                drawn = np.random.default_rng(_SEED).permutation(len(self.names))
+                return [Suggestion(int(row), "random") for row in drawn[np.isin(drawn, free)][:count]]
+            return suggest(self._pool, standing.head, labeled, free, count, strategy, len(standing.classes))
+
+    def nearest(self, row: int, count: int) -> list[int]:
+        """Positions of the images most like this one, itself first."""
+        with self._lock:
+            if self._pool is None:
+                return [row]
+            likeness = self._pool.features @ self._pool.features[row]
+            return [int(k) for k in np.argsort(-likeness, kind="stable")[:count]]
+
+    def map(self) -> Floats | None:
+        """[N, 2]: the two directions in which the features differ most."""
+        with self._lock:
+            if self._pool is None:
+                return None
+            positions: Floats = self._pool.features @ self._pool.directions[:, :2]
+            return positions
+
+    def suspects(self, standing: Standing) -> Ints:
+        """Positions of labels that the other labels contradict, the most doubtful first."""
+        return suspects(standing.head) if standing.head is not None else np.empty(0, np.int64)
+
+    def draw_test_set(self, count: int) -> HoldBack:
+        """A random part of all images, the labeled ones among them, to be held back: what is measured on it then holds
+        for all of them.
+        """
+        drawn = np.random.default_rng(_SEED + count).permutation(len(self.names))[:count]
+        return HoldBack(images=tuple(self.names[row] for row in drawn))
+
+    def _marks(self, names: Iterable[str]) -> Bools:
+        marks = np.zeros(len(self.names), bool)
+        marks[[self.position[name] for name in names if name in self.position]] = True
+        return marks

@@ -1,0 +1,242 @@
+"""Labeling in a real browser: an upload without labels, classes, keys, undo, a group, a killed server, labels out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from engine.data.labels.label_folders import label_folders
+from engine.data.labels.label_log import LabelLog
+from engine.data.labels.label_records import Labels
+from tests.browser.browser_helpers import wait_for
+from tests.browser.conftest import REPOSITORY, Serve, warm
+from tests.fixtures_images import grey, zip_of
+
+pytestmark = pytest.mark.slow
+
+COUNT = 90
+CLASSES = ("dark", "middle", "bright")
+
+
+def shade(k: int) -> int:
+    return (10, 120, 230)[k % 3] + k // 9
+
+
+def true_class(name: str) -> str:
+    return CLASSES[int(Path(name).stem.removeprefix("photo")) % 3]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ninety images of three shades, without a label."""
+    folder = tmp_path_factory.mktemp("photos")
+    return zip_of(folder / "shades.zip", {f"photo{k:02}.png": grey(shade(k), 32) for k in range(COUNT)})
+
+
+@pytest.fixture(scope="module")
+def labeled(serve: Serve, browser: Browser, checkpoints: Path, archive: Path) -> str:
+    """The server's address, once the images are open for labeling with three classes and their features are there."""
+    address = warm(serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)}), browser)
+    visit = browser.new_page()
+    visit.goto(f"{address}/label")
+    visit.locator("input[type=file]").first.set_input_files(str(archive))
+    visit.get_by_role("button", name="Read the images").click()
+    visit.get_by_label("Names, separated by commas").fill("dark, middle, bright")
+    visit.get_by_role("button", name="Start labeling").click()
+    expect(visit.get_by_text("What the labels are worth is shown here")).to_have_count(0)
+    expect(visit.locator(".fewlab-board .stage img")).to_be_visible()
+    visit.close()
+    return address
+
+
+@pytest.fixture
+def board(page: Page, labeled: str) -> Page:
+    page.goto(f"{labeled}/label")
+    expect(page.locator(".fewlab-board .stage img")).to_be_visible()
+    return page
+
+
+def labels(checkpoints: Path) -> Labels:
+    return LabelLog(label_folders(checkpoints)[0].folder).labels()
+
+
+def shown(page: Page) -> str:
+    return page.locator(".fewlab-board .stage .file").last.inner_text()
+
+
+def answer(page: Page) -> str:
+    """Label the image that is shown by its class's key; returns its name."""
+    name = shown(page)
+    page.keyboard.press(str(1 + CLASSES.index(true_class(name))))
+    expect(page.locator(".fewlab-board .stage .file").last).not_to_have_text(name)
+    return name
+
+
+def test_thirty_images_are_labeled_by_key_and_each_is_on_the_disk_once(board: Page, checkpoints: Path) -> None:
+    before = labels(checkpoints).number
+    names = [answer(board) for _ in range(30)]
+    assert len(set(names)) == 30
+    expect(board.get_by_role("status")).to_have_text("all saved")
+    said = labels(checkpoints)
+    assert said.number == before + 30
+    assert {name: said.given[name].of for name in names} == {name: true_class(name) for name in names}
+    assert {said.given[name].how for name in names} == {"hand"}
+    expect(board.get_by_text(re.compile(r"of 30 labels, each left out once; 95 % interval"))).to_be_visible()
+
+
+def test_undo_takes_the_last_answer_back_and_none_of_these_leaves_an_image_out(board: Page, checkpoints: Path) -> None:
+    first = answer(board)
+    board.keyboard.press("Backspace")
+    expect(board.locator(".fewlab-board .stage .file").last).to_have_text(first)
+    board.keyboard.press("0")
+    expect(board.locator(".fewlab-board .stage .file").last).not_to_have_text(first)
+    second = shown(board)
+    board.keyboard.press("Enter")  # accepts the guess
+    expect(board.get_by_role("status")).to_have_text("all saved")
+    said = labels(checkpoints)
+    assert first not in said.given
+    assert said.excluded[first] == "none of these"
+    assert said.given[second].how == "accepted"
+    assert said.given[second].of == true_class(second)
+
+
+def test_a_group_gets_its_label_at_once(board: Page, checkpoints: Path) -> None:
+    board.get_by_role("button", name="More like this one").click()
+    expect(board.locator(".fewlab-board .grid button")).to_have_count(24)
+    of = true_class(board.locator(".fewlab-board .grid button").first.get_attribute("title") or "")
+    group = [
+        name
+        for button in board.locator(".fewlab-board .grid button").all()
+        if true_class(name := button.get_attribute("title") or "") == of
+    ][:6]
+    assert len(group) == 6
+    for name in group:
+        board.locator(f".fewlab-board .grid button[title='{name}']").click()
+    board.keyboard.press(str(1 + CLASSES.index(of)))
+    expect(board.get_by_role("status")).to_have_text("all saved")
+    said = labels(checkpoints)
+    assert {said.given[name].of for name in group} == {of}
+    assert len({said.given[name].number for name in group}) == 1
+    assert {said.given[name].how for name in group} == {"group"}
+    board.get_by_role("button", name="Back to the queue").click()
+    expect(board.locator(".fewlab-board .stage img")).to_be_visible()
+
+
+def test_a_lasso_on_the_map_brings_what_it_surrounds_onto_the_board(board: Page) -> None:
+    board.get_by_text("Map of all images").click()
+    figure = board.locator(".js-plotly-plot")
+    expect(figure.locator(".main-svg").first).to_be_visible()
+    figure.scroll_into_view_if_needed()
+    area = figure.locator(".nsewdrag").first.bounding_box()
+    assert area is not None
+    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
+    board.mouse.move(area["x"] + corners[0][0] * area["width"], area["y"] + corners[0][1] * area["height"])
+    board.mouse.down()
+    for x, y in corners[1:]:
+        board.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"], steps=8)
+    board.mouse.up()
+    expect(board.get_by_text("select what belongs to one class")).to_be_visible()
+    expect(board.locator(".fewlab-board .grid button")).to_have_count(COUNT)
+    board.get_by_role("button", name="Back to the queue").click()
+
+
+def test_labels_are_downloaded_as_csv(board: Page, checkpoints: Path) -> None:
+    board.get_by_role("button", name="Labels as CSV").click()
+    with board.expect_download() as download:
+        board.get_by_role("button", name="Download", exact=True).click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert {row["file"]: row["class"] for row in rows} == {
+        name: given.of for name, given in labels(checkpoints).given.items()
+    }
+    assert len(rows) > 30
+
+
+def test_keys_ten_a_second_are_all_there_in_their_order(board: Page, checkpoints: Path) -> None:
+    """One image gets two hundred answers, so that there are enough of them."""
+    before = labels(checkpoints).number
+    board.get_by_role("button", name="More like this one").click()
+    expect(board.locator(".fewlab-board .grid button")).to_have_count(24)
+    board.locator(".fewlab-board .grid button").first.click()
+    name = board.locator(".fewlab-board .grid button").first.get_attribute("title") or ""
+    pressed: list[str] = []
+    for k in range(200):
+        key = "123"[k * k % 3]
+        board.keyboard.press(key)
+        pressed.append(CLASSES[int(key) - 1])
+        board.locator(f".fewlab-board .grid button[title='{name}']").click()
+    expect(board.get_by_role("status")).to_have_text("all saved")
+    log = LabelLog(label_folders(checkpoints)[0].folder)
+    assert log.labels().number == before + 200
+    said: list[str] = [log.labels_at(before + k).given[name].of for k in range(1, 201)]
+    assert said == pressed
+    board.get_by_role("button", name="Back to the queue").click()
+
+
+@pytest.mark.usefixtures("labeled")
+def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, checkpoints: Path) -> None:
+    """A server on the same folder is killed while labels wait; its successor on the same address gets them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    first = killable(port, checkpoints)
+    context = browser.new_context()
+    tab = context.new_page()
+    try:
+        wait_for(lambda: answers(port), "the server")
+        tab.goto(f"http://127.0.0.1:{port}/label")
+        expect(tab.locator(".fewlab-board .stage img")).to_be_visible()
+        before = labels(checkpoints).number
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        names = []
+        for _ in range(3):
+            names.append(shown(tab))
+            tab.keyboard.press("2")
+            tab.wait_for_timeout(50)
+        expect(tab.get_by_role("status").filter(has_text="saving 3")).to_be_visible()
+        assert labels(checkpoints).number == before
+        second = killable(port, checkpoints)
+        try:
+            wait_for(lambda: answers(port), "the next server")
+            wait_for(lambda: labels(checkpoints).number == before + 3, "the labels of the dead server", 90)
+            said = labels(checkpoints)
+            assert [said.given[name].of for name in names] == ["middle"] * 3
+            expect(tab.get_by_role("status").filter(has_text="all saved")).to_be_visible()
+        finally:
+            second.kill()
+            second.wait()
+    finally:
+        first.kill()
+        context.close()
+
+
+def killable(port: int, checkpoints: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
+    return subprocess.Popen(
+        [*command, "--server.address=127.0.0.1", "--browser.gatherUsageStats=false"],
+        cwd=REPOSITORY,
+        env={**os.environ, "FEWLAB_CHECKPOINTS": str(checkpoints)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,369 @@
+// Labeling by key. Loaded by ui/components/label_board.py. What a person says gets a number at once, is kept in the
+// browser's storage, and is sent again until the server says that it is on the disk: a server that is killed, a tab that
+// is reloaded or keys faster than any answer lose nothing. Names come from files and are set as text, never as HTML.
+
+const AGAIN = 2500; // milliseconds after which what was not acknowledged is sent once more
+const GATHER = 150; // milliseconds for which labels are gathered before they are sent together
+const boards = new Map(); // what this tab knows of each set, also while its page is left
+
+function board(of) {
+  if (!boards.has(of)) {
+    const tab = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
+    boards.set(of, {
+      tab,
+      next: 1,
+      lists: leftovers(of), // by tab: {first, records}; those of tabs that were closed before theirs was taken, too
+      said: new Map(), // by image: what this tab said last, until the server's queue says the same
+      past: [], // for undo: [{names, before}]
+      queue: [],
+      at: 0,
+      selected: new Set(),
+      anchor: null,
+    });
+  }
+  return boards.get(of);
+}
+
+function leftovers(of) {
+  const lists = new Map();
+  try {
+    for (const key of Object.keys(localStorage)) {
+      if (!key.startsWith(`fewlab-labels:${of}:`)) continue;
+      const kept = JSON.parse(localStorage.getItem(key));
+      if (kept && kept.records.length) lists.set(key.split(":").pop(), kept);
+    }
+  } catch {
+    return lists; // no storage here: what is not sent yet is lost with the tab
+  }
+  return lists;
+}
+
+function keep(of, tab, list) {
+  try {
+    const key = `fewlab-labels:${of}:${tab}`;
+    if (list && list.records.length) localStorage.setItem(key, JSON.stringify(list));
+    else localStorage.removeItem(key);
+  } catch {
+    return;
+  }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".fewlab-board");
+  const state = board(data.of);
+  const one = data.mode === "one";
+  root.tabIndex = -1;
+
+  acknowledge();
+  enqueue();
+  draw();
+  flush();
+
+  const onKey = (event) => {
+    const target = event.target;
+    const types = target.closest?.("input, textarea, select, [contenteditable], [role=combobox], [role=slider]");
+    if (types || event.ctrlKey || event.metaKey || event.altKey || !root.isConnected) return;
+    if (target.closest?.("[role=dialog], [data-baseweb=popover]")) return;
+    if (press(event.key, event.repeat)) event.preventDefault();
+  };
+  // Every answer of the server comes here anew: what listens is this call and no earlier one.
+  root.fewlabStop?.();
+  document.addEventListener("keydown", onKey);
+  const timer = setInterval(flush, AGAIN);
+  root.fewlabStop = () => {
+    document.removeEventListener("keydown", onKey);
+    clearInterval(timer);
+  };
+
+  function press(key, repeats) {
+    if (key === "Backspace") undo();
+    else if (repeats && key.length === 1) return true; // a key held down is one answer
+    else if (key === "Enter") return accept();
+    else if (key === "0") exclude();
+    else if (key === " ") skip();
+    else if (key === "ArrowRight" || key === "ArrowLeft") move(key === "ArrowRight" ? 1 : -1);
+    else if (key === "Escape" && state.selected.size) state.selected.clear();
+    else {
+      const found = data.classes.find((c) => c.key && c.key === key.toLowerCase());
+      if (!found) return false;
+      label(found.name, "hand");
+      return true;
+    }
+    draw();
+    return true;
+  }
+
+  // what is said
+
+  function targets() {
+    if (one) return state.queue[state.at] ? [state.queue[state.at].name] : [];
+    return state.queue.filter((image) => state.selected.has(image.name)).map((image) => image.name);
+  }
+
+  function label(of, how) {
+    const names = targets();
+    if (names.length) say(names, { do: "label", images: names, of, how: names.length > 1 ? "group" : how }, of);
+    draw();
+  }
+
+  function accept() {
+    if (one) {
+      const guess = state.queue[state.at]?.guess;
+      if (guess) label(guess, "accepted");
+      return Boolean(guess);
+    }
+    const chosen = state.queue.filter((image) => state.selected.has(image.name) && image.guess);
+    const byGuess = new Map();
+    for (const image of chosen) byGuess.set(image.guess, [...(byGuess.get(image.guess) ?? []), image.name]);
+    for (const [of, names] of byGuess) say(names, { do: "label", images: names, of, how: "accepted" }, of);
+    draw();
+    return byGuess.size > 0;
+  }
+
+  function exclude() {
+    const names = targets();
+    if (names.length) say(names, { do: "exclude", images: names, why: "none of these" }, "none of these");
+  }
+
+  function skip() {
+    const names = targets();
+    if (names.length) say(names, { do: "skip", images: names }, null, "skipped");
+  }
+
+  function say(names, record, shown, note) {
+    const before = names.map((name) => ({ name, label: current(name) }));
+    state.past.push({ before, kind: record.do });
+    if (state.past.length > 200) state.past.shift();
+    for (const name of names) state.said.set(name, { label: shown, note: note ?? "", number: state.next });
+    append(record);
+    if (one) move(1);
+    else state.selected.clear();
+  }
+
+  function undo() {
+    const last = state.past.pop();
+    if (!last) return;
+    for (const { name, label: was } of last.before) {
+      if (last.kind === "exclude") append({ do: "exclude", images: [name], why: "", undo: true });
+      if (was && was !== "none of these") append({ do: "label", images: [name], of: was, how: "hand" });
+      else if (was === "none of these") append({ do: "exclude", images: [name], why: was });
+      else if (last.kind === "label") append({ do: "label", images: [name], of: null, how: "hand" });
+      state.said.set(name, { label: was, note: "", number: state.next - 1 });
+    }
+    const first = state.queue.findIndex((image) => image.name === last.before[0].name);
+    if (first >= 0) state.at = first;
+    if (!one) state.selected = new Set(last.before.map((entry) => entry.name));
+  }
+
+  function current(name) {
+    if (state.said.has(name)) return state.said.get(name).label;
+    return state.queue.find((image) => image.name === name)?.label ?? null;
+  }
+
+  function append(record) {
+    const list = state.lists.get(state.tab) ?? { first: state.next, records: [] };
+    list.records.push(record);
+    state.lists.set(state.tab, list);
+    state.next += 1;
+    keep(data.of, state.tab, list);
+    clearTimeout(state.gathering);
+    state.gathering = setTimeout(() => state.flush?.(), GATHER);
+  }
+
+  // what is sent
+
+  function acknowledge() {
+    for (const [tab, list] of state.lists) {
+      const taken = (data.acknowledged[tab] ?? 0) + 1 - list.first;
+      if (taken > 0) {
+        list.records.splice(0, taken);
+        list.first += taken;
+        state.sentAt = 0; // an answer came: the next may be sent
+      }
+      keep(data.of, tab, list);
+      if (!list.records.length) state.lists.delete(tab);
+    }
+  }
+
+  function flush() {
+    const waiting = [...state.lists].filter(([, list]) => list.records.length);
+    if (!waiting.length || !root.isConnected || Date.now() - (state.sentAt ?? 0) < AGAIN) return;
+    state.sentAt = Date.now();
+    setTriggerValue(
+      "sent",
+      waiting.map(([tab, list]) => ({ tab, first: list.first, records: list.records.slice(0, 500) })),
+    );
+  }
+  state.flush = flush;
+
+  // the queue
+
+  function enqueue() {
+    // What this tab said of an image holds until the server, which has it on the disk, says the same.
+    const unsent = state.lists.get(state.tab)?.first ?? state.next;
+    for (const [name, said] of state.said) {
+      if (said.number >= unsent || said.note) continue;
+      for (const image of state.queue) if (image.name === name) image.label = said.label;
+      state.said.delete(name);
+    }
+    const shown = state.queue[state.at];
+    const fresh = data.images.filter((image) => !state.said.has(image.name));
+    if (one && shown) {
+      // The image that is looked at stays where it is, with those before it for a look back.
+      const kept = state.queue.slice(Math.max(0, state.at - 40), state.at + 1);
+      const there = new Set(kept.map((image) => image.name));
+      const answered = current(shown.name) !== null || state.said.get(shown.name)?.note;
+      state.queue = [...kept, ...fresh.filter((image) => !there.has(image.name))];
+      state.at = kept.length - 1;
+      if (answered && state.queue.length > kept.length) state.at += 1;
+    } else {
+      state.queue = one ? fresh : data.images;
+      state.at = 0;
+    }
+    for (const name of [...state.selected]) if (!state.queue.some((image) => image.name === name)) state.selected.delete(name);
+  }
+
+  function move(by) {
+    state.at = Math.max(0, Math.min(state.queue.length, state.at + by));
+  }
+
+  // what is seen
+
+  function draw() {
+    const focused = root.contains(document.activeElement) ? document.activeElement.dataset.name : undefined;
+    root.replaceChildren(keys(), one ? stage() : grid(), actions());
+    if (focused) [...root.querySelectorAll("button")].find((b) => b.dataset.name === focused)?.focus({ preventScroll: true });
+  }
+
+  function keys() {
+    const row = element("div", "keys");
+    row.setAttribute("aria-label", "Classes");
+    const waiting = new Map();
+    for (const { label: of } of [...state.said.values()].filter((said) => said.number >= (state.lists.get(state.tab)?.first ?? Infinity)))
+      if (of) waiting.set(of, (waiting.get(of) ?? 0) + 1);
+    for (const c of data.classes) {
+      const button = element("button");
+      button.type = "button";
+      button.dataset.name = `class ${c.name}`;
+      button.style.borderLeftColor = c.color;
+      button.title = c.key ? `${c.name}: press ${c.key}` : c.name;
+      if (c.key) button.append(element("kbd", "", c.key));
+      button.append(element("span", "name", c.name), element("span", "count", String(c.count + (waiting.get(c.name) ?? 0))));
+      button.disabled = targets().length === 0;
+      button.onclick = () => label(c.name, "hand");
+      row.append(button);
+    }
+    return row;
+  }
+
+  function stage() {
+    const area = element("div", "stage");
+    const image = state.queue[state.at];
+    const about = element("div", "about");
+    if (!image) {
+      about.append(element("div", "", state.queue.length ? "More images are coming." : "Every image has an answer."));
+      area.append(about);
+      return area;
+    }
+    area.append(picture(image, 160));
+    const said = state.said.get(image.name);
+    const label = current(image.name);
+    const line = label ? `Labeled ${label}` : said?.note ? "Skipped" : image.guess ? `${image.guess}, ${image.sure}?` : "";
+    about.append(element("div", "", line));
+    if (image.why) about.append(element("div", "file", image.why));
+    about.append(element("div", "file", image.name));
+    area.append(about);
+    return area;
+  }
+
+  function grid() {
+    const area = element("div", "grid");
+    state.queue.forEach((image, k) => {
+      const button = element("button");
+      button.type = "button";
+      button.dataset.name = image.name;
+      button.title = image.name;
+      button.setAttribute("aria-pressed", String(state.selected.has(image.name)));
+      const label = current(image.name);
+      button.setAttribute("aria-label", `${image.name}${label ? `, labeled ${label}` : image.guess ? `, guess ${image.guess}` : ""}`);
+      button.append(picture(image, 92));
+      const said = state.said.get(image.name);
+      if (label) button.append(element("span", "given", label));
+      else button.append(element("span", "", said?.note || (image.guess ? `${image.guess}, ${image.sure}?` : "\u00a0")));
+      button.onclick = (event) => {
+        if (event.shiftKey && state.anchor !== null) {
+          const [low, high] = [Math.min(state.anchor, k), Math.max(state.anchor, k)];
+          state.queue.slice(low, high + 1).forEach((other) => state.selected.add(other.name));
+        } else if (!state.selected.delete(image.name)) state.selected.add(image.name);
+        state.anchor = k;
+        draw();
+      };
+      area.append(button);
+    });
+    if (!state.queue.length) area.append(element("div", "about", "No image is left here."));
+    return area;
+  }
+
+  function actions() {
+    const row = element("div", "actions");
+    const some = targets().length > 0;
+    const guessed = one ? state.queue[state.at]?.guess : state.queue.some((i) => state.selected.has(i.name) && i.guess);
+    if (!one)
+      row.append(
+        action(state.selected.size === state.queue.length && state.queue.length ? "Select none" : "Select all", "", () => {
+          if (state.selected.size === state.queue.length) state.selected.clear();
+          else state.queue.forEach((image) => state.selected.add(image.name));
+        }, state.queue.length > 0),
+      );
+    row.append(
+      action(one ? "Accept the guess" : "Accept the guesses", "⏎", accept, Boolean(guessed)),
+      action("None of these", "0", exclude, some),
+      action("Skip", "␣", skip, some),
+      action("Undo", "⌫", undo, state.past.length > 0),
+    );
+    if (one)
+      row.append(action("More like this one", "", () => setTriggerValue("similar", state.queue[state.at].name), some));
+    const unsent = [...state.lists.values()].reduce((sum, list) => sum + list.records.length, 0);
+    const status = element("span", "status", unsent ? `saving ${unsent} …` : state.next > 1 ? "all saved" : "");
+    status.setAttribute("role", "status");
+    if (unsent > 20) status.classList.add("waiting");
+    row.append(status);
+    return row;
+  }
+
+  function action(text, key, does, can) {
+    const button = element("button");
+    button.type = "button";
+    button.dataset.name = `action ${text}`;
+    button.disabled = !can;
+    if (key) button.append(element("kbd", "", key));
+    button.append(element("span", "", text));
+    button.onclick = () => {
+      does();
+      draw();
+    };
+    return button;
+  }
+
+  function picture(image, large) {
+    const shown = element("img");
+    shown.alt = "";
+    shown.decoding = "async";
+    shown.onload = () => shown.classList.toggle("tiny", shown.naturalWidth < large);
+    if (image.image.startsWith("data:image/")) shown.src = image.image;
+    return shown;
+  }
+
+  return () => {
+    if (root.isConnected) return;
+    root.fewlabStop();
+    root.replaceChildren();
+  };
+}
+
+function element(tag, name, text) {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}

@@ -1,0 +1,147 @@
+"""Which images are labeled: those that were before, or others, read into the cache; and the features of all of them."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from engine.data.importing.image_cache import open_decoded
+from engine.data.labels.label_folders import LabelFolder, label_folder, label_folders
+from engine.data.labels.label_log import LabelLog
+from engine.data.labels.labeling import Labeling
+from engine.errors import FewLabError, LabelError
+from engine.lab.messages import ComputeFeatures, FeatureFile, OpenDecoded
+from ui.forms.background_job import BackgroundJob, new_progress_file
+from ui.forms.import_form import own_images, prepared
+from ui.shell.page import escape_markdown, guarded_fragment
+from ui.shell.remembered import remember, remembered
+from ui.shell.server import lab
+from ui.style import formatting
+
+BACKBONE = {"name": "efficientnet_lite", "init": "pretrained"}
+_OTHERS = "Other images …"
+_SIDES = (32, 64, 96, 128, 160, 224)
+_FITS = {"crop": "the middle square", "pad": "the whole image, padded", "squash": "the whole image, stretched"}
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OpenSet:
+    """Images that are open for labeling. data: their settings without labels."""
+
+    data: Data
+    folder: Path
+    key: str
+    labeling: Labeling
+
+
+def choose_images() -> OpenSet | None:
+    """The picker, and what it takes until the chosen images can be labeled; None until then."""
+    known = label_folders(lab().store.root)
+    names = _names(known)
+    choice = _OTHERS
+    if known:
+        before = remembered("label_images", next(iter(names)), {*names, _OTHERS})
+        options = [*names, _OTHERS]
+        choice = st.selectbox(
+            "Images", options, options.index(before), key="label_images", label_visibility="collapsed"
+        )
+        remember("label_images", choice)
+    data = _other_images() if choice == _OTHERS else names[choice].data
+    if data is None or not prepared(data, tells=False):
+        return None
+    folder = label_folder(lab().store.root, data)
+    if choice == _OTHERS:
+        remember(
+            "label_images",
+            next(name for name, one in _names(label_folders(lab().store.root)).items() if one.folder == folder),
+        )
+        st.rerun()
+    key = lab().assistant.ask(OpenDecoded(data))
+    _load_libraries()
+    return OpenSet(data, folder, key, _labeling(key, str(folder)))
+
+
+def _names(known: list[LabelFolder]) -> dict[str, LabelFolder]:
+    """By what is shown; of two folders of one name the path is shown as well."""
+    names = [one.name for one in known]
+    return {one.name if names.count(one.name) == 1 else f"{one.name} ({one.path})": one for one in known}
+
+
+def _other_images() -> Data | None:
+    path = st.text_input(
+        "Folder or zip archive on this machine",
+        key="label_path",
+        placeholder="for example /home/me/photos",
+        help="Labels are not needed: all images in it, in any folders, can be labeled here.",
+    )
+    sides, fits = st.columns(2)
+    size = sides.select_slider(
+        "Size", _SIDES, 224, key="label_size", format_func=lambda side: f"{side} px", help="224 for photos."
+    )
+    fit = fits.selectbox("Shown", list(_FITS), 2, format_func=_FITS.__getitem__, key="label_fit")
+    data: Data = {"name": "folder", "path": path.strip(), "size": size, "fit": fit}
+    data = own_images(data, "label", "Or upload a zip of images")
+    return data if data["path"] else None
+
+
+@st.cache_resource(show_spinner=False)
+def _load_libraries() -> None:
+    """Once per server, aside: what the head is fitted with takes seconds to import, which the first label need not."""
+    threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True, name="label-head").start()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _labeling(key: str, folder: str) -> Labeling:
+    found = open_decoded(key, frozenset())
+    if found is None or not found.images.file_names:
+        raise LabelError("These images were removed from the cache: read them again.")
+    return Labeling(found.images, LabelLog(Path(folder)))
+
+
+def features_ready(opened: OpenSet) -> bool:
+    """Whether the features are there; until then their progress is shown, and the page drawn again at the end."""
+    if opened.labeling.has_features:
+        return True
+    job = _feature_job(opened.key, opened.data)
+    if not job.future.done():
+        _watch(job)
+        return False
+    try:
+        opened.labeling.use_features(Path(job.future.result().path))
+    except (FewLabError, OSError, ValueError) as error:
+        st.error(escape_markdown(str(error)), icon=":material/error:")
+        if st.button("Try again", key="label_features_again"):
+            _feature_job.clear()
+            st.rerun()
+        return False
+    return True
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _feature_job(key: str, _data: Data) -> BackgroundJob:
+    file = new_progress_file(f"features {key}")
+    request = ComputeFeatures(_data, BACKBONE, str(lab().store.root), str(file))
+    future: Future[FeatureFile] = lab().assistant.ask_later(request)
+    return BackgroundJob(future, file)
+
+
+def _watch(job: BackgroundJob) -> None:
+    def watch() -> None:
+        if job.future.done():
+            st.rerun()
+        done, total = job.progress()
+        text = (
+            f"Computing features: {formatting.count(done)} of {formatting.count(total)}. You can label meanwhile."
+            if total
+            else "Computing features …"
+        )
+        st.progress(done / total if total else 0.0, text=text)
+
+    guarded_fragment(watch, 1.0)()
