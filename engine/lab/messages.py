@@ -171,12 +171,15 @@ class OpenDecoded(Request[str]):
 
 
 class DataPreview(NamedTuple):
-    """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part."""
+    """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part.
+    warnings: sentences on classes with too few images.
+    """
 
     content_hash: str
     class_names: list[str]
     labeled: list[int]
     counts: dict[str, int]
+    warnings: list[str]
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,8 @@ def test_a_folder_is_looked_at_imported_checked_and_trained_on(
     assert (config["data"]["name"], config["data"]["path"]) == ("folder", str(path))
     assert config["method"]["name"] == "linear_probe"
     assert config["data"]["labels"] == {"kind": "few", "per_class": 1}
+    assert "Class 'cow' has 1 training image." in shown(app)
+    assert "Class 'cow' has no test image, so test accuracy says nothing of it." in shown(app)
 
 
 def test_images_without_labels_begin_with_a_method_that_needs_none(open_page: Open, tmp_path: Path) -> None:

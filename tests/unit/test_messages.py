@@ -102,5 +102,5 @@ def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None
 
 
 def test_a_preview_arrives_whole() -> None:
-    sent = DataPreview("cafe", ["b", "a"], [7, 3], {"labeled": 2, "unlabeled": 5, "validation": 0, "test": 1})
+    sent = DataPreview("cafe", ["b", "a"], [7, 3], {"labeled": 2, "unlabeled": 5, "validation": 0, "test": 1}, ["a"])
     assert PreviewData.read_reply(json.loads(json.dumps(PreviewData.write_reply(sent)))) == sent

@@ -271,6 +271,8 @@ def labeled_images(config: Config) -> bool:
     titles = {"labeled": "labeled", "unlabeled": labels, "validation": "held out for validation", "test": "test images"}
     counts = [f"{formatting.count(facts.counts[part])} {title}" for part, title in titles.items() if facts.counts[part]]
     st.caption(", ".join(counts) + ".")
+    for sentence in facts.warnings:
+        st.warning(escape_markdown(sentence), icon=":material/warning:")
     try:
         images = load_stored_images(lab().store.root, facts.content_hash)
     except FewLabError:

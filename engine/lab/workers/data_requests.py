@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from engine.backbones.backbone import Backbone
@@ -15,6 +16,7 @@ from engine.data.image_set import Cancelled, DataSource, Progress
 from engine.data.importing.cached_source import CachedSource
 from engine.data.importing.image_cache import kept_files
 from engine.data.importing.image_checks import check_images
+from engine.data.importing.import_report import class_warnings
 from engine.data.importing.label_export import labels_csv, labels_of
 from engine.data.importing.preview import Preview
 from engine.data.split import make_split
@@ -133,7 +135,13 @@ def preview_data(request: PreviewData) -> DataPreview:
     )
     every = max(1, len(split.labeled) // 1000)  # some from all classes: ids of a folder go class by class
     counts = {part: len(getattr(split, part)) for part in ("labeled", "unlabeled", "validation", "test")}
-    return DataPreview(images.content_hash, list(images.class_names), split.labeled[::every].tolist(), counts)
+    of_class = {
+        part: np.bincount(images.labels[marks & (images.labels >= 0)], minlength=images.classes).tolist()
+        for part, marks in (("training", images.is_training), ("test", images.is_test))
+    }
+    training, test = (dict(zip(images.class_names, of_class[part], strict=True)) for part in ("training", "test"))
+    names, labeled = list(images.class_names), split.labeled[::every].tolist()
+    return DataPreview(images.content_hash, names, labeled, counts, class_warnings(training, test))
 
 
 def _source(data: dict[str, Any]) -> DataSource:
