@@ -12,6 +12,7 @@ from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.messages import (
     CheckConfig,
+    CountLabels,
     GetCatalog,
     ImportImages,
     IsReady,
@@ -21,7 +22,7 @@ from engine.lab.messages import (
     PreviewData,
     Request,
 )
-from engine.lab.workers.data_requests import import_images, is_ready, preview_data
+from engine.lab.workers.data_requests import count_labels, import_images, is_ready, preview_data
 from engine.lab.workers.prediction_requests import predict, predict_samples
 from engine.registry import methods
 from engine.runs.store import Store
@@ -78,6 +79,7 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (GetCatalog, get_catalog),
         (CheckConfig, check_config),
         (IsReady, is_ready),
+        (CountLabels, count_labels),
         (ImportImages, import_images),
         (PreviewData, preview_data),
         (MeasureSpeed, measure_speed),
