@@ -26,6 +26,7 @@ class Backbone(MixedPrecision):
     summary: ClassVar[str]
     smallest: ClassVar[int] = 4
     has_pretrained: ClassVar[bool] = False  # whether `pretrained` can give weights
+    is_foldable: ClassVar[bool] = True  # whether a batch norm behind a convolution can be computed as part of it
     learns: ClassVar[bool] = True  # False: there is nothing to train in it, hence nothing to start from
     feature_size: int
     mean: Tensor

@@ -105,6 +105,8 @@ def folded(backbone: Backbone) -> Backbone:
     its convolution in a sequence computed as part of it: twice as fast on a CPU.
     """
     network = copy.deepcopy(backbone).eval()
+    if not backbone.is_foldable:
+        return network
     for part in network.modules():
         if not isinstance(part, nn.Sequential):
             continue
