@@ -127,6 +127,25 @@ def test_every_method_is_offered_with_an_image_of_its_idea_and_its_paper(open_pa
     assert seen == {method["title"] for method in methods.values()}
 
 
+def test_a_network_of_timm_is_chosen_among_good_ones_or_typed_in(lab: Lab, open_page: Open) -> None:
+    app = open_page("train")
+    app.selectbox(key="train_0_fixmatch_digits_backbone").select("timm").run()
+    key = "train_0_fixmatch_digits_backbone_timm_model"
+    model = app.selectbox(key=key)
+    assert model.value == "mobilenetv4_conv_small.e2400_r224_in1k"
+    assert "vit_small_patch14_dinov2.lvd142m (22.1 M, 518 px, apache-2.0)" in model.options
+    assert "- resnet50.a1_in1k: 23.5 M, 224 px, apache-2.0" in model.help
+    assert model.proto.accept_new_options
+    # Another name comes back as it is.
+    config = {**app.session_state["train_config"], "backbone": {"name": "timm", "model": "test_vit.r160_in1k"}}
+    assert lab.check(config)["backbone"]["name"] == "timm"
+    app.session_state["train_config"], app.session_state["train_generation"] = config, 1
+    app.run()
+    model = app.selectbox(key=key.replace("train_0", "train_1"))
+    assert (model.value, model.options[0]) == ("test_vit.r160_in1k", "test_vit.r160_in1k")
+    assert app.session_state["train_config"]["backbone"]["model"] == "test_vit.r160_in1k"
+
+
 def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None:
     app = open_page("train")
     app.number_input(key="train_0_fixmatch_digits_budget_steps").set_value(321).run()
