@@ -80,6 +80,7 @@ class TimmModel(Backbone):
         "Any model of PyTorch Image Models with its pretrained weights; needs the package timm and, once, a network."
     )
     has_pretrained = True
+    package = "timm"
     is_foldable = False  # what stands behind a convolution here may be more than a batch norm
     params: Params
 
