@@ -7,6 +7,7 @@ import io
 import pickle
 import shutil
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -261,6 +262,20 @@ def test_the_version_with_a_folder_for_each_expression_is_read_where_the_file_is
     images = source.load()
     assert (images.name, images.images.shape, images.class_names) == ("fer2013", (12, 1, 48, 48), ("angry", "surprise"))
     assert images.images[images.labels == 1].max() == 3
+
+
+@pytest.mark.slow
+def test_real_folders_of_expressions_are_read(real_data: Path, tmp_path: Path) -> None:
+    """Part of them, as its README counts them."""
+    with zipfile.ZipFile(real_data / "images" / "fer2013_jpeg.zip") as archive:
+        archive.extractall(tmp_path / "data" / "fer2013")
+    report = fer(tmp_path / "data").prepare()
+    assert report.skipped == {}
+    assert (report.training["happy"], report.test["disgust"]) == (2_044, 34)
+    assert (sum(report.training.values()), sum(report.test.values())) == (7_801, 2_200)
+    images = fer(tmp_path / "data").load()
+    assert images.class_names == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    assert (images.channels, images.size) == (1, 48)
 
 
 def test_where_fer2013_is_not_a_sentence_says_where_to_get_it_and_where_to_put_it(tmp_path: Path) -> None:
