@@ -70,6 +70,29 @@ class IsReady(Request[bool]):
     data: Plain
 
 
+class LabelsGiven(NamedTuple):
+    """Training images of a set with and without a label of their own."""
+
+    labeled: int
+    unlabeled: int
+
+
+@dataclass(frozen=True)
+class CountLabels(Request[LabelsGiven]):
+    """How many labels a data set that can be opened at once came with."""
+
+    name = "count_labels"
+    data: Plain
+
+    @staticmethod
+    def write_reply(reply: LabelsGiven) -> list[int]:
+        return list(reply)
+
+    @staticmethod
+    def read_reply(value: list[int]) -> LabelsGiven:
+        return LabelsGiven(*value)
+
+
 @dataclass(frozen=True)
 class ImportImages(Request[Plain | None]):
     """Read a data set into the cache; the reply is the import report, None if it was there already.
@@ -123,12 +146,15 @@ class OpenDecoded(Request[str]):
 
 
 class DataPreview(NamedTuple):
-    """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part."""
+    """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part. rare:
+    a sentence on the classes with too few images, "" where there is none.
+    """
 
     content_hash: str
     class_names: list[str]
     labeled: list[int]
     counts: dict[str, int]
+    rare: str
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,8 @@ def test_the_run_that_trains_cannot_be_deleted(lab: Lab) -> None:
         ({"method": {"name": "fixmatch", "threshold": 1.4}}, "method.threshold is 1.4 but must be at most 1.0."),
         (
             {"data": {"labels": {"kind": "few", "per_class": 200}}},
-            "200 labels per class are asked for, but class '0' has 128 training images: ask for at most 125.",
+            "200 labels per class are asked for, but class '0' has 128 training images: ask for at most 125, or switch"
+            " data.labels.at_most on.",
         ),
     ],
 )

@@ -12,11 +12,13 @@ import pytest
 from engine.lab.messages import (
     CheckConfig,
     ComputeProjection,
+    CountLabels,
     DataPreview,
     GetCatalog,
     ImagePrediction,
     ImportImages,
     IsReady,
+    LabelsGiven,
     MeasureSpeed,
     Predict,
     Predictions,
@@ -30,6 +32,7 @@ SENT: list[Request[Any]] = [
     GetCatalog(),
     CheckConfig(CONFIG, "/checkpoints"),
     IsReady({"name": "folder", "path": "C:\\photos"}),
+    CountLabels({"name": "folder", "path": "/photos"}),
     ImportImages(CONFIG, "/progress.json"),
     PreviewData("fixmatch", CONFIG, 7, "/checkpoints"),
     MeasureSpeed(CONFIG, 0.25),
@@ -69,6 +72,11 @@ def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None
     assert {**vars(got.images[0]), "seen": None} == {**vars(answer), "seen": None}
 
 
+def test_the_labels_that_were_given_arrive_as_they_were_counted() -> None:
+    sent = LabelsGiven(6, 100)
+    assert CountLabels.read_reply(json.loads(json.dumps(CountLabels.write_reply(sent)))) == sent
+
+
 def test_a_preview_arrives_whole() -> None:
-    sent = DataPreview("cafe", ["b", "a"], [7, 3], {"labeled": 2, "unlabeled": 5, "validation": 0, "test": 1})
+    sent = DataPreview("cafe", ["b", "a"], [7, 3], {"labeled": 2, "unlabeled": 5, "validation": 0, "test": 1}, "rare")
     assert PreviewData.read_reply(json.loads(json.dumps(PreviewData.write_reply(sent)))) == sent

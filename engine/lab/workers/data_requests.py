@@ -13,14 +13,17 @@ from engine.config.parts import Hardware
 from engine.config.run_config import RunConfig
 from engine.data.image_set import Cancelled, DataSource, Progress
 from engine.data.importing.cached_source import CachedSource
+from engine.data.rare_classes import rare_classes
 from engine.data.split import make_split
 from engine.errors import DataError, ImportCancelled
 from engine.lab.messages import (
     ComputeFeatures,
+    CountLabels,
     DataPreview,
     FeatureFile,
     ImportImages,
     IsReady,
+    LabelsGiven,
     OpenDecoded,
     PreviewData,
 )
@@ -38,6 +41,13 @@ _TELL_EVERY = 0.3  # seconds
 def is_ready(request: IsReady) -> bool:
     """Raises DataError if its path is wrong."""
     return bool(_source(request.data).ready())
+
+
+def count_labels(request: CountLabels) -> LabelsGiven:
+    """Raises DataError."""
+    images = _source(request.data).load()
+    labeled = int((images.labels[images.is_training] >= 0).sum())
+    return LabelsGiven(labeled, int(images.is_training.sum()) - labeled)
 
 
 def import_images(request: ImportImages) -> dict[str, Any] | None:
@@ -99,7 +109,13 @@ def preview_data(request: PreviewData) -> DataPreview:
     store_images(root, images.content_hash, images.images, images.labels, images.ids, images.class_names)
     every = max(1, len(split.labeled) // 1000)  # some from all classes: ids of a folder go class by class
     counts = {part: len(getattr(split, part)) for part in ("labeled", "unlabeled", "validation", "test")}
-    return DataPreview(images.content_hash, list(images.class_names), split.labeled[::every].tolist(), counts)
+    return DataPreview(
+        images.content_hash,
+        list(images.class_names),
+        split.labeled[::every].tolist(),
+        counts,
+        rare_classes(images, split, config.data.labels),
+    )
 
 
 def _source(data: dict[str, Any]) -> DataSource:

@@ -13,6 +13,7 @@ from engine.errors import ConfigError
 from engine.lab.messages import (
     CheckConfig,
     ComputeFeatures,
+    CountLabels,
     GetCatalog,
     ImportImages,
     IsReady,
@@ -23,7 +24,14 @@ from engine.lab.messages import (
     PreviewData,
     Request,
 )
-from engine.lab.workers.data_requests import compute_features, import_images, is_ready, open_decoded, preview_data
+from engine.lab.workers.data_requests import (
+    compute_features,
+    count_labels,
+    import_images,
+    is_ready,
+    open_decoded,
+    preview_data,
+)
 from engine.lab.workers.prediction_requests import predict, predict_samples
 from engine.registry import methods
 from engine.runs.store import Store
@@ -80,6 +88,7 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (GetCatalog, get_catalog),
         (CheckConfig, check_config),
         (IsReady, is_ready),
+        (CountLabels, count_labels),
         (ImportImages, import_images),
         (PreviewData, preview_data),
         (OpenDecoded, open_decoded),
