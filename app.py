@@ -77,7 +77,10 @@ navigation = st.navigation(
             st.Page("pages/space.py", title="Space", icon=":material/scatter_plot:"),
             st.Page("pages/errors.py", title="Errors", icon=":material/troubleshoot:"),
         ],
-        "Data": [st.Page("pages/label.py", title="Label", icon=":material/new_label:")],
+        "Data": [
+            st.Page("pages/data.py", title="Data", icon=":material/photo_library:"),
+            st.Page("pages/label.py", title="Label", icon=":material/new_label:"),
+        ],
         "Use": [st.Page("pages/predict.py", title="Predict", icon=":material/image_search:")],
     }
 )

@@ -100,7 +100,7 @@ def command_line_page() -> str:
         " with defaults and ranges; `presets` shows whole configurations, with views, optimizer, budget and hardware.",
         "",
     ]
-    for name, command in commands.items():
+    for name, command in _with_those_of_groups(commands):
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         shown = [f"{p.name.upper()}{'...' if p.nargs == -1 else ''}" for p in arguments]
         usage = " ".join([f"python -m engine {name}", *shown])
@@ -111,6 +111,15 @@ def command_line_page() -> str:
             lines += [f"| `{', '.join(option.opts)}` | {option.help or ''} |" for option in options]
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _with_those_of_groups(commands: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, command in commands.items():
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield name, command
+        else:
+            yield from ((f"{name} {below}", one) for below, one in inner.items())
 
 
 PAGES = {"METHODS.md": methods_page, "COMMAND_LINE.md": command_line_page}

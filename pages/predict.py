@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.images.decode import LARGEST_FILE
+from engine.images.decode import LARGEST_FILE, readable_formats
 from engine.lab.messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
 from ui.predict.prediction_view import AS_IT_IS, CARDS, fit_choice, prediction_view
@@ -65,7 +65,7 @@ elif run is not None:
     with show_errors():
         if source == "my files":
             files = st.file_uploader(
-                "Images (PNG, JPEG, GIF, BMP, WebP, TIFF)",
+                f"Images ({readable_formats()})",
                 accept_multiple_files=True,
                 max_upload_size=LARGEST_FILE // 1_000_000,
                 key="predict_files",

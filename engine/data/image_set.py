@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from engine.config.parts import DataParams
 from engine.data.image_traits import ImageTraits
 from engine.data.importing.import_report import Report
 from engine.errors import ShapeError
+
+if TYPE_CHECKING:
+    from engine.data.importing.preview import Preview
 
 Progress = Callable[[int, int], None]
 Cancelled = Callable[[], bool]
@@ -157,6 +160,12 @@ class DataSource(ABC):
         progress. Raises DataError.
         """
         return True
+
+    def preview(self, thumbnails: int = 0) -> Preview | None:
+        """What is understood of a person's files, without importing any; None where the set is made of no such files.
+        thumbnails: of so many classes. Raises DataError.
+        """
+        return None
 
     def prepare(self, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Report | None:
         """Download and import what `load` needs, if that was not done before; the report of the import, None for a set

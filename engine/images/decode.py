@@ -26,11 +26,12 @@ Pixels = npt.NDArray[np.uint8]
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 HEIC = "a HEIC photo, and pillow-heif is not installed"  # the reason of an ImageError
-LARGEST_FILE = 20_000_000  # bytes
-MOST_PIXELS = 50_000_000
+LARGEST_FILE = 100_000_000  # bytes
+MOST_PIXELS = 200_000_000
+# Pixels from which an image is made smaller before anything else: with its copies it would need a dozen bytes each.
+HUGE = 50_000_000
 
 _LONGEST_NAME = 40  # characters of a file's name in a sentence
-_ALLOWED = "PNG, JPEG, GIF, BMP, WEBP or TIFF"
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _TURNS = {  # EXIF orientation -> what brings the image upright
@@ -51,11 +52,18 @@ _filters = warnings.catch_warnings()
 # made upright.
 LARGE = 4_000_000
 _large_lock = threading.Lock()
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow's own limit stands below; it refuses twice its number by itself
 
 
 def optional_formats() -> tuple[str, ...]:
     """What is read here beyond FORMATS: AVIF where Pillow was built with it, HEIF where pillow-heif is installed."""
     return ("AVIF",) * bool(features.check("avif")) + ("HEIF",) * (find_spec("pillow_heif") is not None)
+
+
+def readable_formats() -> str:
+    """All that are read here, as a sentence names them."""
+    names = [*FORMATS, *("HEIC" if name == "HEIF" else name for name in optional_formats())]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def read_image(data: bytes, name: str = "image", smallest: int | None = None) -> Pixels:
@@ -67,12 +75,14 @@ def read_image(data: bytes, name: str = "image", smallest: int | None = None) ->
     and floating-point grey scaled to 8 bits, CMYK, YCbCr and LAB to RGB, the first frame of an animation. Not applied:
     embedded color profiles, because the images of data sets are read without them too. smallest: a JPEG may come at a
     half, a quarter or an eighth of its size if both sides keep this many pixels: many times faster where it is made
-    small anyway. Raises ImageError, and nothing else, if the bytes are not one image of an allowed format within
-    LARGEST_FILE and MOST_PIXELS; the pixel limit is checked on the header, before anything is decoded.
+    small anyway. An image of more than HUGE pixels comes at a whole fraction of its size in any case: less than 2 GB of
+    memory (3 GB for AVIF and HEIC) are needed for one of MOST_PIXELS, and they are read one after another. Raises
+    ImageError, and nothing else, if the bytes are not one image of an allowed format within LARGEST_FILE and
+    MOST_PIXELS; the pixel limit is checked on the header, before anything is decoded.
     """
     shown = short_name(name)
     if not data:
-        raise ImageError(f"{shown} is empty (0 bytes): choose a {_ALLOWED} image.", "empty")
+        raise ImageError(f"{shown} is empty (0 bytes): choose a {readable_formats()} image.", "empty")
     if len(data) > LARGEST_FILE:
         size = f"{math.ceil(len(data) / 1e5) / 10:.1f} MB"
         raise ImageError(
@@ -82,6 +92,15 @@ def read_image(data: bytes, name: str = "image", smallest: int | None = None) ->
         )
     with without_warnings():
         return _decode(data, shown, smallest)
+
+
+def begins_like_image(head: bytes) -> bool:
+    """Whether a file that begins so can be of one of the formats that are read. head: 64 bytes."""
+    return (
+        head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*"))
+        or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+        or bool(_heif_brands(head))
+    )
 
 
 @contextmanager
@@ -122,7 +141,7 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
         image = Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError as error:  # Pillow's own, higher limit; its sentence has the number of pixels
         match = re.search(r"(\d+) pixels", str(error))
-        raise _too_many_pixels(shown, f"{int(match[1]) / 1e6:,.0f}" if match else "far more than 50") from None
+        raise _too_many_pixels(shown, f"{int(match[1]) / 1e6:,.0f}" if match else "far more than 200") from None
     except Exception:  # noqa: BLE001  a decoder may raise anything on a prepared file, and no image is worth a traceback
         raise _not_an_image(data, shown) from None
     if image.width * image.height > MOST_PIXELS:
@@ -134,7 +153,7 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
             image.load()
             if image.width * image.height > MOST_PIXELS:  # a HEIF header may claim fewer than there are
                 raise _too_many_pixels(shown, f"{image.width * image.height / 1e6:,.0f}")
-            return _upright_pixels(image)
+            return _upright_pixels(image, smallest)
     except ImageError:
         raise
     except Exception:  # noqa: BLE001  as above; MemoryError included
@@ -216,13 +235,15 @@ def _not_an_image(data: bytes, shown: str) -> ImageError:
     else:
         kind = "something else"
     return ImageError(
-        f"{shown} is not an image this app reads (it looks like {kind}): save it as {_ALLOWED} and try again."
+        f"{shown} is not an image this app reads (it looks like {kind}): save it as {readable_formats()} and try again."
     )
 
 
-def _upright_pixels(image: Image.Image) -> Pixels:
+def _upright_pixels(image: Image.Image, smallest: int | None) -> Pixels:
     turn = _TURNS.get(_orientation(image))
     has_palette = image.mode in ("P", "PA")
+    if image.width * image.height > HUGE:
+        image = _reduced(image, smallest)
     if image.mode != "LAB" and image.mode.startswith(("1", "L", "I", "F")):
         image = Image.fromarray(_grey(image))
     elif image.mode == "LAB":
@@ -240,6 +261,20 @@ def _upright_pixels(image: Image.Image) -> Pixels:
     if has_palette and (pixels == pixels[..., :1]).all():  # a GIF cannot store grey any other way
         return pixels[..., :1].copy()
     return pixels
+
+
+def _reduced(image: Image.Image, smallest: int | None) -> Image.Image:
+    """At most HUGE pixels: each the mean of a square of the image's."""
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode.startswith("I;"):
+        image = image.convert("I")
+    factor = math.ceil(math.sqrt(image.width * image.height / HUGE))
+    if smallest is not None:
+        factor = max(factor, min(image.size) // smallest)
+    return image.reduce(factor)
 
 
 def _orientation(image: Image.Image) -> int:

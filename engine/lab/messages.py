@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.importing.preview import Preview
+
 Plain = dict[str, Any]
 R = TypeVar("R")
 
@@ -143,6 +145,52 @@ class OpenDecoded(Request[str]):
 
     name = "open_decoded"
     data: Plain
+
+
+@dataclass(frozen=True)
+class PreviewFiles(Request[Preview]):
+    """How a person's files are understood, before they are imported, with thumbnails of so many classes."""
+
+    name = "preview_files"
+    slow = True
+    patience = 600.0
+    data: Plain
+    thumbnails: int = 12
+
+    @staticmethod
+    def write_reply(reply: Preview) -> Plain:
+        return reply.plain()
+
+    @staticmethod
+    def read_reply(value: Plain) -> Preview:
+        return Preview.of_plain(value)
+
+
+class CheckedImages(NamedTuple):
+    """issues: what is worth a look, as plain `engine.data.importing.image_checks.Issue`s. labels: file, class and part
+    of every image as CSV.
+    """
+
+    issues: list[Plain]
+    labels: str
+
+
+@dataclass(frozen=True)
+class CheckImages(Request[CheckedImages]):
+    """Look through imported files, and write their labels as a table."""
+
+    name = "check_images"
+    slow = True
+    patience = 600.0
+    data: Plain
+
+    @staticmethod
+    def write_reply(reply: CheckedImages) -> Plain:
+        return reply._asdict()
+
+    @staticmethod
+    def read_reply(value: Plain) -> CheckedImages:
+        return CheckedImages(**value)
 
 
 class DataPreview(NamedTuple):

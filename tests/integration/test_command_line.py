@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from engine.images.decode import readable_formats
 from engine.methods.base.method import Method
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods
@@ -153,9 +154,8 @@ def test_predict_answers_each_image_it_can_and_gives_a_refused_one_its_sentence(
     }
     assert third["top"] == []
     assert (
-        third["error"]
-        == "'notes.png' is not an image this app reads (it looks like text): save it as PNG, JPEG, GIF, BMP, WEBP or"
-        " TIFF and try again."
+        third["error"] == "'notes.png' is not an image this app reads (it looks like text): save it as"
+        f" {readable_formats()} and try again."
     )
     assert done.stderr.splitlines() == [second["error"], third["error"]]
 

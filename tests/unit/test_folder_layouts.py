@@ -78,6 +78,33 @@ def test_split_folders_are_used_as_what_they_are_called(
     assert report.sentences() == ["3 images of its own validation folder are the validation part of every run."]
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize(
+    ("train", "test"), [("train/images", "test/Images"), ("train", "test/data"), ("x/train/img", "x/test")]
+)
+def test_a_folder_between_a_part_of_the_split_and_its_classes_is_looked_through(
+    tmp_path: Path, train: str, test: str, packed: bool
+) -> None:
+    files = {f"{train}/{name}": data for name, data in CATS_AND_DOGS.items()} | {f"{test}/cat/1.png": grey(200)}
+    files |= {f"{train}/unlabeled/1.png": grey(201), f"{train}/2.png": grey(202)}
+    path = zip_of(tmp_path / "x.zip", files) if packed else folder_of(tmp_path / "x", files)
+    images = source(path).load()
+    assert images.class_names == ("cat", "dog")
+    assert {value: place for value, place in understood(images).items() if value >= 200} == {
+        200: ("cat", "test"),
+        201: (None, "training"),
+        202: (None, "training"),
+    }
+
+
+def test_the_only_class_of_a_training_folder_is_no_folder_to_look_through(tmp_path: Path) -> None:
+    files = {f"train/cat/{year}/1.png": grey(year - 2000) for year in (2019, 2020)}
+    assert refusal(folder_of(tmp_path / "x", files)) == (
+        "'x' has training images of 1 class ('cat'), but at least 2 classes are needed: put the images of each class"
+        " into a folder of its own."
+    )
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 @pytest.mark.parametrize("labels", [{"kind": "few", "per_class": 2}, {"kind": "all"}, {"kind": "none"}])
 def test_own_validation_images_are_the_validation_part_and_nothing_else(

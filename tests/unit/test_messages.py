@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.data.importing.preview import Preview
+from engine.data.importing.understanding import Choice
 from engine.lab.messages import (
     CheckConfig,
+    CheckedImages,
+    CheckImages,
     ComputeProjection,
     CountLabels,
     DataPreview,
@@ -24,6 +28,7 @@ from engine.lab.messages import (
     Predictions,
     PredictSamples,
     PreviewData,
+    PreviewFiles,
     Request,
 )
 
@@ -35,6 +40,8 @@ SENT: list[Request[Any]] = [
     CountLabels({"name": "folder", "path": "/photos"}),
     ImportImages(CONFIG, "/progress.json"),
     PreviewData("fixmatch", CONFIG, 7, "/checkpoints"),
+    PreviewFiles({"name": "folder", "path": "/photos"}, 3),
+    CheckImages({"name": "folder", "path": "/photos"}),
     MeasureSpeed(CONFIG, 0.25),
     Predict("run", (("ä.png", bytes(range(256))), ("empty", b""))),
     PredictSamples("run", "cafe", 6, 1),
@@ -58,6 +65,27 @@ def test_no_request_is_left_out_below_and_no_two_have_one_name() -> None:
 @pytest.mark.parametrize("sent", SENT, ids=lambda sent: sent.name)
 def test_a_request_arrives_as_it_was_sent(sent: Request[Any]) -> None:
     assert type(sent).read(json.loads(json.dumps(sent.write()))) == sent
+
+
+def test_a_preview_and_what_was_found_arrive_as_they_were_written() -> None:
+    preview = Preview(
+        "pets",
+        "one folder per class",
+        {"cat": {"training": 2, "validation": 0, "test": 1}},
+        own_test=True,
+        unlabeled=3,
+        left_out={"not an image": 1},
+        names=[["ä.txt", "not an image"]],
+        samples={"cat": ["1.png"]},
+        notes=["a"],
+        warnings=["b"],
+        choices=[Choice("labels_from", "none", "images without labels")],
+        question="pets can be read in two ways.",
+        thumbnails={"1.png": "aGVsbG8="},
+    )
+    assert PreviewFiles.read_reply(json.loads(json.dumps(PreviewFiles.write_reply(preview)))) == preview
+    checked = CheckedImages([{"name": "is_dark", "count": 1, "sentence": "s", "files": [["1.png"]]}], "file,class\r\n")
+    assert CheckImages.read_reply(json.loads(json.dumps(CheckImages.write_reply(checked)))) == checked
 
 
 def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
+from engine.csv_text import csv_text
 from engine.lab.messages import ImagePrediction
 from ui.predict.verdicts import as_csv, note, verdict
-from ui.style.csv_text import csv_text
 
 SURE = ImagePrediction("a.png", probabilities=(0.1, 0.9), top=(("dog", 0.9), ("cat", 0.1)))
 UNSURE = ImagePrediction("b.png", probabilities=(0.4, 0.3, 0.3), top=(("cat", 0.4), ("dog", 0.3), ("owl", 0.3)))

@@ -8,10 +8,10 @@ from typing import Any
 import streamlit as st
 
 from engine.analysis.compare import differing, short_keys, without_seeds
+from engine.csv_text import csv_text
 from engine.runs.store import Run
 from ui.runs.run_names import run_name
 from ui.style import formatting
-from ui.style.csv_text import csv_text
 
 _SAID = 2  # differing settings that a name is given to tell it from another
 

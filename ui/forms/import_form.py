@@ -4,81 +4,38 @@ what was read.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import time
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from engine.data.importing.import_report import Report
-from engine.data.labels.label_folders import label_folders
 from engine.errors import FewLabError
 from engine.lab.messages import CountLabels, ImportImages, IsReady, LabelsGiven
-from engine.runs.atomic_write import write_bytes
 from ui.forms.background_job import BackgroundJob, new_progress_file
+from ui.forms.uploads import ARCHIVES, LARGEST_UPLOAD, stored_upload
 from ui.shell.page import escape_markdown, guarded_fragment
-from ui.shell.server import UPLOADS, catalog, lab
+from ui.shell.server import catalog, lab
 from ui.style import formatting
 
-LARGEST_UPLOAD = 2_000  # megabytes
-_KEEP = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it
 Data = dict[str, Any]
 
 
-def own_images(data: Data, key: str, label: str = "Or upload a zip with one folder of images per class") -> Data:
-    """An upload beside the path: the zip is stored beside the runs, under its own name in a folder named by its
-    content's hash, and the path points there.
-    """
+def own_images(data: Data, key: str, label: str = "Or upload an archive with one folder of images per class") -> Data:
+    """An upload beside the path: an archive is stored beside the runs, and the path points there."""
     uploaded = st.file_uploader(
         label,
-        type=["zip"],
+        type=ARCHIVES,
         max_upload_size=LARGEST_UPLOAD,
         key=f"{key}_zip",
     )
-    if uploaded is None:
-        return data
-    paths: dict[str, str] = st.session_state.setdefault("uploads_kept", {})
-    if not Path(
-        paths.get(uploaded.file_id, "")
-    ).is_file():  # a large archive is read and hashed once, not with every click
-        content = uploaded.getvalue()
-        uploads = lab().store.root / UPLOADS
-        path = uploads / hashlib.sha256(content).hexdigest()[:16] / _file_name(uploaded.name)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _clear_out(uploads)
-            write_bytes(path, content)
-        else:
-            path.touch()
-        paths[uploaded.file_id] = str(path)
-    return {**data, "path": paths[uploaded.file_id]}
+    return data if uploaded is None else {**data, "path": stored_upload([uploaded])}
 
 
-def _clear_out(uploads: Path) -> None:
-    """Delete the archives of earlier days that no run was made from and that were not labeled: a resumed run looks its
-    archive up again.
-    """
-    root = lab().store.root
-    needed = {Path(str(run.config["data"].get("path", ""))).parts[-2:] for run in lab().store.runs()}
-    needed |= {Path(labeled.path).parts[-2:] for labeled in label_folders(root)}
-    for archive in (*uploads.glob("*.zip"), *uploads.glob("*/*.zip")):  # once they lay there without a folder
-        if archive.parts[-2:] not in needed and archive.stat().st_mtime < time.time() - _KEEP:
-            archive.unlink(missing_ok=True)
-            if archive.parent != uploads:
-                archive.parent.rmdir()
-
-
-def _file_name(name: str) -> str:
-    """The archive's own name, as far as every file system can hold it."""
-    stem = "".join(c if c.isalnum() or c in " ._-" else "_" for c in Path(name).stem).strip(" .")
-    return f"{stem[:60] or 'images'}.zip"
-
-
-def prepared(data: Data, tells: bool = True) -> bool:
-    """Whether the images can be learned from now; if not, the button that reads them, or how far that is. tells: what
-    was read is said once it is.
+def prepared(data: Data, key: str = "train", warn: bool = True, tells: bool = True) -> bool:
+    """Whether the images can be learned from now; if not, the button that reads them, or how far that is. key: prefix
+    of the buttons' keys. tells: what was read is said once it is; warn: with the classes that have too few images,
+    where the page does not say so itself.
     """
     if not _is_read_first(data):
         return True
@@ -86,7 +43,7 @@ def prepared(data: Data, tells: bool = True) -> bool:
     name = _name(data)
     running_import = running.get(name)
     if running_import is not None and not running_import.future.done():
-        _progress(running_import)
+        _progress(running_import, key)
         return False
     if running_import is not None:
         running.pop(name)
@@ -99,12 +56,12 @@ def prepared(data: Data, tells: bool = True) -> bool:
     if sentence:
         st.info(escape_markdown(sentence), icon=":material/folder_open:")
     elif not ready:
-        if st.button("Read the images", key="train_import", icon=":material/download:", width="stretch"):
+        if st.button("Read the images", key=f"{key}_import", icon=":material/download:", width="stretch"):
             running[name] = _start(name, data)
             st.rerun()
         st.caption("These images have not been read on this machine yet.")
     elif tells and data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
-        _report(st.session_state["import_report"][1])
+        _report(st.session_state["import_report"][1], warn)
     return ready
 
 
@@ -151,7 +108,7 @@ def _start(name: str, data: Data) -> BackgroundJob:
     return BackgroundJob(lab().assistant.ask_later(ImportImages(data, str(progress_file))), progress_file)
 
 
-def _progress(running_import: BackgroundJob) -> None:
+def _progress(running_import: BackgroundJob, key: str) -> None:
     def watch() -> None:
         if running_import.future.done():
             st.rerun()
@@ -160,22 +117,25 @@ def _progress(running_import: BackgroundJob) -> None:
             done / total if total else 0.0,
             text=(f"Reading: {formatting.count(done)} of {formatting.count(total)}" if total else "Listing files …"),
         )
-        if st.button("Cancel", key="train_import_cancel", width="stretch"):
+        if st.button("Cancel", key=f"{key}_import_cancel", width="stretch"):
             running_import.cancel()
 
     guarded_fragment(watch, 0.5)()
 
 
-def _report(report: dict[str, Any] | None) -> None:
+def _report(report: dict[str, Any] | None, warn: bool) -> None:
     if not report:
         return
     understood = Report(**report)
     skipped = sum(report["skipped"].values())
-    st.caption(
+    said = (
         f"Read {formatting.count(report['read'])} images {understood.classes()} in"
         f" {formatting.duration(report['seconds'])}"
         + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *understood.sentences()])
     )
+    st.caption(escape_markdown(said))
+    for sentence in understood.warnings() if warn else ():
+        st.warning(escape_markdown(sentence), icon=":material/warning:")
     if understood.duplicates:
         with st.expander("Images that are there twice"):
             st.dataframe(
@@ -184,7 +144,7 @@ def _report(report: dict[str, Any] | None) -> None:
                 width="stretch",
             )
     if skipped:
-        with st.expander("What was left out, and why"):
+        with st.expander("What the import left out, and why"):
             st.dataframe(
                 [{"why": reason, "files": count} for reason, count in report["skipped"].items()],
                 hide_index=True,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from engine.csv_text import csv_text
 from engine.data.labels.label_records import Label, Labels
 from engine.data.labels.labeling import Labeling, Standing
 from engine.errors import LabelError
@@ -20,9 +21,8 @@ from ui.label.image_choice import OpenSet
 from ui.runs.current_run import open_comparison
 from ui.shell.server import lab
 from ui.style import formatting
-from ui.style.csv_text import csv_text
 
-_RACE = ("photos-probe", "photos-spread")
+_RACE = ("photos-probe", "photos-spread", "photos-fine-tune", "photos-fixmatch")
 _FEWEST = 2  # labels of each of two classes, below which no run can be measured
 _LARGEST_CSV = 20 << 20
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.csv_text import csv_text
 from engine.lab.messages import ImagePrediction
 from ui.shell.page import escape_markdown
 from ui.style import formatting
-from ui.style.csv_text import csv_text
 
 DECISION_THRESHOLD = 0.5  # below this probability a prediction is called uncertain
 

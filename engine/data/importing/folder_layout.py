@@ -20,6 +20,8 @@ IMAGE_ENDINGS = (
     *(".heic", ".heif", ".hif", ".avif"),
 )
 _Path = tuple[int, tuple[str, ...]]  # the row of a name, and its parts
+# Folders inside a part of a split that hold all its images and are no class: train/images/cat/1.jpg.
+_WRAPPERS = {"images", "image", "imgs", "img", "photos", "pictures", "data", "files", "jpg", "jpeg", "png"}
 _MOST_OUTER = 100  # folders around everything; an archive may claim 30,000
 _LONGEST_NAME = 1_000  # characters of a class name that are looked at
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -39,11 +41,13 @@ class LayoutFile(NamedTuple):
 class Layout(NamedTuple):
     """files: in the order of the names, sorted; those beside outer folders come first. skipped: [row, reason].
     ambiguity: where the folders can be read in two ways, which ones and what to do: a sentence without its subject.
+    split: whether the class folders lie in folders of a split.
     """
 
     files: list[LayoutFile]
     skipped: list[tuple[int, str]]
     ambiguity: str | None = None
+    split: bool = False
 
 
 def arrange(names: Sequence[str]) -> Layout:
@@ -51,8 +55,9 @@ def arrange(names: Sequence[str]) -> Layout:
 
     What macOS and Windows leave behind, and everything hidden, is passed over in silence. Folders around everything are
     tolerated, however many: what is left then may be images without any class. There is a split if a folder `train`
-    holds folders of its own; what then lies beside `train`, `val`, `test` and `unlabeled` is skipped. Files beside
-    class folders are unlabeled. Images may lie deeper than their class folder.
+    holds folders of its own; what then lies beside `train`, `val`, `test` and `unlabeled` is skipped, and a folder such
+    as `images` between `train` and its class folders is looked through. Files beside class folders are unlabeled.
+    Images may lie deeper than their class folder.
     """
     paths = _without_outer_folders(
         [
@@ -60,9 +65,10 @@ def arrange(names: Sequence[str]) -> Layout:
             for row, parts in sorted(
                 ((row, tuple(name.split("/"))) for row, name in enumerate(names)), key=lambda item: item[1]
             )
-            if not _is_junk(parts)
+            if not is_junk(parts)
         ]
     )
+    paths = _without_outer_folders(_without_wrappers(paths))
     split = any(len(parts) > 2 and SPLIT.get(parts[0].lower()) == "training" for _, parts in paths)
     files: list[LayoutFile] = []
     skipped: list[tuple[int, str]] = []
@@ -72,7 +78,7 @@ def arrange(names: Sequence[str]) -> Layout:
             skipped.append((row, understood))
         else:
             files.append(understood)
-    return Layout(files, skipped, None if split else _ambiguity([parts for _, parts in paths]))
+    return Layout(files, skipped, None if split else _ambiguity([parts for _, parts in paths]), split)
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, str], ...], str]:
@@ -102,6 +108,16 @@ def titles(classes: Sequence[str]) -> list[str]:
     return list(shown)
 
 
+def called_image(name: str) -> bool:
+    """By its ending. What a file is, its bytes decide; where it lies among others is asked before any is read."""
+    return name.lower().endswith(IMAGE_ENDINGS)
+
+
+def is_junk(parts: Sequence[str]) -> bool:
+    """What macOS and Windows leave behind, and everything hidden."""
+    return any(part.startswith(".") or part.lower() in _JUNK for part in parts)
+
+
 def _without_outer_folders(paths: list[_Path]) -> list[_Path]:
     """The paths as seen from the innermost folder that everything lies in. Loose files on the way down stay loose."""
     passed: list[_Path] = []  # loose files above
@@ -116,11 +132,23 @@ def _without_outer_folders(paths: list[_Path]) -> list[_Path]:
         if top in UNLABELED or (top in SPLIT and any(len(parts) > depth + 2 for _, parts in deeper)):
             break
         # Images in the only folder and beside it: that folder may be a class, and leaving it would lose the class.
-        called_images = any(_called_image(parts[0]) for _, parts in passed + loose)
+        called_images = any(called_image(parts[0]) for _, parts in passed + loose)
         if called_images and any(len(parts) == depth + 2 for _, parts in deeper):
             break
         passed, paths, depth = passed + loose, deeper, depth + 1
     return passed + [(row, parts[depth:]) for row, parts in paths]
+
+
+def _without_wrappers(paths: list[_Path]) -> list[_Path]:
+    """Without the one folder that holds everything in `train`, where its name says nothing of a class; in `val` and
+    `test` the same.
+    """
+    inside: dict[str, set[str]] = {}
+    for _, parts in paths:
+        if len(parts) > 2 and parts[0].lower() in SPLIT:
+            inside.setdefault(parts[0], set()).add(parts[1].lower())
+    wrapped = {top for top, folders in inside.items() if len(folders) == 1 and folders <= _WRAPPERS}
+    return [(row, (parts[0], *parts[2:]) if len(parts) > 2 and parts[0] in wrapped else parts) for row, parts in paths]
 
 
 def _layout_file(row: int, parts: tuple[str, ...], split: bool) -> LayoutFile | str:
@@ -169,12 +197,3 @@ def _ambiguity(paths: list[tuple[str, ...]]) -> str | None:
                 " rename it to what its images show."
             )
     return None
-
-
-def _called_image(name: str) -> bool:
-    """By its ending. What a file is, its bytes decide; where it lies among others is asked before any is read."""
-    return name.lower().endswith(IMAGE_ENDINGS)
-
-
-def _is_junk(parts: tuple[str, ...]) -> bool:
-    return any(part.startswith(".") or part.lower() in _JUNK for part in parts)

@@ -2,9 +2,8 @@
 never fills the memory.
 
 A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy, about.json,
-is_validation.npy where it brings validation images of its own, and file_names.json where each image is a file. It is
-written into a temporary folder and renamed whole,
-so a folder under its final name is complete.
+is_validation.npy where it brings validation images of its own, and files.json where each image is a file. It is
+written into a temporary folder and renamed whole, so a folder under its final name is complete.
 """
 
 from __future__ import annotations
@@ -31,12 +30,20 @@ from engine.runs.atomic_write import sync_folder, write_json
 
 VERSION = 1  # of the files; a set written in another version is rebuilt
 BLOCK = 16 << 20  # bytes handled at once
-_FILE_NAMES = "file_names.json"
 
 
 class Decoded(NamedTuple):
     images: ImageSet
     report: Report
+
+
+class KeptFiles(NamedTuple):
+    """Of the files of a set, by id. names: as they stand in the folder or archive. digests: equal for files that show
+    the same image.
+    """
+
+    names: list[str]
+    digests: list[str]
 
 
 def cache_root() -> Path:
@@ -69,9 +76,8 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
             return None
         known = Known(about["hashes"][_spelled(symmetries)], np.array(about["histogram"], dtype=np.int64))
         names = tuple(about["class_names"])
-        listed = folder / _FILE_NAMES
-        files = tuple(json.loads(listed.read_bytes())) if listed.exists() else ()
-        if files and len(files) != len(labels):
+        files = kept_files(key)
+        if files is not None and len(files.names) != len(labels):
             return None
         return Decoded(
             ImageSet(
@@ -84,11 +90,20 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
                 symmetries,
                 known,
                 is_validation,
-                file_names=files,
+                file_names=() if files is None else tuple(files.names),
             ),
             Report(**about["report"]),
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+
+
+def kept_files(key: str) -> KeptFiles | None:
+    """The names of the files that the set under `key` was made from; None where it was made from no files."""
+    try:
+        kept = json.loads((_folder(key) / "files.json").read_bytes())
+        return KeptFiles(list(map(str, kept["names"])), list(map(str, kept["digests"])))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -155,6 +170,14 @@ class Writer:
         except OSError as error:
             raise _unwritable(error) from None
 
+    def keep_names(self, names: Sequence[str], digests: Sequence[bytes]) -> None:
+        """Keep, beside the images, the names of their files and what tells equal ones; in the order they were added."""
+        try:
+            kept = {"names": list(names), "digests": [digest.hex() for digest in digests]}
+            write_json(self._temporary / "files.json", kept)
+        except OSError as error:
+            raise _unwritable(error) from None
+
     def finish(
         self,
         name: str,
@@ -164,10 +187,9 @@ class Writer:
         variants: Sequence[frozenset[str]],
         report: Report,
         is_validation: NDArray[np.bool_] | None = None,
-        file_names: Sequence[str] = (),
     ) -> None:
-        """Complete the set and put it in place. labels, is_test, is_validation and file_names, if there are any: one
-        per image added. variants: all symmetries that it may be opened with.
+        """Complete the set and put it in place. labels, is_test and is_validation: one per image added. variants: all
+        symmetries that it may be opened with.
         """
         assert self._file is not None
         try:
@@ -180,8 +202,6 @@ class Writer:
                 with open(self._temporary / f"{array_name}.npy", "wb") as file:
                     np.save(file, array)
                     _flush(file)
-            if file_names:
-                write_json(self._temporary / _FILE_NAMES, list(file_names))
             images = np.load(self._temporary / "images.npy", mmap_mode="r", allow_pickle=False)
             plain = ImageSet(name, images, labels, ids, is_test, tuple(class_names), frozenset(), None, is_validation)
             sets = {_spelled(symmetries): replace(plain, symmetries=symmetries) for symmetries in variants}

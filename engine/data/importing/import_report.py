@@ -8,6 +8,7 @@ from typing import Any
 from engine.images.decode import HEIC
 
 NAMED = 50  # skipped files that are kept by name
+_LISTED = 6  # classes in a sentence
 
 
 @dataclass
@@ -20,7 +21,8 @@ class Report:
     label. unlabeled: training images without a label. loose: how many of those lay beside the class folders.
     across_parts and across_classes: images that an image of another part of the split, or of another class, shows too;
     duplicates: [file, file] of the first NAMED of those. own_test: whether the set came with test images of its own;
-    otherwise a fifth of each class was taken. Names are as they stand in the files: text to show, never markup.
+    otherwise a fifth of each class was taken. layout: how the files were understood, in a few words. notes: sentences
+    on how their labels were read. Names are as they stand in the files: text to show, never markup.
     """
 
     read: int = 0
@@ -38,6 +40,8 @@ class Report:
     channels: int = 0
     size: int = 0
     seconds: float = 0.0
+    layout: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def skip(self, name: str, reason: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
@@ -59,7 +63,7 @@ class Report:
         """What a person should know of how the files were understood, a sentence each; of what was skipped, only what
         one more package can read.
         """
-        said = []
+        said = [*self.notes]
         if self.validation:
             count = sum(self.validation.values())
             said.append(f"{_images(count)} of its own validation folder {_is(count)} the validation part of every run.")
@@ -89,8 +93,34 @@ class Report:
             said.append("A fifth of each class is held out for the test set.")
         return said
 
+    def warnings(self) -> list[str]:
+        """What is too little of a class to train or to measure with."""
+        return class_warnings(self.training, self.test)
+
     def plain(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def class_warnings(training: dict[str, int], test: dict[str, int]) -> list[str]:
+    """Sentences on classes with no training image, with one, and without a test image. Both: images by class."""
+    said = []
+    for few, has in ((0, "no training image"), (1, "1 training image")):
+        if classes := [name for name, count in training.items() if count == few]:
+            said.append(f"{_classes(classes)} {has}{'' if len(classes) == 1 else ' each'}.")
+    if any(test.values()) and (classes := [name for name, count in training.items() if count and not test.get(name)]):
+        said.append(f"{_classes(classes)} no test image, so test accuracy says nothing of {_them(classes)}.")
+    return said
+
+
+def _classes(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_LISTED])
+    if len(names) == 1:
+        return f"Class {shown} has"
+    return f"{len(names):,} classes ({shown}{', …' if len(names) > _LISTED else ''}) have"
+
+
+def _them(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"
 
 
 def _images(count: int) -> str:

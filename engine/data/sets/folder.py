@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import time
 from collections import deque
@@ -14,6 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from engine.config.parts import DataParams
 from engine.config.settings import param
@@ -22,10 +25,12 @@ from engine.data.image_set import Cancelled, ImageSet, Progress, stratified_test
 from engine.data.image_traits import ImageTraits
 from engine.data.importing.cached_source import CachedSource, stop_if
 from engine.data.importing.duplicates import tell_duplicates
-from engine.data.importing.folder_layout import Layout, LayoutFile, arrange, natural, titles
+from engine.data.importing.folder_layout import LayoutFile, natural, titles
 from engine.data.importing.image_cache import Writer
 from engine.data.importing.image_files import File, ImageFiles, open_files
 from engine.data.importing.import_report import Report
+from engine.data.importing.preview import Preview, preview
+from engine.data.importing.understanding import LabelsFrom, Understood, understand
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.labeled_set import with_labels
 from engine.errors import DataError, ImageError
@@ -35,7 +40,9 @@ from engine.registry import datasets
 
 DECODING = 3  # raised whenever the same files would come out as other pixels, in another order or with other labels
 TEST_SHARE = 0.2
+THUMBNAIL = 72  # px, of a preview
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
+MOST_HELD = 256 << 20  # bytes of files that are in memory at once
 # Bytes of a file below which threads only wait for each other: decoding is short, the Python around it is not.
 SMALL = 4 << 10
 
@@ -53,7 +60,7 @@ Loaded = Fitted | ImageError  # or why not
 @datasets.register
 class Folder(CachedSource):
     """`class/...` or `train/class/...` with `val/class/...` and `test/class/...`, with an optional `unlabeled/...`
-    folder, or images without any class; what cannot be read is skipped and reported.
+    folder; images with a table of labels; or images without any class. What cannot be read is skipped and reported.
     """
 
     class Params(DataParams):
@@ -63,9 +70,27 @@ class Folder(CachedSource):
             max_length=4096,
             is_path=True,
             help=(
-                "Folder or zip archive with one folder of images per class; train, validation and test folders and an"
-                " unlabeled folder are understood."
+                "Folder or zip archive with one folder of images per class; train, validation and test folders, an"
+                " unlabeled folder and a table of labels (CSV) are understood."
             ),
+        )
+        labels_from: LabelsFrom = param(
+            "auto",
+            advanced=True,
+            added=True,
+            help=(
+                "What tells the classes, where two readings are possible. folders: each folder is a class; table: a CSV"
+                " file, or an annotation tool's export, beside the images; names: the file names, such as"
+                " daisy_001.jpg; none: no image has a label."
+            ),
+        )
+        label_column: str = param(
+            "",
+            advanced=True,
+            added=True,
+            max_length=1000,
+            empty="found by content",
+            help="Column of the table that holds the classes, or which of several files of labels does.",
         )
         size: int = param(32, ge=8, le=256, unit="px", help="Side of the square that every image is brought to.")
         fit: Fit = param(
@@ -132,6 +157,38 @@ class Folder(CachedSource):
         finally:
             files.close()
 
+    def preview(self, thumbnails: int = 0) -> Preview:
+        """What is understood of the files, without importing any; with the samples of so many classes as thumbnails.
+        Raises DataError where nothing can be understood.
+        """
+        files = open_files(self.params.path)
+        try:
+            understood = understand(files, self.params.labels_from, self.params.label_column)
+            if not understood.layout.files:
+                raise _no_images(files)
+            found = preview(files, understood, TEST_SHARE)
+            if thumbnails:
+                found.thumbnails.update(self._thumbnails(files, found, thumbnails))
+            return found
+        finally:
+            files.close()
+
+    def _thumbnails(self, files: ImageFiles, found: Preview, classes: int) -> Iterator[tuple[str, str]]:
+        """As the import would fit them."""
+        of_name = {file.name: file for file in files.files}
+        shown = [name for name, names in found.samples.items() if names]
+        wanted = [name for of in [*shown[:classes], *shown[classes:][-1:]] for name in found.samples[of]]
+        with without_warnings():
+            for name in wanted:
+                try:
+                    image = read_image(files.read(of_name[name]), name, smallest=2 * THUMBNAIL)
+                except ImageError:
+                    continue
+                pixels = import_image(image, THUMBNAIL, self.params.fit, self.params.color).transpose(1, 2, 0)
+                png = io.BytesIO()
+                Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(png, "PNG")
+                yield name, base64.b64encode(png.getvalue()).decode("ascii")
+
     def decode(self, writer: Writer, progress: Progress, cancelled: Cancelled) -> None:
         start = time.perf_counter()
         key = self.key()
@@ -148,23 +205,23 @@ class Folder(CachedSource):
     def _key(self, files: ImageFiles) -> str:
         # With pillow-heif installed since, the same folder has more images.
         settings = [DECODING, optional_formats(), self.params.size, self.params.fit, self.params.color]
+        settings += [self.params.labels_from, self.params.label_column]
         return "folder-" + hashlib.sha256(json.dumps([settings, files.stamp]).encode()).hexdigest()[:24]
 
     def _decode(
         self, files: ImageFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float
     ) -> None:
-        # Two files may have one name once their Unicode is composed: then it is not for the file system to order them.
-        files.files.sort(key=lambda file: (file.name, str(file.location)))
-        layout = arrange([file.name for file in files.files])
-        report = Report(size=self.params.size)
-        for name, reason in files.skipped + [(files.files[row].name, reason) for row, reason in layout.skipped]:
+        understood = understand(files, self.params.labels_from, self.params.label_column)
+        layout = understood.layout
+        report = Report(size=self.params.size, layout=understood.words, notes=understood.notes)
+        for name, reason in understood.left_out:
             report.skip(name, reason)
         in_training = {file.of for file in layout.files if file.part == "training"}
         wanted = [file for file in layout.files if file.of in in_training or file.of is None]
         for file in layout.files:
             if file.part != "training" and file.of not in in_training:
                 report.skip(files.files[file.row].name, f"a {file.part} image of a class without training images")
-        self._refuse_what_is_no_set(files, layout)
+        self._refuse_what_is_no_set(files, understood)
 
         read: list[LayoutFile] = []
         digests: list[bytes] = []
@@ -215,6 +272,7 @@ class Folder(CachedSource):
             is_test |= stratified_test(np.where(is_validation, -1, labels), TEST_SHARE)
         is_training = ~(is_test | is_validation)
         read_names = [files.files[file.row].name for file in read]
+        writer.keep_names(read_names, digests)
         tell_duplicates(read_names, np.where(is_test, 2, is_validation.astype(np.int64)), labels, digests, report)
         names = titles(classes)
         report.read, report.channels = writer.shape[0], writer.shape[1]
@@ -226,20 +284,18 @@ class Folder(CachedSource):
         )
         report.seconds = round(time.perf_counter() - start, 2)
         own = is_validation if is_validation.any() else None
-        writer.finish("folder", labels, is_test, names, self.variants, report, own, read_names)
+        writer.finish("folder", labels, is_test, names, self.variants, report, own)
 
-    def _refuse_what_is_no_set(self, files: ImageFiles, layout: Layout) -> None:
+    def _refuse_what_is_no_set(self, files: ImageFiles, understood: Understood) -> None:
         """Before the first image is decoded, as far as the names tell."""
-        if layout.ambiguity is not None:
-            raise DataError(f"{files.shown} {layout.ambiguity}")
+        if understood.question is not None:
+            raise DataError(f"{files.shown} {understood.question}")
+        layout = understood.layout
         classes = sorted(
             {file.of for file in layout.files if file.of is not None and file.part == "training"}, key=natural
         )
         if not layout.files:
-            raise DataError(
-                f"{files.shown} has no class folders (no images): put the images of each class into a folder of its"
-                " own, such as cat/1.jpg and dog/1.jpg."
-            )
+            raise _no_images(files)
         if len(classes) == 1:
             raise _too_few(files, classes)
 
@@ -262,7 +318,8 @@ def decoded(
     is open.
     """
     threads = min(usable_cores(), 8)
-    waiting: deque[Future[list[Loaded]]] = deque()
+    waiting: deque[tuple[Future[list[Loaded]], int]] = deque()
+    held = 0  # bytes of the files that wait
 
     def load_all(chunk: list[tuple[bytes | ImageError, str]]) -> list[Loaded]:
         return [data if isinstance(data, ImageError) else load(data, name) for data, name in chunk]
@@ -273,11 +330,14 @@ def decoded(
                 if size < SMALL * len(chunk) and not waiting:
                     yield from load_all(chunk)
                     continue
-                waiting.append(pool.submit(load_all, chunk))
-                while len(waiting) > 2 * threads:
-                    yield from waiting.popleft().result()
+                waiting.append((pool.submit(load_all, chunk), size))
+                held += size
+                while len(waiting) > 2 * threads or held > MOST_HELD:
+                    first, its_size = waiting.popleft()
+                    yield from first.result()
+                    held -= its_size
             while waiting:
-                yield from waiting.popleft().result()
+                yield from waiting.popleft()[0].result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -298,6 +358,13 @@ def _chunks(files: ImageFiles, wanted: list[File]) -> Iterator[tuple[list[tuple[
             chunk, size = [], 0
     if chunk:
         yield chunk, size
+
+
+def _no_images(files: ImageFiles) -> DataError:
+    return DataError(
+        f"{files.shown} has no class folders (no images): put the images of each class into a folder of its own, such"
+        " as cat/1.jpg and dog/1.jpg."
+    )
 
 
 def _too_few(files: ImageFiles, classes: list[str]) -> DataError:

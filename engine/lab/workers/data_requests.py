@@ -13,10 +13,16 @@ from engine.config.parts import Hardware
 from engine.config.run_config import RunConfig
 from engine.data.image_set import Cancelled, DataSource, Progress
 from engine.data.importing.cached_source import CachedSource
+from engine.data.importing.image_cache import kept_files
+from engine.data.importing.image_checks import check_images
+from engine.data.importing.label_export import labels_csv, labels_of
+from engine.data.importing.preview import Preview
 from engine.data.rare_classes import rare_classes
 from engine.data.split import make_split
 from engine.errors import DataError, ImportCancelled
 from engine.lab.messages import (
+    CheckedImages,
+    CheckImages,
     ComputeFeatures,
     CountLabels,
     DataPreview,
@@ -26,6 +32,7 @@ from engine.lab.messages import (
     LabelsGiven,
     OpenDecoded,
     PreviewData,
+    PreviewFiles,
 )
 from engine.registry import backbones, datasets
 from engine.runs.atomic_write import write_json
@@ -98,6 +105,25 @@ def compute_features(request: ComputeFeatures) -> FeatureFile:
             raise ImportCancelled(f"The features of {done:,} of {total:,} images are there: the rest can follow later.")
 
     return FeatureFile(str(FeatureCache(images, backbone, machine).fill(told)), len(images.ids))
+
+
+def preview_files(request: PreviewFiles) -> Preview:
+    """Raises DataError where nothing can be understood."""
+    preview = _source(request.data).preview(request.thumbnails)
+    if preview is None:
+        raise DataError("This data set is made of no files of yours: choose your own images.")
+    return preview
+
+
+def check_imported(request: CheckImages) -> CheckedImages:
+    """Raises DataError where the images are in the cache no more."""
+    source = _source(request.data)
+    files = kept_files(source.key()) if isinstance(source, CachedSource) else None
+    if files is None:
+        raise DataError("These images have not been read on this machine yet: import them first.")
+    images = source.load()
+    issues = [issue.plain() for issue in check_images(images, files)]
+    return CheckedImages(issues, labels_csv(labels_of(images, files)))
 
 
 def preview_data(request: PreviewData) -> DataPreview:

@@ -12,6 +12,7 @@ from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.messages import (
     CheckConfig,
+    CheckImages,
     ComputeFeatures,
     CountLabels,
     GetCatalog,
@@ -22,15 +23,18 @@ from engine.lab.messages import (
     Predict,
     PredictSamples,
     PreviewData,
+    PreviewFiles,
     Request,
 )
 from engine.lab.workers.data_requests import (
+    check_imported,
     compute_features,
     count_labels,
     import_images,
     is_ready,
     open_decoded,
     preview_data,
+    preview_files,
 )
 from engine.lab.workers.prediction_requests import predict, predict_samples
 from engine.registry import methods
@@ -93,6 +97,8 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (PreviewData, preview_data),
         (OpenDecoded, open_decoded),
         (ComputeFeatures, compute_features),
+        (PreviewFiles, preview_files),
+        (CheckImages, check_imported),
         (MeasureSpeed, measure_speed),
         (Predict, predict),
         (PredictSamples, predict_samples),

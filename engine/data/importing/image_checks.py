@@ -1,0 +1,109 @@
+"""What is worth a look among imported images: copies, and images that show hardly anything. Names and thresholds are
+those of cleanvision (github.com/cleanlab/cleanvision) and of its defaults in cleanlab's Datalab, on the decoded pixels.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.image_set import ImageSet
+from engine.data.importing.image_cache import BLOCK, KeptFiles
+
+DARK, LIGHT = 0.32, 0.05  # the 99th percentile of brightness below it; one minus the 5th percentile below it
+LOW_INFORMATION = 0.15  # a tenth of the entropy of the grey values in bits
+NAMED = 50  # files, or groups of copies, that are told by name
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One kind of trouble. name: cleanvision's. count: images. files: names, those of copies together; the first NAMED
+    of them.
+    """
+
+    name: str
+    count: int
+    sentence: str
+    files: list[list[str]]
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check_images(images: ImageSet, files: KeptFiles) -> list[Issue]:
+    """All that was found, the most serious first; nothing of what was not."""
+    found = [*_duplicates(images, files)]
+    scores = _scores(images.images)
+    for name, score, threshold, what in (
+        ("is_dark", scores.dark, DARK, "dark all over"),
+        ("is_light", scores.light, LIGHT, "bright all over"),
+        ("is_low_information", scores.low_information, LOW_INFORMATION, "nearly of one tone"),
+    ):
+        rows = np.flatnonzero(score < threshold)
+        if len(rows):
+            named = [[files.names[row]] for row in rows[np.argsort(score[rows], kind="stable")][:NAMED]]
+            found.append(Issue(name, len(rows), f"{_images(len(rows))} {what}.", named))
+    return found
+
+
+def _duplicates(images: ImageSet, files: KeptFiles) -> list[Issue]:
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for row, digest in enumerate(files.digests):
+        groups[digest].append(row)
+    parts = images.is_test * 2 + (0 if images.is_validation is None else images.is_validation)
+    copies = [rows for rows in groups.values() if len(rows) > 1]
+    across_parts = [rows for rows in copies if len(set(parts[rows].tolist())) > 1]
+    in_classes = [rows for rows in copies if len({*images.labels[rows].tolist()} - {-1}) > 1]
+    return [
+        Issue(name, sum(map(len, some)), sentence, [[files.names[row] for row in rows] for rows in some[:NAMED]])
+        for name, some, sentence in (
+            ("exact_duplicates_across_parts", across_parts, _of_copies(across_parts, "in two parts of the split")),
+            ("exact_duplicates_with_two_classes", in_classes, _of_copies(in_classes, "in two classes")),
+            ("exact_duplicates", copies, _of_copies(copies, "there more than once")),
+        )
+        if some
+    ]
+
+
+class _Scores:
+    """float32 [N] each, between 0 and 1, low where something is wrong."""
+
+    def __init__(self, n: int) -> None:
+        self.dark, self.light, self.low_information = (np.ones(n, np.float32) for _ in range(3))
+
+
+def _scores(images: NDArray[np.uint8]) -> _Scores:
+    """images: uint8 [N, C, H, W]. Block by block: a mapped set never fills the memory."""
+    scores = _Scores(len(images))
+    rows = max(1, BLOCK // (16 * max(1, int(np.prod(images.shape[1:])))))
+    for start in range(0, len(images), rows):
+        block = np.asarray(images[start : start + rows], np.float32) / 255
+        color = block if block.shape[1] == 3 else np.repeat(block, 3, axis=1)
+        brightness = np.sqrt(0.241 * color[:, 0] ** 2 + 0.691 * color[:, 1] ** 2 + 0.068 * color[:, 2] ** 2)
+        low, high = np.percentile(brightness.reshape(len(block), -1), (5, 99), axis=1)
+        scores.dark[start : start + rows], scores.light[start : start + rows] = high, 1 - low
+        grey = np.rint(255 * (0.299 * color[:, 0] + 0.587 * color[:, 1] + 0.114 * color[:, 2])).astype(np.int64)
+        scores.low_information[start : start + rows] = _entropy(grey.reshape(len(block), -1)) / 10
+    return scores
+
+
+def _entropy(values: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of each row's values 0..255, in bits: float [n]."""
+    n, pixels = values.shape
+    counts = np.bincount((values + 256 * np.arange(n)[:, None]).reshape(-1), minlength=256 * n).reshape(n, 256)
+    shares = counts / pixels
+    entropy: NDArray[np.float64] = -np.sum(shares * np.log2(np.where(shares > 0, shares, 1)), axis=1)
+    return entropy
+
+
+def _images(count: int) -> str:
+    return "1 image is" if count == 1 else f"{count:,} images are"
+
+
+def _of_copies(groups: list[list[int]], where: str) -> str:
+    sets = "1 set" if len(groups) == 1 else f"{len(groups):,} sets"
+    return f"{_images(sum(map(len, groups)))} {where}, as {sets} of copies."

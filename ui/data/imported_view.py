@@ -1,0 +1,78 @@
+"""What can be done with imported images: train on them, check them, take their labels along."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from engine.data.importing.preview import Preview
+from engine.data.labels.label_folders import label_folder
+from engine.lab.messages import CheckedImages, CheckImages
+from ui.runs.current_run import forget_run, open_page
+from ui.runs.prefill import announce_prefill, prefill
+from ui.shell.page import escape_markdown, show_errors
+from ui.shell.server import catalog, lab
+from ui.style import formatting
+
+Config = dict[str, Any]
+_OF_A_RUN = ("labels", "split_seed", "validation", "label_log", "label_records")
+_LABELS = 10  # of each class, where there are so many
+
+
+def first_config(preview: Preview) -> Config:
+    """What Train begins with on such images: a probe of pretrained features, which ten labels per class are enough for;
+    SimCLR where no image has a label.
+    """
+    if not preview.classes:
+        config: Config = catalog()["defaults"]["simclr/folder"]
+        return config
+    config = catalog()["presets"]["photos-probe"]["config"]
+    smallest = min(of["training"] for of in preview.classes.values())
+    # A fifth of them are test images, and a tenth of the rest are held out for validation.
+    per_class = max(1, min(_LABELS, int(0.7 * smallest)))
+    return {**config, "data": {**config["data"], "labels": {"kind": "few", "per_class": per_class}}}
+
+
+def imported_view(config: Config) -> None:
+    """config: what Train begins with on these images."""
+    name = json.dumps(config["data"], sort_keys=True)
+    with st.container(horizontal=True):
+        if st.button("Train on these images", type="primary", key="data_train", icon=":material/play_circle:"):
+            with show_errors():
+                prefill(config)
+                announce_prefill()
+                forget_run()
+                open_page("pages/train.py")
+        if st.button("Label these images", key="data_label", icon=":material/new_label:"):
+            with show_errors():
+                images = {key: value for key, value in config["data"].items() if key not in _OF_A_RUN}
+                folder = label_folder(lab().store.root, images)
+                st.switch_page("pages/label.py", query_params={"images": folder.name})
+        checks: dict[str, CheckedImages] = st.session_state.setdefault("data_checked", {})
+        if st.button("Check the images", key="data_check", icon=":material/fact_check:"):
+            with show_errors(), st.spinner("Checking …"):
+                checks[name] = lab().assistant.ask(CheckImages(config["data"]))
+        if name in checks:
+            st.download_button(
+                "Labels as CSV", checks[name].labels, "labels.csv", "text/csv", key="data_labels", on_click="ignore"
+            )
+    if name in checks:
+        _issues(checks[name])
+
+
+def _issues(checked: CheckedImages) -> None:
+    if not checked.issues:
+        st.success("No copies, and no image that is dark, bright or without content.", icon=":material/check:")
+    for issue in checked.issues:
+        st.markdown(f"**{escape_markdown(issue['name'].replace('_', ' '))}**: {escape_markdown(issue['sentence'])}")
+        st.dataframe(
+            [{"files": ", ".join(files)} for files in issue["files"]],
+            hide_index=True,
+            width="stretch",
+            key=f"data_issue_{issue['name']}",
+        )
+        shown = sum(len(files) for files in issue["files"])
+        if shown < issue["count"]:
+            st.caption(f"{formatting.count(shown)} of {formatting.count(issue['count'])} by name.")
