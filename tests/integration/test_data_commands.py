@@ -108,6 +108,8 @@ def test_check_finds_copies_and_images_that_show_nothing(tmp_path: Path) -> None
     assert answer("check", folder_of(tmp_path / "good", files), "--set", "data.size=32")["issues"] == []
     files |= {"train/cat/a.png": twice, "train/dog/b.png": twice, "train/cat/c.png": leaked, "test/cat/d.png": leaked}
     files |= {"train/cat/night.png": encoded(chance.integers(0, 30, (40, 40)))}
+    files |= {"train/cat/tiny.png": encoded(chance.integers(0, 256, (20, 20)))}
+    files |= {"train/cat/wide.png": encoded(chance.integers(0, 256, (33, 100)))}
     files |= {"train/dog/snow.png": encoded(chance.integers(250, 256, (40, 40))), "train/dog/grey.png": grey(128)}
     path = folder_of(tmp_path / "bad", files)
     issues = {issue["name"]: issue for issue in answer("check", path, "--set", "data.size=32")["issues"]}
@@ -115,6 +117,8 @@ def test_check_finds_copies_and_images_that_show_nothing(tmp_path: Path) -> None
         "exact_duplicates_across_parts": [["test/cat/d.png", "train/cat/c.png"]],
         "exact_duplicates_with_two_classes": [["train/cat/a.png", "train/dog/b.png"]],
         "exact_duplicates": [["test/cat/d.png", "train/cat/c.png"], ["train/cat/a.png", "train/dog/b.png"]],
+        "is_odd_size": [["train/cat/tiny.png"], ["train/dog/grey.png"]],
+        "is_odd_aspect_ratio": [["train/cat/wide.png"]],
         "is_dark": [["train/cat/night.png"]],
         "is_light": [["train/dog/snow.png"]],
         "is_low_information": [["train/dog/grey.png"]],

@@ -39,11 +39,12 @@ class Decoded(NamedTuple):
 
 class KeptFiles(NamedTuple):
     """Of the files of a set, by id. names: as they stand in the folder or archive. digests: equal for files that show
-    the same image.
+    the same image. sizes: width and height as decoded, where a large JPEG may come at a fraction of its own.
     """
 
     names: list[str]
     digests: list[str]
+    sizes: list[tuple[int, int]]
 
 
 def cache_root() -> Path:
@@ -102,7 +103,8 @@ def kept_files(key: str) -> KeptFiles | None:
     """The names of the files that the set under `key` was made from; None where it was made from no files."""
     try:
         kept = json.loads((_folder(key) / "files.json").read_bytes())
-        return KeptFiles(list(map(str, kept["names"])), list(map(str, kept["digests"])))
+        sizes = [(int(width), int(height)) for width, height in kept["sizes"]]
+        return KeptFiles(list(map(str, kept["names"])), list(map(str, kept["digests"])), sizes)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -170,11 +172,10 @@ class Writer:
         except OSError as error:
             raise _unwritable(error) from None
 
-    def keep_names(self, names: Sequence[str], digests: Sequence[bytes]) -> None:
-        """Keep, beside the images, the names of their files and what tells equal ones; in the order they were added."""
+    def keep_files(self, files: KeptFiles) -> None:
+        """Keep, beside the images, what their files were; in the order in which the images were added."""
         try:
-            kept = {"names": list(names), "digests": [digest.hex() for digest in digests]}
-            write_json(self._temporary / "files.json", kept)
+            write_json(self._temporary / "files.json", files._asdict())
         except OSError as error:
             raise _unwritable(error) from None
 

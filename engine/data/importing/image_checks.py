@@ -1,5 +1,6 @@
 """What is worth a look among imported images: copies, and images that show hardly anything. Names and thresholds are
-those of cleanvision (github.com/cleanlab/cleanvision) and of its defaults in cleanlab's Datalab, on the decoded pixels.
+those of cleanvision (github.com/cleanlab/cleanvision) and of its defaults in cleanlab's Datalab, on the decoded pixels;
+but for is_odd_size, which is an image that had to be enlarged.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from engine.data.importing.image_cache import BLOCK, KeptFiles
 
 DARK, LIGHT = 0.32, 0.05  # the 99th percentile of brightness below it; one minus the 5th percentile below it
 LOW_INFORMATION = 0.15  # a tenth of the entropy of the grey values in bits
+ODD_ASPECT_RATIO = 0.35  # the shorter side by the longer
 NAMED = 50  # files, or groups of copies, that are told by name
 
 
@@ -36,7 +38,7 @@ class Issue:
 
 def check_images(images: ImageSet, files: KeptFiles) -> list[Issue]:
     """All that was found, the most serious first; nothing of what was not."""
-    found = [*_duplicates(images, files)]
+    found = [*_duplicates(images, files), *_sizes(images.size, files)]
     scores = _scores(images.images)
     for name, score, threshold, what in (
         ("is_dark", scores.dark, DARK, "dark all over"),
@@ -66,6 +68,24 @@ def _duplicates(images: ImageSet, files: KeptFiles) -> list[Issue]:
             ("exact_duplicates", copies, _of_copies(copies, "there more than once")),
         )
         if some
+    ]
+
+
+def _sizes(size: int, files: KeptFiles) -> list[Issue]:
+    """size: the side that images were brought to, in px."""
+    sides = np.array(files.sizes, dtype=np.int64).reshape(-1, 2)
+    shorter, longer = sides.min(1), sides.max(1)
+    return [
+        Issue(name, len(rows), f"{_images(len(rows))} {what}.", [[files.names[row]] for row in rows[:NAMED]])
+        for name, is_odd, what in (
+            ("is_odd_size", longer < size, f"smaller than the {size} px that images are brought to"),
+            (
+                "is_odd_aspect_ratio",
+                shorter < ODD_ASPECT_RATIO * longer,
+                "much longer one way than the other",
+            ),
+        )
+        if len(rows := np.flatnonzero(is_odd))
     ]
 
 

@@ -26,7 +26,7 @@ from engine.data.image_traits import ImageTraits
 from engine.data.importing.cached_source import CachedSource, stop_if
 from engine.data.importing.duplicates import tell_duplicates
 from engine.data.importing.folder_layout import LayoutFile, natural, titles
-from engine.data.importing.image_cache import Writer
+from engine.data.importing.image_cache import KeptFiles, Writer
 from engine.data.importing.image_files import File, ImageFiles, open_files
 from engine.data.importing.import_report import Report
 from engine.data.importing.preview import Preview, preview
@@ -48,13 +48,18 @@ SMALL = 4 << 10
 
 
 class Fitted(NamedTuple):
-    """pixels: uint8 [C, size, size]. digest: equal for files that show the same image."""
+    """pixels: uint8 [C, size, size]. digest: equal for files that show the same image. height, width: as decoded, of a
+    large JPEG a fraction of its own.
+    """
 
     pixels: NDArray[np.uint8]
     digest: bytes
+    height: int
+    width: int
 
 
 Loaded = Fitted | ImageError  # or why not
+_NOTHING = np.empty((0, 0, 0), np.uint8)
 
 
 @datasets.register
@@ -224,7 +229,7 @@ class Folder(CachedSource):
         self._refuse_what_is_no_set(files, understood)
 
         read: list[LayoutFile] = []
-        digests: list[bytes] = []
+        fitted: list[Fitted] = []
         total = len(wanted)
         progress(0, total)
         # One chunk after another: the order of the images, and with it their ids, is that of the sorted names.
@@ -236,11 +241,11 @@ class Folder(CachedSource):
                 else:
                     writer.add(image.pixels[None])
                     read.append(file)
-                    digests.append(image.digest)
+                    fitted.append(image._replace(pixels=_NOTHING))  # they are in the file
                 if done % CHUNK == 0 or done == total:
                     stop_if(cancelled, done, total, "images")
                     progress(done, total)
-        self._finish(files, writer, report, read, digests, start, has_classes=bool(in_training - {None}))
+        self._finish(files, writer, report, read, fitted, start, has_classes=bool(in_training - {None}))
 
     def _finish(
         self,
@@ -248,7 +253,7 @@ class Folder(CachedSource):
         writer: Writer,
         report: Report,
         read: list[LayoutFile],
-        digests: list[bytes],
+        fitted: list[Fitted],
         start: float,
         has_classes: bool,
     ) -> None:
@@ -272,7 +277,9 @@ class Folder(CachedSource):
             is_test |= stratified_test(np.where(is_validation, -1, labels), TEST_SHARE)
         is_training = ~(is_test | is_validation)
         read_names = [files.files[file.row].name for file in read]
-        writer.keep_names(read_names, digests)
+        digests = [image.digest for image in fitted]
+        sizes = [(image.width, image.height) for image in fitted]
+        writer.keep_files(KeptFiles(read_names, [digest.hex() for digest in digests], sizes))
         tell_duplicates(read_names, np.where(is_test, 2, is_validation.astype(np.int64)), labels, digests, report)
         names = titles(classes)
         report.read, report.channels = writer.shape[0], writer.shape[1]
@@ -307,7 +314,8 @@ class Folder(CachedSource):
             return error
         # Of the image before it is made small, where different photos may come to the same pixels.
         digest = hashlib.blake2b(image.tobytes(), digest_size=16, key=repr(image.shape).encode()).digest()
-        return Fitted(import_image(image, self.params.size, self.params.fit, self.params.color), digest)
+        height, width = image.shape[:2]
+        return Fitted(import_image(image, self.params.size, self.params.fit, self.params.color), digest, height, width)
 
 
 def decoded(
