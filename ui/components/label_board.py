@@ -35,8 +35,8 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True)
 class BoardImage:
-    """One image in the queue. name: of its file. prediction: a class and how sure it is, as text; empty if there is none.
-    label: the class that it has now, or None.
+    """One image in the queue. name: of its file. prediction: a class, and sure: how sure it is, as text; empty if there
+    is none. label: the class that it has now, or None.
     """
 
     name: str
