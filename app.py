@@ -72,14 +72,14 @@ navigation = st.navigation(
             st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
             st.Page("pages/runs.py", title="Runs", icon=":material/list:"),
         ],
-        "Your images": [
-            st.Page("pages/data.py", title="Data", icon=":material/photo_library:"),
-            st.Page("pages/label.py", title="Label", icon=":material/new_label:"),
-        ],
         "Look inside": [
             st.Page("pages/pseudo_labels.py", title="Pseudo-labels", icon=":material/label:"),
             st.Page("pages/space.py", title="Space", icon=":material/scatter_plot:"),
             st.Page("pages/errors.py", title="Errors", icon=":material/troubleshoot:"),
+        ],
+        "Data": [
+            st.Page("pages/data.py", title="Data", icon=":material/photo_library:"),
+            st.Page("pages/label.py", title="Label", icon=":material/new_label:"),
         ],
         "Use": [st.Page("pages/predict.py", title="Predict", icon=":material/image_search:")],
     }

@@ -70,7 +70,7 @@ def _labeling(
             chosen = np.array([one.row for one in suggest(pool, head, labeled, free, classes, strategy, classes)])
         labeled = np.concatenate([labeled, chosen])
         head = fit_head(every, labeled, labels[labeled], classes)
-        accuracies.append(float((head.guesses[len(labels) :] == truth).mean()))
+        accuracies.append(float((head.predictions[len(labels) :] == truth).mean()))
         head = head._replace(probabilities=head.probabilities[: len(labels)])
     return accuracies
 

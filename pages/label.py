@@ -39,12 +39,12 @@ with show_errors():
 
 how_it_works(
     "Features of all images are computed once by a network that has seen a million photos. After every label a linear"
-    " head is fitted to the features of the labeled images; its guesses and its doubts choose what comes next.",
+    " head is fitted to the features of the labeled images; its predictions and its doubts choose what comes next.",
     "First come images that stand for many others (maximum coverage), until each class has two labels; then those"
     " between two classes (smallest margin). Pretrained features help photos; for drawings, scans or faces compare"
     " them in a race with a network trained on the images themselves.",
     "Every label is written to the disk before the board says that it is saved. Keys: 1 to 9 and letters for classes,"
-    " Enter accepts the guess, 0 none of these, space skips, backspace undoes, arrows look back and forth.",
+    " Enter accepts the prediction, 0 none of these, space skips, backspace undoes, arrows look back and forth.",
     "Papers: Bae et al. 2024, arXiv:2407.12212 (maximum herding); Hacohen et al. 2022, arXiv:2202.02794 (typical"
     " images); Northcutt et al. 2021, arXiv:1911.00068 (doubtful labels)",
 )

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.thresholds import apply_threshold
 from ui.pseudo_labels.galleries import galleries, open_image
+from ui.pseudo_labels.runs_with_pseudo_labels import has_unlabeled
 from ui.pseudo_labels.threshold_view import figures_of_known_labels, history_figures, threshold_figures, tiles
 from ui.runs.current_run import open_page, watch_new_run
 from ui.runs.image_history import image_history
@@ -65,11 +66,7 @@ def page(run: EvaluatedRun) -> None:
         image_history(run, image, step, _KEY, threshold=threshold)
 
 
-runs = [
-    run
-    for run in lab().store.runs()
-    if (run.config["data"].get("labels") or {}).get("kind") == "few" and run.folder.snapshot_steps()
-]
+runs = [run for run in lab().store.runs() if has_unlabeled(run) and run.folder.snapshot_steps()]
 if not runs:
     empty_state(
         "No run with unlabeled images yet. Start one, and its pseudo-labels can be inspected here.", ":material/label:"

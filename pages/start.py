@@ -56,8 +56,13 @@ def card(column: DeltaGenerator, situation: str, title: str, summary: str) -> De
 
 st.subheader("What do you have?", anchor=False)
 cards = [(name, preset) for name, preset in PRESETS.items() if preset.situation]
-columns = st.columns(len(cards) + 1)
-for number, (column, (name, preset)) in enumerate(zip(columns, cards, strict=False)):
+columns = st.columns(len(cards) + 2)
+with card(
+    columns[0], "own", "My own photos", "A folder of them, with a few labels or none: bring them in, and label some."
+):
+    if st.button("Bring them in", key="start_own", width="stretch"):
+        st.switch_page("pages/data.py")
+for number, (column, (name, preset)) in enumerate(zip(columns[1:], cards, strict=False)):
     with card(column, str(preset.situation), preset.title, preset.summary):
         if st.button(
             f"Try it: {preset.duration}",

@@ -26,6 +26,8 @@ class Backbone(MixedPrecision):
     summary: ClassVar[str]
     smallest: ClassVar[int] = 4
     has_pretrained: ClassVar[bool] = False  # whether `pretrained` can give weights
+    is_foldable: ClassVar[bool] = True  # whether a batch norm behind a convolution can be computed as part of it
+    package: ClassVar[str] = ""  # the one that computes the network where that is not FewLab or torch
     learns: ClassVar[bool] = True  # False: there is nothing to train in it, hence nothing to start from
     feature_size: int
     mean: Tensor

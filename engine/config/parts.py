@@ -38,10 +38,20 @@ class FewLabels(Settings):
 
     kind: Literal["few"] = "few"
     per_class: int = param(2, ge=1, le=1_000_000, help="Labeled images of each class; all others count as unlabeled.")
+    at_most: bool = param(
+        False,
+        added=True,
+        help=(
+            "A class with fewer labeled images gives all it has. Off: it is refused, so that every class has exactly"
+            " as many."
+        ),
+    )
 
 
 class AllLabels(Settings):
-    """Every training image keeps its label: the upper bound that few-label methods are held against."""
+    """Every label of the training images is used: of a set that came with few labels, all of those; where every image
+    has one, the upper bound that few-label methods are held against.
+    """
 
     kind: Literal["all"] = "all"
 

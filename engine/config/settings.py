@@ -30,6 +30,7 @@ def param(
     role: str | None = None,
     empty: str | None = None,
     added: bool = False,
+    suggestions: dict[str, str] | None = None,
     **limits: Any,
 ) -> Any:
     """A setting: its default, its range (`ge`, `le`, ...), one sentence of help, the paper's symbol.
@@ -39,8 +40,9 @@ def param(
     role: what the screens use it for, whatever it is called: "confidence_threshold" is the one that Train shows as a
     slider and Pseudo-labels moves. empty: what it means to leave it empty, in a few words. added: newer than the first
     runs that have its part: not written while it has its default, so that configs and fingerprints stay as they were.
+    suggestions: good values of a text, each with a few facts; others may be typed in.
     """
-    extra = {
+    extra: dict[str, Any] = {
         "live": live,
         "advanced": advanced,
         "symbol": symbol,
@@ -49,6 +51,7 @@ def param(
         "role": role,
         "empty": empty,
         "added": added,
+        "suggestions": suggestions,
     }
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 

@@ -46,7 +46,8 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
     with validation images of its own keeps those, and nothing is held out. Without labels, `labeled` is empty.
 
     The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a
-    class has too few images, and where labels are asked of images without any.
+    class has too few images for exactly as many labels as are asked for, and where labels are asked of images without
+    any.
     """
     if images.classes == 0 and not isinstance(params.labels, NoLabels):
         raise ConfigError(
@@ -68,11 +69,11 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
     if isinstance(params.labels, FewLabels):
         wanted = params.labels.per_class
         for name, rows in zip(images.class_names, rest, strict=True):
-            if len(rows) < wanted:
+            if len(rows) < wanted and not params.labels.at_most:
                 asked = "1 label per class is" if wanted == 1 else f"{wanted} labels per class are"
                 raise ConfigError(
                     f"{asked} asked for, but class {name!r} has {len(rows)} training"
-                    f" image{'' if len(rows) == 1 else 's'}: ask for at most {min(map(len, rest))}."
+                    f" image{'' if len(rows) == 1 else 's'}: {_way_out(min(map(len, rest)))}."
                 )
         labeled = np.concatenate([rows[:wanted] for rows in rest])
     elif isinstance(params.labels, PartialLabels):
@@ -94,3 +95,8 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
         ids[images.is_test],
         candidates,
     )
+
+
+def _way_out(fewest: int) -> str:
+    fewer = f"ask for at most {fewest}, or " if fewest else ""
+    return f"{fewer}switch data.labels.at_most on"

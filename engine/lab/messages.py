@@ -72,6 +72,29 @@ class IsReady(Request[bool]):
     data: Plain
 
 
+class LabelsGiven(NamedTuple):
+    """Training images of a set with and without a label of their own."""
+
+    labeled: int
+    unlabeled: int
+
+
+@dataclass(frozen=True)
+class CountLabels(Request[LabelsGiven]):
+    """How many labels a data set that can be opened at once came with."""
+
+    name = "count_labels"
+    data: Plain
+
+    @staticmethod
+    def write_reply(reply: LabelsGiven) -> list[int]:
+        return list(reply)
+
+    @staticmethod
+    def read_reply(value: list[int]) -> LabelsGiven:
+        return LabelsGiven(*value)
+
+
 @dataclass(frozen=True)
 class ImportImages(Request[Plain | None]):
     """Read a data set into the cache; the reply is the import report, None if it was there already.
@@ -83,6 +106,45 @@ class ImportImages(Request[Plain | None]):
     slow = True
     data: Plain
     progress_file: str
+
+
+class FeatureFile(NamedTuple):
+    """Where features of all images of a set lie. path: float32 [N, D] in numpy's format, by the images' position."""
+
+    path: str
+    images: int
+
+
+@dataclass(frozen=True)
+class ComputeFeatures(Request[FeatureFile]):
+    """Compute the features of a data set's images with a network that is not trained further, as far as they are not
+    kept already. data, backbone: the config's parts.
+
+    progress_file: as in ImportImages.
+    """
+
+    name = "features"
+    slow = True
+    data: Plain
+    backbone: Plain
+    checkpoints: str
+    progress_file: str
+
+    @staticmethod
+    def write_reply(reply: FeatureFile) -> Plain:
+        return reply._asdict()
+
+    @staticmethod
+    def read_reply(value: Plain) -> FeatureFile:
+        return FeatureFile(**value)
+
+
+@dataclass(frozen=True)
+class OpenDecoded(Request[str]):
+    """The name under which a data set that was imported lies in the image cache. Refused if it was not."""
+
+    name = "open_decoded"
+    data: Plain
 
 
 @dataclass(frozen=True)
@@ -131,55 +193,16 @@ class CheckImages(Request[CheckedImages]):
         return CheckedImages(**value)
 
 
-class FeatureFile(NamedTuple):
-    """Where features of all images of a set lie. path: float32 [N, D] in numpy's format, by the images' position."""
-
-    path: str
-    images: int
-
-
-@dataclass(frozen=True)
-class ComputeFeatures(Request[FeatureFile]):
-    """Compute the features of a data set's images with a network that is not trained further, as far as they are not
-    kept already. data, backbone: the config's parts.
-
-    progress_file: as in ImportImages.
-    """
-
-    name = "features"
-    slow = True
-    data: Plain
-    backbone: Plain
-    checkpoints: str
-    progress_file: str
-
-    @staticmethod
-    def write_reply(reply: FeatureFile) -> Plain:
-        return reply._asdict()
-
-    @staticmethod
-    def read_reply(value: Plain) -> FeatureFile:
-        return FeatureFile(**value)
-
-
-@dataclass(frozen=True)
-class OpenDecoded(Request[str]):
-    """The name under which a data set that was imported lies in the image cache. Refused if it was not."""
-
-    name = "open_decoded"
-    data: Plain
-
-
 class DataPreview(NamedTuple):
-    """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part.
-    warnings: sentences on classes with too few images.
+    """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part. rare:
+    a sentence on the classes with too few images, "" where there is none.
     """
 
     content_hash: str
     class_names: list[str]
     labeled: list[int]
     counts: dict[str, int]
-    warnings: list[str]
+    rare: str
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ def _are_labels(plain: Plain) -> bool:
         _is_text(plain.get("kind", ""), _LONGEST_NAME)
         and _is_count(plain.get("per_class", 0))
         and is_number(plain.get("rate", 0))
+        and isinstance(plain.get("at_most", False), bool)
     )
 
 

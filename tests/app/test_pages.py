@@ -87,7 +87,7 @@ def test_a_method_without_labels_can_be_chosen_and_left_again(open_page: Open) -
     assert "1,295 unlabeled, 143 held out for validation, 359 test images." in words(app)
     app.selectbox(key="train_0_have").select("few").run()
     assert not app.exception
-    assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2}
+    assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2, "at_most": False}
 
 
 def test_a_fitted_method_is_not_given_the_optimizer_that_was_set_for_another(lab: Lab, open_page: Open) -> None:
@@ -125,6 +125,25 @@ def test_every_method_is_offered_with_an_image_of_its_idea_and_its_paper(open_pa
             seen.add(chosen["title"])
             assert f"Paper: {escape_markdown(chosen['paper'])}" in words(app)
     assert seen == {method["title"] for method in methods.values()}
+
+
+def test_a_network_of_timm_is_chosen_among_good_ones_or_typed_in(lab: Lab, open_page: Open) -> None:
+    app = open_page("train")
+    app.selectbox(key="train_0_fixmatch_digits_backbone").select("timm").run()
+    key = "train_0_fixmatch_digits_backbone_timm_model"
+    model = app.selectbox(key=key)
+    assert model.value == "mobilenetv4_conv_small.e2400_r224_in1k"
+    assert "vit_small_patch14_dinov2.lvd142m (22.1 M, 518 px, apache-2.0)" in model.options
+    assert "- resnet50.a1_in1k: 23.5 M, 224 px, apache-2.0" in model.help
+    assert model.proto.accept_new_options
+    # Another name comes back as it is.
+    config = {**app.session_state["train_config"], "backbone": {"name": "timm", "model": "test_vit.r160_in1k"}}
+    assert lab.check(config)["backbone"]["name"] == "timm"
+    app.session_state["train_config"], app.session_state["train_generation"] = config, 1
+    app.run()
+    model = app.selectbox(key=key.replace("train_0", "train_1"))
+    assert (model.value, model.options[0]) == ("test_vit.r160_in1k", "test_vit.r160_in1k")
+    assert app.session_state["train_config"]["backbone"]["model"] == "test_vit.r160_in1k"
 
 
 def test_a_choice_in_the_form_survives_a_change_of_page(open_page: Open) -> None:
@@ -296,6 +315,45 @@ def test_a_run_of_photos_without_any_class_is_shown_on_every_page(lab: Lab, open
     assert not open_page("compare", runs=run.id).error
     assert "photos" in words(open_page("runs"))
     lab.delete(run.id)
+
+
+def test_photos_with_a_few_labels_start_with_all_of_those_and_their_run_has_pseudo_labels(
+    lab: Lab, open_page: Open, tmp_path: Path
+) -> None:
+    files = {f"{name}/{i}.png": grey(60 * k + i) for k, name in enumerate(("cat", "dog")) for i in range(4)}
+    files |= {"fox/0.png": grey(200)} | {f"unlabeled/{i}.png": grey(3 * i) for i in range(40)}
+    photos = folder_of(tmp_path / "photos", files)
+    app = open_page("train")
+    app.selectbox(key="train_0_data").set_value("folder").run()
+    key = "train_0_fixmatch_folder_data"
+    assert app.selectbox(key=f"{key}_kind").value == "few"
+    lab.assistant.ask(ImportImages({"name": "folder", "path": str(photos), "size": 32}, str(tmp_path / "told.json")))
+    app.text_input(key=f"{key}_path").set_value(str(photos)).run()
+    chosen = app.selectbox(key=f"{key}_kind_1")
+    assert (chosen.value, chosen.options) == ("all", ["A few per class", "All labels given"])
+    # Of the four of a class one is a test image, and of the one fox none.
+    assert "7 labeled, 40 unlabeled, 2 test images." in words(app)
+    assert "Class 'fox' has only 1 labeled image, class 'fox' has no test image" in words(app).replace("\\", "")
+    # What is chosen then, stays; the other choice can be "at most".
+    app.selectbox(key=f"{key}_kind_1").set_value("few").run()
+    assert any("labels per class are asked for" in error.value for error in app.error)
+    app.toggle(key=f"{key}_few_at_most").set_value(True).run()
+    assert "5 labeled, 42 unlabeled, 2 test images." in words(app)
+    budget = {"steps": 4, "batch_size": 4, "evaluate_every": 2}
+    run = finished(lab, lab.submit({**app.session_state["train_config"], "budget": budget}).id)
+    assert run.status.state == "finished", run.status.reason
+    assert "up to 2 labels per class" in words(open_page("train", run=run.id))
+    given = {**app.session_state["train_config"], "budget": budget}
+    given["data"] = {**given["data"], "labels": {"kind": "all"}}
+    second = finished(lab, lab.submit(given).id)
+    assert len(second.folder.split()["labeled"]) == 7
+    assert open_page("pseudo_labels", run=second.id).metric[0].label == "Above threshold"
+    # Its settings come back as they were: few labels are not put back to all.
+    retrained = open_page("train", run=run.id)
+    retrained.button(key="train_retrain").click().run()
+    assert retrained.session_state["train_config"]["data"]["labels"] == run.config["data"]["labels"]
+    for each in (run, second):
+        lab.delete(each.id)
 
 
 def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) -> None:

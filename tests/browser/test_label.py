@@ -103,7 +103,7 @@ def test_undo_takes_the_last_answer_back_and_none_of_these_leaves_an_image_out(b
     board.keyboard.press("0")
     expect(board.locator(".fewlab-board .stage .file").last).not_to_have_text(first)
     second = shown(board)
-    board.keyboard.press("Enter")  # accepts the guess
+    board.keyboard.press("Enter")  # accepts the prediction
     expect(board.get_by_role("status")).to_have_text("all saved")
     said = labels(checkpoints)
     assert first not in said.given

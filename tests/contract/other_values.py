@@ -24,6 +24,8 @@ def other_values(params: type[BaseModel], name: str) -> list[Any]:
 
 
 def _values(declared: dict[str, Any], default: Any) -> list[Any]:
+    if "suggestions" in declared:
+        return list(declared["suggestions"])
     if "enum" in declared:
         return list(declared["enum"])
     if declared.get("type") == "boolean":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ PARAMETERS = {
     "resnet18": 11_168_832,  # torchvision's 11,689,512 less its head of 513,000 and 49 - 9 places of 3·64 kernels
     "simple_cnn": 224,  # 3·3·3·8 + 8
     "small_cnn": 60_688,  # 9·(3·16 + 16·32 + 32·64 + 64·64) = 60,336 and 2·(16 + 32 + 64 + 64)
+    "timm": 2_493_024,  # of its default, MobileNetV4-Conv-S without its classifier
     "wide_resnet": 1_466_320,  # 1,467,610 of the paper's code less its head of 129·10
 }
 
@@ -37,6 +40,8 @@ def make_images(channels: int = 3, size: int = 32, count: int = 4) -> Tensor:
 
 def build(name: str, channels: int = 3, size: int = 32, seed: int = 0, **params: Any) -> Backbone:
     """Its initial weights follow from the seed; the global generator is left as it was."""
+    if name == "timm" and importlib.util.find_spec("timm") is None and os.environ.get("FEWLAB_REQUIRE_EXTRAS") != "1":
+        pytest.skip("timm is not installed: pip install -r requirements-extras.txt")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made: Backbone = backbones[name](backbones[name].Params(**params), channels, size)

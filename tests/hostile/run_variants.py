@@ -174,6 +174,7 @@ CONFIG: dict[str, tuple[str, str]] = {
     "labels of a kind that is a list": ("data.labels.kind", "[]"),
     "labels per class in words": ("data.labels.per_class", '"two"'),
     "labels per class none": ("data.labels.per_class", "null"),
+    "labels at most in words": ("data.labels.at_most", '"yes"'),
     "the draw of labels in words": ("data.split_seed", '"x"'),
     "a path that is a number": ("data.path", "7"),
     "the method a word": ("method", '"fixmatch"'),

@@ -299,7 +299,8 @@ def test_every_wrong_request_ends_with_2_and_one_sentence(trained: dict[str, Any
         (("train", "--set", "method.threshold=NaN"), "method.threshold is 'nan': input should be a finite number."),
         (
             ("train", "--set", "data.labels.per_class=126"),
-            "126 labels per class are asked for, but class '8' has 125 training images: ask for at most 125.",
+            "126 labels per class are asked for, but class '8' has 125 training images: ask for at most 125, or switch"
+            " data.labels.at_most on.",
         ),
         (("train", "--seed", "-1"), "seed is -1 but must be at least 0."),
         (("resume", run), f"Run {run} cannot be resumed because it is finished."),

@@ -112,6 +112,13 @@ def test_a_submitted_run_trains_to_its_end(lab: Lab) -> None:
     until(lambda: lab.current is None, "an idle lab")
 
 
+def test_a_run_that_another_process_trains_is_followed_to_its_end(lab: Lab) -> None:
+    until(lambda: lab.trains, "the lock")
+    run = train(plain(6000), lab.store.root)  # longer than one look at it lasts
+    assert (run.status.state, run.status.step) == ("finished", 6000)
+    assert run.status.pid != os.getpid()
+
+
 def test_two_runs_submitted_at_once_train_one_after_the_other(lab: Lab) -> None:
     folders: list[RunFolder] = []
     threads = [threading.Thread(target=lambda: folders.append(lab.submit(plain(400)))) for _ in range(2)]
@@ -238,7 +245,8 @@ def test_the_run_that_trains_cannot_be_deleted(lab: Lab) -> None:
         ({"method": {"name": "fixmatch", "threshold": 1.4}}, "method.threshold is 1.4 but must be at most 1.0."),
         (
             {"data": {"labels": {"kind": "few", "per_class": 200}}},
-            "200 labels per class are asked for, but class '0' has 128 training images: ask for at most 125.",
+            "200 labels per class are asked for, but class '0' has 128 training images: ask for at most 125, or switch"
+            " data.labels.at_most on.",
         ),
     ],
 )

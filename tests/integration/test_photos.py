@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
+from torch import Tensor
 
+from engine.backbones.efficientnet_lite import EfficientNetLite
 from engine.config.run_config import RunConfig
 from engine.images.decode import read_image
 from engine.predictor import Predictor
@@ -140,3 +143,29 @@ def test_a_network_that_is_trained_is_never_read_from_the_cache(tmp_path: Path, 
     }
     assert Trainer(made(tmp_path, "photos-probe", photos(tmp_path / "photos"), **more)).run().state == "finished"
     assert computed == []
+
+
+@pytest.mark.parametrize("preset", ["photos-fine-tune", "photos-fixmatch"])
+def test_a_preset_that_trains_the_whole_network_takes_it_from_its_weights_to_a_model(
+    tmp_path: Path, preset: str, computed: list[int]
+) -> None:
+    path = photos(tmp_path / "photos")
+    (path / "moss" / "0.png").rename(path / "keep.png")
+    for file in sorted((path / "moss").iterdir())[3:]:
+        file.unlink()  # moss has three images, of which one is a test image
+    folder = made(tmp_path, preset, path, budget={"steps": 6, "batch_size": 6, "evaluate_every": 6})
+    status = Trainer(folder).run()
+    assert (status.state, status.step, computed) == ("finished", 6, [])
+    assert len(folder.split()["labeled"]) == 5 + 5 + 2
+    assert status.metrics["test/accuracy"] > 0.5
+    weights, start = load_file(folder.model_file), pretrained()
+    # Every part has moved from where it began, but not far.
+    for name in ("stem.conv.weight", "blocks.6.0.project.conv.weight", "top.conv.weight"):
+        moved = (weights[f"backbone.{name}"] - start[name]).abs().max()
+        assert 0 < moved < 0.1, name
+    (answer,) = Predictor(folder).predict([read_image((path / "ant" / "3.png").read_bytes())])
+    assert answer.probabilities.shape == (3,)
+
+
+def pretrained() -> dict[str, Tensor]:
+    return EfficientNetLite(EfficientNetLite.Params(), 3, 32).pretrained()

@@ -136,7 +136,8 @@ def test_an_import_can_be_ended_before_the_first_step(tmp_path: Path, monkeypatc
     [
         (
             {"data": {"labels": {"kind": "few", "per_class": 500}}},
-            "500 labels per class are asked for, but class '0' has 128 training images: ask for at most 125.",
+            "500 labels per class are asked for, but class '0' has 128 training images: ask for at most 125, or switch"
+            " data.labels.at_most on.",
         ),
         ({"optimizer": {"lr": -1}}, "optimizer.lr is -1 but must be above 0.0."),
     ],

@@ -59,7 +59,7 @@ def test_a_class_without_a_label_is_never_answered() -> None:
     head = fit_head(features, rows, labels[rows], 3)
     assert (head.probabilities[:, 1] == 0).all()
     one = fit_head(features, np.array([4]), np.array([2]), 3)
-    assert (one.guesses == 2).all()
+    assert (one.predictions == 2).all()
     assert one.accuracy is None
 
 
@@ -69,7 +69,7 @@ def test_each_label_is_judged_by_a_head_that_has_not_seen_it() -> None:
     features = unit_features(rng.normal(size=(400, 600)))
     labels = rng.integers(0, 4, 400)
     head = fit_head(features, np.arange(400), labels, 4)
-    assert (head.guesses == labels).all()
+    assert (head.predictions == labels).all()
     assert head.accuracy is not None
     assert head.accuracy.accuracy < 0.35
 
@@ -78,7 +78,7 @@ def test_cross_validated_accuracy_is_near_the_accuracy_on_all_other_images() -> 
     features, labels = blobs(3000, 6, apart=0.45)
     head = fit_head(features, np.arange(120), labels[:120], 6)
     assert head.accuracy is not None
-    truth = float((head.guesses[120:] == labels[120:]).mean())
+    truth = float((head.predictions[120:] == labels[120:]).mean())
     assert 0.4 < truth < 0.95
     assert head.accuracy.low - 0.02 < truth < head.accuracy.high + 0.02
 
@@ -108,7 +108,7 @@ def test_margins_are_the_difference_of_the_two_most_probable() -> None:
     shares = np.array([[0.7, 0.1, 0.2], [0.3, 0.3, 0.4], [1, 0, 0]], np.float32)
     head = Head(shares, np.arange(1), np.zeros(1, np.int64), None, None)
     np.testing.assert_allclose(head.margins, [0.5, 0.1, 1.0], atol=1e-6)
-    np.testing.assert_array_equal(head.guesses, [0, 2, 0])
+    np.testing.assert_array_equal(head.predictions, [0, 2, 0])
 
 
 def test_what_ten_more_labels_bring_is_near_what_they_bring() -> None:
@@ -119,7 +119,7 @@ def test_what_ten_more_labels_bring_is_near_what_they_bring() -> None:
         said = outlook(features, fit_head(features, rows, labels[rows], 8), 8)
         more = fit_head(features, np.arange(start, start + 60), labels[start : start + 60], 8)
         assert said.more is not None
-        errors.append(said.more - float((more.guesses[500:] == labels[500:]).mean()))
+        errors.append(said.more - float((more.predictions[500:] == labels[500:]).mean()))
     assert abs(np.mean(errors)) < 0.1
 
 

@@ -105,6 +105,43 @@ def test_other_weights_images_or_machines_have_features_of_their_own() -> None:
         np.testing.assert_allclose(found, expected(backbone, of), atol=1e-5)
 
 
+def test_a_strangers_network_is_not_folded_and_has_other_features_in_another_version_of_its_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Activated(nn.BatchNorm2d):
+        """As timm has them: folding would lose what comes after the normalization."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images).relu()
+
+    class Strangers(Counted):
+        package, is_foldable = "torch", False
+        strange: nn.Sequential
+
+        def features(self, images: Tensor) -> Tensor:
+            features: Tensor = self.strange(super().features(images)[:, :, None, None])
+            return features[:, :, 0, 0]
+
+    def made() -> Backbone:
+        backbone = network(Strangers)
+        assert isinstance(backbone, Strangers)
+        torch.manual_seed(1)
+        size = backbone.feature_size
+        backbone.strange = nn.Sequential(nn.Conv2d(size, size, 1), Activated(size)).eval()
+        return backbone
+
+    of, backbone = images(), made()
+    found = FeatureCache(of, backbone, MACHINE).at(EVERY)
+    np.testing.assert_allclose(found, expected(backbone, of), atol=1e-5)
+    assert found.min() == 0
+    Counted.seen = 0
+    FeatureCache(of, made(), MACHINE).at(EVERY)
+    assert Counted.seen == 0
+    monkeypatch.setattr(feature_cache, "version", lambda package: "0.1")
+    FeatureCache(of, made(), MACHINE).at(EVERY)
+    assert Counted.seen == COUNT
+
+
 def test_progress_is_told_and_whoever_is_stopped_goes_on_from_there() -> None:
     told: list[tuple[int, int]] = []
 

@@ -317,7 +317,8 @@ def test_a_label_budget_that_the_smallest_class_cannot_fill_says_how_far_it_goes
         )
     assert (
         str(refused.value)
-        == "4 labels per class are asked for, but class 'cow' has 2 training images: ask for at most 2."
+        == "4 labels per class are asked for, but class 'cow' has 2 training images: ask for at most 2, or switch"
+        " data.labels.at_most on."
     )
 
 

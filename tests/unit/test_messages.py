@@ -17,11 +17,13 @@ from engine.lab.messages import (
     CheckImages,
     ComputeFeatures,
     ComputeProjection,
+    CountLabels,
     DataPreview,
     GetCatalog,
     ImagePrediction,
     ImportImages,
     IsReady,
+    LabelsGiven,
     MeasureSpeed,
     OpenDecoded,
     Predict,
@@ -37,6 +39,7 @@ SENT: list[Request[Any]] = [
     GetCatalog(),
     CheckConfig(CONFIG, "/checkpoints"),
     IsReady({"name": "folder", "path": "C:\\photos"}),
+    CountLabels({"name": "folder", "path": "/photos"}),
     ImportImages(CONFIG, "/progress.json"),
     PreviewData("fixmatch", CONFIG, 7, "/checkpoints"),
     PreviewFiles({"name": "folder", "path": "/photos"}, 3),
@@ -101,6 +104,11 @@ def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None
     assert {**vars(got.images[0]), "seen": None} == {**vars(answer), "seen": None}
 
 
+def test_the_labels_that_were_given_arrive_as_they_were_counted() -> None:
+    sent = LabelsGiven(6, 100)
+    assert CountLabels.read_reply(json.loads(json.dumps(CountLabels.write_reply(sent)))) == sent
+
+
 def test_a_preview_arrives_whole() -> None:
-    sent = DataPreview("cafe", ["b", "a"], [7, 3], {"labeled": 2, "unlabeled": 5, "validation": 0, "test": 1}, ["a"])
+    sent = DataPreview("cafe", ["b", "a"], [7, 3], {"labeled": 2, "unlabeled": 5, "validation": 0, "test": 1}, "rare")
     assert PreviewData.read_reply(json.loads(json.dumps(PreviewData.write_reply(sent)))) == sent

@@ -85,3 +85,16 @@ def test_the_start_page_has_one_preset_for_each_kind_of_labels() -> None:
         if preset.situation
     }
     assert situation == {"few": "few", "none": "none", "partial": "partial"}
+
+
+@pytest.mark.parametrize("name", ["photos-fine-tune", "photos-fixmatch"])
+def test_presets_that_train_a_pretrained_network_stay_near_to_it_and_take_what_labels_there_are(name: str) -> None:
+    config = RunConfig.parse(PRESETS[name].config)
+    assert (config.backbone.name, config.backbone.init) == ("efficientnet_lite", "pretrained")
+    assert config.optimizer.lr <= 0.001
+    assert config.data.labels.model_dump() == {"kind": "few", "per_class": 10, "at_most": True}
+    weak = config.augment["weak"].model_dump()
+    # Photos may be mirrored and cut; black, grey or blurred ones are for networks that begin with nothing.
+    assert (weak["name"], weak["flip"], weak["grey"], weak["blur"]) == ("crop_jitter", "auto", 0.0, 0.0)
+    if "strong" in config.augment:
+        assert config.augment["strong"].model_dump()["policy"] == "randaugment"

@@ -114,8 +114,40 @@ def test_too_few_images_of_a_class_are_refused_with_the_number_that_would_do() -
         split(make_images([8, 3, 5]), {"kind": "few", "per_class": 4})
     assert (
         str(refused.value)
-        == "4 labels per class are asked for, but class 'class 1' has 3 training images: ask for at most 3."
+        == "4 labels per class are asked for, but class 'class 1' has 3 training images: ask for at most 3, or switch"
+        " data.labels.at_most on."
     )
+
+
+def test_up_to_a_number_of_labels_takes_all_that_a_smaller_class_has_and_draws_the_others_as_before() -> None:
+    images = make_images([8, 3, 5])
+    at_most = split(images, {"kind": "few", "per_class": 4, "at_most": True})
+    assert np.bincount(labels_of(images, at_most.labeled)).tolist() == [4, 3, 4]
+    exactly = split(images, {"kind": "few", "per_class": 3})
+    assert set(exactly.labeled) < set(at_most.labeled)
+    enough = make_images([8, 9, 5])
+    same = [split(enough, {"kind": "few", "per_class": 4, "at_most": flag}).labeled.tolist() for flag in (False, True)]
+    assert same[0] == same[1]
+
+
+def test_a_class_without_a_training_image_is_refused_without_asking_for_none_of_each() -> None:
+    images = make_images([8, 0])
+    with pytest.raises(ConfigError) as refused:
+        split(images, {"kind": "few", "per_class": 1})
+    assert (
+        str(refused.value) == "1 label per class is asked for, but class 'class 1' has 0 training images: switch"
+        " data.labels.at_most on."
+    )
+    parts = split(images, {"kind": "few", "per_class": 1, "at_most": True})
+    assert labels_of(images, parts.labeled) == [0]
+
+
+def test_all_labels_given_are_those_that_are_not_held_out_and_the_rest_is_unlabeled() -> None:
+    images = make_images([10, 3], unknown=100)
+    parts = split(images, {"kind": "all"}, validation=0.2)
+    assert np.bincount(labels_of(images, parts.labeled)).tolist() == [8, 2]
+    assert np.bincount(labels_of(images, parts.validation)).tolist() == [2, 1]
+    assert labels_of(images, parts.unlabeled) == [-1] * 100
 
 
 def test_exactly_as_many_labels_as_images_are_enough() -> None:
@@ -127,7 +159,8 @@ def test_images_held_back_for_validation_cannot_be_labeled() -> None:
         split(make_images([10, 10]), {"kind": "few", "per_class": 6}, validation=0.5)
     assert (
         str(refused.value)
-        == "6 labels per class are asked for, but class 'class 0' has 5 training images: ask for at most 5."
+        == "6 labels per class are asked for, but class 'class 0' has 5 training images: ask for at most 5, or switch"
+        " data.labels.at_most on."
     )
 
 
@@ -140,5 +173,8 @@ def test_a_stratified_test_part_takes_the_same_share_of_every_class_every_time(c
 
 
 def test_one_image_is_one_image_in_a_refusal() -> None:
-    with pytest.raises(ConfigError, match=r"class 'class 1' has 1 training image: ask for at most 1\.$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"class 'class 1' has 1 training image: ask for at most 1, or switch data.labels.at_most on\.$",
+    ):
         split(make_images([8, 1]), {"kind": "few", "per_class": 2})

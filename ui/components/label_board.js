@@ -108,16 +108,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   function accept() {
     if (one) {
-      const guess = state.queue[state.at]?.guess;
-      if (guess) label(guess, "accepted");
-      return Boolean(guess);
+      const prediction = state.queue[state.at]?.prediction;
+      if (prediction) label(prediction, "accepted");
+      return Boolean(prediction);
     }
-    const chosen = state.queue.filter((image) => state.selected.has(image.name) && image.guess);
-    const byGuess = new Map();
-    for (const image of chosen) byGuess.set(image.guess, [...(byGuess.get(image.guess) ?? []), image.name]);
-    for (const [of, names] of byGuess) say(names, { do: "label", images: names, of, how: "accepted" }, of);
+    const chosen = state.queue.filter((image) => state.selected.has(image.name) && image.prediction);
+    const byPrediction = new Map();
+    for (const image of chosen) byPrediction.set(image.prediction, [...(byPrediction.get(image.prediction) ?? []), image.name]);
+    for (const [of, names] of byPrediction) say(names, { do: "label", images: names, of, how: "accepted" }, of);
     draw();
-    return byGuess.size > 0;
+    return byPrediction.size > 0;
   }
 
   function exclude() {
@@ -268,7 +268,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     area.append(picture(image, 160));
     const said = state.said.get(image.name);
     const label = current(image.name);
-    const line = label ? `Labeled ${label}` : said?.note ? "Skipped" : image.guess ? `${image.guess}, ${image.sure}?` : "";
+    const line = label ? `Labeled ${label}` : said?.note ? "Skipped" : image.prediction ? `${image.prediction}, ${image.sure}?` : "";
     about.append(element("div", "", line));
     if (image.why) about.append(element("div", "file", image.why));
     about.append(element("div", "file", image.name));
@@ -285,11 +285,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
       button.title = image.name;
       button.setAttribute("aria-pressed", String(state.selected.has(image.name)));
       const label = current(image.name);
-      button.setAttribute("aria-label", `${image.name}${label ? `, labeled ${label}` : image.guess ? `, guess ${image.guess}` : ""}`);
+      button.setAttribute("aria-label", `${image.name}${label ? `, labeled ${label}` : image.prediction ? `, prediction ${image.prediction}` : ""}`);
       button.append(picture(image, 92));
       const said = state.said.get(image.name);
       if (label) button.append(element("span", "given", label));
-      else button.append(element("span", "", said?.note || (image.guess ? `${image.guess}, ${image.sure}?` : "\u00a0")));
+      else button.append(element("span", "", said?.note || (image.prediction ? `${image.prediction}, ${image.sure}?` : "\u00a0")));
       button.onclick = (event) => {
         if (event.shiftKey && state.anchor !== null) {
           const [low, high] = [Math.min(state.anchor, k), Math.max(state.anchor, k)];
@@ -307,7 +307,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   function actions() {
     const row = element("div", "actions");
     const some = targets().length > 0;
-    const guessed = one ? state.queue[state.at]?.guess : state.queue.some((i) => state.selected.has(i.name) && i.guess);
+    const predicted = one ? state.queue[state.at]?.prediction : state.queue.some((i) => state.selected.has(i.name) && i.prediction);
     if (!one)
       row.append(
         action(state.selected.size === state.queue.length && state.queue.length ? "Select none" : "Select all", "", () => {
@@ -316,7 +316,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
         }, state.queue.length > 0),
       );
     row.append(
-      action(one ? "Accept the guess" : "Accept the guesses", "⏎", accept, Boolean(guessed)),
+      action(one ? "Accept the prediction" : "Accept the predictions", "⏎", accept, Boolean(predicted)),
       action("None of these", "0", exclude, some),
       action("Skip", "␣", skip, some),
       action("Undo", "⌫", undo, state.past.length > 0),

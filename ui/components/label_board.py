@@ -35,13 +35,13 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True)
 class BoardImage:
-    """One image in the queue. name: of its file. guess: a class and how sure it is, as text; empty if there is none.
-    label: the class that it has now, or None.
+    """One image in the queue. name: of its file. prediction: a class, and sure: how sure it is, as text; empty if there
+    is none. label: the class that it has now, or None.
     """
 
     name: str
     image: str
-    guess: str = ""
+    prediction: str = ""
     sure: str = ""
     why: str = ""
     label: str | None = None

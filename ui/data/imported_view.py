@@ -1,4 +1,4 @@
-"""What can be done with imported images: train on them, label them, check them, take their labels along."""
+"""What can be done with imported images: train on them, check them, take their labels along."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from engine.lab.messages import CheckedImages, CheckImages
 from ui.runs.current_run import forget_run, open_page
 from ui.runs.prefill import announce_prefill, prefill
 from ui.shell.page import escape_markdown, show_errors
-from ui.shell.remembered import remember
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
 Config = dict[str, Any]
+_OF_A_RUN = ("labels", "split_seed", "validation", "label_log", "label_records")
 _LABELS = 10  # of each class, where there are so many
 
 
@@ -47,9 +47,9 @@ def imported_view(config: Config) -> None:
                 open_page("pages/train.py")
         if st.button("Label these images", key="data_label", icon=":material/new_label:"):
             with show_errors():
-                label_folder(lab().store.root, config["data"])
-                remember("label_images", None)  # Label begins with the images that were opened last
-                open_page("pages/label.py")
+                images = {key: value for key, value in config["data"].items() if key not in _OF_A_RUN}
+                folder = label_folder(lab().store.root, images)
+                st.switch_page("pages/label.py", query_params={"images": folder.name})
         checks: dict[str, CheckedImages] = st.session_state.setdefault("data_checked", {})
         if st.button("Check the images", key="data_check", icon=":material/fact_check:"):
             with show_errors(), st.spinner("Checking …"):

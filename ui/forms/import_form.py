@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.data.importing.import_report import Report
 from engine.errors import FewLabError
-from engine.lab.messages import ImportImages, IsReady
+from engine.lab.messages import CountLabels, ImportImages, IsReady, LabelsGiven
 from ui.forms.background_job import BackgroundJob, new_progress_file
 from ui.forms.uploads import ARCHIVES, LARGEST_UPLOAD, stored_upload
 from ui.shell.page import escape_markdown, guarded_fragment
@@ -36,13 +36,10 @@ def prepared(data: Data, key: str = "train", tells: bool = True) -> bool:
     """Whether the images can be learned from now; if not, the button that reads them, or how far that is. key: prefix
     of the buttons' keys. tells: what was read is said once it is.
     """
-    if not any(field.get("is_path") for field in catalog()["datasets"][data["name"]]["schema"]["properties"].values()):
-        return True  # it has no path: the engine generates or ships it
+    if not _is_read_first(data):
+        return True
     running: dict[str, BackgroundJob] = st.session_state.setdefault("imports", {})
-    name = json.dumps(
-        {part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")},
-        sort_keys=True,
-    )
+    name = _name(data)
     running_import = running.get(name)
     if running_import is not None and not running_import.future.done():
         _progress(running_import, key)
@@ -65,6 +62,35 @@ def prepared(data: Data, key: str = "train", tells: bool = True) -> bool:
     elif tells and data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
         _report(st.session_state["import_report"][1])
     return ready
+
+
+def labels_given(data: Data) -> LabelsGiven | None:
+    """What labels the images came with; None while they have not been read, and of a set that the engine makes itself,
+    which has all of them.
+    """
+    if not _is_read_first(data) or not _ready(_name(data), data)[0]:
+        return None
+    return _given(_name(data), data)
+
+
+def _is_read_first(data: Data) -> bool:
+    """Not a set without a path: the engine generates or ships it."""
+    properties = catalog()["datasets"][data["name"]]["schema"]["properties"]
+    return any(field.get("is_path") for field in properties.values())
+
+
+def _name(data: Data) -> str:
+    """Equal for settings under which the same images are read."""
+    images = {part: value for part, value in data.items() if part not in ("labels", "split_seed", "validation")}
+    return json.dumps(images, sort_keys=True)
+
+
+@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def _given(name: str, _data: Data) -> LabelsGiven | None:
+    try:
+        return lab().assistant.ask(CountLabels(_data))
+    except FewLabError:  # gone since it was asked for: `prepared` says so
+        return None
 
 
 @st.cache_data(max_entries=64, ttl=30, show_spinner=False)

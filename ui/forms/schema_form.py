@@ -52,6 +52,8 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
     if "enum" in field:
         options = list(field["enum"])
         return st.selectbox(title, options, index=options.index(value) if value in options else 0, key=key, help=text)
+    if "suggestions" in field:
+        return _with_suggestions(title, field["suggestions"], str(value or ""), key, text)
     if field.get("type") in ("integer", "number"):
         return _number(title, field, value, key, text, optional is not None)
     if field.get("type") == "array":
@@ -66,6 +68,22 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
             if part.strip()
         ]
     return st.text_input(title, str(value or ""), key=key, help=text, max_chars=field.get("maxLength"))
+
+
+def _with_suggestions(title: str, suggestions: dict[str, str], value: str, key: str, text: str | None) -> str:
+    """A list that is searched by typing, and takes what is typed as it is."""
+    options = list(suggestions) if value in suggestions else [value, *suggestions]
+    facts = [f"- {name}: {about}" for name, about in suggestions.items()]
+    chosen: str = st.selectbox(
+        title,
+        options,
+        options.index(value),
+        key=key,
+        help="\n".join([text or "", "", *facts]),
+        format_func=lambda name: f"{name} ({suggestions[name]})" if name in suggestions else name,
+        accept_new_options=True,
+    )
+    return chosen
 
 
 def _number(title: str, field: Schema, value: Any, key: str, text: str | None, optional: bool) -> Any:

@@ -1,5 +1,5 @@
-"""What can be done with the labels: a test set held back, labels out and in as CSV, guesses for all images, and a race
-of methods on them.
+"""What can be done with the labels: a test set held back, labels out and in as CSV, predictions for all images, and a
+race of methods on them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ui.runs.current_run import open_comparison
 from ui.shell.server import lab
 from ui.style import formatting
 
-_RACE = ("photos-probe", "photos-spread")
+_RACE = ("photos-probe", "photos-spread", "photos-fine-tune", "photos-fixmatch")
 _FEWEST = 2  # labels of each of two classes, below which no run can be measured
 _LARGEST_CSV = 20 << 20
 
@@ -36,11 +36,11 @@ def actions(opened: OpenSet, standing: Standing) -> None:
         _labels_as_csv(opened, standing)
     if standing.head is not None:
         st.download_button(
-            "Guesses as CSV",
-            lambda: _guesses(labeling, standing),
-            f"{opened.folder.name}-guesses.csv",
+            "Predictions as CSV",
+            lambda: _predictions(labeling, standing),
+            f"{opened.folder.name}-predictions.csv",
             "text/csv",
-            key="label_guesses",
+            key="label_predictions",
             icon=":material/download:",
             width="stretch",
             on_click="ignore",
@@ -140,20 +140,20 @@ def _as_it_was(cell: str) -> str:
     return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@") else text
 
 
-def _guesses(labeling: Labeling, standing: Standing) -> str:
+def _predictions(labeling: Labeling, standing: Standing) -> str:
     head = standing.head
     assert head is not None
     order = np.argsort(head.margins, kind="stable")
     rows = [
         (
             labeling.names[row],
-            standing.classes[head.guesses[row]],
+            standing.classes[head.predictions[row]],
             f"{head.probabilities[row].max():.4f}",
             standing.classes[standing.labels[row]] if standing.labels[row] >= 0 else "",
         )
         for row in order
     ]
-    return csv_text([("file", "guess", "probability", "label"), *rows])
+    return csv_text([("file", "prediction", "probability", "label"), *rows])
 
 
 def _race(opened: OpenSet, given: Labels) -> None:

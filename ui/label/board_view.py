@@ -85,14 +85,14 @@ def _toolbar(labeling: Labeling, is_group: bool) -> tuple[str, Literal["one", "m
 def _board_image(labeling: Labeling, standing: Standing, suggestion: Suggestion) -> BoardImage:
     row, head = suggestion.row, standing.head
     label = int(standing.labels[row])
-    guess = sure = ""
+    prediction = sure = ""
     if head is not None and len(standing.classes) > 1:
-        best = int(head.guesses[row])
-        guess, sure = standing.classes[best], formatting.percent(float(head.probabilities[row, best]))
+        best = int(head.predictions[row])
+        prediction, sure = standing.classes[best], formatting.percent(float(head.probabilities[row, best]))
     return BoardImage(
         labeling.names[row],
         shown(labeling.images.images[row]),
-        guess,
+        prediction,
         sure,
         WHY.get(suggestion.strategy, ""),
         standing.classes[label] if label >= 0 else None,

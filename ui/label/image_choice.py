@@ -20,7 +20,7 @@ from engine.lab.messages import ComputeFeatures, FeatureFile, OpenDecoded
 from ui.forms.background_job import BackgroundJob, new_progress_file
 from ui.forms.import_form import own_images, prepared
 from ui.shell.page import escape_markdown, guarded_fragment
-from ui.shell.remembered import remember, remembered
+from ui.shell.remembered import remember, remembered, set_query_param
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -42,36 +42,44 @@ class OpenSet:
 
 
 def choose_images() -> OpenSet | None:
-    """The picker, and what it takes until the chosen images can be labeled; None until then."""
-    known = label_folders(lab().store.root)
-    names = _names(known)
+    """The picker, and what it takes until the chosen images can be labeled; None until then. The page's address names
+    the choice.
+    """
+    root = lab().store.root
+    known = {one.folder.name: one for one in label_folders(root)}
     choice = _OTHERS
     if known:
-        before = remembered("label_images", next(iter(names)), {*names, _OTHERS})
-        options = [*names, _OTHERS]
+        names = [one.name for one in known.values()]
+        linked = st.query_params.get("images")
+        first = linked if linked in known else remembered("label_images", next(iter(known)), {*known, _OTHERS})
+        options = [*known, _OTHERS]
         choice = st.selectbox(
-            "Images", options, options.index(before), key="label_images", label_visibility="collapsed"
+            "Images",
+            options,
+            options.index(first),
+            format_func=lambda option: _shown(known[option], names) if option in known else option,
+            key=f"label_images_{linked}",
+            label_visibility="collapsed",
         )
         remember("label_images", choice)
-    data = _other_images() if choice == _OTHERS else names[choice].data
-    if data is None or not prepared(data, tells=False):
+        if linked is not None and choice != linked:
+            set_query_param("images", None)
+            st.rerun()
+    data = _other_images() if choice == _OTHERS else known[choice].data
+    if data is None or not prepared(data, "label", tells=False):
         return None
-    folder = label_folder(lab().store.root, data)
+    folder = label_folder(root, data)
     if choice == _OTHERS:
-        remember(
-            "label_images",
-            next(name for name, one in _names(label_folders(lab().store.root)).items() if one.folder == folder),
-        )
+        remember("label_images", folder.name)
         st.rerun()
     key = lab().assistant.ask(OpenDecoded(data))
     _load_libraries()
     return OpenSet(data, folder, key, _labeling(key, str(folder)))
 
 
-def _names(known: list[LabelFolder]) -> dict[str, LabelFolder]:
-    """By what is shown; of two folders of one name the path is shown as well."""
-    names = [one.name for one in known]
-    return {one.name if names.count(one.name) == 1 else f"{one.name} ({one.path})": one for one in known}
+def _shown(one: LabelFolder, names: list[str]) -> str:
+    """Of two folders of one name the path is shown as well."""
+    return one.name if names.count(one.name) == 1 else f"{one.name} ({one.path})"
 
 
 def _other_images() -> Data | None:

@@ -1,4 +1,4 @@
-"""All images on a plane, by guess: a lasso brings the images that it surrounds onto the board."""
+"""All images on a plane, by prediction: a lasso brings the images that it surrounds onto the board."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def map_view(opened: OpenSet, standing: Standing) -> None:
     rows = np.arange(len(labeling.names))
     if len(rows) > _MOST_POINTS:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_POINTS])
-    groups = np.full(len(rows), len(standing.classes)) if head is None else head.guesses[rows]
+    groups = np.full(len(rows), len(standing.classes)) if head is None else head.predictions[rows]
     tips = [labeling.names[row] for row in rows]
     if head is not None:
         shares = head.probabilities[rows].max(1)
-        guesses = [standing.classes[head.guesses[row]] for row in rows]
+        predictions = [standing.classes[head.predictions[row]] for row in rows]
         tips = [
-            f"{tip}<br>{guess}, {formatting.percent(float(share))}"
-            for tip, guess, share in zip(tips, guesses, shares, strict=True)
+            f"{tip}<br>{prediction}, {formatting.percent(float(share))}"
+            for tip, prediction, share in zip(tips, predictions, shares, strict=True)
         ]
     coloring = Coloring(
-        "guess",
+        "prediction",
         groups,
-        (*standing.classes, "no guess yet"),
+        (*standing.classes, "no prediction yet"),
         (*(colors.class_color(k) for k in range(len(standing.classes))), colors.UNKNOWN),
     )
     with container:
         chosen = live_figure(
-            scatter(positions[rows], rows, standing.labels[rows] >= 0, tips, coloring, "Features, by guess"),
+            scatter(positions[rows], rows, standing.labels[rows] >= 0, tips, coloring, "Features, by prediction"),
             key="label_map_figure",
             revision=opened.key,
             height=420,

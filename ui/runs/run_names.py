@@ -25,7 +25,7 @@ def automatic_name(config: dict[str, Any]) -> str:
 def labels(settings: dict[str, Any]) -> str:
     """What a run may know of the labels, in words."""
     count = settings.get("per_class")
-    few = f"{count} label{'' if count == 1 else 's'} per class"
+    few = f"{'up to ' if settings.get('at_most') else ''}{count} label{'' if count == 1 else 's'} per class"
     several = f"candidate labels at rate {settings.get('rate')}"
     return {"few": few, "partial": several, "none": "no labels"}.get(str(settings.get("kind")), "all labels")
 

@@ -180,7 +180,25 @@ def _ties() -> str:
     )
 
 
-OF_SITUATIONS = {"few": _few_labels(), "none": _no_labels(), "partial": _several_labels(), "model": _a_model()}
+def _own_photos() -> str:
+    def photo(x: float, y: float, sky: str) -> str:
+        return (
+            f'<rect x="{x}" y="{y}" width="40" height="30" rx="4" fill="none" stroke="{MUTED}" stroke-width="2.5"/>'
+            f'<circle cx="{x + 30}" cy="{y + 9}" r="4" fill="{sky}"/>'
+            f'<path d="M{x + 4} {y + 26} l 11 -13 l 9 9 l 5 -5 l 7 9" fill="none" stroke="{sky}" stroke-width="2.5"/>'
+        )
+
+    photos = photo(16, 8, MUTED) + photo(80, 8, A) + photo(144, 8, MUTED) + photo(16, 46, B) + photo(80, 46, MUTED)
+    return _svg(photos + photo(144, 46, MUTED), "six photos, two of which have a label")
+
+
+OF_SITUATIONS = {
+    "own": _own_photos(),
+    "few": _few_labels(),
+    "none": _no_labels(),
+    "partial": _several_labels(),
+    "model": _a_model(),
+}
 _OF_METHODS = {
     "supervised": _labels_alone(),
     "pseudo_label": _own_answers(),

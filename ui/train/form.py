@@ -20,14 +20,9 @@ from ui.shell.page import escape_markdown, expander
 from ui.shell.server import catalog, lab
 from ui.style import colors, formatting, illustrations
 from ui.train.initial_weights import choose_initial_weights, newest_features
+from ui.train.label_budget import label_budget
 
 Config = dict[str, Any]
-_KINDS = {
-    "few": "A few per class",
-    "partial": "Several candidates each",
-    "all": "All labels (supervised upper bound)",
-    "none": "None",
-}
 SITUATIONS = {
     "few": "Few labels, many images",
     "none": "No labels",
@@ -198,14 +193,7 @@ def _data(values: Config, choices: Config, supervision: list[str], key: str, for
     # Which images they are comes before how many of them are labeled.
     if values["name"] == "folder":
         values = own_images(forms.settings(schema, values, key, advanced=False, skip=("labels",)), key)
-    kinds = [kind for kind in _KINDS if kind in supervision]
-    kind = values["labels"]["kind"]
-    if len(kinds) > 1:
-        kind = st.selectbox(
-            "Labels", kinds, kinds.index(kind), format_func=lambda kind: _KINDS[kind], key=f"{key}_kind"
-        )
-    labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
-    values = {**values, "labels": forms.settings(choices["labels"][kind]["schema"], labels, f"{key}_{kind}")}
+    values = label_budget(values, choices, supervision, key, form)
     if (more := expander("More settings", f"{form}_data_more")) is not None:
         with more:
             values = forms.settings(
@@ -271,8 +259,8 @@ def labeled_images(config: Config) -> bool:
     titles = {"labeled": "labeled", "unlabeled": labels, "validation": "held out for validation", "test": "test images"}
     counts = [f"{formatting.count(facts.counts[part])} {title}" for part, title in titles.items() if facts.counts[part]]
     st.caption(", ".join(counts) + ".")
-    for sentence in facts.warnings:
-        st.warning(escape_markdown(sentence), icon=":material/warning:")
+    if facts.rare:
+        st.warning(escape_markdown(facts.rare), icon=":material/warning:")
     try:
         images = load_stored_images(lab().store.root, facts.content_hash)
     except FewLabError:

@@ -1,4 +1,4 @@
-"""What a network's weights start from: random, an earlier run's features, a file, or pretrained by torchvision."""
+"""What a network's weights start from: random, an earlier run's features, a file, or weights that others trained."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def choose_initial_weights(backbone: dict[str, Any], key: str) -> dict[str, Any]
     named = _FILE if current.startswith(_FILE) else current
     if named not in options:  # a run that is gone, or of another network
         named = _RANDOM
-    titles = {_RANDOM: "random weights", _PRETRAINED: "torchvision's pretrained weights", _FILE: "a weights file ..."}
+    titles = {_RANDOM: "random weights", _PRETRAINED: "pretrained weights", _FILE: "a weights file ..."}
     of_runs = run_titles(list(runs.values()))
     titles |= {option: f"features of {of_runs[run.id]}" for option, run in runs.items()}
     chosen = st.selectbox(

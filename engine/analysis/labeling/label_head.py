@@ -49,10 +49,10 @@ class Head(NamedTuple):
     cross: Floats | None
 
     @property
-    def guesses(self) -> Ints:
+    def predictions(self) -> Ints:
         """The most probable class of each image: int64 [N]."""
-        guesses: Ints = self.probabilities.argmax(1)
-        return guesses
+        predictions: Ints = self.probabilities.argmax(1)
+        return predictions
 
     @property
     def margins(self) -> Floats:

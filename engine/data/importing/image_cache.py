@@ -2,9 +2,8 @@
 never fills the memory.
 
 A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy, about.json,
-is_validation.npy where it brings validation images of its own, and where each image is a file file_names.json and
-files.json, with their sizes and what tells equal images. It is written into a temporary folder and renamed whole, so a
-folder under its final name is complete.
+is_validation.npy where it brings validation images of its own, and files.json where each image is a file. It is
+written into a temporary folder and renamed whole, so a folder under its final name is complete.
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ from engine.runs.atomic_write import sync_folder, write_json
 
 VERSION = 1  # of the files; a set written in another version is rebuilt
 BLOCK = 16 << 20  # bytes handled at once
-_FILE_NAMES = "file_names.json"
 
 
 class Decoded(NamedTuple):
@@ -40,10 +38,11 @@ class Decoded(NamedTuple):
 
 
 class KeptFiles(NamedTuple):
-    """Of the files of a set, by id. digests: equal for files that show the same image. sizes: width and height as
-    decoded, where a large JPEG may come at a fraction of its own.
+    """Of the files of a set, by id. names: as they stand in the folder or archive. digests: equal for files that show
+    the same image. sizes: width and height as decoded, where a large JPEG may come at a fraction of its own.
     """
 
+    names: list[str]
     digests: list[str]
     sizes: list[tuple[int, int]]
 
@@ -78,9 +77,8 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
             return None
         known = Known(about["hashes"][_spelled(symmetries)], np.array(about["histogram"], dtype=np.int64))
         names = tuple(about["class_names"])
-        listed = folder / _FILE_NAMES
-        files = tuple(json.loads(listed.read_bytes())) if listed.exists() else ()
-        if files and len(files) != len(labels):
+        files = kept_files(key)
+        if files is not None and len(files.names) != len(labels):
             return None
         return Decoded(
             ImageSet(
@@ -93,7 +91,7 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
                 symmetries,
                 known,
                 is_validation,
-                file_names=files,
+                file_names=() if files is None else tuple(files.names),
             ),
             Report(**about["report"]),
         )
@@ -102,11 +100,11 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
 
 
 def kept_files(key: str) -> KeptFiles | None:
-    """What the files were that the set under `key` was made from; None where it was made from no files."""
+    """The names of the files that the set under `key` was made from; None where it was made from no files."""
     try:
         kept = json.loads((_folder(key) / "files.json").read_bytes())
         sizes = [(int(width), int(height)) for width, height in kept["sizes"]]
-        return KeptFiles(list(map(str, kept["digests"])), sizes)
+        return KeptFiles(list(map(str, kept["names"])), list(map(str, kept["digests"])), sizes)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -190,10 +188,9 @@ class Writer:
         variants: Sequence[frozenset[str]],
         report: Report,
         is_validation: NDArray[np.bool_] | None = None,
-        file_names: Sequence[str] = (),
     ) -> None:
-        """Complete the set and put it in place. labels, is_test, is_validation and file_names, if there are any: one
-        per image added. variants: all symmetries that it may be opened with.
+        """Complete the set and put it in place. labels, is_test and is_validation: one per image added. variants: all
+        symmetries that it may be opened with.
         """
         assert self._file is not None
         try:
@@ -206,8 +203,6 @@ class Writer:
                 with open(self._temporary / f"{array_name}.npy", "wb") as file:
                     np.save(file, array)
                     _flush(file)
-            if file_names:
-                write_json(self._temporary / _FILE_NAMES, list(file_names))
             images = np.load(self._temporary / "images.npy", mmap_mode="r", allow_pickle=False)
             plain = ImageSet(name, images, labels, ids, is_test, tuple(class_names), frozenset(), None, is_validation)
             sets = {_spelled(symmetries): replace(plain, symmetries=symmetries) for symmetries in variants}

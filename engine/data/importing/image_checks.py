@@ -38,7 +38,7 @@ class Issue:
 
 def check_images(images: ImageSet, files: KeptFiles) -> list[Issue]:
     """All that was found, the most serious first; nothing of what was not."""
-    found = [*_duplicates(images, files), *_sizes(images, files)]
+    found = [*_duplicates(images, files), *_sizes(images.size, files)]
     scores = _scores(images.images)
     for name, score, threshold, what in (
         ("is_dark", scores.dark, DARK, "dark all over"),
@@ -47,7 +47,7 @@ def check_images(images: ImageSet, files: KeptFiles) -> list[Issue]:
     ):
         rows = np.flatnonzero(score < threshold)
         if len(rows):
-            named = [[images.file_names[row]] for row in rows[np.argsort(score[rows], kind="stable")][:NAMED]]
+            named = [[files.names[row]] for row in rows[np.argsort(score[rows], kind="stable")][:NAMED]]
             found.append(Issue(name, len(rows), f"{_images(len(rows))} {what}.", named))
     return found
 
@@ -61,7 +61,7 @@ def _duplicates(images: ImageSet, files: KeptFiles) -> list[Issue]:
     across_parts = [rows for rows in copies if len(set(parts[rows].tolist())) > 1]
     in_classes = [rows for rows in copies if len({*images.labels[rows].tolist()} - {-1}) > 1]
     return [
-        Issue(name, sum(map(len, some)), sentence, [[images.file_names[row] for row in rows] for rows in some[:NAMED]])
+        Issue(name, sum(map(len, some)), sentence, [[files.names[row] for row in rows] for rows in some[:NAMED]])
         for name, some, sentence in (
             ("exact_duplicates_across_parts", across_parts, _of_copies(across_parts, "in two parts of the split")),
             ("exact_duplicates_with_two_classes", in_classes, _of_copies(in_classes, "in two classes")),
@@ -71,13 +71,14 @@ def _duplicates(images: ImageSet, files: KeptFiles) -> list[Issue]:
     ]
 
 
-def _sizes(images: ImageSet, files: KeptFiles) -> list[Issue]:
+def _sizes(size: int, files: KeptFiles) -> list[Issue]:
+    """size: the side that images were brought to, in px."""
     sides = np.array(files.sizes, dtype=np.int64).reshape(-1, 2)
     shorter, longer = sides.min(1), sides.max(1)
     return [
-        Issue(name, len(rows), f"{_images(len(rows))} {what}.", [[images.file_names[row]] for row in rows[:NAMED]])
+        Issue(name, len(rows), f"{_images(len(rows))} {what}.", [[files.names[row]] for row in rows[:NAMED]])
         for name, is_odd, what in (
-            ("is_odd_size", longer < images.size, f"smaller than the {images.size} px that images are brought to"),
+            ("is_odd_size", longer < size, f"smaller than the {size} px that images are brought to"),
             (
                 "is_odd_aspect_ratio",
                 shorter < ODD_ASPECT_RATIO * longer,

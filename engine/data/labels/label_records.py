@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 How = Literal["hand", "accepted", "group", "imported"]
-"""by hand; the model's guess accepted; many images at once; from a file of labels."""
+"""by hand; the model's prediction accepted; many images at once; from a file of labels."""
 
 MOST_CLASSES = 1_000
 _Image = Annotated[str, Field(min_length=1, max_length=4_096)]

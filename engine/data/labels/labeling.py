@@ -98,7 +98,7 @@ class Labeling:
             head = fit_head(self._pool.features, learned, labels[learned], len(classes))
             accuracy = head.accuracy
             if len(tested):
-                accuracy = interval(int((head.guesses[tested] == labels[tested]).sum()), len(tested))
+                accuracy = interval(int((head.predictions[tested] == labels[tested]).sum()), len(tested))
         known = labels[labels >= 0]
         largest = float(np.bincount(known).max() / len(known)) if len(known) else 0.0
         return Standing(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engine.data.sets.torchvision_source import Download, TorchvisionParams, TorchvisionSet
+from engine.data.sets.torchvision_source import Download, Part, TorchvisionParams, TorchvisionSet
 from engine.registry import datasets
 
 
@@ -35,17 +33,34 @@ class Cifar10(TorchvisionSet):
     def downloads(self) -> list[Download]:
         from torchvision.datasets import CIFAR10
 
-        return [Download(CIFAR10.filename, CIFAR10.tgz_md5, [CIFAR10.url])]
+        return pickled_downloads(CIFAR10)
 
     def unpacked(self) -> dict[str, str]:
         from torchvision.datasets import CIFAR10
 
-        batches = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
-        return {f"{CIFAR10.base_folder}/{name}": md5 for name, md5 in batches}
+        return pickled_files(CIFAR10)
 
-    def parts(self, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
+    def parts(self, root: Path) -> Iterable[Part]:
         from torchvision.datasets import CIFAR10
 
-        # The batches are pickles: torchvision opens one only after its md5 sum was found to be the official file's.
-        sets = [CIFAR10(str(root), train=train, download=True) for train in (True, False)]
-        return [(part.data.transpose(0, 3, 1, 2), part.targets) for part in sets]
+        return pickled_parts(CIFAR10, root)
+
+
+def pickled_downloads(cls: Any) -> list[Download]:
+    """What torchvision's class for a set in CIFAR's format downloads."""
+    return [Download(cls.filename, cls.tgz_md5, [cls.url])]
+
+
+def pickled_files(cls: Any) -> dict[str, str]:
+    """md5 sums of its unpacked files, by their names inside the root."""
+    batches = [*cls.train_list, *cls.test_list, (cls.meta["filename"], cls.meta["md5"])]
+    return {f"{cls.base_folder}/{name}": md5 for name, md5 in batches}
+
+
+def pickled_parts(cls: Any, root: Path) -> Iterable[Part]:
+    """Its two parts. The batches are pickles: torchvision opens one only after its md5 sum was found to be the official
+    file's.
+    """
+    for train in (True, False):
+        part = cls(str(root), train=train, download=True)
+        yield Part(part.data.transpose(0, 3, 1, 2), part.targets)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from engine.data.image_traits import ImageTraits
 from engine.data.sets.mnist import idx_downloads, idx_parts
-from engine.data.sets.torchvision_source import Download, TorchvisionParams, TorchvisionSet
+from engine.data.sets.torchvision_source import Download, Part, TorchvisionParams, TorchvisionSet
 from engine.registry import datasets
 
 UNPACKED = {  # md5 sums of the unpacked files; torchvision lists those of the packed ones only
@@ -61,7 +59,7 @@ class FashionMnist(TorchvisionSet):
     def unpacked(self) -> dict[str, str]:
         return {f"{self.folder}/{name}": md5 for name, md5 in UNPACKED.items()}
 
-    def parts(self, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
+    def parts(self, root: Path) -> Iterable[Part]:
         from torchvision.datasets import FashionMNIST
 
         return idx_parts(FashionMNIST, root)

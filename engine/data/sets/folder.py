@@ -38,7 +38,7 @@ from engine.images.decode import optional_formats, read_image, without_warnings
 from engine.images.fit import Color, Fit, import_image
 from engine.registry import datasets
 
-DECODING = 4  # raised whenever the same files would come out as other pixels, in another order or with other labels
+DECODING = 3  # raised whenever the same files would come out as other pixels, in another order or with other labels
 TEST_SHARE = 0.2
 THUMBNAIL = 72  # px, of a preview
 CHUNK, CHUNK_BYTES = 64, 4 << 20  # images, and bytes of their files, that one thread decodes in one go
@@ -279,7 +279,7 @@ class Folder(CachedSource):
         read_names = [files.files[file.row].name for file in read]
         digests = [image.digest for image in fitted]
         sizes = [(image.width, image.height) for image in fitted]
-        writer.keep_files(KeptFiles([digest.hex() for digest in digests], sizes))
+        writer.keep_files(KeptFiles(read_names, [digest.hex() for digest in digests], sizes))
         tell_duplicates(read_names, np.where(is_test, 2, is_validation.astype(np.int64)), labels, digests, report)
         names = titles(classes)
         report.read, report.channels = writer.shape[0], writer.shape[1]
@@ -291,7 +291,7 @@ class Folder(CachedSource):
         )
         report.seconds = round(time.perf_counter() - start, 2)
         own = is_validation if is_validation.any() else None
-        writer.finish("folder", labels, is_test, names, self.variants, report, own, read_names)
+        writer.finish("folder", labels, is_test, names, self.variants, report, own)
 
     def _refuse_what_is_no_set(self, files: ImageFiles, understood: Understood) -> None:
         """Before the first image is decoded, as far as the names tell."""

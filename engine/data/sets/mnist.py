@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.data.image_traits import ImageTraits
-from engine.data.sets.torchvision_source import Download, TorchvisionParams, TorchvisionSet
+from engine.data.sets.torchvision_source import Download, Part, TorchvisionParams, TorchvisionSet
 from engine.registry import datasets
 
 UNPACKED = {  # md5 sums of the unpacked files; torchvision lists those of the packed ones only
@@ -56,7 +54,7 @@ class Mnist(TorchvisionSet):
     def unpacked(self) -> dict[str, str]:
         return {f"{self.folder}/{name}": md5 for name, md5 in UNPACKED.items()}
 
-    def parts(self, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
+    def parts(self, root: Path) -> Iterable[Part]:
         from torchvision.datasets import MNIST
 
         return idx_parts(MNIST, root)
@@ -67,7 +65,8 @@ def idx_downloads(cls: Any) -> list[Download]:
     return [Download(name, md5, [mirror + name for mirror in cls.mirrors]) for name, md5 in cls.resources]
 
 
-def idx_parts(cls: Any, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
+def idx_parts(cls: Any, root: Path) -> Iterable[Part]:
     """The two parts of a set in MNIST's format; `download` finds the packed files in place and only unpacks them."""
-    sets = [cls(str(root), train=train, download=True) for train in (True, False)]
-    return [(part.data.numpy()[:, None], part.targets.numpy()) for part in sets]
+    for train in (True, False):
+        part = cls(str(root), train=train, download=True)
+        yield Part(part.data.numpy()[:, None], part.targets.numpy())

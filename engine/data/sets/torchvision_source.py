@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.request
 from abc import abstractmethod
+from collections.abc import Iterable
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -51,6 +52,13 @@ class TorchvisionParams(DataParams):
     )
 
 
+class Part(NamedTuple):
+    """Some images of a set, uint8 [n, C, H, W], and their labels [n], -1 where unknown."""
+
+    images: NDArray[np.uint8]
+    labels: Any
+
+
 class TorchvisionSet(CachedSource):
     """A set that torchvision has a class for. Its files are checked by their md5 sums, and never changed: torchvision
     unpacks in a temporary folder.
@@ -67,14 +75,16 @@ class TorchvisionSet(CachedSource):
     def downloads(self) -> list[Download]:
         """The packed files."""
 
-    @abstractmethod
     def unpacked(self) -> dict[str, str]:
-        """md5 sums of the files that make unpacking unnecessary, by their names inside the root."""
+        """md5 sums of the files that make unpacking unnecessary, by their names inside the root; none where nothing is
+        packed.
+        """
+        return {}
 
     @abstractmethod
-    def parts(self, root: Path) -> list[tuple[NDArray[np.uint8], Any]]:
-        """Images [n, C, H, W] and labels of the training and the test part, by torchvision's class, which unpacks in
-        `root` if need be.
+    def parts(self, root: Path) -> Iterable[Part]:
+        """The images, those of the training part first, by torchvision's class, which unpacks in `root` if need be. One
+        block after the other: what is not asked for yet need not be in memory.
         """
 
     def key(self) -> str:
@@ -94,8 +104,15 @@ class TorchvisionSet(CachedSource):
                     target.symlink_to(source)
                 except OSError:  # Windows lets only some users make links
                     shutil.copyfile(source, target)
+            blocks: list[NDArray[np.int64]] = []
             try:
-                parts = self.parts(Path(temporary))
+                for part in self.parts(Path(temporary)):
+                    if part.images.shape[1:] != self.shape[1:]:
+                        raise self._other_files(names[0][0].parent)
+                    writer.add(part.images)
+                    blocks.append(np.asarray(part.labels, dtype=np.int64))
+                    stop_if(cancelled, writer.shape[0], self.shape[0], "images")
+                    progress(writer.shape[0], self.shape[0])
             except OSError as error:
                 reason = error.strerror or type(error).__name__
                 raise DataError(
@@ -108,18 +125,10 @@ class TorchvisionSet(CachedSource):
                     f"The files of {self.known_as} in {names[0][0].parent} cannot be unpacked ({reason}): remove them,"
                     " so that they are downloaded again."
                 ) from None
-        if (len(parts[0][0]), *parts[0][0].shape[1:]) != (self.training, *self.shape[1:]) or sum(
-            len(images) for images, _ in parts
-        ) != self.shape[0]:
-            raise DataError(
-                f"The files in {names[0][0].parent} are not those of {self.known_as}: remove them, or set data.root to"
-                " another folder."
-            )
-        for images, _ in parts:
-            writer.add(images)
-            stop_if(cancelled, writer.shape[0], self.shape[0], "images")
-            progress(writer.shape[0], self.shape[0])
-        labels = np.concatenate([np.asarray(labels, dtype=np.int64) for _, labels in parts])
+        ends = np.cumsum([len(block) for block in blocks])
+        if not len(ends) or ends[-1] != self.shape[0] or self.training not in ends:
+            raise self._other_files(names[0][0].parent)
+        labels = np.concatenate(blocks)
         is_test = np.arange(len(labels)) >= self.training
         counts = [
             {name: int((labels[is_test == test] == k).sum()) for k, name in enumerate(self.class_names)}
@@ -129,6 +138,7 @@ class TorchvisionSet(CachedSource):
             len(labels),
             training=counts[0],
             test=counts[1],
+            unlabeled=int((labels < 0).sum()),
             channels=self.shape[1],
             size=self.shape[2],
             seconds=round(time.perf_counter() - start, 2),
@@ -144,7 +154,7 @@ class TorchvisionSet(CachedSource):
         wanted = self.downloads()
         unpacked, wrong = self.unpacked(), None
         for place in (root, own):
-            if all((place / name).is_file() for name in unpacked):
+            if unpacked and all((place / name).is_file() for name in unpacked):
                 wrong = next((place / name for name, md5 in unpacked.items() if not _has_md5(place / name, md5)), None)
                 if wrong is None:
                     return [(place / name, name) for name in unpacked]
@@ -171,6 +181,11 @@ class TorchvisionSet(CachedSource):
                     raise self._missing(missing, root, error) from None
                 found.append((target / name, name))
         return found
+
+    def _other_files(self, folder: Path) -> DataError:
+        return DataError(
+            f"The files in {folder} are not those of {self.known_as}: remove them, or set data.root to another folder."
+        )
 
     def _wrong(self, path: Path) -> DataError:
         return DataError(

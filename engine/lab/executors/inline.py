@@ -52,10 +52,8 @@ def resume(
     lock = store.lock()
     try:
         with lock.acquire(timeout=0):
-            state = folder.status_when_quiet().state
-            if state in ("running", "paused"):  # nobody holds the lock, so whoever trained it is gone
-                folder.update_status(state="interrupted", reason="Its process ended while it trained.")
-            if state != "queued":
+            _requeue_if_cut_off(store, folder)
+            if folder.status().state != "queued":
                 store.requeue(run_id)
     except Timeout:
         if folder.status().active:
@@ -75,14 +73,24 @@ def load_run(run_id: str, checkpoints: Path | str = "checkpoints") -> Run:
 
 def _train(store: Store, folder: RunFolder, progress: Progress | None, control: Control | None) -> Run:
     lock = store.lock()
-    while folder.status().state == "queued":
+    while folder.status().active:
         try:
-            with lock.acquire(timeout=0), run_log(folder):
-                Trainer(folder, control, progress).run()
+            with lock.acquire(timeout=0):
+                _requeue_if_cut_off(store, folder)
+                if folder.status().state == "queued":
+                    with run_log(folder):
+                        Trainer(folder, control, progress).run()
         except Timeout:
             if not _follow(folder, progress, control):
                 break
     return store.run(folder.id)
+
+
+def _requeue_if_cut_off(store: Store, folder: RunFolder) -> None:
+    """With the lock held nobody trains: a run that still says so lost its process."""
+    if folder.status_when_quiet().state in ("running", "paused"):
+        folder.update_status(state="interrupted", reason="Its process ended while it trained.")
+        store.requeue(folder.id)
 
 
 def _follow(folder: RunFolder, progress: Progress | None, control: Control | None) -> bool:

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from engine.backbones.backbone import Backbone
@@ -16,19 +15,21 @@ from engine.data.image_set import Cancelled, DataSource, Progress
 from engine.data.importing.cached_source import CachedSource
 from engine.data.importing.image_cache import kept_files
 from engine.data.importing.image_checks import check_images
-from engine.data.importing.import_report import class_warnings
 from engine.data.importing.label_export import labels_csv, labels_of
 from engine.data.importing.preview import Preview
+from engine.data.rare_classes import rare_classes
 from engine.data.split import make_split
 from engine.errors import DataError, ImportCancelled
 from engine.lab.messages import (
     CheckedImages,
     CheckImages,
     ComputeFeatures,
+    CountLabels,
     DataPreview,
     FeatureFile,
     ImportImages,
     IsReady,
+    LabelsGiven,
     OpenDecoded,
     PreviewData,
     PreviewFiles,
@@ -47,6 +48,13 @@ _TELL_EVERY = 0.3  # seconds
 def is_ready(request: IsReady) -> bool:
     """Raises DataError if its path is wrong."""
     return bool(_source(request.data).ready())
+
+
+def count_labels(request: CountLabels) -> LabelsGiven:
+    """Raises DataError."""
+    images = _source(request.data).load()
+    labeled = int((images.labels[images.is_training] >= 0).sum())
+    return LabelsGiven(labeled, int(images.is_training.sum()) - labeled)
 
 
 def import_images(request: ImportImages) -> dict[str, Any] | None:
@@ -124,24 +132,16 @@ def preview_data(request: PreviewData) -> DataPreview:
     images = load_images(config)
     split = make_split(images, config.data)
     root = Path(request.checkpoints)
-    store_images(
-        root,
-        images.content_hash,
-        images.images,
-        images.labels,
-        images.ids,
-        images.class_names,
-        images.file_names or None,
-    )
+    store_images(root, images.content_hash, images.images, images.labels, images.ids, images.class_names)
     every = max(1, len(split.labeled) // 1000)  # some from all classes: ids of a folder go class by class
     counts = {part: len(getattr(split, part)) for part in ("labeled", "unlabeled", "validation", "test")}
-    of_class = {
-        part: np.bincount(images.labels[marks & (images.labels >= 0)], minlength=images.classes).tolist()
-        for part, marks in (("training", images.is_training), ("test", images.is_test))
-    }
-    training, test = (dict(zip(images.class_names, of_class[part], strict=True)) for part in ("training", "test"))
-    names, labeled = list(images.class_names), split.labeled[::every].tolist()
-    return DataPreview(images.content_hash, names, labeled, counts, class_warnings(training, test))
+    return DataPreview(
+        images.content_hash,
+        list(images.class_names),
+        split.labeled[::every].tolist(),
+        counts,
+        rare_classes(images, split, config.data.labels),
+    )
 
 
 def _source(data: dict[str, Any]) -> DataSource:

@@ -31,7 +31,6 @@ class LabelPropagation(LabelDiffusion):
     )
     formula = r"F \leftarrow D^{-1} W F, \qquad F_l \leftarrow Y_l"
     paper = "Zhu & Ghahramani 2002, Learning from Labeled and Unlabeled Data with Label Propagation, CMU-CALD-02-107"
-    supervision: ClassVar[set[str]] = {"few"}
     views: ClassVar[dict[str, dict[str, Any]]] = {}
     recommended: ClassVar[dict[str, Any]] = {
         "backbone": {"name": "pixels"},

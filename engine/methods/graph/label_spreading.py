@@ -40,7 +40,6 @@ class LabelSpreading(LabelDiffusion):
     )
     formula = r"F \leftarrow \alpha D^{-1/2} W D^{-1/2} F + (1-\alpha) Y"
     paper = "Zhou et al. 2004, Learning with Local and Global Consistency, NIPS 16"
-    supervision: ClassVar[set[str]] = {"few"}
     views: ClassVar[dict[str, dict[str, Any]]] = {}
     recommended: ClassVar[dict[str, Any]] = {
         "backbone": {"name": "pixels"},

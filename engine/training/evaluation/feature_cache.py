@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,8 @@ def folded(backbone: Backbone) -> Backbone:
     its convolution in a sequence computed as part of it: twice as fast on a CPU.
     """
     network = copy.deepcopy(backbone).eval()
+    if not backbone.is_foldable:
+        return network
     for part in network.modules():
         if not isinstance(part, nn.Sequential):
             continue
@@ -149,6 +152,8 @@ def _key(images: ImageSet, backbone: Backbone, machine: Machine) -> str:
         machine.tf32,
         str(torch.__version__),  # not the one that a resumed run began with
     ]
+    if backbone.package:
+        about.append(f"{backbone.package} {version(backbone.package)}")
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name, value in sorted(backbone.state_dict().items()):
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
