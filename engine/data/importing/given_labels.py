@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from engine.data.importing.folder_layout import Part
 
+NO_LABEL = {"", "nan", "na", "n/a", "null", "none", "-", "?"}
+
 
 @dataclass
 class GivenLabels:
@@ -27,14 +29,17 @@ class GivenLabels:
     notes: list[str] = field(default_factory=list)
 
     def add(self, text: str, rows: list[int], labels: list[str], part: Part | None) -> None:
-        """One entry: the name it uses, the rows that can mean, the labels, and the part of the split."""
+        """One entry: the name it uses, the rows that can mean, the labels, and the part of the split. Labels such as ""
+        and "n/a" are none.
+        """
         if not rows:
-            self.unknown.append(text)
+            self.unknown.append(_clean(text))
             return
         if len(rows) > 1:
-            self.unclear.append(text)
+            self.unclear.append(_clean(text))
             return
-        row, given = rows[0], tuple(dict.fromkeys(labels))
+        row = rows[0]
+        given = tuple(dict.fromkeys(label for label in map(_clean, labels) if label.lower() not in NO_LABEL))
         before = self.labels.get(row)
         if before is not None and (before != given or self.parts.get(row) != part):
             self.two.add(row)
@@ -56,3 +61,8 @@ class GivenLabels:
 
     def classes(self) -> set[str]:
         return {labels[0] for row, labels in self.labels.items() if len(labels) == 1 and row not in self.two}
+
+
+def _clean(text: str) -> str:
+    """On one line, and of characters only: JSON can hold halves of them."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())

@@ -48,7 +48,7 @@ def _entries(name: str, data: bytes) -> tuple[str, list[Entry]]:
         if looks_like(value):
             try:
                 return tool, list(read(value))
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except (LookupError, TypeError, ValueError, AttributeError):
                 raise NoTable(f"an export of {tool} that is damaged") from None
     raise NoTable("JSON of no tool whose exports are read")
 
@@ -72,7 +72,7 @@ def _label_studio(tasks: list[dict[str, Any]]) -> Iterator[Entry]:
             chosen = labels.get("choices", []) if isinstance(labels, dict) else labels
             yield str(task["image"]), [chosen] if isinstance(chosen, str) else [*map(str, chosen)], None
             continue
-        image = next(value for value in task["data"].values() if isinstance(value, str))
+        image = next((value for value in task["data"].values() if isinstance(value, str)), "")
         labels = []
         for annotation in task.get("annotations", task.get("completions", [])):
             if annotation.get("was_cancelled"):
@@ -119,11 +119,12 @@ def _is_fiftyone_labels(value: Any) -> bool:
 
 
 def _fiftyone_labels(value: dict[str, Any]) -> Iterator[Entry]:
-    classes = value.get("classes")
+    listed = value.get("classes")
+    classes = dict(enumerate(listed)) if isinstance(listed, list) else {}
     for name, label in value["labels"].items():
         given = label if isinstance(label, list) else [] if label is None else [label]
-        numbers = isinstance(classes, list) and all(isinstance(one, int) for one in given)
-        yield name, [str(classes[one]) if numbers and classes else _label(one) for one in given], None
+        numbers = bool(classes) and all(isinstance(one, int) for one in given)
+        yield name, [str(classes[one]) if numbers else _label(one) for one in given], None
 
 
 def _label(value: Any) -> str:

@@ -12,7 +12,7 @@ from itertools import chain, islice
 
 from engine.data.importing.file_index import FileIndex
 from engine.data.importing.folder_layout import SPLIT, Part, titles
-from engine.data.importing.given_labels import GivenLabels
+from engine.data.importing.given_labels import NO_LABEL, GivenLabels
 from engine.errors import DataError
 from engine.images.decode import short_name
 
@@ -26,7 +26,6 @@ _UNIQUE = 0.2  # share of the rows of a column of file names that name another f
 _SAMPLE = 1_000  # rows by which separator and columns are told
 _SEPARATORS = (",", ";", "\t", "|", " ")
 _CALLED_LABEL = ("label", "class", "category", "target", "species", "breed")
-_NO_LABEL = {"", "nan", "na", "n/a", "null", "none", "-", "?"}
 _ZERO, _ONE = {"0", "0.0", "false"}, {"1", "1.0", "true"}
 
 
@@ -68,7 +67,6 @@ class Table:
             labels = [cell] if isinstance(cell, str) else cell
             if several is not None:
                 labels = [piece for label in labels for piece in label.split(several)]
-            labels = [clean for label in labels if (clean := " ".join(label.split())).lower() not in _NO_LABEL]
             given.add(text, found, labels, part)
         return given
 
@@ -199,7 +197,7 @@ def _find_columns(table: Table, index: FileIndex, folder: str) -> None:
     possible: list[int] = []
     binary: list[int] = []
     for c, cells in enumerate(columns):
-        values = [value for cell in cells if (value := cell.strip()).lower() not in _NO_LABEL]
+        values = [value for cell in cells if (value := cell.strip()).lower() not in NO_LABEL]
         distinct = set(values)
         if c == table.file or not values:
             continue
