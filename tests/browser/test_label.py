@@ -113,7 +113,7 @@ def test_undo_takes_the_last_answer_back_and_none_of_these_leaves_an_image_out(b
 
 
 def test_a_group_gets_its_label_at_once(board: Page, checkpoints: Path) -> None:
-    board.get_by_role("button", name="More like this one").click()
+    board.get_by_role("button", name="More like this").click()
     expect(board.locator(".fewlab-board .grid button")).to_have_count(24)
     of = true_class(board.locator(".fewlab-board .grid button").first.get_attribute("title") or "")
     group = [
@@ -166,7 +166,7 @@ def test_labels_are_downloaded_as_csv(board: Page, checkpoints: Path) -> None:
 def test_keys_ten_a_second_are_all_there_in_their_order(board: Page, checkpoints: Path) -> None:
     """One image gets two hundred answers, so that there are enough of them."""
     before = labels(checkpoints).number
-    board.get_by_role("button", name="More like this one").click()
+    board.get_by_role("button", name="More like this").click()
     expect(board.locator(".fewlab-board .grid button")).to_have_count(24)
     board.locator(".fewlab-board .grid button").first.click()
     name = board.locator(".fewlab-board .grid button").first.get_attribute("title") or ""
