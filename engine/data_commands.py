@@ -43,7 +43,7 @@ def import_images(path: ImagesPath, changes: Changes = None, as_json: Json = Fal
         source = _source(path, changes)
         report = _imported(source)
     if as_json:
-        print(finite_json({**report.plain(), "warnings": report.warnings(), "sentences": report.sentences()}))
+        print(finite_json(_plain(report)))
         return
     say_report(report)
     for sentence in report.warnings():
@@ -87,7 +87,7 @@ def export(path: ImagesPath, changes: Changes = None, as_json: Json = False) -> 
 
         source = _source(path, changes)
         _imported(source)
-        rows = labels_of(source.load(), _files(source))
+        rows = labels_of(source.load())
     if as_json:
         print(finite_json({"images": [dict(zip(("file", "class", "part"), row, strict=True)) for row in rows]}))
     else:
@@ -115,6 +115,26 @@ def _imported(source: Folder) -> Report:
             return source.prepare(bar.reading, lambda: control.ends)
         finally:
             bar.stop()
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    """A report in the words of `show`."""
+    parts = {"training": report.training, "validation": report.validation, "test": report.test}
+    return {
+        "layout": report.layout,
+        "classes": {name: {part: of.get(name, 0) for part, of in parts.items()} for name in report.training},
+        "own_test": report.own_test,
+        "unlabeled": report.unlabeled,
+        "left_out": report.skipped,
+        "names": report.names,
+        "images": report.read,
+        "size": report.size,
+        "channels": report.channels,
+        "seconds": report.seconds,
+        "duplicates": report.duplicates,
+        "notes": report.sentences(),
+        "warnings": report.warnings(),
+    }
 
 
 def _files(source: Folder) -> KeptFiles:

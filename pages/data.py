@@ -48,7 +48,7 @@ def page(path: str) -> None:
             schema = catalog()["datasets"]["folder"]["schema"]
             kind = "labeled" if preview.classes else "unlabeled"
             values = forms.settings(schema, values, f"data_settings_{kind}", skip=_ASKED_ELSEWHERE)
-    if prepared(values, "data", warn=False):
+    if prepared(values, "data"):
         imported_view({**config, "data": values})
 
 

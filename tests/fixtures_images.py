@@ -42,7 +42,9 @@ def folder_of(root: Path, files: Mapping[str, bytes]) -> Path:
 def zip_of(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            archive.writestr(
+                zipfile.ZipInfo(name), data, method
+            )  # without the time of day: the same files, the same zip
     return path
 
 

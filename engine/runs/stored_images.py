@@ -7,7 +7,9 @@ import mmap
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,29 @@ from engine.plain_file import open_plain_file
 from engine.runs.atomic_write import read_bytes, write_json
 
 _LARGEST_ABOUT = 50_000_000  # bytes of class names
+_LARGEST_NAMES = 500_000_000  # bytes of names of files
+_NAMES = "files.json"
 
 
 @dataclass(frozen=True)
 class StoredImages:
-    """images: uint8 [N, C, H, W], memory-mapped. labels: int64 [N], -1 unknown. ids: int64 [N], rising."""
+    """images: uint8 [N, C, H, W], memory-mapped. labels: int64 [N], -1 unknown. ids: int64 [N], rising. names_file:
+    where the names of their files are, if they came from any.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     ids: NDArray[np.int64]
     class_names: tuple[str, ...]
+    names_file: Path | None = None
+
+    def file_name(self, sample: int) -> str | None:
+        """As it stood in the person's folder or archive; None where the image came from no file."""
+        position = int(find_rising_ids(np.array([sample]), self.ids)[0])
+        if self.names_file is None or position < 0:
+            return None
+        names = _file_names(self.names_file)
+        return names[position] if len(names) == len(self.ids) else None
 
     def rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """int64 [n]: where the samples with these ids stand. Raises RunError for one that is not there."""
@@ -58,14 +73,17 @@ def store_images(
     labels: NDArray[np.int64],
     ids: NDArray[np.int64],
     class_names: tuple[str, ...],
+    file_names: Sequence[str] | None = None,
 ) -> Path:
-    """Keep a set under its content's hash, once. The folder is renamed into place whole. Images mapped from a file
-    are linked, not copied, where the disk allows it.
+    """Keep a set under its content's hash, once. file_names: of each image, where they came from files. The folder is
+    renamed into place whole. Images mapped from a file are linked, not copied, where the disk allows it.
     """
     folder = _folder(root, content_hash)
     if folder.exists():
         try:
             load_stored_images(root, content_hash)
+            if file_names is not None and not (folder / _NAMES).exists():  # stored before names were kept
+                write_json(folder / _NAMES, [file_names[row] for row in np.argsort(ids, kind="stable")])
             return folder
         except RunError:  # damaged, or linked to what was deleted since
             shutil.rmtree(folder, ignore_errors=True)
@@ -77,6 +95,8 @@ def store_images(
         if name != "images" or not (in_order and _link(images, temporary / "images.npy")):
             np.save(temporary / f"{name}.npy", array if in_order else array[order])
     write_json(temporary / "about.json", {"version": 1, "class_names": list(class_names)})
+    if file_names is not None:
+        write_json(temporary / _NAMES, [file_names[row] for row in order])
     try:
         temporary.rename(folder)
     except OSError:  # another process was quicker; the content is the same
@@ -99,7 +119,19 @@ def load_stored_images(root: Path, content_hash: str) -> StoredImages:
         raise RunError(
             "The images of this run are no longer in the cache: start a run on the same data set to bring them back."
         ) from None
-    return StoredImages(images, labels, ids, names)
+    names_file = folder / _NAMES
+    return StoredImages(images, labels, ids, names, names_file if names_file.exists() else None)
+
+
+@lru_cache(maxsize=4)
+def _file_names(path: Path) -> tuple[str, ...]:
+    """Empty where they cannot be read: an image is shown without its name then."""
+    try:
+        names = json.loads(read_bytes(path, _LARGEST_NAMES))
+    except (OSError, ValueError, RecursionError):
+        return ()
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if is_list else ()
 
 
 def _plain_file(path: Path) -> Path:

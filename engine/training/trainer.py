@@ -192,6 +192,7 @@ class Trainer:
                 images.labels,
                 images.ids,
                 images.class_names,
+                images.file_names or None,
             )
             self.folder.write_split(
                 split.candidates, labeled=split.labeled, pool=split.pool, validation=split.validation, test=split.test

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.data.labels.label_folders import label_folders
 from engine.lab.lab import Lab
 from tests.app.app_helpers import Open, words
 from tests.app.conftest import Downloads
@@ -93,6 +94,18 @@ def test_images_without_labels_begin_with_a_method_that_needs_none(open_page: Op
     imported(app)
     app.button(key="data_train").click().run()
     assert app.session_state["train_config"]["method"]["name"] == "simclr"
+
+
+def test_imported_images_are_opened_for_labeling(open_page: Open, tmp_path: Path, lab: Lab) -> None:
+    path = folder_of(tmp_path / "garden", {f"{i}.png": grey(i) for i in range(12)})
+    app = open_page("data")
+    app.text_input(key="data_path").set_value(str(path)).run()
+    imported(app)
+    app.button(key="data_label").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Label"
+    (opened,) = label_folders(lab.store.root)
+    assert (opened.path, app.query_params["images"]) == (str(path), opened.folder.name)
 
 
 def test_where_two_readings_are_possible_the_person_chooses(open_page: Open, tmp_path: Path) -> None:

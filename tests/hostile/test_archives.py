@@ -286,7 +286,7 @@ def test_sizes_are_counted_while_reading_too(tmp_path: Path, monkeypatch: pytest
 
 
 def test_one_member_of_many_megabytes_costs_only_itself(tmp_path: Path) -> None:
-    path = zip_of(tmp_path / "x.zip", CATS_AND_DOGS | {"cat/huge.png": bytes(100_000_000)})
+    path = zip_of(tmp_path / "x.zip", CATS_AND_DOGS | {"cat/huge.png": bytes(100_000_001)})
     report = source(path).prepare()
     assert (report.read, report.skipped) == (20, {"too large": 1})
 

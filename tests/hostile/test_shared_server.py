@@ -111,7 +111,7 @@ def test_a_server_that_others_reach_opens_uploads_alone_and_deletes_nothing(
     monkeypatch.setattr("streamlit.get_option", lambda name: {"server.address": address}[name])
     made = open_lab()
     assert made.may_delete is not is_shared
-    assert allowed_folders() == ([tmp_path / ".uploads"] if is_shared else None)
+    assert allowed_folders() == ([tmp_path / ".uploads", tmp_path / "labels"] if is_shared else None)
 
 
 def test_runs_are_not_deleted_where_others_come(tmp_path: Path) -> None:

@@ -77,13 +77,20 @@ def test_what_can_be_read_in_two_ways_is_shown_and_not_imported_before_one_is_ch
     assert refused.stderr.startswith("'x' has no folders but 'test' and 'train'")
     engine("data", "import", path, "--set", "data.labels_from=none")
     chosen = engine("data", "import", path, "--set", "data.labels_from=folders", "--json")
-    assert json.loads(chosen.stdout)["training"] == {"test": 1, "train": 1}
+    assert {name: of["training"] for name, of in json.loads(chosen.stdout)["classes"].items()} == {
+        "test": 1,
+        "train": 1,
+    }
 
 
 def test_import_reads_the_images_once_and_says_what_is_too_little(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "pets", PETS)
     report = answer("import", path, "--set", "data.size=16")
-    assert (report["read"], report["size"], report["layout"]) == (23, 16, "class folders in folders of a split")
+    assert (report["images"], report["size"], report["layout"]) == (23, 16, "class folders in folders of a split")
+    shown = answer("show", path)
+    assert {key: report[key] for key in ("classes", "unlabeled", "left_out", "names", "own_test", "layout")} == {
+        key: shown[key] for key in ("classes", "unlabeled", "left_out", "names", "own_test", "layout")
+    }
     assert report["warnings"] == [
         "Class 'cow' has 1 training image.",
         "2 classes ('cow', 'dog') have no test image, so test accuracy says nothing of them.",

@@ -21,6 +21,7 @@ from PIL import Image
 
 from engine import RunConfig, resume, train
 from engine.runs.store import Run
+from tests.fixtures_images import encoded, folder_of
 from tests.integration.command_line import engine, engine_process
 from tests.integration.process_helpers import ROOT
 from tests.integration.promises import alternatives, bones, broken, keys
@@ -28,7 +29,8 @@ from tests.integration.test_earlier_runs import INTERRUPTED, RUNS, SMALLEST, Pla
 
 FROZEN = Path(__file__).parents[1] / "frozen" / "command_line.json"
 TABLES = ("methods", "datasets", "backbones", "presets")
-COMMANDS = (*TABLES, "train", "resume", "show", "test", "predict")
+DATA = ("show", "import", "check", "export")
+COMMANDS = (*TABLES, "train", "resume", "show", "test", "predict", *(f"data {name}" for name in DATA))
 # One run of each kind of figures: classes, pseudo-labels, features alone, candidates, beliefs without a network.
 KINDS: dict[str, dict[str, Any]] = {
     "supervised": {"data": {"name": "noise"}},
@@ -87,6 +89,10 @@ def test_every_command_still_has_its_arguments_and_options(frozen: dict[str, Any
     assert broken(frozen["help"], helped()) == []
 
 
+def test_the_answers_about_own_images_still_have_their_keys(frozen: dict[str, Any], tmp_path: Path) -> None:
+    assert broken(frozen["answers"]["data"], data_answered(tmp_path / "photos")) == []
+
+
 @pytest.mark.slow
 def test_the_answers_of_commands_still_have_their_keys(frozen: dict[str, Any], answers: dict[str, Any]) -> None:
     assert broken(frozen["answers"], answers) == []
@@ -135,8 +141,9 @@ def listed() -> dict[str, Any]:
 def helped() -> dict[str, Any]:
     pages = {command: engine(*command.split(), "--help").stdout for command in ("", *COMMANDS)}
     named = [line.strip("│| ").split() for line in pages.pop("").splitlines()]
+    first = {command.split()[0] for command in COMMANDS}
     return {
-        "commands": sorted(words[0] for words in named if words and words[0] in COMMANDS),
+        "commands": sorted(words[0] for words in named if words and words[0] in first),
         **{command: accepted(command, page) for command, page in pages.items()},
     }
 
@@ -190,8 +197,22 @@ def answered(root: Path) -> dict[str, Any]:
             "refused": keys(predicted["pictures"][1]),
             "keys": sorted(predicted),
         },
+        "data": data_answered(root / "photos"),
         "exit status": {"finished": 0, "failed run": failed.code, "wrong request": sorted(set(codes))},
     }
+
+
+def data_answered(root: Path) -> dict[str, Any]:
+    """What the commands about own images answer: of images with a table in which two columns can hold the classes."""
+    chance = np.random.default_rng(0)
+    rows = ["file,place,animal", "none.png,park,cat"]
+    for i in range(12):
+        image = encoded(chance.integers(0, 256, (32, 32)))
+        folder_of(root, {f"{part}/{i}.png": image for part in ("train", "test")[: 1 + (i < 2)]})
+        rows += [f"{part}/{i}.png,{'abc'[i % 3]},{('cat', 'dog')[i % 2]}" for part in ("train", "test")[: 1 + (i < 2)]]
+    (root / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    chosen = ("--set", "data.label_column=animal")
+    return {name: keys(answer("data", name, root, *(() if name == "show" else chosen))) for name in DATA}
 
 
 def written(root: Path) -> dict[str, Any]:

@@ -179,6 +179,24 @@ def test_galleries_link_the_cache_instead_of_copying_it(pets: Path, tmp_path: Pa
     assert np.array_equal(kept.images[kept.rows(np.array([7, 3]))], images.images[[7, 3]])
 
 
+def test_the_names_of_the_files_are_kept_beside_the_images_by_id(pets: Path, tmp_path: Path) -> None:
+    images = source(pets).load()
+    ids, backwards = np.arange(len(images.ids)), images.file_names[::-1]
+    store_images(tmp_path, "named", images.images, images.labels, images.ids, images.class_names)
+    assert load_stored_images(tmp_path, "named").file_name(0) is None  # as of a set that came from no files
+    store_images(tmp_path, "named", images.images, images.labels, images.ids, images.class_names, images.file_names)
+    kept = load_stored_images(tmp_path, "named")
+    assert [kept.file_name(one) for one in ids.tolist()] == list(images.file_names)
+    assert kept.file_name(len(ids)) is None
+    turned = np.ascontiguousarray(images.images[::-1])
+    store_images(tmp_path, "turned", turned, images.labels[::-1], ids[::-1], images.class_names, backwards)
+    assert load_stored_images(tmp_path, "turned").file_name(3) == images.file_names[3]
+    for wrong in ('["only one"]', "{}", "[1]", "["):
+        store_images(tmp_path, f"w{len(wrong)}", images.images, images.labels, ids, images.class_names, backwards)
+        (tmp_path / ".pictures" / f"w{len(wrong)}" / "files.json").write_text(wrong)
+        assert load_stored_images(tmp_path, f"w{len(wrong)}").file_name(3) is None
+
+
 @pytest.mark.parametrize("part", [lambda images: images[:5], lambda images: images[::-1]])
 def test_a_part_of_a_map_is_copied(pets: Path, tmp_path: Path, part: Callable[[Any], Any]) -> None:
     images = part(source(pets).load().images)

@@ -71,6 +71,14 @@ CVAT = (
 )
 
 
+def test_label_studios_table_gives_the_classes_too(tmp_path: Path) -> None:
+    heading = "annotation_id,annotator,choice,created_at,id,image,lead_time,updated_at\n"
+    name = "/data/upload/1/0a1b2c3d-photo%20{}.png"
+    rows = "".join(f"{i},1,{KIND[i]},2024-01-01T00:{i:02},{i},{name.format(i)},1.{i},2024\n" for i in KIND)
+    path = folder_of(tmp_path / "x", FILES | {"project.csv": (heading + rows).encode()})
+    assert labels_of(path) == KIND
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
 @pytest.mark.parametrize(
     ("name", "content", "tool"),

@@ -32,10 +32,9 @@ def own_images(data: Data, key: str, label: str = "Or upload an archive with one
     return data if uploaded is None else {**data, "path": stored_upload([uploaded])}
 
 
-def prepared(data: Data, key: str = "train", warn: bool = True, tells: bool = True) -> bool:
+def prepared(data: Data, key: str = "train", tells: bool = True) -> bool:
     """Whether the images can be learned from now; if not, the button that reads them, or how far that is. key: prefix
-    of the buttons' keys. tells: what was read is said once it is; warn: with the classes that have too few images,
-    where the page does not say so itself.
+    of the buttons' keys. tells: what was read is said once it is.
     """
     if not _is_read_first(data):
         return True
@@ -61,7 +60,7 @@ def prepared(data: Data, key: str = "train", warn: bool = True, tells: bool = Tr
             st.rerun()
         st.caption("These images have not been read on this machine yet.")
     elif tells and data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
-        _report(st.session_state["import_report"][1], warn)
+        _report(st.session_state["import_report"][1])
     return ready
 
 
@@ -123,7 +122,7 @@ def _progress(running_import: BackgroundJob, key: str) -> None:
     guarded_fragment(watch, 0.5)()
 
 
-def _report(report: dict[str, Any] | None, warn: bool) -> None:
+def _report(report: dict[str, Any] | None) -> None:
     if not report:
         return
     understood = Report(**report)
@@ -134,8 +133,6 @@ def _report(report: dict[str, Any] | None, warn: bool) -> None:
         + " ".join([f"; {formatting.count(skipped)} left out." if skipped else ".", *understood.sentences()])
     )
     st.caption(escape_markdown(said))
-    for sentence in understood.warnings() if warn else ():
-        st.warning(escape_markdown(sentence), icon=":material/warning:")
     if understood.duplicates:
         with st.expander("Images that are there twice"):
             st.dataframe(

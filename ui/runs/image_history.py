@@ -32,6 +32,8 @@ def image_history(
         st.image(image_uri(run.pixels(sample)), width=140)
         truth = history.true_label
         st.markdown(f"Image **{sample}**" + (f", true class **{escape_markdown(names[truth])}**" if truth >= 0 else ""))
+        if (file_name := run.images.file_name(sample)) is not None:
+            st.caption(escape_markdown(file_name))
         likeliest = history.likeliest(_LIKELIEST)
         st.markdown(
             f"After step {formatting.count(step)}: "

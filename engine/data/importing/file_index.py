@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from engine.data.importing.folder_layout import SPLIT
 
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it before the name of a file that was uploaded
 _LONGEST = 4_096  # characters of a name that is looked up
 
 
@@ -31,10 +34,22 @@ class FileIndex:
     def find(self, text: str, beside: str = "") -> list[int]:
         """The rows that `text` can mean: none, one, or several that it does not tell apart.
 
-        beside: the folder of the table, whose own images come first. A name that leads out of its folder means none.
+        beside: the folder of the table, whose own images come first. A name that leads out of its folder means none. An
+        address, as annotation tools write it, means the file it ends in; where an upload put a number before the name,
+        the file of that name.
         """
         if len(text) > _LONGEST:
             return []
+        rows = self._find(text, beside)
+        if not rows and ("%" in text or "?" in text or "://" in text):
+            text = _path_in(text)
+            rows = self._find(text, beside)
+        folder, slash, last = text.rpartition("/")
+        if not rows and _UPLOADED.match(last):
+            rows = self._find(folder + slash + _UPLOADED.sub("", last), beside)
+        return rows
+
+    def _find(self, text: str, beside: str) -> list[int]:
         parts = [part for part in _normal(text).split("/") if part not in ("", ".")]
         if not parts or ".." in parts:
             return []
@@ -66,6 +81,16 @@ class FileIndex:
         wanted = [SPLIT[part.casefold()] for part in parts[:-1] if part.casefold() in SPLIT]
         its = [SPLIT[part] for part in self._folders(row) if part in SPLIT]
         return bool(wanted and its) and wanted[-1] != its[-1]
+
+
+def _path_in(address: str) -> str:
+    """Of an upload, a local file (?d=...) or a bucket."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    local = parse_qs(parts.query).get("d")
+    return unquote(local[0] if local else parts.path)
 
 
 def _normal(text: str) -> str:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from engine.csv_text import csv_text
 from engine.data.image_set import ImageSet
-from engine.data.importing.image_cache import KeptFiles
 
 
-def labels_of(images: ImageSet, files: KeptFiles) -> list[tuple[str, str, str]]:
-    """File, class ("" where it has none) and part of each image, in the order of the ids."""
-    validation = images.is_validation
+def labels_of(images: ImageSet) -> list[tuple[str, str, str]]:
+    """File, class ("" where it has none) and part of each image, in the order of the ids. images: of files."""
+    parts = np.full(len(images.labels), "training", dtype=object)
+    for marks, part in (
+        (images.is_test, "test"),
+        (images.is_validation, "validation"),
+        (images.is_excluded, "excluded"),
+    ):
+        if marks is not None:
+            parts[marks] = part
     return [
-        (
-            files.names[row],
-            images.class_names[label] if label >= 0 else "",
-            "test"
-            if images.is_test[row]
-            else "validation"
-            if validation is not None and validation[row]
-            else "training",
-        )
-        for row, label in enumerate(images.labels.tolist())
+        (name, images.class_names[label] if label >= 0 else "", str(part))
+        for name, label, part in zip(images.file_names, images.labels.tolist(), parts, strict=True)
     ]
 
 

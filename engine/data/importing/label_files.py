@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
 from engine.data.importing.file_index import FileIndex
@@ -19,7 +17,6 @@ from engine.images.decode import short_name
 LABEL_FILE_ENDINGS = (".json", ".xml")
 LARGEST_LABEL_FILE = 100_000_000  # bytes
 Entry = tuple[str, list[str], Part | None]
-_UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it before the name of a file that was uploaded
 
 
 def read_label_file(name: str, data: bytes, index: FileIndex) -> tuple[str, GivenLabels]:
@@ -32,11 +29,7 @@ def read_label_file(name: str, data: bytes, index: FileIndex) -> tuple[str, Give
     given = GivenLabels(name, f"{short_name(name)} from {tool}")
     folder = name.rpartition("/")[0]
     for text, labels, part in entries:
-        rows = index.find(text, folder)
-        last = text.rpartition("/")[2]
-        if not rows and _UPLOADED.match(last):
-            rows = index.find(_UPLOADED.sub("", last), folder)
-        given.add(text, rows, labels, part)
+        given.add(text, index.find(text, folder), labels, part)
     if not given.labels:
         raise NoTable(f"an export of {tool} that names none of the images")
     if not given.classes():
@@ -77,7 +70,7 @@ def _label_studio(tasks: list[dict[str, Any]]) -> Iterator[Entry]:
             choices = [value for key, value in task.items() if key in ("choice", "label", "choices", "class")]
             labels = choices[0] if choices else []
             chosen = labels.get("choices", []) if isinstance(labels, dict) else labels
-            yield _path(task["image"]), [chosen] if isinstance(chosen, str) else [*map(str, chosen)], None
+            yield str(task["image"]), [chosen] if isinstance(chosen, str) else [*map(str, chosen)], None
             continue
         image = next(value for value in task["data"].values() if isinstance(value, str))
         labels = []
@@ -87,14 +80,7 @@ def _label_studio(tasks: list[dict[str, Any]]) -> Iterator[Entry]:
             for result in annotation["result"]:
                 if result.get("type") == "choices":
                     labels += map(str, result["value"]["choices"])
-        yield _path(task["data"].get("image", image)), labels, None
-
-
-def _path(url: str) -> str:
-    """The file that a task's address names: of uploads, of local files (?d=...), of buckets."""
-    parts = urlsplit(url)
-    local = parse_qs(parts.query).get("d")
-    return unquote(local[0] if local else parts.path or url)
+        yield str(task["data"].get("image", image)), labels, None
 
 
 def _is_coco(value: Any) -> bool:

@@ -123,7 +123,7 @@ def check_imported(request: CheckImages) -> CheckedImages:
         raise DataError("These images have not been read on this machine yet: import them first.")
     images = source.load()
     issues = [issue.plain() for issue in check_images(images, files)]
-    return CheckedImages(issues, labels_csv(labels_of(images, files)))
+    return CheckedImages(issues, labels_csv(labels_of(images)))
 
 
 def preview_data(request: PreviewData) -> DataPreview:
