@@ -18,34 +18,54 @@ from ui.style import formatting
 
 Config = dict[str, Any]
 _OF_A_RUN = ("labels", "split_seed", "validation", "label_log", "label_records")
+_STEP, _LARGEST = 32, 224  # pixels
 _LABELS = 10  # of each class, where there are so many
 
 
 def first_config(preview: Preview) -> Config:
-    """What Train begins with on such images: a probe of pretrained features, which ten labels per class are enough for;
-    SimCLR where no image has a label.
+    """What Train begins with on such images, at a size that suits their own: a probe of pretrained features, which ten
+    labels per class are enough for; SimCLR where no image has a label.
     """
-    if not preview.classes:
-        config: Config = catalog()["defaults"]["simclr/folder"]
-        return config
-    config = catalog()["presets"]["photos-probe"]["config"]
-    smallest = min(of["training"] for of in preview.classes.values())
-    # A fifth of them are test images, and a tenth of the rest are held out for validation.
-    per_class = max(1, min(_LABELS, int(0.7 * smallest)))
-    return {**config, "data": {**config["data"], "labels": {"kind": "few", "per_class": per_class}}}
+    if preview.classes:
+        config: Config = catalog()["presets"]["photos-probe"]["config"]
+        smallest = min(of["training"] for of in preview.classes.values())
+        # A fifth of them are test images, and a tenth of the rest are held out for validation.
+        per_class = max(1, min(_LABELS, int(0.7 * smallest)))
+        labels: Config = {"labels": {"kind": "few", "per_class": per_class}}
+    else:
+        config, labels = catalog()["defaults"]["simclr/folder"], {}
+    size = {} if preview.side == 0 else {"size": proposed_size(preview.side), "fit": "squash"}
+    return {**config, "data": {**config["data"], **labels, **size}}
 
 
-def imported_view(config: Config) -> None:
-    """config: what Train begins with on these images."""
+def proposed_size(side: int) -> int:
+    """For images whose shorter side has so many pixels: as large as pretrained networks saw theirs, but no larger than
+    they are.
+    """
+    return max(8, side if side < _STEP else min(_LARGEST, side // _STEP * _STEP))
+
+
+def imported_view(config: Config, has_labels: bool) -> None:
+    """config: what Train begins with on these images. Without labels, giving some comes first."""
     name = json.dumps(config["data"], sort_keys=True)
     with st.container(horizontal=True):
-        if st.button("Train on these images", type="primary", key="data_train", icon=":material/play_circle:"):
+        if st.button(
+            "Train on these images",
+            type="primary" if has_labels else "secondary",
+            key="data_train",
+            icon=":material/play_circle:",
+        ):
             with show_errors():
                 prefill(config)
                 announce_prefill()
                 forget_run()
                 open_page("pages/train.py")
-        if st.button("Label these images", key="data_label", icon=":material/new_label:"):
+        if st.button(
+            "Label these images",
+            type="secondary" if has_labels else "primary",
+            key="data_label",
+            icon=":material/new_label:",
+        ):
             with show_errors():
                 images = {key: value for key, value in config["data"].items() if key not in _OF_A_RUN}
                 folder = label_folder(lab().store.root, images)
