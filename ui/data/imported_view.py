@@ -8,16 +8,16 @@ from typing import Any
 import streamlit as st
 
 from engine.data.importing.preview import Preview
-from engine.data.labels.label_folders import label_folder
 from engine.lab.messages import CheckedImages, CheckImages
+from ui.data.exclusions import excluded_images, folder_of, without_excluded
+from ui.data.issues_view import issues_view
 from ui.runs.current_run import forget_run, open_page
 from ui.runs.prefill import announce_prefill, prefill
-from ui.shell.page import escape_markdown, show_errors
+from ui.shell.page import show_errors
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
 Config = dict[str, Any]
-_OF_A_RUN = ("labels", "split_seed", "validation", "label_log", "label_records")
 _STEP, _LARGEST = 32, 224  # pixels
 _LABELS = 10  # of each class, where there are so many
 
@@ -48,6 +48,8 @@ def proposed_size(side: int) -> int:
 def imported_view(config: Config, has_labels: bool) -> None:
     """config: what Train begins with on these images. Without labels, giving some comes first."""
     name = json.dumps(config["data"], sort_keys=True)
+    checks: dict[str, CheckedImages] = st.session_state.setdefault("data_checked", {})
+    excluded = excluded_images(config["data"])
     with st.container(horizontal=True):
         if st.button(
             "Train on these images",
@@ -56,7 +58,7 @@ def imported_view(config: Config, has_labels: bool) -> None:
             icon=":material/play_circle:",
         ):
             with show_errors():
-                prefill(config)
+                prefill({**config, "data": without_excluded(config["data"])})
                 announce_prefill()
                 forget_run()
                 open_page("pages/train.py")
@@ -67,10 +69,7 @@ def imported_view(config: Config, has_labels: bool) -> None:
             icon=":material/new_label:",
         ):
             with show_errors():
-                images = {key: value for key, value in config["data"].items() if key not in _OF_A_RUN}
-                folder = label_folder(lab().store.root, images)
-                st.switch_page("pages/label.py", query_params={"images": folder.name})
-        checks: dict[str, CheckedImages] = st.session_state.setdefault("data_checked", {})
+                st.switch_page("pages/label.py", query_params={"images": folder_of(config["data"]).name})
         if st.button("Check the images", key="data_check", icon=":material/fact_check:"):
             with show_errors(), st.spinner("Checking …"):
                 checks[name] = lab().assistant.ask(CheckImages(config["data"]))
@@ -79,20 +78,6 @@ def imported_view(config: Config, has_labels: bool) -> None:
                 "Labels as CSV", checks[name].labels, "labels.csv", "text/csv", key="data_labels", on_click="ignore"
             )
     if name in checks:
-        _issues(checks[name])
-
-
-def _issues(checked: CheckedImages) -> None:
-    if not checked.issues:
-        st.success("No copies, and no image that is dark, bright or without content.", icon=":material/check:")
-    for issue in checked.issues:
-        st.markdown(f"**{escape_markdown(issue['name'].replace('_', ' '))}**: {escape_markdown(issue['sentence'])}")
-        st.dataframe(
-            [{"files": ", ".join(files)} for files in issue["files"]],
-            hide_index=True,
-            width="stretch",
-            key=f"data_issue_{issue['name']}",
-        )
-        shown = sum(len(files) for files in issue["files"])
-        if shown < issue["count"]:
-            st.caption(f"{formatting.count(shown)} of {formatting.count(issue['count'])} by name.")
+        issues_view(checks[name], config["data"])
+    elif excluded:
+        st.caption(f"{formatting.count(len(excluded))} images are excluded: no run sees them.")
