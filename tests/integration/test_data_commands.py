@@ -83,6 +83,18 @@ def test_what_can_be_read_in_two_ways_is_shown_and_not_imported_before_one_is_ch
     }
 
 
+def test_a_folder_that_is_not_opened_to_others_is_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder_of(tmp_path / "pets", PETS)
+    monkeypatch.setenv("FEWLAB_ALLOWED_FOLDERS", str(tmp_path / "others"))
+    for command in ("show", "import", "check", "export"):
+        refused = engine("data", command, path, code=2)
+        assert refused.stderr.startswith("data.path names a place that this server does not open to others")
+    monkeypatch.setenv("FEWLAB_ALLOWED_FOLDERS", str(tmp_path))
+    assert answer("show", path)["unlabeled"] == 1
+
+
 def test_import_reads_the_images_once_and_says_what_is_too_little(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "pets", PETS)
     report = answer("import", path, "--set", "data.size=16")

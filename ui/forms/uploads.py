@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import os
 import time
 import zipfile
 from collections.abc import Sequence
@@ -13,44 +13,54 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine.data.labels.label_folders import label_folders
-from engine.runs.atomic_write import write_bytes
+from engine.runs.atomic_write import replace_file
 from ui.shell.server import UPLOADS, lab
 
 ARCHIVES = ["zip", "tar", "gz", "tgz", "bz2", "xz", "tm"]
 LARGEST_UPLOAD = 2_000  # megabytes
 _KEEP = 24 * 3600  # seconds for which an uploaded archive waits for a run that is made from it
 _STORED = "uploads_kept"
+_ENDINGS = tuple(f".{ending}" for ending in ARCHIVES)
 
 
 def stored_upload(files: Sequence[UploadedFile]) -> str:
     """The path of an archive of these files, under their own names; of a single archive, as it is."""
     key = " ".join(file.file_id for file in files)
     paths: dict[str, str] = st.session_state.setdefault(_STORED, {})
-    if not Path(paths.get(key, "")).is_file():  # a large archive is read and hashed once, not with every click
-        if len(files) == 1 and files[0].name.lower().endswith(tuple(f".{ending}" for ending in ARCHIVES)):
-            name, content = _file_name(files[0].name), files[0].getvalue()
-        else:
-            name, content = "images.zip", _packed(files)
+    if not Path(paths.get(key, "")).is_file():  # a large upload is written and hashed once, not with every click
         uploads = lab().store.root / UPLOADS
-        path = uploads / hashlib.sha256(content).hexdigest()[:16] / name
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _clear_out(uploads)
-            write_bytes(path, content)
-        else:
-            path.touch()
+        uploads.mkdir(parents=True, exist_ok=True)
+        _clear_out(uploads)
+        temporary = uploads / f".{os.getpid()}-{time.monotonic_ns()}.tmp"
+        try:
+            name, digest = _write(files, temporary)
+            path = uploads / digest[:16] / name
+            path.parent.mkdir(exist_ok=True)
+            replace_file(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         paths[key] = str(path)
     return paths[key]
 
 
-def _packed(files: Sequence[UploadedFile]) -> bytes:
-    """A zip archive of all files. The same files make the same archive: its members have no date."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+def _write(files: Sequence[UploadedFile], path: Path) -> tuple[str, str]:
+    """Write one archive of all files; its name, and a hash of its content. The same files make the same archive: its
+    members have no date.
+    """
+    if len(files) == 1 and files[0].name.lower().endswith(_ENDINGS):
+        path.write_bytes(files[0].getbuffer())
+        name = _file_name(files[0].name)
+    else:
+        name = "images.zip"
         seen: set[str] = set()
-        for file in sorted(files, key=lambda file: file.name):
-            archive.writestr(zipfile.ZipInfo(_free(_member_name(file.name), seen)), file.getvalue())
-    return content.getvalue()
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for file in sorted(files, key=lambda file: file.name):
+                member = zipfile.ZipInfo(_free(_member_name(file.name), seen))
+                with archive.open(member, "w") as opened:
+                    opened.write(file.getbuffer())
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())
+        return name, hashlib.file_digest(written, "sha256").hexdigest()
 
 
 def _member_name(name: str) -> str:
@@ -79,9 +89,8 @@ def _clear_out(uploads: Path) -> None:
     root = lab().store.root
     needed = {Path(str(run.config["data"].get("path", ""))).parts[-2:] for run in lab().store.runs()}
     needed |= {Path(labeled.path).parts[-2:] for labeled in label_folders(root)}
-    endings = tuple(f".{ending}" for ending in ARCHIVES)
     for archive in (*uploads.glob("*.zip"), *uploads.glob("*/*")):  # once they lay there without a folder
-        is_old = archive.name.endswith(endings) and archive.stat().st_mtime < time.time() - _KEEP
+        is_old = archive.name.endswith(_ENDINGS) and archive.stat().st_mtime < time.time() - _KEEP
         if is_old and archive.parts[-2:] not in needed:
             archive.unlink(missing_ok=True)
             if archive.parent != uploads:
