@@ -49,7 +49,7 @@ def page(path: str) -> None:
             kind = "labeled" if preview.classes else "unlabeled"
             values = forms.settings(schema, values, f"data_settings_{kind}", skip=_ASKED_ELSEWHERE)
     if prepared(values, "data"):
-        imported_view({**config, "data": values})
+        imported_view({**config, "data": values}, bool(preview.classes))
 
 
 path = choose_images()

@@ -65,7 +65,7 @@ with card(
 for number, (column, (name, preset)) in enumerate(zip(columns[1:], cards, strict=False)):
     with card(column, str(preset.situation), preset.title, preset.summary):
         if st.button(
-            f"Try it: {preset.duration}",
+            f"Try it: {preset.duration.removeprefix('about ')}",
             key=f"start_{name}",
             type="primary" if number == 0 else "secondary",
             width="stretch",

@@ -94,6 +94,15 @@ def read_image(data: bytes, name: str = "image", smallest: int | None = None) ->
         return _decode(data, shown, smallest)
 
 
+def shorter_side(data: bytes, name: str = "image") -> int:
+    """Pixels of the shorter side, as the header says them. Raises ImageError if the bytes do not begin an image that is
+    read here.
+    """
+    shown = short_name(name)
+    with without_warnings():
+        return min(_opened(data, shown).size)
+
+
 def begins_like_image(head: bytes) -> bool:
     """Whether a file that begins so can be of one of the formats that are read. head: 64 bytes."""
     return (
@@ -135,7 +144,8 @@ def short_name(name: str) -> str:
     return f"'{clean}'"
 
 
-def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
+def _opened(data: bytes, shown: str) -> Image.Image:
+    """With nothing but its header read."""
     formats = _formats(data, shown)
     try:
         image = Image.open(io.BytesIO(data), formats=formats)
@@ -146,6 +156,11 @@ def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
         raise _not_an_image(data, shown) from None
     if image.width * image.height > MOST_PIXELS:
         raise _too_many_pixels(shown, f"{image.width * image.height / 1e6:,.0f}")
+    return image
+
+
+def _decode(data: bytes, shown: str, smallest: int | None) -> Pixels:
+    image = _opened(data, shown)
     try:
         with _large_lock if image.width * image.height > LARGE else nullcontext():
             if smallest is not None:

@@ -9,14 +9,18 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
+from engine.config.run_config import RunConfig
 from engine.data.labels.label_folders import label_folders
 from engine.lab.lab import Lab
+from engine.training.assemble import load_images
 from tests.app.app_helpers import Open, words
 from tests.app.conftest import Downloads
-from tests.fixtures_images import CATS_AND_DOGS, folder_of, grey
+from tests.fixtures_images import CATS_AND_DOGS, encoded, folder_of, grey
 from ui.forms.uploads import stored_upload
 from ui.shell.server import UPLOADS
 
@@ -85,6 +89,39 @@ def test_a_folder_is_looked_at_imported_checked_and_trained_on(
     assert (config["data"]["name"], config["data"]["path"]) == ("folder", str(path))
     assert config["method"]["name"] == "linear_probe"
     assert (config["data"]["labels"]["kind"], config["data"]["labels"]["per_class"]) == ("few", 1)
+
+
+def test_copies_are_left_out_with_one_click_and_taken_back_with_another(open_page: Open, tmp_path: Path) -> None:
+    copies = {f"{of}/{k}.png": encoded(noise(100 * (of == "dog") + k)) for of in ("cat", "dog") for k in range(10)}
+    copies["cat/copy.png"] = copies["cat/3.png"]
+    path = folder_of(tmp_path / "x", copies)
+    app = open_page("data")
+    app.text_input(key="data_path").set_value(str(path)).run()
+    imported(app)
+    app.button(key="data_check").click().run()
+    button = "data_exclude_exact_duplicates"
+    assert app.button(key=button).label == "Exclude 1"
+    app.button(key=button).click().run()
+    assert app.button(key=button).label == "Take them back"
+    app.button(key="data_train").click().run()
+    config = RunConfig.parse(app.session_state["train_config"])
+    assert config.data.model_dump()["label_records"] == 1
+    images = load_images(config)
+    assert images.is_excluded is not None
+    assert [images.file_names[k] for k in np.flatnonzero(images.is_excluded)] == ["cat/copy.png"]
+    assert images.class_names == ("cat", "dog")
+    assert (images.labels >= 0).sum() == 20
+    app.switch_page("pages/data.py").run()
+    app.text_input(key="data_path").set_value(str(path)).run()
+    app.button(key="data_check").click().run()
+    app.button(key=button).click().run()
+    assert app.button(key=button).label == "Exclude 1"
+    app.button(key="data_train").click().run()
+    assert "label_log" not in app.session_state["train_config"]["data"]
+
+
+def noise(seed: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (24, 24, 3), dtype=np.uint8)
 
 
 def test_images_without_labels_begin_with_a_method_that_needs_none(open_page: Open, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from engine.data.labels.label_folders import label_folders
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.label_records import Labels
+from engine.runs.store import Store
 from tests.browser.browser_helpers import wait_for
 from tests.browser.conftest import REPOSITORY, Serve, warm
 from tests.fixtures_images import grey, zip_of
@@ -113,7 +114,7 @@ def test_undo_takes_the_last_answer_back_and_none_of_these_leaves_an_image_out(b
 
 
 def test_a_group_gets_its_label_at_once(board: Page, checkpoints: Path) -> None:
-    board.get_by_role("button", name="More like this one").click()
+    board.get_by_role("button", name="More like this").click()
     expect(board.locator(".fewlab-board .grid button")).to_have_count(24)
     of = true_class(board.locator(".fewlab-board .grid button").first.get_attribute("title") or "")
     group = [
@@ -163,10 +164,34 @@ def test_labels_are_downloaded_as_csv(board: Page, checkpoints: Path) -> None:
     assert len(rows) > 30
 
 
+def test_a_race_on_the_labels_is_run_and_its_model_reads_a_new_photo(
+    board: Page, checkpoints: Path, tmp_path: Path
+) -> None:
+    said = labels(checkpoints)
+    board.get_by_role("button", name="Race methods").click()
+    board.get_by_role("button", name="Start 2 runs").click()
+    expect(board.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
+    store = Store(checkpoints)
+    wait_for(
+        lambda: len(store.runs()) == 2 and all(run.status.state == "finished" for run in store.runs()), "the runs", 120
+    )
+    for run in store.runs():
+        assert run.config["data"]["label_records"] == said.number
+        assert len(run.folder.split()["labeled"]) + len(run.folder.split()["test"]) == len(said.given)
+        assert run.status.metrics["test/accuracy"] == 1.0
+    new = tmp_path / "new.png"
+    new.write_bytes(grey(225, 40))
+    board.goto(f"{board.url.split('/compare')[0]}/predict?run={store.runs()[0].id}")
+    board.locator("input[type=file]").first.set_input_files(str(new))
+    expect(board.get_by_text("bright").first).to_be_visible()
+    board.goto(f"{board.url.split('/predict')[0]}/errors?run={store.runs()[0].id}")
+    expect(board.get_by_text("No errors on these images").first).to_be_visible()
+
+
 def test_keys_ten_a_second_are_all_there_in_their_order(board: Page, checkpoints: Path) -> None:
     """One image gets two hundred answers, so that there are enough of them."""
     before = labels(checkpoints).number
-    board.get_by_role("button", name="More like this one").click()
+    board.get_by_role("button", name="More like this").click()
     expect(board.locator(".fewlab-board .grid button")).to_have_count(24)
     board.locator(".fewlab-board .grid button").first.click()
     name = board.locator(".fewlab-board .grid button").first.get_attribute("title") or ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cleanlab.count import compute_confident_joint
 from cleanlab.rank import get_label_quality_scores
 from numpy.typing import NDArray
 from scipy.stats import binomtest
@@ -90,18 +91,24 @@ def test_the_interval_is_wilsons(right: int, total: int) -> None:
     assert found.accuracy == right / total
 
 
-def test_suspects_are_the_labels_of_lowest_normalized_margin() -> None:
-    features, labels = blobs(200, 4, apart=3.0)
+@pytest.mark.parametrize("apart", [3.0, 0.5])
+def test_suspects_are_what_confident_learning_finds(apart: float) -> None:
+    features, labels = blobs(200, 4, apart=apart)
     wrong = np.array([10, 57, 133])
     given = labels.copy()
     given[wrong] = (given[wrong] + 1) % 4
     rows = np.random.default_rng(0).permutation(200)
     head = fit_head(features, rows, given[rows], 4)
-    assert set(suspects(head)[:3]) == set(wrong)
     assert head.cross is not None
+    _, indices = compute_confident_joint(
+        head.labels, head.cross.astype(np.float64), calibrate=False, return_indices_of_off_diagonals=True
+    )
+    assert set(suspects(head)) == set(head.rows[indices])
     quality = get_label_quality_scores(head.labels, head.cross.astype(np.float64), method="normalized_margin")
-    doubtful = quality < 0.5
-    np.testing.assert_array_equal(suspects(head), head.rows[np.argsort(quality, kind="stable")][: doubtful.sum()])
+    of_row = dict(zip(head.rows.tolist(), quality.tolist(), strict=True))
+    assert np.all(np.diff([of_row[row] for row in suspects(head).tolist()]) >= -1e-6)
+    if apart == 3.0:
+        assert set(suspects(head)) == set(wrong)
 
 
 def test_margins_are_the_difference_of_the_two_most_probable() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from engine.data.importing.preview import Preview
 from engine.errors import DataError
-from tests.fixtures_images import encoded, grey, source
+from tests.fixtures_images import encoded, folder_of, grey, source
+from ui.data.imported_view import proposed_size
 
 
 class Case(NamedTuple):
@@ -216,3 +217,20 @@ def test_what_is_no_set_of_images_has_no_preview(tmp_path: Path) -> None:
         "'x' has no class folders (no images): put the images of each class into a folder of its own, such as cat/1.jpg"
         " and dog/1.jpg."
     )
+
+
+def test_the_side_of_the_samples_is_told_and_a_size_proposed_from_it(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "x", {f"{k}.png": grey(k, 300) for k in range(3)} | {"3.png": grey(3, 40)})
+    preview = source(folder).preview(1)
+    assert preview is not None
+    assert preview.side == 300
+    without = source(folder).preview(0)
+    assert without is not None
+    assert without.side == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "size"), [(3, 8), (8, 8), (28, 28), (32, 32), (100, 96), (223, 192), (224, 224), (4000, 224)]
+)
+def test_the_proposed_size_is_no_larger_than_the_images(side: int, size: int) -> None:
+    assert proposed_size(side) == size

@@ -316,13 +316,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
         }, state.queue.length > 0),
       );
     row.append(
-      action(one ? "Accept the prediction" : "Accept the predictions", "⏎", accept, Boolean(predicted)),
+      action(one ? "Accept" : "Accept predictions", "⏎", accept, Boolean(predicted)),
       action("None of these", "0", exclude, some),
       action("Skip", "␣", skip, some),
       action("Undo", "⌫", undo, state.past.length > 0),
     );
     if (one)
-      row.append(action("More like this one", "", () => setTriggerValue("similar", state.queue[state.at].name), some));
+      row.append(action("More like this", "", () => setTriggerValue("similar", state.queue[state.at].name), some));
     const unsent = [...state.lists.values()].reduce((sum, list) => sum + list.records.length, 0);
     const status = element("span", "status", unsent ? `saving ${unsent} …` : state.next > 1 ? "all saved" : "");
     status.setAttribute("role", "status");

@@ -8,49 +8,68 @@ from typing import Any
 import streamlit as st
 
 from engine.data.importing.preview import Preview
-from engine.data.labels.label_folders import label_folder
 from engine.lab.messages import CheckedImages, CheckImages
+from ui.data.exclusions import excluded_images, folder_of, without_excluded
+from ui.data.issues_view import issues_view
 from ui.runs.current_run import forget_run, open_page
 from ui.runs.prefill import announce_prefill, prefill
-from ui.shell.page import escape_markdown, show_errors
+from ui.shell.page import show_errors
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
 Config = dict[str, Any]
-_OF_A_RUN = ("labels", "split_seed", "validation", "label_log", "label_records")
+_STEP, _LARGEST = 32, 224  # pixels
 _LABELS = 10  # of each class, where there are so many
 
 
 def first_config(preview: Preview) -> Config:
-    """What Train begins with on such images: a probe of pretrained features, which ten labels per class are enough for;
-    SimCLR where no image has a label.
+    """What Train begins with on such images, at a size that suits their own: a probe of pretrained features, which ten
+    labels per class are enough for; SimCLR where no image has a label.
     """
-    if not preview.classes:
-        config: Config = catalog()["defaults"]["simclr/folder"]
-        return config
-    config = catalog()["presets"]["photos-probe"]["config"]
-    smallest = min(of["training"] for of in preview.classes.values())
-    # A fifth of them are test images, and a tenth of the rest are held out for validation.
-    per_class = max(1, min(_LABELS, int(0.7 * smallest)))
-    return {**config, "data": {**config["data"], "labels": {"kind": "few", "per_class": per_class}}}
+    if preview.classes:
+        config: Config = catalog()["presets"]["photos-probe"]["config"]
+        smallest = min(of["training"] for of in preview.classes.values())
+        # A fifth of them are test images, and a tenth of the rest are held out for validation.
+        per_class = max(1, min(_LABELS, int(0.7 * smallest)))
+        labels: Config = {"labels": {"kind": "few", "per_class": per_class}}
+    else:
+        config, labels = catalog()["defaults"]["simclr/folder"], {}
+    size = {} if preview.side == 0 else {"size": proposed_size(preview.side), "fit": "squash"}
+    return {**config, "data": {**config["data"], **labels, **size}}
 
 
-def imported_view(config: Config) -> None:
-    """config: what Train begins with on these images."""
+def proposed_size(side: int) -> int:
+    """For images whose shorter side has so many pixels: as large as pretrained networks saw theirs, but no larger than
+    they are.
+    """
+    return max(8, side if side < _STEP else min(_LARGEST, side // _STEP * _STEP))
+
+
+def imported_view(config: Config, has_labels: bool) -> None:
+    """config: what Train begins with on these images. Without labels, giving some comes first."""
     name = json.dumps(config["data"], sort_keys=True)
+    checks: dict[str, CheckedImages] = st.session_state.setdefault("data_checked", {})
+    excluded = excluded_images(config["data"])
     with st.container(horizontal=True):
-        if st.button("Train on these images", type="primary", key="data_train", icon=":material/play_circle:"):
+        if st.button(
+            "Train on these images",
+            type="primary" if has_labels else "secondary",
+            key="data_train",
+            icon=":material/play_circle:",
+        ):
             with show_errors():
-                prefill(config)
+                prefill({**config, "data": without_excluded(config["data"])})
                 announce_prefill()
                 forget_run()
                 open_page("pages/train.py")
-        if st.button("Label these images", key="data_label", icon=":material/new_label:"):
+        if st.button(
+            "Label these images",
+            type="secondary" if has_labels else "primary",
+            key="data_label",
+            icon=":material/new_label:",
+        ):
             with show_errors():
-                images = {key: value for key, value in config["data"].items() if key not in _OF_A_RUN}
-                folder = label_folder(lab().store.root, images)
-                st.switch_page("pages/label.py", query_params={"images": folder.name})
-        checks: dict[str, CheckedImages] = st.session_state.setdefault("data_checked", {})
+                st.switch_page("pages/label.py", query_params={"images": folder_of(config["data"]).name})
         if st.button("Check the images", key="data_check", icon=":material/fact_check:"):
             with show_errors(), st.spinner("Checking …"):
                 checks[name] = lab().assistant.ask(CheckImages(config["data"]))
@@ -59,20 +78,6 @@ def imported_view(config: Config) -> None:
                 "Labels as CSV", checks[name].labels, "labels.csv", "text/csv", key="data_labels", on_click="ignore"
             )
     if name in checks:
-        _issues(checks[name])
-
-
-def _issues(checked: CheckedImages) -> None:
-    if not checked.issues:
-        st.success("No copies, and no image that is dark, bright or without content.", icon=":material/check:")
-    for issue in checked.issues:
-        st.markdown(f"**{escape_markdown(issue['name'].replace('_', ' '))}**: {escape_markdown(issue['sentence'])}")
-        st.dataframe(
-            [{"files": ", ".join(files)} for files in issue["files"]],
-            hide_index=True,
-            width="stretch",
-            key=f"data_issue_{issue['name']}",
-        )
-        shown = sum(len(files) for files in issue["files"])
-        if shown < issue["count"]:
-            st.caption(f"{formatting.count(shown)} of {formatting.count(issue['count'])} by name.")
+        issues_view(checks[name], config["data"])
+    elif excluded:
+        st.caption(f"{formatting.count(len(excluded))} images are excluded: no run sees them.")

@@ -23,6 +23,7 @@ from ui.shell.server import lab
 from ui.style import formatting
 
 _RACE = ("photos-probe", "photos-spread", "photos-fine-tune", "photos-fixmatch")
+_OWN = "My photos: "  # with which the presets' titles begin
 _FEWEST = 2  # labels of each of two classes, below which no run can be measured
 _LARGEST_CSV = 20 << 20
 
@@ -47,16 +48,13 @@ def actions(opened: OpenSet, standing: Standing) -> None:
             help="For all images, by file name, the most doubtful first.",
         )
     enough = sum(count >= _FEWEST for count in standing.counts) >= 2
-    if st.button(
+    with st.popover(
         "Race methods",
-        key="label_race",
-        type="primary",
         icon=":material/sports_score:",
         width="stretch",
+        type="primary",
         disabled=not enough,
-        help="Train several methods on these labels, side by side."
-        if enough
-        else "Label two images in each of two classes first.",
+        help=None if enough else "Label two images in each of two classes first.",
     ):
         _race(opened, standing.given)
 
@@ -157,12 +155,25 @@ def _predictions(labeling: Labeling, standing: Standing) -> str:
 
 
 def _race(opened: OpenSet, given: Labels) -> None:
-    """Queue one run of each method on the labels as they are now, and go where they are compared."""
+    """Queue one run of each chosen method on the labels as they are now, and go where they are compared."""
+    chosen = st.multiselect(
+        "Methods",
+        _RACE,
+        _RACE[:2],
+        format_func=lambda name: f"{PRESETS[name].title.removeprefix(_OWN)} ({PRESETS[name].duration})",
+        key="label_race_methods",
+    )
+    if not st.button(
+        f"Start {formatting.count(len(chosen))} {'run' if len(chosen) == 1 else 'runs'}",
+        key="label_race",
+        type="primary",
+        disabled=not chosen,
+    ):
+        return
     data: dict[str, Any] = {
         **opened.data,
         "label_log": str(opened.folder),
         "label_records": given.number,
         "labels": {"kind": "all"},
     }
-    started = [lab().submit({**PRESETS[name].config, "data": data}).id for name in _RACE]
-    open_comparison(started)
+    open_comparison([lab().submit({**PRESETS[name].config, "data": data}).id for name in chosen])

@@ -130,17 +130,20 @@ def _automatic(
 
 
 def suspects(head: Head) -> Ints:
-    """Labeled rows whose label a head that has not seen it thinks less likely than another class, the least likely
-    first: low normalized margin of the given label, as in confident learning (Northcutt et al. 2021, arXiv:1911.00068).
+    """Labeled rows that confident learning counts as wrong (Northcutt et al. 2021, arXiv:1911.00068): a head that has
+    not seen the label is as sure of another class as it is, on average, of that class's own images. Those come first
+    whose own class is furthest behind.
     """
     if head.cross is None:
         return head.rows[:0]
-    given = head.cross[np.arange(len(head.labels)), head.labels]
-    others = head.cross.copy()
-    others[np.arange(len(head.labels)), head.labels] = -1
-    margin = given - others.max(1)
-    order = np.argsort(margin, kind="stable")
-    found: Ints = head.rows[order[margin[order] < 0]]
+    counts = np.bincount(head.labels, minlength=head.cross.shape[1])
+    own = head.cross[np.arange(len(head.labels)), head.labels]
+    sums = np.bincount(head.labels, own, minlength=head.cross.shape[1])
+    usual = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    sure = np.where(head.cross >= usual - 1e-6, head.cross, -1)
+    wrong = (sure.max(1) >= 0) & (sure.argmax(1) != head.labels)
+    margin = own - head.cross.max(1)
+    found: Ints = head.rows[wrong][np.argsort(margin[wrong], kind="stable")]
     return found
 
 

@@ -18,19 +18,22 @@ from engine.data.importing.image_cache import BLOCK, KeptFiles
 DARK, LIGHT = 0.32, 0.05  # the 99th percentile of brightness below it; one minus the 5th percentile below it
 LOW_INFORMATION = 0.15  # a tenth of the entropy of the grey values in bits
 ODD_ASPECT_RATIO = 0.35  # the shorter side by the longer
+_HASHED = 256  # images whose perceptual hash is computed at once
 NAMED = 50  # files, or groups of copies, that are told by name
 
 
 @dataclass(frozen=True)
 class Issue:
     """One kind of trouble. name: cleanvision's. count: images. files: names, those of copies together; the first NAMED
-    of them.
+    of them. exclude: the names of all images without which it is gone: of copies all but one, of copies with several
+    classes all, because which one is right nobody knows here.
     """
 
     name: str
     count: int
     sentence: str
     files: list[list[str]]
+    exclude: list[str]
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,8 +50,8 @@ def check_images(images: ImageSet, files: KeptFiles) -> list[Issue]:
     ):
         rows = np.flatnonzero(score < threshold)
         if len(rows):
-            named = [[files.names[row]] for row in rows[np.argsort(score[rows], kind="stable")][:NAMED]]
-            found.append(Issue(name, len(rows), f"{_images(len(rows))} {what}.", named))
+            worst_first = [files.names[row] for row in rows[np.argsort(score[rows], kind="stable")]]
+            found.append(_issue(name, f"{_images(len(rows))} {what}.", [[file] for file in worst_first], worst_first))
     return found
 
 
@@ -60,15 +63,68 @@ def _duplicates(images: ImageSet, files: KeptFiles) -> list[Issue]:
     copies = [rows for rows in groups.values() if len(rows) > 1]
     across_parts = [rows for rows in copies if len(set(parts[rows].tolist())) > 1]
     in_classes = [rows for rows in copies if len({*images.labels[rows].tolist()} - {-1}) > 1]
+    near = _near_duplicates(images, groups)
     return [
-        Issue(name, sum(map(len, some)), sentence, [[files.names[row] for row in rows] for rows in some[:NAMED]])
-        for name, some, sentence in (
-            ("exact_duplicates_across_parts", across_parts, _of_copies(across_parts, "in two parts of the split")),
-            ("exact_duplicates_with_two_classes", in_classes, _of_copies(in_classes, "in two classes")),
-            ("exact_duplicates", copies, _of_copies(copies, "there more than once")),
+        _issue(name, sentence, named := [[files.names[row] for row in rows] for rows in some], spare(named))
+        for name, some, sentence, spare in (
+            (
+                "exact_duplicates_across_parts",
+                across_parts,
+                _of_copies(across_parts, "in two parts of the split"),
+                _all_but_first,
+            ),
+            (
+                "exact_duplicates_with_two_classes",
+                in_classes,
+                _of_copies(in_classes, "in two classes"),
+                _all_of_them,
+            ),
+            ("exact_duplicates", copies, _of_copies(copies, "there more than once"), _all_but_first),
+            ("near_duplicates", near, _of_copies(near, "almost the same as others"), _all_but_first),
         )
         if some
     ]
+
+
+def _near_duplicates(images: ImageSet, exact: dict[str, list[int]]) -> list[list[int]]:
+    """Groups of images with one perceptual hash, as cleanvision takes them: the signs of the 64 lowest frequencies of
+    the grey image, against their median (pHash); of exact copies one stands for all. An image of one tone has none.
+    """
+    from scipy.fft import dctn
+
+    groups: defaultdict[bytes, list[int]] = defaultdict(list)
+    first = {rows[0] for rows in exact.values()}
+    for start in range(0, len(images.images), _HASHED):
+        block = np.asarray(images.images[start : start + _HASHED], np.float32).mean(1)
+        low = dctn(_shrunk(block), axes=(1, 2))[:, :8, :8].reshape(len(block), -1)
+        signs = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
+        is_flat = np.abs(low[:, 1:]).max(1) < 1
+        for row in np.flatnonzero(~is_flat):
+            if start + int(row) in first:
+                groups[signs[row].tobytes()].append(start + int(row))
+    return [rows for rows in groups.values() if len(rows) > 1]
+
+
+def _shrunk(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[n, H, W] to 32 x 32 by the mean of each square; smaller images as they are."""
+    side = grey.shape[1] // 32
+    if side < 2:
+        return grey
+    cut = grey[:, : 32 * side, : 32 * side]
+    shrunk: NDArray[np.float32] = cut.reshape(len(grey), 32, side, 32, side).mean((2, 4))
+    return shrunk
+
+
+def _all_but_first(groups: list[list[str]]) -> list[str]:
+    return [name for group in groups for name in group[1:]]
+
+
+def _all_of_them(groups: list[list[str]]) -> list[str]:
+    return [name for group in groups for name in group]
+
+
+def _issue(name: str, sentence: str, groups: list[list[str]], exclude: list[str]) -> Issue:
+    return Issue(name, sum(map(len, groups)), sentence, groups[:NAMED], exclude)
 
 
 def _sizes(size: int, files: KeptFiles) -> list[Issue]:
@@ -76,7 +132,7 @@ def _sizes(size: int, files: KeptFiles) -> list[Issue]:
     sides = np.array(files.sizes, dtype=np.int64).reshape(-1, 2)
     shorter, longer = sides.min(1), sides.max(1)
     return [
-        Issue(name, len(rows), f"{_images(len(rows))} {what}.", [[files.names[row]] for row in rows[:NAMED]])
+        _issue(name, f"{_images(len(rows))} {what}.", [[file] for file in named], named)
         for name, is_odd, what in (
             ("is_odd_size", longer < size, f"smaller than the {size} px that images are brought to"),
             (
@@ -85,7 +141,7 @@ def _sizes(size: int, files: KeptFiles) -> list[Issue]:
                 "much longer one way than the other",
             ),
         )
-        if len(rows := np.flatnonzero(is_odd))
+        if len(rows := np.flatnonzero(is_odd)) and (named := [files.names[row] for row in rows])
     ]
 
 

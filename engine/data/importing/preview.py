@@ -31,8 +31,8 @@ class Preview:
     names: [file, reason] of the first of them. samples: of each class, then of the unlabeled images (under ""), names
     of a few files. notes, warnings: sentences. question: where two readings are as good as each other, what to choose;
     choices: where another reading is possible, all of them. thumbnails: where they were asked for, a PNG in base64 of
-    each of the samples that can be read. Names are as they stand in the files: text to show, never
-    markup.
+    each of the samples that can be read, and side: the median of their shorter sides, in pixels. Names are as they
+    stand in the files: text to show, never markup.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Preview:
     choices: list[Choice] = field(default_factory=list)
     question: str | None = None
     thumbnails: dict[str, str] = field(default_factory=dict)
+    side: int = 0
 
     @property
     def images(self) -> int:

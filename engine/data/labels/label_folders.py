@@ -38,14 +38,19 @@ def label_folder(root: Path, data: dict[str, Any]) -> Path:
 
     root: of the runs. Raises OSError.
     """
-    path = str(Path(str(data["path"])).expanduser().absolute())
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(path).stem)[:40]
-    folder = root / LABELS / f"{stem or 'images'}-{hashlib.sha256(path.encode('utf-8', 'replace')).hexdigest()[:10]}"
+    path = _absolute(data["path"])
+    folder = _folder(root, path)
     folder.mkdir(parents=True, exist_ok=True)
     about = {"data": {**data, "path": path}}
     if _about(folder) != about:
         write_json(folder / _ABOUT, about)
     return folder
+
+
+def find_label_folder(root: Path, path: str) -> Path | None:
+    """The folder for the images at `path`, if there is one."""
+    folder = _folder(root, _absolute(path))
+    return folder if folder.is_dir() else None
 
 
 def label_folders(root: Path) -> list[LabelFolder]:
@@ -61,6 +66,15 @@ def label_folders(root: Path) -> list[LabelFolder]:
                 continue
             found.append(LabelFolder(folder, data, changed))
     return sorted(found, key=lambda one: -one.changed)
+
+
+def _folder(root: Path, path: str) -> Path:
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(path).stem)[:40]
+    return root / LABELS / f"{stem or 'images'}-{hashlib.sha256(path.encode('utf-8', 'replace')).hexdigest()[:10]}"
+
+
+def _absolute(path: Any) -> str:
+    return str(Path(str(path)).expanduser().absolute())
 
 
 def _about(folder: Path) -> dict[str, Any] | None:

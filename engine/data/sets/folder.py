@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -34,7 +35,7 @@ from engine.data.importing.understanding import LabelsFrom, Understood, understa
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.labeled_set import with_labels
 from engine.errors import DataError, ImageError
-from engine.images.decode import optional_formats, read_image, without_warnings
+from engine.images.decode import optional_formats, read_image, shorter_side, without_warnings
 from engine.images.fit import Color, Fit, import_image
 from engine.registry import datasets
 
@@ -172,27 +173,30 @@ class Folder(CachedSource):
             if not understood.layout.files:
                 raise _no_images(files)
             found = preview(files, understood, TEST_SHARE)
-            if thumbnails:
-                found.thumbnails.update(self._thumbnails(files, found, thumbnails))
-            return found
+            return self._with_thumbnails(files, found, thumbnails) if thumbnails else found
         finally:
             files.close()
 
-    def _thumbnails(self, files: ImageFiles, found: Preview, classes: int) -> Iterator[tuple[str, str]]:
-        """As the import would fit them."""
+    def _with_thumbnails(self, files: ImageFiles, found: Preview, classes: int) -> Preview:
+        """Of the samples of so many classes and of unlabeled images, as the import would fit them."""
         of_name = {file.name: file for file in files.files}
         shown = [name for name, names in found.samples.items() if names]
         wanted = [name for of in [*shown[:classes], *shown[classes:][-1:]] for name in found.samples[of]]
+        thumbnails: dict[str, str] = {}
+        sides: list[int] = []
         with without_warnings():
             for name in wanted:
                 try:
-                    image = read_image(files.read(of_name[name]), name, smallest=2 * THUMBNAIL)
+                    data = files.read(of_name[name])
+                    image = read_image(data, name, smallest=2 * THUMBNAIL)
+                    sides.append(shorter_side(data, name))
                 except ImageError:
                     continue
                 pixels = import_image(image, THUMBNAIL, self.params.fit, self.params.color).transpose(1, 2, 0)
                 png = io.BytesIO()
                 Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(png, "PNG")
-                yield name, base64.b64encode(png.getvalue()).decode("ascii")
+                thumbnails[name] = base64.b64encode(png.getvalue()).decode("ascii")
+        return replace(found, thumbnails=thumbnails, side=int(np.median(sides)) if sides else 0)
 
     def decode(self, writer: Writer, progress: Progress, cancelled: Cancelled) -> None:
         start = time.perf_counter()
