@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
 # Milliseconds that a test waits for what it expects before it fails: only a machine that is busy needs them.
-PATIENCE = 60_000
+PATIENCE = 100_000
 expect.set_options(timeout=PATIENCE)
 
 Serve = Callable[..., str]

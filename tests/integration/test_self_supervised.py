@@ -44,7 +44,6 @@ def curve(run: Run, name: str) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_simclr_reaches_the_goal_on_digits_and_the_wrong_loss_fails_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
