@@ -73,7 +73,7 @@ def choose_images() -> OpenSet | None:
         remember("label_images", folder.name)
         st.rerun()
     key = lab().assistant.ask(OpenDecoded(data))
-    _load_libraries()
+    _loading_libraries()
     return OpenSet(data, folder, key, _labeling(key, str(folder)))
 
 
@@ -100,9 +100,11 @@ def _other_images() -> Data | None:
 
 
 @st.cache_resource(show_spinner=False)
-def _load_libraries() -> None:
+def _loading_libraries() -> threading.Thread:
     """Once per server, aside: what the head is fitted with takes seconds to import, which the first label need not."""
-    threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True, name="label-head").start()
+    loading = threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True, name="label-head")
+    loading.start()
+    return loading
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -121,6 +123,8 @@ def features_ready(opened: OpenSet) -> bool:
     if not job.future.done():
         _watch(job)
         return False
+    # Two threads that import parts of one package at once may each see the other's half done.
+    _loading_libraries().join()
     try:
         opened.labeling.use_features(Path(job.future.result().path))
     except (FewLabError, OSError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,11 @@ def is_slow(name: str) -> bool:
 
 def warm_up() -> None:
     """Train a few throwaway steps, so that the first real one does not pay for loading libraries and preparing
-    convolutions.
+    convolutions; and load what the end of a run computes its metrics with.
     """
     config = RunConfig.parse({"method": {"name": "fixmatch"}, "data": {"name": "digits"}})
     measure_speed(MeasureSpeed(config.model_dump(mode="json"), seconds=0.0))
+    import_module("sklearn.metrics")
 
 
 def get_catalog(request: GetCatalog) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +40,6 @@ class TrainingWorker:
         if self._trains:
             warm_up()
         self._stdio.say({"event": "ready", "pid": os.getpid()})
-        if self._trains:
-            # What the end of a run computes its metrics with takes seconds to import: while the first steps are made.
-            threading.Thread(target=import_module, args=("sklearn.metrics",), daemon=True, name="metrics").start()
         while (job := self._jobs.get()) is not None:
             if job["do"] == "run":
                 self._run(job["run"], self._controls[job["run"]])
