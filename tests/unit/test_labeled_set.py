@@ -104,6 +104,14 @@ def test_a_class_that_the_images_came_with_keeps_its_images_under_another_name(p
     assert set(labels_of(with_labels(own, NAMES, merged)).values()) == {"dog"}
 
 
+def test_a_label_leaves_the_classes_that_the_images_came_with_as_they_are(plain: ImageSet) -> None:
+    own = replace(plain, labels=np.arange(40) % 2, class_names=("cat", "dog"))
+    images = with_labels(own, NAMES, said(Label(images=("000.jpg",), of="dog"), Label(images=("001.jpg",), of="cow")))
+    assert images.class_names == ("cat", "dog", "cow")
+    assert (images.labels >= 0).all()
+    assert images.labels[:4].tolist() == [1, 2, 0, 1]
+
+
 def test_every_change_of_labels_changes_the_hash_and_the_same_labels_do_not(plain: ImageSet) -> None:
     one = Label(images=("000.jpg", "001.jpg"), of="a")
     versions = [

@@ -91,12 +91,14 @@ class Given:
 class Labels:
     """What the records say so far.
 
-    classes: in their order. given: the labels by image. excluded: why, by image. skipped: images not to be proposed.
+    classes: in their order. is_list: whether they are all there are; else those that the images came with are classes
+    too. given: the labels by image. excluded: why, by image. skipped: images not to be proposed.
     held_back: the test set, in the order in which it is to be labeled. renamed: what classes are called now, by the
     names that they had. number: of the last record.
     """
 
     classes: tuple[str, ...] = ()
+    is_list: bool = False
     given: dict[str, Given] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
@@ -107,6 +109,7 @@ class Labels:
     def copy(self) -> Labels:
         return Labels(
             self.classes,
+            self.is_list,
             dict(self.given),
             dict(self.excluded),
             set(self.skipped),
@@ -145,7 +148,7 @@ class Labels:
             case Skip():
                 self.skipped.update(record.images)
             case Classes():
-                self.classes = tuple(dict.fromkeys(record.classes))
+                self.classes, self.is_list = tuple(dict.fromkeys(record.classes)), True
                 self.given = {image: label for image, label in self.given.items() if label.of in self.classes}
             case Rename(of=before, to=after):
                 self.classes = tuple(dict.fromkeys(after if name == before else name for name in self.classes))

@@ -23,7 +23,7 @@ def with_labels(images: ImageSet, names: Sequence[str], given: Labels) -> ImageS
     label; where nothing was, the set's own; where it has none, a fifth of each class, always the same images of it as
     labels are added. Images of the test set that have no label are seen by no run.
     """
-    classes = given.classes or images.class_names
+    classes = classes_of(images, given)
     labels = numbered_labels(images, names, given)
     excluded = np.array([name in given.excluded for name in names], bool)
     is_test, is_validation = images.is_test & (images.labels >= 0), images.is_validation
@@ -41,7 +41,7 @@ def with_labels(images: ImageSet, names: Sequence[str], given: Labels) -> ImageS
     labeled = replace(
         images,
         labels=labels,
-        class_names=tuple(classes),
+        class_names=classes,
         is_test=is_test,
         is_validation=is_validation,
         is_excluded=excluded if excluded.any() else None,
@@ -54,11 +54,17 @@ def with_labels(images: ImageSet, names: Sequence[str], given: Labels) -> ImageS
     return replace(labeled, known=Known(digest.hexdigest()[:16], None, images.pixel_hash))
 
 
-def numbered_labels(images: ImageSet, names: Sequence[str], given: Labels) -> NDArray[np.int64]:
-    """[N]: each image's place among the classes of the log, or of the set where the log has none; -1 without a label.
-    Exclusions are not looked at.
+def classes_of(images: ImageSet, given: Labels) -> tuple[str, ...]:
+    """The classes of the set, by the names that they have now, and those of the log; or those of the log alone, where
+    it lists them all.
     """
-    number = {name: k for k, name in enumerate(given.classes or images.class_names)}
+    own = () if given.is_list else (given.renamed.get(name, name) for name in images.class_names)
+    return tuple(dict.fromkeys((*own, *given.classes)))
+
+
+def numbered_labels(images: ImageSet, names: Sequence[str], given: Labels) -> NDArray[np.int64]:
+    """[N]: each image's place among `classes_of`; -1 without a label. Exclusions are not looked at."""
+    number = {name: k for k, name in enumerate(classes_of(images, given))}
     own = np.array([number.get(given.renamed.get(name, name), -1) for name in images.class_names] + [-1], np.int64)
     labels: NDArray[np.int64] = own[images.labels]
     for k, name in enumerate(names):

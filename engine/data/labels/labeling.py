@@ -15,8 +15,8 @@ from engine.analysis.labeling.suggestions import Pool, Strategy, Suggestion, sug
 from engine.analysis.metrics import Floats
 from engine.data.image_set import ImageSet
 from engine.data.labels.label_log import LabelLog
-from engine.data.labels.label_records import HoldBack, Labels, Record
-from engine.data.labels.labeled_set import numbered_labels
+from engine.data.labels.label_records import HoldBack, Labels
+from engine.data.labels.labeled_set import classes_of, numbered_labels
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -27,16 +27,15 @@ _SEED = 20234
 class Standing:
     """What the labels so far say. Arrays are by the images' position.
 
-    labels: int64 [N], -1 without one. own: bool [N], the label came with the images. held_back: bool [N]. closed: bool
-    [N], labeled, excluded or skipped. head: None without features or labels. accuracy: of the head on held-back images
-    with a label where there are any, else by cross-validation; None where there are too few labels. is_held_back: which
-    of the two. largest: the share of the most frequent class among the labels.
+    labels: int64 [N], -1 without one. held_back: bool [N]. closed: bool [N], labeled, excluded or skipped. head: None
+    without features or labels. accuracy: of the head on held-back images with a label where there are any, else by
+    cross-validation; None where there are too few labels. is_held_back: which of the two. largest: the share of the
+    most frequent class among the labels.
     """
 
     given: Labels
     classes: tuple[str, ...]
     labels: Ints
-    own: Bools
     held_back: Bools
     closed: Bools
     head: Head | None
@@ -71,10 +70,6 @@ class Labeling:
             if self._pool is None:
                 self._pool = Pool(unit_features(np.load(path, mmap_mode="r", allow_pickle=False)))
 
-    def write(self, tab: str, first: int, records: list[Record]) -> int:
-        """As LabelLog.append; records of images that this set does not have are refused. Raises LabelError."""
-        return self.log.append(tab, first, records)
-
     def standing(self) -> Standing:
         """As the log stands now; what it takes time to compute is computed once. Raises LabelError."""
         with self._lock:
@@ -85,9 +80,8 @@ class Labeling:
             return kept[2]
 
     def _stand(self, given: Labels) -> Standing:
-        classes = tuple(given.classes or self.images.class_names)
+        classes = classes_of(self.images, given)
         labels = numbered_labels(self.images, self.names, given)
-        own = (labels >= 0) & ~self._marks(given.given)
         excluded = self._marks(given.excluded)
         labels[excluded] = -1
         held_back = self._marks(given.held_back)
@@ -105,7 +99,6 @@ class Labeling:
             given,
             classes,
             labels,
-            own,
             held_back,
             closed,
             head,
