@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib import import_module
@@ -128,8 +129,8 @@ def features_ready(opened: OpenSet) -> bool:
     try:
         opened.labeling.use_features(Path(job.future.result().path))
     except (FewLabError, OSError, ValueError) as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
-        if st.button("Try again", key="label_features_again"):
+        st.warning(escape_markdown(str(error)), icon=":material/pause_circle:")
+        if st.button("Go on", key="label_features_again"):
             _feature_job.clear()
             st.rerun()
         return False
@@ -145,15 +146,18 @@ def _feature_job(key: str, _data: Data) -> BackgroundJob:
 
 
 def _watch(job: BackgroundJob) -> None:
+    began = time.monotonic(), job.progress()[0]
+
     def watch() -> None:
         if job.future.done():
             st.rerun()
         done, total = job.progress()
-        text = (
-            f"Computing features: {formatting.count(done)} of {formatting.count(total)}. You can label meanwhile."
-            if total
-            else "Computing features …"
-        )
-        st.progress(done / total if total else 0.0, text=text)
+        seconds, new = time.monotonic() - began[0], done - began[1]
+        left = f", {formatting.duration(seconds / new * (total - done))} left" if new > 0 else ""
+        text = f"Computing features: {formatting.count(done)} of {formatting.count(total)}{left}. Label meanwhile."
+        bar, button = st.columns([5, 1], vertical_alignment="center")
+        bar.progress(done / total if total else 0.0, text=text if total else "Computing features …")
+        if button.button("Pause", key="label_features_pause", width="stretch"):
+            job.cancel()
 
     guarded_fragment(watch, 1.0)()
