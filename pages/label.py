@@ -31,7 +31,8 @@ def label(opened: OpenSet) -> None:
 with show_errors():
     opened = choose_images()
     if opened is not None:
-        features_ready(opened)
+        with st.container():  # always there, so that what stands below stays where it is when the progress goes
+            features_ready(opened)
         if opened.labeling.standing().classes:
             label(opened)
         else:

@@ -77,6 +77,10 @@ def shown(page: Page) -> str:
     return page.locator(".fewlab-board .stage .file").last.inner_text()
 
 
+def saved(page: Page) -> None:
+    expect(page.locator(".fewlab-board .status").last).to_have_text("all saved")
+
+
 def answer(page: Page) -> str:
     """Label the image that is shown by its class's key; returns its name."""
     name = shown(page)
@@ -89,7 +93,7 @@ def test_thirty_images_are_labeled_by_key_and_each_is_on_the_disk_once(board: Pa
     before = labels(checkpoints).number
     names = [answer(board) for _ in range(30)]
     assert len(set(names)) == 30
-    expect(board.get_by_role("status")).to_have_text("all saved")
+    saved(board)
     said = labels(checkpoints)
     assert said.number == before + 30
     assert {name: said.given[name].of for name in names} == {name: true_class(name) for name in names}
@@ -105,7 +109,7 @@ def test_undo_takes_the_last_answer_back_and_none_of_these_leaves_an_image_out(b
     expect(board.locator(".fewlab-board .stage .file").last).not_to_have_text(first)
     second = shown(board)
     board.keyboard.press("Enter")  # accepts the prediction
-    expect(board.get_by_role("status")).to_have_text("all saved")
+    saved(board)
     said = labels(checkpoints)
     assert first not in said.given
     assert said.excluded[first] == "none of these"
@@ -126,7 +130,7 @@ def test_a_group_gets_its_label_at_once(board: Page, checkpoints: Path) -> None:
     for name in group:
         board.locator(f".fewlab-board .grid button[title='{name}']").click()
     board.keyboard.press(str(1 + CLASSES.index(of)))
-    expect(board.get_by_role("status")).to_have_text("all saved")
+    saved(board)
     said = labels(checkpoints)
     assert {said.given[name].of for name in group} == {of}
     assert len({said.given[name].number for name in group}) == 1
@@ -177,7 +181,8 @@ def test_a_race_on_the_labels_is_run_and_its_model_reads_a_new_photo(
     )
     for run in store.runs():
         assert run.config["data"]["label_records"] == said.number
-        assert len(run.folder.split()["labeled"]) + len(run.folder.split()["test"]) == len(said.given)
+        split = run.folder.split()
+        assert sum(len(split[part]) for part in ("labeled", "validation", "test")) == len(said.given)
         assert run.status.metrics["test/accuracy"] == 1.0
     new = tmp_path / "new.png"
     new.write_bytes(grey(225, 40))
@@ -201,7 +206,7 @@ def test_keys_ten_a_second_are_all_there_in_their_order(board: Page, checkpoints
         board.keyboard.press(key)
         pressed.append(CLASSES[int(key) - 1])
         board.locator(f".fewlab-board .grid button[title='{name}']").click()
-    expect(board.get_by_role("status")).to_have_text("all saved")
+    saved(board)
     log = LabelLog(label_folders(checkpoints)[0].folder)
     assert log.labels().number == before + 200
     said: list[str] = [log.labels_at(before + k).given[name].of for k in range(1, 201)]

@@ -53,6 +53,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const state = board(data.of);
   const one = data.mode === "one";
   root.tabIndex = -1;
+  state.root = root; // while a page is drawn anew, an earlier board may still stand on it: keys are for the newest
 
   acknowledge();
   enqueue();
@@ -62,7 +63,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const onKey = (event) => {
     const target = event.target;
     const types = target.closest?.("input, textarea, select, [contenteditable], [role=combobox], [role=slider]");
-    if (types || event.ctrlKey || event.metaKey || event.altKey || !root.isConnected) return;
+    if (types || event.ctrlKey || event.metaKey || event.altKey || !root.isConnected || state.root !== root) return;
     if (target.closest?.("[role=dialog], [data-baseweb=popover]")) return;
     if (press(event.key, event.repeat)) event.preventDefault();
   };
@@ -187,7 +188,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   function flush() {
     const waiting = [...state.lists].filter(([, list]) => list.records.length);
-    if (!waiting.length || !root.isConnected || Date.now() - (state.sentAt ?? 0) < AGAIN) return;
+    if (!waiting.length || !root.isConnected || state.root !== root || Date.now() - (state.sentAt ?? 0) < AGAIN) return;
     state.sentAt = Date.now();
     setTriggerValue(
       "sent",
