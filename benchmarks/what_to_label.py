@@ -4,9 +4,9 @@ strategies of the Label page choose one batch at a time, and for random ones.
     python -m benchmarks.what_to_label ARCHIVE [ARCHIVE ...] [--size 224] [--labelings 5] [--most 20] [--json]
 
 Each archive has one folder per class. A labeling is one person's: every time another random four fifths of the training
-photos are there to be labeled. Labels come one batch of as many as there are classes at a time; after each the head of
-the Label page learns again and is measured on all test photos. "labels needed": the first number of labels at which a
-strategy's mean accuracy reaches what random images reach with 5 and 10 times as many labels as there are classes.
+photos are there to be labeled. Labels come in batches, by default of as many as there are classes; after each the head
+of the Label page learns again and is measured on all test photos. "labels needed": the first number of labels at which
+a strategy's mean accuracy reaches what random images reach after 5 and after 10 batches.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Ints = NDArray[np.int64]
 Curves = dict[str, NDArray[np.float64]]
 
 
-def measured(archive: Path, size: int, labelings: int, most: int) -> tuple[int, Curves]:
-    """Number of classes, and accuracies [labelings, batches] of each strategy."""
+def measured(archive: Path, size: int, labelings: int, most: int, batch: int) -> tuple[int, Curves]:
+    """Labels in a batch, and accuracies [labelings, batches] of each strategy."""
     data = {"name": "folder", "path": str(archive), "size": size, "fit": "squash"}
     source = Folder(Folder.Params.parse(data))
     source.prepare()
@@ -48,13 +48,22 @@ def measured(archive: Path, size: int, labelings: int, most: int) -> tuple[int, 
         pool = Pool(features[there])
         for strategy in STRATEGIES:
             curves[strategy].append(
-                _labeling(pool, images.labels[there], features[test], images.labels[test], strategy, seed, most)
+                _labeling(
+                    pool,
+                    images.labels[there],
+                    features[test],
+                    images.labels[test],
+                    strategy,
+                    seed,
+                    most,
+                    batch or images.classes,
+                )
             )
-    return images.classes, {strategy: np.array(rows) for strategy, rows in curves.items()}
+    return batch or images.classes, {strategy: np.array(rows) for strategy, rows in curves.items()}
 
 
 def _labeling(
-    pool: Pool, labels: Ints, test: Any, truth: Ints, strategy: Strategy, seed: int, most: int
+    pool: Pool, labels: Ints, test: Any, truth: Ints, strategy: Strategy, seed: int, most: int, batch: int
 ) -> list[float]:
     classes = int(labels.max()) + 1
     chance = np.random.default_rng(1000 + seed)
@@ -65,9 +74,9 @@ def _labeling(
     for _ in range(most):
         free = np.setdiff1d(np.arange(len(labels)), labeled)
         if strategy == "random":
-            chosen = chance.permutation(free)[:classes]
+            chosen = chance.permutation(free)[:batch]
         else:
-            chosen = np.array([one.row for one in suggest(pool, head, labeled, free, classes, strategy, classes)])
+            chosen = np.array([one.row for one in suggest(pool, head, labeled, free, batch, strategy, classes)])
         labeled = np.concatenate([labeled, chosen])
         head = fit_head(every, labeled, labels[labeled], classes)
         accuracies.append(float((head.predictions[len(labels) :] == truth).mean()))
@@ -75,15 +84,16 @@ def _labeling(
     return accuracies
 
 
-def table(classes: int, curves: Curves) -> list[str]:
+def table(labels: int, curves: Curves) -> list[str]:
+    """labels: in a batch."""
     at = [batch for batch in (1, 2, 5, 10, 20) if batch <= curves["random"].shape[1]]
-    lines = ["strategy   " + "".join(f"{batch * classes:>6} labels  " for batch in at) + "labels needed"]
+    lines = ["strategy   " + "".join(f"{batch * labels:>6} labels  " for batch in at) + "labels needed"]
     targets = [curves["random"].mean(0)[batch - 1] for batch in (5, 10) if batch <= curves["random"].shape[1]]
     for strategy, rows in curves.items():
         needed = []
         for target in targets:
             there = np.flatnonzero(rows.mean(0) >= target)
-            needed.append(str((there[0] + 1) * classes) if len(there) else "more")
+            needed.append(str((there[0] + 1) * labels) if len(there) else "more")
         figures = "".join(f"{100 * rows[:, b - 1].mean():>6.1f} ± {100 * rows[:, b - 1].std(ddof=1):>4.1f}" for b in at)
         lines.append(f"{strategy:<10} {figures}  {' and '.join(needed)}")
     return lines
@@ -95,16 +105,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--labelings", type=int, default=5)
     parser.add_argument("--most", type=int, default=20, help="batches of labels")
+    parser.add_argument("--batch", type=int, default=0, help="labels in a batch; 0: as many as there are classes")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     found = {}
     for archive in arguments.archives:
-        classes, curves = measured(archive, arguments.size, arguments.labelings, arguments.most)
+        batch, curves = measured(archive, arguments.size, arguments.labelings, arguments.most, arguments.batch)
         found[archive.name] = {strategy: rows.tolist() for strategy, rows in curves.items()}
         if not arguments.json:
-            print(
-                f"{archive.name}, {classes} classes, {arguments.labelings} labelings", *table(classes, curves), sep="\n"
-            )
+            print(f"{archive.name}, {arguments.labelings} labelings", *table(batch, curves), sep="\n")
     if arguments.json:
         print(json.dumps(found))
 

@@ -41,7 +41,7 @@ with show_errors():
 how_it_works(
     "Features of all images are computed once by a network that has seen a million photos. After every label a linear"
     " head is fitted to the features of the labeled images; its predictions and its doubts choose what comes next.",
-    "First come images that stand for many others (maximum coverage), until each class has two labels; then those"
+    "First come images that stand for many others (maximum coverage), until each class has ten labels; then those"
     " between two classes (smallest margin). Pretrained features help photos; for drawings, scans or faces compare"
     " them in a race with a network trained on the images themselves.",
     "Every label is written to the disk before the board says that it is saved. Keys: 1 to 9 and letters for classes,"

@@ -74,15 +74,15 @@ def test_rare_is_what_looks_most_like_the_class_with_the_fewest_labels(pool: Poo
 
 
 def test_automatic_spreads_first_then_asks_where_it_is_unsure_and_for_the_rarest_class(pool: Pool) -> None:
-    open_rows = np.arange(20, 400)
+    open_rows = np.arange(30, 400)
     first = suggest(pool, None, np.arange(0), open_rows, 4, classes=3)
     assert {one.strategy for one in first} == {"spread"}
-    few = fit_head(pool.features, np.arange(5), np.arange(5) % 3, 3)
-    assert {one.strategy for one in suggest(pool, few, np.arange(5), open_rows, 4, classes=3)} == {"spread"}
-    even = fit_head(pool.features, np.arange(18), np.arange(18) % 3, 3)
-    assert {one.strategy for one in suggest(pool, even, np.arange(18), open_rows, 9, classes=3)} == {"margin"}
-    uneven = fit_head(pool.features, np.arange(20), np.array([0] * 10 + [1] * 9 + [2]), 3)
-    mixed = suggest(pool, uneven, np.arange(20), open_rows, 9, classes=3)
+    few = fit_head(pool.features, np.arange(29), np.arange(29) % 3, 3)
+    assert {one.strategy for one in suggest(pool, few, np.arange(29), open_rows, 4, classes=3)} == {"spread"}
+    even = fit_head(pool.features, np.arange(30), np.arange(30) % 3, 3)
+    assert {one.strategy for one in suggest(pool, even, np.arange(30), open_rows, 9, classes=3)} == {"margin"}
+    uneven = fit_head(pool.features, np.arange(30), np.array([0] * 15 + [1] * 13 + [2] * 2), 3)
+    mixed = suggest(pool, uneven, np.arange(30), open_rows, 9, classes=3)
     assert [one.strategy for one in mixed].count("rare") == 3
     assert len({one.row for one in mixed}) == 9
 

@@ -18,6 +18,8 @@ Strategy = Literal["auto", "spread", "typical", "margin", "rare", "doubtful", "r
 
 MOST_CANDIDATES = 4_000
 """Images that are weighed against each other; of more, a fixed draw stands for all."""
+SPREAD_FIRST = 10
+"""Labels for each class up to which "auto" spreads them."""
 _NEAREST = 20  # TypiClust's neighborhood
 _DIRECTIONS = 64
 _MOST_CLUSTERS = 500
@@ -89,8 +91,8 @@ def suggest(
     """Up to `count` of the rows that are open, the best first.
 
     labeled: rows with a label. open_rows: rows that may be proposed; for "doubtful" it is the labeled ones that are.
-    auto: spread until there are two labels for each of the `classes`, then by margin; every third for the rarest class
-    while it has less than half of its share.
+    auto: spread until there are ten labels for each of the `classes`, then by margin; every third for the rarest class
+    while it has less than half of its share. (Margins help later than is often said: docs/RESULTS.md.)
     """
     if strategy == "auto":
         return _automatic(pool, head, labeled, open_rows, count, classes)
@@ -113,7 +115,7 @@ def suggest(
 def _automatic(
     pool: Pool, head: Head | None, labeled: Ints, open_rows: Ints, count: int, classes: int
 ) -> list[Suggestion]:
-    if head is None or len(labeled) < 2 * max(2, classes):
+    if head is None or len(labeled) < SPREAD_FIRST * max(2, classes):
         return suggest(pool, head, labeled, open_rows, count, "spread")
     by_margin = suggest(pool, head, labeled, open_rows, count, "margin")
     labels_of = np.bincount(head.labels, minlength=head.probabilities.shape[1])
