@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from engine.data.image_set import ImageSet
 from engine.data.sets.folder import Folder
+from engine.errors import DataError
 
 
 def encoded(pixels: Any, format: str = "PNG", **options: Any) -> bytes:
@@ -50,3 +53,22 @@ def zip_of(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEF
 
 def source(path: Path | str, **settings: Any) -> Folder:
     return Folder(Folder.Params.model_validate({"path": str(path), "size": 8, **settings}))
+
+
+def understood(images: ImageSet) -> dict[int, tuple[str | None, str]]:
+    """Class and part of every image, by its brightness."""
+    validation = np.zeros(len(images.ids), bool) if images.is_validation is None else images.is_validation
+    return {
+        int(pixels[0, 4, 4]): (
+            images.class_names[label] if label >= 0 else None,
+            "test" if test else "validation" if held_out else "training",
+        )
+        for pixels, label, test, held_out in zip(images.images, images.labels, images.is_test, validation, strict=True)
+    }
+
+
+def refusal(path: Path) -> str:
+    """The sentence with which an import of these files is refused."""
+    with pytest.raises(DataError) as refused:
+        source(path).prepare()
+    return str(refused.value)
