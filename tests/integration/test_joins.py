@@ -32,7 +32,6 @@ from engine.training.model_file import load_model
 from engine.training.running_metrics import RunningMetrics
 from engine.training.trainer import Trainer
 from tests.contract.toy import Toy
-from tests.contract.trial_methods.mean_teacher import MeanTeacher
 from tests.contract.trial_methods.self_training import SelfTraining
 from tests.fixtures_images import folder_of, grey, source
 
@@ -42,11 +41,11 @@ STEPS = 12
 @pytest.fixture(scope="module", autouse=True)
 def _parts() -> Iterator[None]:
     datasets.register(Toy)
-    for method in (MeanTeacher, SelfTraining):
+    for method in (SelfTraining,):
         methods.register(method)
     yield
     datasets.remove("toy")
-    for method in (MeanTeacher, SelfTraining):
+    for method in (SelfTraining,):
         methods.remove(method.Params().name)
 
 

@@ -47,10 +47,11 @@ def tensor(rows: Any) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64, requires_grad=True)
 
 
-def method(name: str, classes: int = 3, **params: Any) -> GradientMethod:
+def method(name: str, classes: int = 3, counts: dict[str, int] | None = None, **params: Any) -> GradientMethod:
     """A registered method that is given its logits."""
     cls = methods[name]
-    built: GradientMethod = cls(cls.Params(**params), SmallCNN(SmallCNN.Params(), 1, 8), TaskSpec(classes, 1, 8, {}, 2))
+    problem = TaskSpec(classes, 1, 8, counts or {}, 2)
+    built: GradientMethod = cls(cls.Params(**params), SmallCNN(SmallCNN.Params(), 1, 8), problem)
     built.classifier = AsGiven()
     return built
 

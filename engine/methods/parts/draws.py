@@ -13,6 +13,11 @@ def normal(like: Tensor, generator: torch.Generator) -> Tensor:
     return to_device(torch.randn(like.shape, generator=generator, dtype=like.dtype), like.device)
 
 
+def uniform(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Numbers in [0, 1) in the shape of `like`, on its device, in its type."""
+    return to_device(torch.rand(like.shape, generator=generator, dtype=like.dtype), like.device)
+
+
 def permutation(count: int, generator: torch.Generator, like: Tensor) -> Tensor:
     """int64 [count]: 0..count-1 in random order, on the device of `like`."""
     return to_device(torch.randperm(count, generator=generator), like.device)

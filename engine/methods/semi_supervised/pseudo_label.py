@@ -14,6 +14,7 @@ from engine.methods.base.context import StepContext
 from engine.methods.base.method import StepResult
 from engine.methods.parts.batch_norm import bn_stats_frozen
 from engine.methods.parts.losses import linear_ramp, masked_cross_entropy
+from engine.methods.semi_supervised.shared_settings import confidence_threshold, ramp, unlabeled_weight
 from engine.registry import methods
 
 
@@ -30,18 +31,8 @@ class PseudoLabel(ClassifierMethod):
 
     class Params(MethodParams):
         name: Literal["pseudo_label"] = "pseudo_label"
-        threshold: float = param(
-            0.95,
-            ge=0,
-            le=1,
-            symbol="τ",
-            live=True,
-            role="confidence_threshold",
-            help="Keep a pseudo-label only at or above this confidence.",
-        )
-        unlabeled_weight: float = param(
-            1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one."
-        )
+        threshold: float = confidence_threshold()
+        unlabeled_weight: float = unlabeled_weight()
         unlabeled_ratio: int = param(
             4,
             ge=1,
@@ -49,9 +40,7 @@ class PseudoLabel(ClassifierMethod):
             symbol="μ",
             help="Unlabeled images in a step for each labeled one (the comparison above uses 1).",
         )
-        ramp: float = param(
-            0.4, ge=0, le=1, advanced=True, help="Share of the run in which the unlabeled weight rises from 0."
-        )
+        ramp: float = ramp()
 
     title = "Pseudo-labels"
     summary = "Confident predictions become labels."
