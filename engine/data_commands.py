@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,9 @@ from engine.finite_json import finite_json
 from engine.terminal import Bar, Json, assignment, interruptible, say_report, sentences
 
 if TYPE_CHECKING:
+    from engine.data.image_set import ImageSet
     from engine.data.importing.image_cache import KeptFiles
+    from engine.data.importing.image_checks import Issue
     from engine.data.importing.import_report import Report
     from engine.data.importing.preview import Preview
     from engine.data.sets.folder import Folder
@@ -22,6 +25,13 @@ ImagesPath = Annotated[str, typer.Argument(help="Folder or archive of images.")]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a setting of the data set: data.label_column=breed. May be repeated."),
+]
+Features = Annotated[
+    bool,
+    typer.Option(
+        "--features",
+        help="Look for wrong labels and outliers as well, by a network trained on photos: minutes for thousands.",
+    ),
 ]
 
 
@@ -57,14 +67,19 @@ def import_images(path: ImagesPath, changes: Changes = None, as_json: Json = Fal
 
 
 @data.command("check")
-def check(path: ImagesPath, changes: Changes = None, as_json: Json = False) -> None:
-    """Find images that are there twice, dark, bright or without content; import them first if that was not done."""
+def check(path: ImagesPath, changes: Changes = None, features: Features = False, as_json: Json = False) -> None:
+    """Find images that are there twice, dark, bright, blurred or without content; import them first if that was not
+    done.
+    """
     with sentences():
         from engine.data.importing.image_checks import check_images
 
         source = _source(path, changes)
         report = _imported(source)
-        found = check_images(source.load(), _files(source))
+        images = source.load()
+        found = check_images(images, _files(source))
+        if features:
+            found += _seen_by_a_network(images)
     warnings = report.warnings()
     if as_json:
         print(finite_json({"issues": [issue.plain() for issue in found], "warnings": warnings}))
@@ -115,6 +130,27 @@ def _imported(source: Folder) -> Report:
             return source.prepare(bar.reading, lambda: control.ends)
         finally:
             bar.stop()
+
+
+def _seen_by_a_network(images: ImageSet) -> list[Issue]:
+    import numpy as np
+
+    from engine.data.importing.feature_checks import check_features
+    from engine.presets import PHOTO_NETWORK
+    from engine.training.evaluation.pretrained_features import feature_file
+
+    with interruptible() as control, Bar() as bar:
+
+        def told(done: int, total: int) -> None:
+            bar.reading(done, total)
+            if control.ends:
+                raise DataError("Stopped: the features that are there are kept.")
+
+        try:
+            path = feature_file(images, PHOTO_NETWORK, Path(), told)
+        finally:
+            bar.stop()
+    return check_features(images, np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _plain(report: Report) -> dict[str, Any]:

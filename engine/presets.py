@@ -39,10 +39,13 @@ _FIXMATCH_SGD: dict[str, Any] = {
 }
 _DAYS = "made for a GPU"
 
+PHOTO_NETWORK: dict[str, Any] = {"name": "efficientnet_lite", "init": "pretrained"}
+"""The config's part of the network that has seen a million photos: presets, labeling and checks look with it."""
+
 # Chosen on validation images of TrashNet, seeds 10 to 12. The whole photo, at the size that the weights saw.
 _PHOTOS: dict[str, Any] = {
     "data": {"name": "folder", "size": 224, "fit": "squash", "labels": {"kind": "few", "per_class": 10}},
-    "backbone": {"name": "efficientnet_lite", "init": "pretrained"},
+    "backbone": PHOTO_NETWORK,
 }
 
 # For training the whole network: smaller, because each image is seen many times, and as many labels as each class has.
@@ -53,7 +56,7 @@ _PHOTOS_TRAINED: dict[str, Any] = {
         "fit": "squash",
         "labels": {"kind": "few", "per_class": 10, "at_most": True},
     },
-    "backbone": {"name": "efficientnet_lite", "init": "pretrained"},
+    "backbone": PHOTO_NETWORK,
 }
 # What was learned from a million photos is a start to keep near to: a tenth of what a network from nothing is given.
 _LOW_RATE: dict[str, Any] = {"name": "adamw", "lr": 0.0003, "weight_decay": 0.01, "warmup_steps": 20}

@@ -49,6 +49,11 @@ class Backbone(MixedPrecision):
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
 
+    @property
+    def is_exportable(self) -> bool:
+        """Whether onnxruntime may compute its features while it is frozen."""
+        return False
+
     @classmethod
     def multiple_of(cls, params: Any) -> int:
         """What the images' side must be a multiple of, in pixels, with these settings."""

@@ -115,6 +115,10 @@ class EfficientNetLite(Backbone):
         self.top = _convolution(inputs, _TOP, 1, 1)
         self.feature_size = _TOP
 
+    @property
+    def is_exportable(self) -> bool:
+        return self._input == self.size  # ONNX has no antialiased enlargement
+
     def features(self, images: Tensor) -> Tensor:
         if self.channels == 1:
             images = images.expand(-1, 3, -1, -1)
@@ -186,9 +190,10 @@ class _SameConvolution(nn.Conv2d):
     """
 
     def forward(self, images: Tensor) -> Tensor:
+        # As numbers: an exported program would divide rounding toward zero.
         missing = [
             max((-(-side // self.stride[0]) - 1) * self.stride[0] + self.kernel_size[0] - side, 0)
-            for side in images.shape[:1:-1]
+            for side in map(int, images.shape[:1:-1])
         ]
         edges = [edge for one in missing for edge in (one // 2, one - one // 2)]
         return super().forward(F.pad(images, edges) if any(edges) else images)

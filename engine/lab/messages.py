@@ -168,21 +168,25 @@ class PreviewFiles(Request[Preview]):
 
 class CheckedImages(NamedTuple):
     """issues: what is worth a look, as plain `engine.data.importing.image_checks.Issue`s. labels: file, class and part
-    of every image as CSV.
+    of every image as CSV. features: whether features were compared as well.
     """
 
     issues: list[Plain]
     labels: str
+    features: bool = False
 
 
 @dataclass(frozen=True)
 class CheckImages(Request[CheckedImages]):
-    """Look through imported files, and write their labels as a table."""
+    """Look through imported files, and write their labels as a table. features: the file that ComputeFeatures told,
+    for what only features can tell; "" for none.
+    """
 
     name = "check_images"
     slow = True
     patience = 600.0
     data: Plain
+    features: str = ""
 
     @staticmethod
     def write_reply(reply: CheckedImages) -> Plain:

@@ -120,6 +120,21 @@ def test_copies_are_left_out_with_one_click_and_taken_back_with_another(open_pag
     assert "label_log" not in app.session_state["train_config"]["data"]
 
 
+def test_wrong_labels_are_looked_for_when_somebody_asks(open_page: Open, tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "x", {f"{of}/{k}.png": grey(30 * k, 24) for of in ("cat", "dog") for k in range(8)})
+    app = open_page("data")
+    app.text_input(key="data_path").set_value(str(path)).run()
+    imported(app)
+    app.button(key="data_check").click().run()
+    assert "unlike all others" not in shown(app)
+    app.button(key="data_look_closer").click().run()
+    wait(app, lambda: any(checked.features for checked in app.session_state["data_checked"].values()))
+    assert not app.exception
+    # The very same images in both folders: their labels contradict each other, whoever looks.
+    assert "exact duplicates with two classes" in shown(app)
+    assert "data_look_closer" not in {button.key for button in app.button}
+
+
 def noise(seed: int) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (24, 24, 3), dtype=np.uint8)
 

@@ -17,6 +17,8 @@ from tests.app.app_helpers import Open, put_beside, words
 from tests.fixtures_images import folder_of, grey
 from ui.shell.page import escape_markdown
 
+pytestmark = pytest.mark.slow  # several seconds each
+
 SHORT = {
     **PRESETS["digits-fixmatch"].config,
     "name": " short <b>run</b>\n*of* digits ",

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FloatRect, Page, expect
 
+pytestmark = pytest.mark.slow  # four seconds each
+
 APP = """
 from pathlib import Path
 import numpy as np

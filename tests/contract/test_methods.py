@@ -194,6 +194,7 @@ def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, t
     assert measured["test/accuracy"] == pytest.approx(run.status.metrics["test/accuracy"])
 
 
+@pytest.mark.slow  # a second each, and there are very many
 @pytest.mark.parametrize(
     ("method", "backbone"),
     [

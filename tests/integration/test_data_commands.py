@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.fixtures_images import CATS_AND_DOGS, encoded, folder_of, grey, zip_of
 from tests.integration.command_line import engine
@@ -141,11 +142,32 @@ def test_check_finds_copies_and_images_that_show_nothing(tmp_path: Path) -> None
         "is_dark": [["train/cat/night.png"]],
         "is_light": [["train/dog/snow.png"]],
         "is_low_information": [["train/dog/grey.png"]],
+        "is_blurry": [["train/cat/night.png"]],
     }
     assert issues["exact_duplicates"]["count"] == 4
     said = engine("data", "check", path, "--set", "data.size=32").stdout
     assert "exact_duplicates: 4 images are there more than once, as 2 sets of copies.\n" in said
     assert engine("data", "check", tmp_path / "good", "--set", "data.size=32").stdout == "Nothing was found.\n"
+
+
+def test_check_finds_a_wrong_label_by_what_a_network_sees(tmp_path: Path) -> None:
+    """Two kinds of images that any network tells apart, one of them in the wrong folder."""
+    rng = np.random.default_rng(2)
+    stripes = {k: np.kron(np.arange(24) // 3 % 2, np.ones((24, 1))) for k in range(8)}
+    files = {f"stripes/{k}.png": encoded(_tinted(of, rng)) for k, of in stripes.items()}
+    files |= {f"plain/{k}.png": encoded(_tinted(np.zeros((24, 24)), rng)) for k in range(8)}
+    files["plain/wrong.png"] = encoded(_tinted(stripes[0], rng))
+    path = folder_of(tmp_path / "x", files)
+    plain = {issue["name"] for issue in answer("check", path)["issues"]}
+    assert "likely_wrong_labels" not in plain
+    closer = {issue["name"]: issue for issue in answer("check", path, "--features")["issues"]}
+    assert closer["likely_wrong_labels"]["exclude"] == ["plain/wrong.png"]
+
+
+def _tinted(pattern: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The pattern, 0 to 1, in some color with some grain."""
+    color, noise = rng.uniform(100, 200, 3), rng.normal(0, 12, (24, 24, 3))
+    return np.clip(pattern[:, :, None] * (color - 220) + 220 + noise - 40, 0, 255).astype(np.uint8)
 
 
 def test_export_is_a_table_that_an_import_reads_back_and_no_spreadsheet_runs(tmp_path: Path) -> None:

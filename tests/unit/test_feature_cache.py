@@ -16,7 +16,7 @@ from engine.backbones.efficientnet_lite import EfficientNetLite
 from engine.backbones.small_cnn import SmallCNN
 from engine.config.parts import Hardware
 from engine.data.image_set import ImageSet
-from engine.training.evaluation import feature_cache
+from engine.training.evaluation import feature_cache, onnx_network
 from engine.training.evaluation.feature_cache import BLOCK, FeatureCache, folded
 from engine.training.hardware import resolve
 
@@ -32,15 +32,15 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def images(seed: int = 0) -> ImageSet:
+def images(seed: int = 0, count: int = COUNT, channels: int = 1, side: int = 8) -> ImageSet:
     rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 256, (COUNT, 1, 8, 8), dtype=np.uint8)
+    pixels = rng.integers(0, 256, (count, channels, side, side), dtype=np.uint8)
     return ImageSet(
         "drawn",
         pixels,
-        rng.integers(0, 3, COUNT),
-        rng.permutation(10_000)[:COUNT],
-        np.zeros(COUNT, bool),
+        rng.integers(0, 3, count),
+        rng.permutation(10_000)[:count],
+        np.zeros(count, bool),
         ("z", "a", "m"),
         frozenset(),
     )
@@ -227,3 +227,28 @@ def test_folding_leaves_the_answers_and_takes_the_batch_norms() -> None:
     pixels = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         np.testing.assert_allclose(fused(pixels), backbone(pixels), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("side", "channels", "in_runtime"), [(8, 1, False), (96, 3, True), (97, 1, True), (300, 3, True)]
+)
+def test_a_pretrained_networks_features_are_its_own_to_a_ten_thousandth(
+    side: int, channels: int, in_runtime: bool
+) -> None:
+    """They come from onnxruntime on a CPU, and from torch where the network enlarges images or rounds to bfloat16."""
+    torch.manual_seed(0)
+    backbone = EfficientNetLite(EfficientNetLite.Params(), channels, side)
+    backbone.load_state_dict({**backbone.state_dict(), **backbone.pretrained()})
+    of = images(side=side, channels=channels, count=5)
+    assert onnx_network.runs(backbone, MACHINE) == in_runtime
+    assert not onnx_network.runs(backbone, replace(MACHINE, precision="bfloat16"))
+    found = FeatureCache(of, backbone, MACHINE).at(np.arange(5))
+    np.testing.assert_allclose(found, expected(backbone.eval(), of), atol=1e-4)
+    np.testing.assert_array_equal(found[3:], FeatureCache(of, backbone, MACHINE).at(np.arange(3, 5)))
+
+
+def test_asking_for_features_leaves_a_network_that_trains_in_train_mode() -> None:
+    backbone = EfficientNetLite(EfficientNetLite.Params(), 3, 96).train()
+    FeatureCache(images(side=96, channels=3, count=2), backbone, MACHINE).at(np.arange(2))
+    assert backbone.training
+    assert all(part.training for part in backbone.modules())

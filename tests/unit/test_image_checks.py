@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from engine.data.importing.image_cache import kept_files
 from engine.data.importing.image_checks import Issue, check_images
@@ -18,7 +18,7 @@ SIDE = 48
 
 
 def photo(seed: int, height: int = SIDE, width: int = SIDE) -> NDArray[np.uint8]:
-    """Smooth shapes over a gradient, as photos are."""
+    """Smooth shapes with a fine grain, as photos have."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     layers = [
@@ -29,6 +29,7 @@ def photo(seed: int, height: int = SIDE, width: int = SIDE) -> NDArray[np.uint8]
         for _ in range(3)
     ]
     image = np.stack(layers, 2)
+    image = image + 0.09 * np.ptp(image) * rng.normal(size=image.shape[:2])[:, :, None]
     spread: NDArray[np.uint8] = ((image - image.min()) / (np.ptp(image) or 1) * 255).astype(np.uint8)
     return spread
 
@@ -57,6 +58,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Issue]:
     files["train/cat/larger.png"] = encoded(np.asarray(large))
     files["train/dog/night.png"] = encoded((photo(900) * 0.2).astype(np.uint8))
     files["train/dog/snow.png"] = encoded((255 - photo(901) * 0.03).astype(np.uint8))
+    soft = Image.fromarray((photo(902) * 0.7).astype(np.uint8)).filter(ImageFilter.GaussianBlur(2))
+    files["train/dog/soft.png"] = encoded(np.asarray(soft))
     files["train/dog/blank.png"] = encoded(np.full((SIDE, SIDE, 3), 128))
     files["train/dog/strip.png"] = encoded(photo(902, 60, 400))
     files["train/dog/tiny.png"] = encoded(photo(903, 20, 20))
@@ -110,6 +113,7 @@ def test_a_photo_saved_anew_or_enlarged_is_almost_a_copy(found: dict[str, Issue]
         ("is_dark", ["night.png"]),
         ("is_light", ["snow.png"]),
         ("is_low_information", ["blank.png"]),
+        ("is_blurry", ["soft.png"]),
         ("is_odd_aspect_ratio", ["strip.png"]),
         ("is_odd_size", ["tiny.png"]),
     ],
@@ -128,6 +132,7 @@ def test_nothing_else_is_found(found: dict[str, Issue]) -> None:
         "near_duplicates",
         "is_dark",
         "is_light",
+        "is_blurry",
         "is_low_information",
         "is_odd_aspect_ratio",
         "is_odd_size",

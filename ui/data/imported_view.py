@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from engine.data.importing.preview import Preview
-from engine.lab.messages import CheckedImages, CheckImages
+from engine.lab.messages import CheckedImages, CheckImages, OpenDecoded
 from ui.data.exclusions import excluded_images, folder_of, without_excluded
 from ui.data.issues_view import issues_view
+from ui.forms.feature_job import features_file
 from ui.runs.current_run import forget_run, open_page
 from ui.runs.prefill import announce_prefill, prefill
 from ui.shell.page import show_errors
@@ -79,5 +80,29 @@ def imported_view(config: Config, has_labels: bool) -> None:
             )
     if name in checks:
         issues_view(checks[name], config["data"])
+        with show_errors():
+            _look_closer(name, checks, config["data"])
     elif excluded:
         st.caption(f"{formatting.count(len(excluded))} images are excluded: no run sees them.")
+
+
+def _look_closer(name: str, checks: dict[str, CheckedImages], data: Config) -> None:
+    """What takes features of all images to tell: asked for once, and then there after every check."""
+    asked: set[str] = st.session_state.setdefault("data_looks_closer", set())
+    if name not in asked:
+        if st.button(
+            "Look for wrong labels and outliers",
+            key="data_look_closer",
+            icon=":material/search:",
+            help="By the features of a network that was trained on photos: a minute for some thousands.",
+        ):
+            asked.add(name)
+            st.rerun()
+        return
+    if checks[name].features:
+        return
+    path = features_file(lab().assistant.ask(OpenDecoded(data)), data, "data")
+    if path is not None:
+        with st.spinner("Comparing labels and features …"):
+            checks[name] = lab().assistant.ask(CheckImages(data, str(path)))
+        st.rerun()

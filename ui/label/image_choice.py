@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,16 +14,14 @@ from engine.data.importing.image_cache import open_decoded
 from engine.data.labels.label_folders import LabelFolder, label_folder, label_folders
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.labeling import Labeling
-from engine.errors import FewLabError, LabelError
-from engine.lab.messages import ComputeFeatures, FeatureFile, OpenDecoded
-from ui.forms.background_job import BackgroundJob, new_progress_file
+from engine.errors import LabelError
+from engine.lab.messages import OpenDecoded
+from ui.forms.feature_job import features_file
 from ui.forms.import_form import own_images, prepared
-from ui.shell.page import escape_markdown, guarded_fragment
+from ui.shell.page import escape_markdown
 from ui.shell.remembered import remember, remembered, set_query_param
 from ui.shell.server import lab
-from ui.style import formatting
 
-BACKBONE = {"name": "efficientnet_lite", "init": "pretrained"}
 _OTHERS = "Other images …"
 _SIDES = (32, 64, 96, 128, 160, 224)
 _FITS = {"crop": "the middle square", "pad": "the whole image, padded", "squash": "the whole image, stretched"}
@@ -120,44 +116,14 @@ def features_ready(opened: OpenSet) -> bool:
     """Whether the features are there; until then their progress is shown, and the page drawn again at the end."""
     if opened.labeling.has_features:
         return True
-    job = _feature_job(opened.key, opened.data)
-    if not job.future.done():
-        _watch(job)
+    path = features_file(opened.key, opened.data, "label", "Label meanwhile.")
+    if path is None:
         return False
     # Two threads that import parts of one package at once may each see the other's half done.
     _loading_libraries().join()
     try:
-        opened.labeling.use_features(Path(job.future.result().path))
-    except (FewLabError, OSError, ValueError) as error:
+        opened.labeling.use_features(path)
+    except (OSError, ValueError) as error:
         st.warning(escape_markdown(str(error)), icon=":material/pause_circle:")
-        if st.button("Go on", key="label_features_again"):
-            _feature_job.clear()
-            st.rerun()
         return False
     return True
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _feature_job(key: str, _data: Data) -> BackgroundJob:
-    file = new_progress_file(f"features {key}")
-    request = ComputeFeatures(_data, BACKBONE, str(lab().store.root), str(file))
-    future: Future[FeatureFile] = lab().assistant.ask_later(request)
-    return BackgroundJob(future, file)
-
-
-def _watch(job: BackgroundJob) -> None:
-    began = time.monotonic(), job.progress()[0]
-
-    def watch() -> None:
-        if job.future.done():
-            st.rerun()
-        done, total = job.progress()
-        seconds, new = time.monotonic() - began[0], done - began[1]
-        left = f", {formatting.duration(seconds / new * (total - done))} left" if new > 0 else ""
-        text = f"Computing features: {formatting.count(done)} of {formatting.count(total)}{left}. Label meanwhile."
-        bar, button = st.columns([5, 1], vertical_alignment="center")
-        bar.progress(done / total if total else 0.0, text=text if total else "Computing features …")
-        if button.button("Pause", key="label_features_pause", width="stretch"):
-            job.cancel()
-
-    guarded_fragment(watch, 1.0)()

@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from engine.data.image_set import ImageSet
 from engine.data.importing.image_cache import BLOCK, KeptFiles
 
 DARK, LIGHT = 0.32, 0.05  # the 99th percentile of brightness below it; one minus the 5th percentile below it
 LOW_INFORMATION = 0.15  # a tenth of the entropy of the grey values in bits
+BLURRY = 0.29  # one minus exp(-1/100 of the standard deviation of edges), for an image with many grey values
 ODD_ASPECT_RATIO = 0.35  # the shorter side by the longer
 _HASHED = 256  # images whose perceptual hash is computed at once
+_EDGES_SEEN_AT = 64  # pixels
+_FEW_TONES = 0.18
 NAMED = 50  # files, or groups of copies, that are told by name
 
 
@@ -47,11 +51,12 @@ def check_images(images: ImageSet, files: KeptFiles) -> list[Issue]:
         ("is_dark", scores.dark, DARK, "dark all over"),
         ("is_light", scores.light, LIGHT, "bright all over"),
         ("is_low_information", scores.low_information, LOW_INFORMATION, "nearly of one tone"),
+        ("is_blurry", scores.blurry, BLURRY, "blurred"),
     ):
         rows = np.flatnonzero(score < threshold)
         if len(rows):
             worst_first = [files.names[row] for row in rows[np.argsort(score[rows], kind="stable")]]
-            found.append(_issue(name, f"{_images(len(rows))} {what}.", [[file] for file in worst_first], worst_first))
+            found.append(issue_of(name, f"{_images(len(rows))} {what}.", [[file] for file in worst_first], worst_first))
     return found
 
 
@@ -65,7 +70,7 @@ def _duplicates(images: ImageSet, files: KeptFiles) -> list[Issue]:
     in_classes = [rows for rows in copies if len({*images.labels[rows].tolist()} - {-1}) > 1]
     near = _near_duplicates(images, groups)
     return [
-        _issue(name, sentence, named := [[files.names[row] for row in rows] for rows in some], spare(named))
+        issue_of(name, sentence, named := [[files.names[row] for row in rows] for rows in some], spare(named))
         for name, some, sentence, spare in (
             (
                 "exact_duplicates_across_parts",
@@ -123,7 +128,8 @@ def _all_of_them(groups: list[list[str]]) -> list[str]:
     return [name for group in groups for name in group]
 
 
-def _issue(name: str, sentence: str, groups: list[list[str]], exclude: list[str]) -> Issue:
+def issue_of(name: str, sentence: str, groups: list[list[str]], exclude: list[str]) -> Issue:
+    """An issue of all these images, of which the first NAMED groups are told by name."""
     return Issue(name, sum(map(len, groups)), sentence, groups[:NAMED], exclude)
 
 
@@ -132,7 +138,7 @@ def _sizes(size: int, files: KeptFiles) -> list[Issue]:
     sides = np.array(files.sizes, dtype=np.int64).reshape(-1, 2)
     shorter, longer = sides.min(1), sides.max(1)
     return [
-        _issue(name, f"{_images(len(rows))} {what}.", [[file] for file in named], named)
+        issue_of(name, f"{_images(len(rows))} {what}.", [[file] for file in named], named)
         for name, is_odd, what in (
             ("is_odd_size", longer < size, f"smaller than the {size} px that images are brought to"),
             (
@@ -149,7 +155,7 @@ class _Scores:
     """float32 [N] each, between 0 and 1, low where something is wrong."""
 
     def __init__(self, n: int) -> None:
-        self.dark, self.light, self.low_information = (np.ones(n, np.float32) for _ in range(3))
+        self.dark, self.light, self.low_information, self.blurry = (np.ones(n, np.float32) for _ in range(4))
 
 
 def _scores(images: NDArray[np.uint8]) -> _Scores:
@@ -164,7 +170,19 @@ def _scores(images: NDArray[np.uint8]) -> _Scores:
         scores.dark[start : start + rows], scores.light[start : start + rows] = high, 1 - low
         grey = np.rint(255 * (0.299 * color[:, 0] + 0.587 * color[:, 1] + 0.114 * color[:, 2])).astype(np.int64)
         scores.low_information[start : start + rows] = _entropy(grey.reshape(len(block), -1)) / 10
+        scores.blurry[start : start + rows] = [_sharpness(image) for image in grey.astype(np.uint8)]
     return scores
+
+
+def _sharpness(grey: NDArray[np.uint8]) -> float:
+    """Of one image [H, W], at most 64 pixels large: how much its edges vary. An image of few tones has hard edges only
+    where tones meet, and is not called blurred for that.
+    """
+    image = Image.fromarray(grey)
+    image.thumbnail((_EDGES_SEEN_AT, _EDGES_SEEN_AT), Image.Resampling.BICUBIC)
+    edges = float(np.asarray(image.filter(ImageFilter.FIND_EDGES), np.float64).std())
+    tones = 1 - np.exp(-float(np.std(image.histogram())) / 100)
+    return float(min(1 - np.exp(-edges / 100) + (tones if tones > _FEW_TONES else 0), 1))
 
 
 def _entropy(values: NDArray[np.int64]) -> NDArray[np.float64]:

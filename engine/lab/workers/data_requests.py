@@ -6,13 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
-from engine.backbones.backbone import Backbone
-from engine.config.parts import Hardware
 from engine.config.run_config import RunConfig
 from engine.data.image_set import Cancelled, DataSource, Progress
 from engine.data.importing.cached_source import CachedSource
+from engine.data.importing.feature_checks import check_features
 from engine.data.importing.image_cache import kept_files
 from engine.data.importing.image_checks import check_images
 from engine.data.importing.label_export import labels_csv, labels_of
@@ -34,13 +33,11 @@ from engine.lab.messages import (
     PreviewData,
     PreviewFiles,
 )
-from engine.registry import backbones, datasets
+from engine.registry import datasets
 from engine.runs.atomic_write import write_json
 from engine.runs.stored_images import store_images
-from engine.training.assemble import load_images, set_normalization
-from engine.training.evaluation.feature_cache import FeatureCache
-from engine.training.hardware import resolve
-from engine.training.initial_weights import start_from
+from engine.training.assemble import load_images
+from engine.training.evaluation.pretrained_features import feature_file
 
 _TELL_EVERY = 0.3  # seconds
 
@@ -88,15 +85,6 @@ def open_decoded(request: OpenDecoded) -> str:
 def compute_features(request: ComputeFeatures) -> FeatureFile:
     """Raises ConfigError or DataError, and ImportCancelled where somebody wants no more: what is there is kept."""
     images = _source(request.data).load()
-    network = backbones[request.backbone["name"]]
-    params = network.Params.parse(request.backbone)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        backbone: Backbone = network(params, images.channels, images.size)
-    set_normalization(backbone, images)
-    start_from(backbone, params, Path(request.checkpoints))
-    machine = resolve(Hardware())
-    machine.apply()
     tell, cancelled = progress_through(Path(request.progress_file))
 
     def told(done: int, total: int) -> None:
@@ -104,7 +92,8 @@ def compute_features(request: ComputeFeatures) -> FeatureFile:
         if cancelled():
             raise ImportCancelled(f"The features of {done:,} of {total:,} images are there: the rest can follow later.")
 
-    return FeatureFile(str(FeatureCache(images, backbone, machine).fill(told)), len(images.ids))
+    path = feature_file(images, request.backbone, Path(request.checkpoints), told)
+    return FeatureFile(str(path), len(images.ids))
 
 
 def preview_files(request: PreviewFiles) -> Preview:
@@ -122,8 +111,11 @@ def check_imported(request: CheckImages) -> CheckedImages:
     if files is None:
         raise DataError("These images have not been read on this machine yet: import them first.")
     images = source.load()
-    issues = [issue.plain() for issue in check_images(images, files)]
-    return CheckedImages(issues, labels_csv(labels_of(images)))
+    found = check_images(images, files)
+    if request.features:
+        found += check_features(images, np.load(request.features, mmap_mode="r", allow_pickle=False))
+    issues = [issue.plain() for issue in found]
+    return CheckedImages(issues, labels_csv(labels_of(images)), bool(request.features))
 
 
 def preview_data(request: PreviewData) -> DataPreview:

@@ -28,6 +28,7 @@ from engine.backbones.backbone import Backbone
 from engine.data.image_set import ImageSet
 from engine.data.importing.image_cache import cache_root
 from engine.errors import DataError
+from engine.training.evaluation import onnx_network
 from engine.training.hardware import Machine
 
 BLOCK = 128
@@ -48,7 +49,7 @@ class FeatureCache:
 
     def __init__(self, images: ImageSet, backbone: Backbone, machine: Machine) -> None:
         self._images, self._backbone, self._machine = images, backbone, machine
-        self._network: nn.Module | None = None
+        self._network: Callable[[NDArray[np.uint8]], Features] | None = None
         self._unwritten: dict[int, Features] = {}
         count = len(images.ids)
         folder = cache_root() / "features" / _key(images, backbone, machine)
@@ -102,12 +103,14 @@ class FeatureCache:
 
     def _compute(self, block: int) -> None:
         if self._network is None:
-            self._network = self._machine.place(folded(self._backbone)).eval()
+            in_runtime = onnx_network.runs(self._backbone, self._machine)
+            self._network = (
+                onnx_network.in_onnxruntime(folded(self._backbone), self._machine.threads)
+                if in_runtime
+                else self._in_torch()
+            )
         start = block * BLOCK
-        pixels = torch.as_tensor(np.array(self._images.images[start : start + BLOCK])).to(self._machine.device)
-        scaled = (pixels.float() / 255).contiguous(memory_format=self._machine.memory_format)
-        with torch.inference_mode():
-            features: Features = self._network(scaled).float().cpu().numpy()
+        features = self._network(np.array(self._images.images[start : start + BLOCK]))
         if not self._writes:
             self._unwritten[block], self._done[block] = features, True
             return
@@ -118,6 +121,19 @@ class FeatureCache:
             _write(self._marks, self._done, self._done[block : block + 1], block)
         except OSError:
             self._unwritten[block], self._done[block] = features, True
+
+    def _in_torch(self) -> Callable[[NDArray[np.uint8]], Features]:
+        network = self._machine.place(folded(self._backbone)).eval()
+
+        def features(pixels: NDArray[np.uint8]) -> Features:
+            scaled = torch.as_tensor(pixels).to(self._machine.device).float() / 255
+            with torch.inference_mode():
+                found: Features = (
+                    network(scaled.contiguous(memory_format=self._machine.memory_format)).float().cpu().numpy()
+                )
+            return found
+
+        return features
 
 
 def folded(backbone: Backbone) -> Backbone:
@@ -152,6 +168,8 @@ def _key(images: ImageSet, backbone: Backbone, machine: Machine) -> str:
         machine.tf32,
         str(torch.__version__),  # not the one that a resumed run began with
     ]
+    if onnx_network.runs(backbone, machine):
+        about.append(onnx_network.RUNTIME)
     if backbone.package:
         about.append(f"{backbone.package} {version(backbone.package)}")
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
