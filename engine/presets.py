@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-
-@dataclass(frozen=True)
-class Preset:
-    """config holds only what differs from the defaults and recommendations.
-
-    situation: what the user has, for whom this is the first thing to try on the Start page: the kind of labels its data
-    is used with. duration: roughly, on two cores, or why not there.
-    gpu: a paper's own configuration, days on a CPU. What differs from the paper is in the summary.
-    """
-
-    title: str
-    summary: str
-    config: dict[str, Any]
-    situation: Literal["few", "none", "partial"] | None = None
-    duration: str = "about 15 s"
-    gpu: bool = False
-
+from engine.preset import Preset
+from engine.semi_supervised_presets import (
+    DAYS,
+    FIXMATCH_SGD,
+    SEMI_SUPERVISED_PAPERS,
+    WRN_28_2,
+    semi_supervised_on_digits,
+)
 
 # Chosen on validation images of other seeds than those in docs/RESULTS.md: at this size of image, more steps of
 # fewer unlabeled ones make a hard draw of labels less often end in two classes taken for one.
 _DIGITS: dict[str, Any] = {"data": {"name": "digits"}, "budget": {"steps": 1000, "evaluate_every": 50}}
-
-_WRN_28_2: dict[str, Any] = {"name": "wide_resnet", "depth": 28, "widen": 2, "momentum": 0.001}
-_FIXMATCH_SGD: dict[str, Any] = {
-    "name": "sgd",
-    "lr": 0.03,
-    "momentum": 0.9,
-    "nesterov": True,
-    "weight_decay": 0.0005,
-    "warmup_steps": 0,
-    "ema_decay": 0.999,
-}
-_DAYS = "made for a GPU"
 
 PHOTO_NETWORK: dict[str, Any] = {"name": "efficientnet_lite", "init": "pretrained"}
 """The config's part of the network that has seen a million photos: presets, labeling and checks look with it."""
@@ -94,6 +72,7 @@ PRESETS: dict[str, Preset] = {
         "The network's own confident predictions become labels, without strong views.",
         {**_DIGITS, "method": {"name": "pseudo_label"}},
     ),
+    **semi_supervised_on_digits(_DIGITS),
     "digits-simclr": Preset(
         "No labels",
         "SimCLR learns features of handwritten digits from the images alone; probes show what one label per class is"
@@ -214,12 +193,12 @@ PRESETS: dict[str, Preset] = {
         " images is held out for validation.",
         {
             "data": {"name": "cifar10", "labels": {"kind": "few", "per_class": 4}},
-            "backbone": _WRN_28_2,
+            "backbone": WRN_28_2,
             "method": {"name": "fixmatch", "threshold": 0.95, "unlabeled_weight": 1.0, "unlabeled_ratio": 7},
-            "optimizer": _FIXMATCH_SGD,
+            "optimizer": FIXMATCH_SGD,
             "budget": {"steps": 2**20, "batch_size": 64, "evaluate_every": 5000},
         },
-        duration=_DAYS,
+        duration=DAYS,
         gpu=True,
     ),
     "paper-pseudo-label": Preset(
@@ -228,14 +207,15 @@ PRESETS: dict[str, Preset] = {
         " which others quote it.",
         {
             "data": {"name": "cifar10", "labels": {"kind": "few", "per_class": 400}},
-            "backbone": _WRN_28_2,
+            "backbone": WRN_28_2,
             "method": {"name": "pseudo_label", "threshold": 0.95},
-            "optimizer": _FIXMATCH_SGD,
+            "optimizer": FIXMATCH_SGD,
             "budget": {"steps": 2**20, "batch_size": 64, "evaluate_every": 5000},
         },
-        duration=_DAYS,
+        duration=DAYS,
         gpu=True,
     ),
+    **SEMI_SUPERVISED_PAPERS,
     "paper-simclr": Preset(
         "SimCLR as in its paper",
         "CIFAR-10 with the paper's loss, head and views, at the size that others repeat it in: ResNet-18, batches of"
@@ -255,7 +235,7 @@ PRESETS: dict[str, Preset] = {
             },
             "budget": {"steps": 17_600, "batch_size": 512, "evaluate_every": 880},
         },
-        duration=_DAYS,
+        duration=DAYS,
         gpu=True,
     ),
     "paper-proden": Preset(
@@ -278,7 +258,7 @@ PRESETS: dict[str, Preset] = {
             },
             "budget": {"steps": 88_000, "batch_size": 256, "evaluate_every": 1760},
         },
-        duration=_DAYS,
+        duration=DAYS,
         gpu=True,
     ),
 }

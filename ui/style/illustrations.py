@@ -166,6 +166,40 @@ def _two_views() -> str:
     )
 
 
+def _blended() -> str:
+    first = f'<rect x="16" y="12" width="22" height="22" rx="3" fill="{A}"/>'
+    second = f'<circle cx="27" cy="61" r="11" fill="{B}"/>'
+    mixed = (
+        f'<rect x="84" y="31" width="22" height="22" rx="3" fill="{A}" opacity="0.65"/>'
+        f'<circle cx="95" cy="42" r="11" fill="{B}" opacity="0.55"/>'
+    )
+    lines = f'<path d="M44 24 L 78 38 M44 60 L 78 46" stroke="{MUTED}" stroke-width="2"/>'
+    answer = _bar(146, 36, 26, A) + _bar(172, 36, 18, B)
+    return _svg(
+        first + second + lines + mixed + _arrow(114, 42) + answer,
+        "two images blended into one, whose prediction must be blended in the same shares",
+    )
+
+
+def _average_of_itself() -> str:
+    fast = "".join(_dot(x, y, MUTED) for x, y in ((18, 62), (42, 26), (66, 58), (90, 22), (114, 48), (138, 28)))
+    path = f'<path d="M18 62 L 42 26 L 66 58 L 90 22 L 114 48 L 138 28" fill="none" stroke="{MUTED}" stroke-width="2"/>'
+    slow = f'<path d="M18 60 C 60 44, 100 40, 150 36" fill="none" stroke="{GREEN}" stroke-width="3"/>'
+    return _svg(
+        path + fast + slow + _dot(158, 35, A, True),
+        "a path that jumps to and fro, and its moving average, which is what it is held to",
+    )
+
+
+def _pushed() -> str:
+    line = f'<path d="M96 8 C 88 30, 108 54, 98 78" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
+    circle = f'<circle cx="74" cy="42" r="20" fill="none" stroke="{MUTED}" stroke-width="2" stroke-dasharray="4 3"/>'
+    return _svg(
+        line + circle + _dot(74, 42, A, True) + _dot(34, 30, A) + _dot(40, 60, A) + _dot(140, 34, B) + _dot(152, 58, B),
+        "a point, and how far it may be pushed in any direction without crossing the border",
+    )
+
+
 def _ties() -> str:
     lines = "".join(
         f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2"/>'
@@ -202,7 +236,13 @@ OF_SITUATIONS = {
 _OF_METHODS = {
     "supervised": _labels_alone(),
     "pseudo_label": _own_answers(),
-    "fixmatch": _two_views(),
+    **dict.fromkeys(
+        ("fixmatch", "uda", "flexmatch", "freematch", "softmatch", "adamatch", "comatch", "simmatch", "remixmatch"),
+        _two_views(),
+    ),
+    **dict.fromkeys(("pi_model", "temporal_ensembling", "mean_teacher"), _average_of_itself()),
+    **dict.fromkeys(("mixmatch", "ict"), _blended()),
+    "vat": _pushed(),
     "label_propagation": _ties(),
     "label_spreading": _ties(),
     "simclr": _no_labels(),
