@@ -164,7 +164,7 @@ def test_check_finds_a_wrong_label_by_what_a_network_sees(tmp_path: Path) -> Non
     assert closer["likely_wrong_labels"]["exclude"] == ["plain/wrong.png"]
 
 
-def _tinted(pattern: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _tinted(pattern: NDArray[np.floating[Any]], rng: np.random.Generator) -> NDArray[np.uint8]:
     """The pattern, 0 to 1, in some color with some grain."""
     color, noise = rng.uniform(100, 200, 3), rng.normal(0, 12, (24, 24, 3))
     return np.clip(pattern[:, :, None] * (color - 220) + 220 + noise - 40, 0, 255).astype(np.uint8)
