@@ -74,6 +74,7 @@ navigation = st.navigation(
         ],
         "Look inside": [
             st.Page("pages/pseudo_labels.py", title="Pseudo-labels", icon=":material/label:"),
+            st.Page("pages/candidates.py", title="Candidates", icon=":material/checklist:"),
             st.Page("pages/space.py", title="Space", icon=":material/scatter_plot:"),
             st.Page("pages/errors.py", title="Errors", icon=":material/troubleshoot:"),
         ],

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.candidate_weights import CandidateWeights, several_only
 from engine.analysis.prediction_history import PredictionHistory, changed_at, first_above, prediction_history
 from engine.analysis.thresholds import PseudoLabelSet
 from engine.errors import FewLabError, RunError
@@ -207,6 +208,19 @@ class EvaluatedRun:
         rows = snapshot.part == PARTS.index(part)
         ids = snapshot.ids[rows]
         return Predictions(step, part, ids, snapshot.probabilities[rows], self.true_labels(ids))
+
+    def candidate_weights(self, step: int) -> CandidateWeights | None:
+        """What a run with several possible labels believes of each; None of one that weighs no candidates. Raises
+        RunError for a damaged snapshot, or one of other images than the run's.
+        """
+        self.snapshot(step)
+        arrays = self.folder.snapshot(step, ("candidate_ids", "candidate_weights", "candidate_sets"))
+        if len(arrays) < 3:
+            return None
+        if self.images is not None and not self.images.has(arrays["candidate_ids"]).all():
+            raise RunError(f"The snapshot of step {step} of run {self.run.id} is not of the images it learned from.")
+        truth = self.true_labels(arrays["candidate_ids"])
+        return several_only(arrays["candidate_ids"], arrays["candidate_weights"], arrays["candidate_sets"], truth)
 
     def predictions_of(self, ids: Ids, step: int) -> tuple[Ids, NDArray[np.float64]]:
         """Predicted classes int64 [n] and confidences [n] of these images of whatever part; -1 and NaN where there is

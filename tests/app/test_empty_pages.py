@@ -30,6 +30,11 @@ from tests.app.app_helpers import Open, words
             "Pseudo-labels",
             "No run with unlabeled images yet. Start one, and its pseudo-labels can be inspected here.",
         ),
+        (
+            "candidates",
+            "Candidates",
+            "No run with several possible labels per image yet. Start one, and its candidates can be inspected here.",
+        ),
         ("space", "Space", "No run has been evaluated yet. Start one, and its feature space can be explored here."),
         ("errors", "Errors", "No run has been evaluated yet. Start one, and its errors can be inspected here."),
         (

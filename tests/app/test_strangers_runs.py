@@ -13,7 +13,7 @@ from engine.runs.folder import RunFolder
 from tests.hostile.run_variants import DAMAGED, GOOD, LISTED, make
 
 BESIDE = "20260401-120000-supervised-digits-0000"
-PAGES = ("start", "train", "compare", "runs", "pseudo_labels", "space", "errors", "predict")
+PAGES = ("start", "train", "compare", "runs", "pseudo_labels", "candidates", "space", "errors", "predict")
 
 
 @pytest.fixture(scope="module")

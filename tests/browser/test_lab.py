@@ -290,7 +290,7 @@ def test_no_page_is_wider_than_its_window(
 ) -> None:
     """As it is opened in one scheme, and when the device changes to the other."""
     page.set_viewport_size({"width": width, "height": 800})
-    for name in ("", "train", "compare", "runs", "pseudo_labels", "space", "errors", "predict"):
+    for name in ("", "train", "compare", "runs", "pseudo_labels", "candidates", "space", "errors", "predict"):
         page.emulate_media(color_scheme=first)
         page.goto(f"{url}/{name}")
         expect(page.locator("h1")).to_have_count(1)

@@ -17,6 +17,7 @@ _PLAY_EVERY = 0.7  # seconds an evaluation is shown for while it plays
 _PAGES = {
     "pages/train.py": "Curves",
     "pages/pseudo_labels.py": "Pseudo-labels",
+    "pages/candidates.py": "Candidates",
     "pages/space.py": "Space",
     "pages/errors.py": "Errors",
     "pages/compare.py": "Compare",

@@ -46,7 +46,7 @@ class FlexMatch(WeakStrongMethod):
     title = "FlexMatch"
     summary = "Each class has its own threshold, lower where it is still learned slowly."
     idea = (
-        "Count how many images are confidently taken for each class. A class with few of them is hard: let its"
+        "Count how many images are confidently predicted as each class. A class with few of them is hard: let its"
         " predictions count at lower confidence, until it has caught up."
     )
     formula = (

@@ -1,0 +1,77 @@
+"""How far the true labels have been found: in numbers, by weight, and over the evaluations."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from engine.analysis.candidate_weights import CandidateWeights
+from engine.analysis.evaluated_run import EvaluatedRun
+from engine.errors import FewLabError
+from ui.components.live_figure import live_figure
+from ui.figures.classification import confidence_histogram
+from ui.figures.curves import Mark, Series, line_chart
+from ui.figures.frame import Figure
+from ui.style import colors, formatting
+
+
+def tiles(weights: CandidateWeights) -> None:
+    columns = st.columns(3)
+    columns[0].metric(
+        "True label ranked first",
+        formatting.percent(weights.identified),
+        help="Of the images with several candidates, those whose heaviest one is the true label. The method never sees"
+        " this.",
+    )
+    columns[1].metric(
+        "Candidate entropy",
+        formatting.percent(weights.ambiguity),
+        help="How undecided the weights still are: 100 % all candidates alike, 0 % one candidate left.",
+    )
+    columns[2].metric(
+        "Wrong survivors",
+        formatting.count(len(weights.wrong_survivors())),
+        help="Images in which a wrong candidate holds more than 0.9 of the weight.",
+    )
+
+
+def figures(run: EvaluatedRun, weights: CandidateWeights, step: int) -> None:
+    left, right = st.columns(2)
+    with left:
+        edges = np.linspace(0, 1, 21)
+        known = weights.true_labels >= 0
+        right_ones = weights.heaviest == weights.true_labels
+        correct, incorrect, hidden = (
+            np.histogram(weights.largest[chosen].astype(float), edges)[0]
+            for chosen in (known & right_ones, known & ~right_ones, ~known)
+        )
+        figure = confidence_histogram(
+            correct,
+            incorrect,
+            hidden if hidden.any() else None,
+            edges,
+            None,
+            title="Weight of the heaviest candidate",
+        )
+        live_figure(figure, key="candidates_histogram", revision=run.id)
+    with right:
+        live_figure(_over_evaluations(run, step), key="candidates_history", revision=run.id)
+
+
+def _over_evaluations(run: EvaluatedRun, step: int) -> Figure:
+    rows = []
+    for at in run.steps:
+        try:
+            weights = run.candidate_weights(at)
+        except FewLabError:  # being rewritten by a resumed run
+            continue
+        if weights is not None and len(weights):
+            rows.append((at, weights.identified, weights.ambiguity, weights.survivors))
+    steps, *curves = (np.array(values, np.float64) for values in zip(*rows, strict=True))
+    titles = ("true label first", "entropy", "wrong survivors")
+    series = [
+        Series(title, steps, values, color)
+        for title, values, color in zip(titles, curves, (colors.RIGHT, colors.MUTED, colors.WRONG), strict=True)
+    ]
+    marks = [Mark(step, "shown")] if len(run.steps) > 1 else []
+    return line_chart("Over the evaluations", "share", series, marks=marks, percent=True)
