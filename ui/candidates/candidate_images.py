@@ -12,7 +12,7 @@ from ui.figures.candidate_bars import bars
 from ui.style import formatting
 
 _SHOWN, _COLUMNS = 12, 2
-_WIDEST = 5  # bars of one image
+_WIDEST = 4  # bars of one image
 KINDS = {
     "survivors": "Wrong survivors",
     "undecided": "Least decided",
@@ -55,7 +55,7 @@ def candidate_images(run: EvaluatedRun, weights: CandidateWeights) -> int | None
         with columns[place % _COLUMNS], st.container(horizontal=True, vertical_alignment="center"):
             sample = int(weights.ids[row])
             st.image(image_uri(run.pixels(sample)), width=48)
-            st.image(bars(_named(run, weights, int(row))), width=280)
+            st.image(bars(_named(run, weights, int(row))), width=250)
             if st.button(
                 "History", key=f"candidates_open_{sample}", type="tertiary", help="This image through the evaluations"
             ):

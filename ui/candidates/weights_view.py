@@ -52,6 +52,7 @@ def figures(run: EvaluatedRun, weights: CandidateWeights, step: int) -> None:
             edges,
             None,
             title="Weight of the heaviest candidate",
+            x_title="weight",
         )
         live_figure(figure, key="candidates_histogram", revision=run.id)
     with right:

@@ -43,6 +43,7 @@ def confidence_histogram(
     threshold: float | None,
     *,
     title: str = "Confidence histogram: predictions right of τ are used",
+    x_title: str = "confidence (largest probability)",
 ) -> Figure:
     """Images per range of confidence, stacked: correct, incorrect, and (hatched) those whose true class is unknown.
 
@@ -85,7 +86,7 @@ def confidence_histogram(
                 "hovertemplate": "%{fullData.name}: %{y:,d} at confidence %{customdata}<extra></extra>",
             }
         )
-    figure = framed(traces, title, "confidence (largest probability)", "images")
+    figure = framed(traces, title, x_title, "images")
     layout = figure["layout"]
     layout.update({"barmode": "stack", "bargap": 0})
     layout["xaxis"].update({"range": [float(borders[0]), float(borders[-1])], "tickformat": ".2~f"})
