@@ -55,7 +55,7 @@ def page(run: EvaluatedRun) -> None:
     pick_rate(run)
     weights = run.candidate_weights(step)
     if weights is None:
-        st.info("This method weighs no candidates: it learns from whole sets, and Errors shows what came of it.")
+        st.info("This method weighs no candidates: it learns from whole sets, and Errors shows the result.")
         return
     if not len(weights):
         st.info("Every image of this evaluation has one candidate: nothing was open.")
