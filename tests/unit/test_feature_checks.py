@@ -64,6 +64,15 @@ def test_they_are_those_of_cleanlab_on_the_same_features() -> None:
     assert {f"{row}.png" for row in np.flatnonzero(expected)} == set(ours.exclude)
 
 
+def test_a_network_that_agrees_with_few_labels_leaves_none_out() -> None:
+    images, features = planted()
+    random = np.random.default_rng(0).normal(size=features.shape).astype(np.float32)
+    (issue,) = [found for found in check_features(images, random) if found.name == "likely_wrong_labels"]
+    assert "so most of these doubts are its own mistakes" in issue.sentence
+    assert issue.exclude == []
+    assert issue.count >= sum(map(len, issue.files)) > 0
+
+
 def test_the_planted_outliers_are_found(found: dict[str, Issue]) -> None:
     assert {name for (name,) in found["outliers"].files} == {f"{row}.png" for row in FAR}
 

@@ -49,6 +49,8 @@ def issues_view(checked: CheckedImages, data: Data) -> None:
 
 def _exclusion(place: Any, data: Data, issue: dict[str, Any], excluded: set[str]) -> None:
     names: list[str] = issue["exclude"]
+    if not names:
+        return
     left = [name for name in names if name not in excluded]
     label = f"Exclude {formatting.count(len(left))}" if left else "Take them back"
     if place.button(

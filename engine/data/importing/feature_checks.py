@@ -17,6 +17,10 @@ from engine.data.importing.image_checks import Issue, issue_of
 
 Floats = NDArray[np.floating[Any]]
 NEIGHBORS = 10
+TRUSTED = 0.5
+"""The share of the labels that a head must agree with for its doubts to be worth a click: below, most are its own
+mistakes.
+"""
 FAR_OUT = 3.0
 """Interquartile ranges above the third quartile: Tukey's outer fence (Exploratory Data Analysis, 1977)."""
 
@@ -32,15 +36,19 @@ def _wrong_labels(images: ImageSet, unit: Floats) -> list[Issue]:
     rows = np.flatnonzero(images.labels >= 0)
     if len(rows) < 2:
         return []
-    found = suspects(fit_head(unit, rows, images.labels[rows], images.classes))
-    if not len(found):
+    head = fit_head(unit, rows, images.labels[rows], images.classes)
+    found = suspects(head)
+    if not len(found) or head.accuracy is None:
         return []
     names = [images.file_names[row] for row in found]
     what = "label is" if len(found) == 1 else "labels are"
+    agrees = head.accuracy.accuracy
+    doubt = "" if agrees >= TRUSTED else ", so most of these doubts are its own mistakes: none is left out by a click"
     sentence = (
-        f"{len(found):,} {what} likely wrong: to a network that was trained on photos they look like another class."
+        f"{len(found):,} {what} likely wrong: to a network that was trained on photos they look like another class. It"
+        f" agrees with {agrees:.0%} of all labels{doubt}."
     )
-    return [issue_of("likely_wrong_labels", sentence, [[name] for name in names], names)]
+    return [issue_of("likely_wrong_labels", sentence, [[name] for name in names], names if agrees >= TRUSTED else [])]
 
 
 def _outliers(images: ImageSet, unit: Floats) -> list[Issue]:
