@@ -46,7 +46,7 @@ class FreeMatch(WeakStrongMethod):
         decay: float = statistics_decay()
 
     title = "FreeMatch"
-    summary = "The threshold follows the network's own confidence, class by class: none is to be set."
+    summary = "The threshold follows the network's own confidence, for each class: none is to be set."
     idea = (
         "Begin with a low threshold and let it rise with the network's mean confidence. Classes predicted rarely get a"
         " lower one."
