@@ -22,6 +22,9 @@ CLASSES = {name: methods[name] for name in methods} | TRIALS
 METHODS = list(CLASSES)
 WITHOUT_LOGITS = [name for name in METHODS if CLASSES[name].supervision == {"none"}]
 WITH_STEPS = [name for name in METHODS if not CLASSES[name].fitted]
+LARGE = {"resnet18", "resnet50", "wide_resnet", "efficientnet_lite", "timm", "vit_tiny"}
+"""Backbones of which a step takes seconds."""
+ONE_OF_EACH_BASE = set({CLASSES[name].__mro__[1]: name for name in reversed(METHODS)}.values())
 STEPS = 12
 Trained = Callable[[str], Run]
 
