@@ -20,6 +20,7 @@ from engine.training.checkpoint_writer import CheckpointWriter
 CHECKPOINT_SECONDS = 10.0
 HEARTBEAT_SECONDS = 5.0  # while nothing else tells
 STATUS_SECONDS = 1.0
+SPEED_SECONDS = 5.0  # the stretch over which images per second are counted
 Progress = Callable[[Status], None]
 
 
@@ -48,6 +49,12 @@ class Recorder:
         """The time until now was not spent on training."""
         self._clock = self._told_at = time.perf_counter()
         self._checkpoints.restart_clock()
+
+    def take_back_to(self, seconds: float) -> None:
+        """The time since the run had taken so many seconds was not spent on training."""
+        self.seconds = seconds
+        self._speed_since = (self.step, seconds)
+        self.restart_clock()
 
     def tick(self) -> None:
         now = time.perf_counter()
@@ -85,7 +92,7 @@ class Recorder:
             if self.step > step
             else self.status.images_per_second
         )
-        if self.seconds - seconds > 5:
+        if self.seconds - seconds > SPEED_SECONDS:
             self._speed_since = (self.step, self.seconds)
         facts = {"step": self.step, "steps": self._steps, "seconds": self.seconds, "images_per_second": rate}
         self.status = self.folder.update_status(

@@ -240,8 +240,7 @@ class Trainer:
             # A method that was not begun knows nothing: what an earlier life of the run has left stays as it is.
             return recorder.end(told.state, self._commands.reason, {})
         # The time of its steps tells how long the others will take; features are there already when it is resumed.
-        recorder.seconds = seconds
-        recorder.restart_clock()
+        recorder.take_back_to(seconds)
         recorder.tell("running", metrics={})
         self._replay()
         while recorder.step < steps and not self._converged:

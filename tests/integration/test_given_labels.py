@@ -129,3 +129,22 @@ def test_features_are_computed_once_for_all_labels_of_the_same_images(
     )
     assert probe.status.metrics["test/accuracy"] == 1.0
     assert len(list((tmp_path / "cache" / "features").iterdir())) == 1
+
+
+def test_a_run_whose_features_take_longer_than_its_speed_is_counted_over_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of features is no training time: set back by it, the speed must not be counted over less than none."""
+    monkeypatch.setenv("FEWLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("engine.training.recorder.SPEED_SECONDS", 0.0)
+    monkeypatch.setattr("engine.training.recorder.STATUS_SECONDS", 0.0)
+    files = {f"{of}/{k}.png": grey(base + k) for of, base in (("cat", 10), ("dog", 110)) for k in range(100)}
+    config = {
+        "data": {"name": "folder", "path": str(folder_of(tmp_path / "x", files)), "size": 16},
+        "method": {"name": "label_spreading"},
+        "backbone": {"name": "efficientnet_lite", "init": "pretrained"},
+        "hardware": {"device": "cpu", "threads": 1},
+    }
+    run = train(RunConfig.parse(config), tmp_path / "runs")
+    assert run.status.state == "finished"
+    assert 0 < run.status.images_per_second < 1e8
