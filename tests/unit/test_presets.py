@@ -91,7 +91,7 @@ from engine.presets import PRESETS
                 "backbone": {"name": "resnet18"},
             },
         ),
-        # Bardes et al. 2022, section 4: weights of the terms; their code has lr 0.3 for each 256 images at batches of 512.
+        # Bardes et al. 2022, section 4: weights of the terms; their code has lr 0.3 for each 256 images at this batch.
         (
             "cifar10-vicreg",
             {
