@@ -125,7 +125,7 @@ PRESETS: dict[str, Preset] = {
         {
             "data": {"name": "digits"},
             "method": {"name": "rotation"},
-            "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100},
+            "budget": {"steps": 1600, "batch_size": 32, "evaluate_every": 100},
         },
         duration="about half a minute",
     ),
@@ -135,7 +135,7 @@ PRESETS: dict[str, Preset] = {
         {
             "data": {"name": "digits"},
             "method": {"name": "jigsaw"},
-            "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100},
+            "budget": {"steps": 1600, "batch_size": 64, "evaluate_every": 100},
         },
         duration="about half a minute",
     ),
@@ -185,7 +185,8 @@ PRESETS: dict[str, Preset] = {
         "MoCo learns features of handwritten digits by finding each view's other one among a queue of earlier images.",
         {
             "data": {"name": "digits"},
-            "method": {"name": "moco"},
+            # A queue of all images would hold an earlier key of each as its own negative.
+            "method": {"name": "moco", "temperature": 0.5, "queue_size": 512},
             "budget": {"steps": 1600, "batch_size": 128, "evaluate_every": 100},
         },
         duration="about a minute",

@@ -148,7 +148,7 @@ def test_a_network_that_takes_no_smaller_views_is_refused_in_a_sentence() -> Non
 
 @pytest.mark.parametrize(("step", "temperature"), [(0, 0.04), (5, 0.055), (10, 0.07), (50, 0.07)])
 def test_the_teachers_temperature_rises_evenly_and_stays(step: int, temperature: float) -> None:
-    method = built(DINO, temperature_warmup=0.1)
+    method = built(DINO, temperature_warmup=0.1, teacher_temperature=0.07)
     assert method._teacher_temperature(StepContext(0, step, 100)) == pytest.approx(temperature, abs=1e-12)
 
 
