@@ -2,119 +2,29 @@
 
 from __future__ import annotations
 
-import socket
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
-
-from engine.backbones.backbone import Backbone
-from engine.config.parts import BackboneParams
-from engine.config.settings import param
-from engine.errors import ConfigError
+from engine.backbones.torchvision_resnet import ResNetParams, TorchvisionResNet
 from engine.registry import backbones
-
-PATIENCE = 20.0  # seconds without a byte before a download is given up
-PHOTOS_FROM = 64
-"""Pixels from which the stem is the original one."""
 
 
 @backbones.register
-class ResNet18(Backbone):
+class ResNet18(TorchvisionResNet):
     """ResNet-18 (He et al. 2016, arXiv:1512.03385) without its classification layer: D = 512 features.
 
     Images below 64 pixels get the stem of SimCLR's appendix B.9: a 3x3 convolution of stride 1 in place of 7x7 of
     stride 2, and no max pooling. Two CPU cores need seconds for a step at 32 pixels: it is meant for a GPU.
     """
 
-    class Params(BackboneParams):
+    class Params(ResNetParams):
         name: Literal["resnet18"] = "resnet18"
-        stem: Literal["auto", "small", "photo"] = param(
-            "auto",
-            help=(
-                "small: 3x3 convolution, full size. photo: 7x7 convolution and pooling, a quarter of the size. auto:"
-                " small below 64 pixels."
-            ),
-        )
 
     title = "ResNet-18"
     summary = "Eighteen layers with residual connections: accurate on photos, for a GPU."
+    constructor = "resnet18"
 
-    has_pretrained = True
-
-    def __init__(self, params: Params, channels: int, size: int) -> None:
-        # Here, because importing it takes longer than everything else of the catalog.
-        from torchvision.models import (
-            resnet18,
-        )
-
-        super().__init__(params, channels, size)
-        network = resnet18(weights=None)
-        small = self._small = params.stem == "small" or (params.stem == "auto" and size < PHOTOS_FROM)
-        if small or channels != 3:
-            kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)
-            network.conv1 = nn.Conv2d(channels, 64, kernel, stride, padding, bias=False)
-            nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-        stem = [network.conv1, network.bn1, network.relu]
-        self.stem = nn.Sequential(*stem) if small else nn.Sequential(*stem, network.maxpool)
-        self.layers = nn.Sequential(network.layer1, network.layer2, network.layer3, network.layer4)
-        self.feature_size = 512
-
-    def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.layers(self.stem(images))
-        return features.mean((2, 3))  # mean, not adaptive pooling: it is deterministic on every device
-
-    def stages(self) -> list[nn.Module]:
-        return [self.stem, *self.layers]
-
-    def pretrained(self) -> dict[str, Tensor]:
-        """torchvision's weights of ImageNet (IMAGENET1K_V1), with the normalization they were trained with; downloaded
-        once into torch's cache.
-
-        They belong to the original stem and to color images.
-        """
+    @classmethod
+    def _weights(cls) -> Any:
         from torchvision.models import ResNet18_Weights
 
-        if self._small or self.channels != 3:
-            raise ConfigError(
-                "The pretrained ResNet-18 reads color images through the original stem: set backbone.stem to photo,"
-                " bring your images to 64 pixels or more, or start from random, run:<id> or file:<path>."
-            )
-        patience = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(PATIENCE)  # torch's own download would wait for ever
-        try:
-            theirs = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
-        # No network, no room, a damaged file in the cache: all of them mean the same to a person.
-        except Exception as error:
-            raise ConfigError(
-                f"The pretrained weights of ResNet-18 could not be fetched ({type(error).__name__}): connect to the"
-                f" internet once, put {_file_name()} into {Path(torch.hub.get_dir()) / 'checkpoints'}, or start from"
-                " random, run:<id> or file:<path>."
-            ) from None
-        finally:
-            socket.setdefaulttimeout(patience)
-        return {**self.own_names(theirs), **_imagenet()}
-
-    def normalization_of(self, sha256: str) -> dict[str, Tensor]:
-        """torchvision's file of ImageNet weights has the beginning of its hash in its name."""
-        known = _file_name().rpartition("-")[2].partition(".")[0]
-        return _imagenet() if self.channels == 3 and sha256.startswith(known) else {}
-
-    def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Also torchvision's names are understood."""
-        if "conv1.weight" not in weights:
-            return weights
-        names = {"conv1": "stem.0", "bn1": "stem.1", **{f"layer{n}": f"layers.{n - 1}" for n in range(1, 5)}}
-        parts = {name: name.partition(".") for name in weights}
-        return {f"{names[part]}.{rest}": weights[name] for name, (part, _, rest) in parts.items() if part in names}
-
-
-def _imagenet() -> dict[str, Tensor]:
-    return {"mean": torch.tensor([0.485, 0.456, 0.406]), "std": torch.tensor([0.229, 0.224, 0.225])}
-
-
-def _file_name() -> str:
-    from torchvision.models import ResNet18_Weights
-
-    return str(ResNet18_Weights.IMAGENET1K_V1.url).rpartition("/")[2]
+        return ResNet18_Weights.IMAGENET1K_V1

@@ -27,9 +27,13 @@ PARAMETERS = {
     "efficientnet_lite": 3_371_008,  # timm's tf_efficientnet_lite0 without its classifier
     "pixels": 0,
     "resnet18": 11_168_832,  # torchvision's 11,689,512 less its head of 513,000 and 49 - 9 places of 3·64 kernels
+    "resnet50": 23_500_352,  # torchvision's 25,557,032 less its head of 2,049,000 and 49 - 9 places of 3·64 kernels
     "simple_cnn": 224,  # 3·3·3·8 + 8
     "small_cnn": 60_688,  # 9·(3·16 + 16·32 + 32·64 + 64·64) = 60,336 and 2·(16 + 32 + 64 + 64)
     "timm": 2_493_024,  # of its default, MobileNetV4-Conv-S without its classifier
+    # Patches of 4: 192·(3·16 + 1) + 192 of the class token + 65·192 positions, 12 blocks of 2·2·192 (norms) +
+    # 192·576 + 576 + 192·192 + 192 (attention) + 2·192·768 + 768 + 192 (MLP), and 2·192 of the last norm.
+    "vit_tiny": 5_360_832,
     "wide_resnet": 1_466_320,  # 1,467,610 of the paper's code less its head of 129·10
 }
 

@@ -195,7 +195,7 @@ def test_pretrained_weights_give_torchvisions_features_of_images_normalized_as_i
     assert torch.equal(again.get_parameter("layers.3.1.conv2.weight"), ours.get_parameter("layers.3.1.conv2.weight"))
     # Not torchvision's numbers, so nobody knows what they were normalized with.
     assert not torch.equal(again.mean, ours.mean)
-    monkeypatch.setattr("engine.backbones.resnet18._file_name", lambda: f"resnet18-{sha256_of(path)[:8]}.pth")
+    monkeypatch.setattr(ResNet18, "file_name", lambda self: f"resnet18-{sha256_of(path)[:8]}.pth")
     start_from(again, ResNet18.Params(init=f"file:{path}"), hub)
     assert torch.equal(again.mean, ours.mean)
     assert torch.equal(again.std, ours.std)

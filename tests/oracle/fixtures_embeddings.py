@@ -8,3 +8,6 @@ import torch
 
 A = torch.tensor([[1, 0, 2], [0, 1, -1], [-1, 2, 0], [2, -1, 1]], dtype=torch.float64)
 B = torch.tensor([[1, 1, 1], [0, 2, -1], [-2, 1, 0], [1, -1, 2]], dtype=torch.float64)
+# What a predictor made of A and of B.
+P = torch.tensor([[1, 0, 1], [0, 1, 0], [-1, 1, 0], [1, -1, 1]], dtype=torch.float64)
+Q = torch.tensor([[0, 1, 1], [1, 1, -2], [-1, 1, 1], [2, 0, 1]], dtype=torch.float64)

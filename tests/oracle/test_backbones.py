@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 from engine.backbones.conv_encoder import ConvEncoder
 from engine.backbones.convnet_12 import ConvNet12
 from engine.backbones.resnet18 import ResNet18
+from engine.backbones.resnet50 import ResNet50
+from engine.backbones.torchvision_resnet import TorchvisionResNet
 from engine.backbones.wide_resnet import WideResNet
 
 
@@ -16,11 +20,16 @@ def make_images(channels: int, size: int) -> Tensor:
     return torch.rand(3, channels, size, size, generator=torch.Generator().manual_seed(0))
 
 
-def theirs(ours: ResNet18, change: bool) -> nn.Module:
-    """torchvision's ResNet-18 with the same weights; change: with the stem that papers give it for small images."""
-    from torchvision.models import resnet18
+def resnet_of(network: type[TorchvisionResNet], stem: str, size: int) -> TorchvisionResNet:
+    params: Any = network.Params.model_validate({"stem": stem})
+    return network(params, 3, size)
 
-    network: nn.Module = resnet18(weights=None)
+
+def theirs(ours: TorchvisionResNet, change: bool) -> nn.Module:
+    """torchvision's ResNet with the same weights; change: with the stem that papers give it for small images."""
+    from torchvision import models
+
+    network: nn.Module = {ResNet18: models.resnet18, ResNet50: models.resnet50}[type(ours)](weights=None)
     if change:
         network.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
         network.maxpool = nn.Identity()
@@ -31,15 +40,34 @@ def theirs(ours: ResNet18, change: bool) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("size", "stem", "small"),
-    [(32, "auto", True), (63, "auto", True), (64, "auto", False), (64, "small", True), (32, "photo", False)],
+    ("network", "size", "stem", "small"),
+    [
+        (ResNet18, 32, "auto", True),
+        (ResNet18, 63, "auto", True),
+        (ResNet18, 64, "auto", False),
+        (ResNet18, 64, "small", True),
+        (ResNet18, 32, "photo", False),
+        (ResNet50, 16, "auto", True),
+        (ResNet50, 64, "auto", False),
+    ],
 )
-def test_resnet18_is_torchvisions_with_the_stem_that_the_size_asks_for(size: int, stem: str, small: bool) -> None:
-    ours = ResNet18(ResNet18.Params.model_validate({"stem": stem}), 3, size)
+def test_resnets_are_torchvisions_with_the_stem_that_the_size_asks_for(
+    network: type[TorchvisionResNet], size: int, stem: str, small: bool
+) -> None:
+    ours = resnet_of(network, stem, size)
     images = make_images(3, size)
     for mode in (True, False):
         expected = theirs(ours, small).train(mode)(images)
         assert torch.allclose(ours.train(mode)(images), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("network", "weights"), [(ResNet18, 11_689_512), (ResNet50, 25_557_032)])
+def test_resnets_with_the_stem_for_photos_have_as_many_weights_as_the_papers(
+    network: type[TorchvisionResNet], weights: int
+) -> None:
+    """torchvision's counts, with a linear layer of 1,000 classes."""
+    backbone = resnet_of(network, "photo", 64)
+    assert sum(p.numel() for p in backbone.parameters()) + (backbone.feature_size + 1) * 1000 == weights
 
 
 def test_conv_encoder_has_64_128_and_256_channels_and_as_many_features_as_asked() -> None:

@@ -42,6 +42,10 @@ def test_ema_without_buffers_leaves_the_targets_own_statistics() -> None:
     assert not torch.equal(target.get_parameter("0.weight"), weight)
 
 
+def test_ema_of_a_network_without_parameters_does_nothing() -> None:
+    ema_(nn.Identity(), nn.Identity(), 0.9)
+
+
 def test_a_frozen_copy_takes_no_gradient_and_is_another_tensor() -> None:
     source = network(0)
     copied = frozen_copy(source)

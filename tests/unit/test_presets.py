@@ -60,6 +60,58 @@ from engine.presets import PRESETS
                 "backbone": {"name": "convnet_12", "dropout": 0.25},
             },
         ),
+        # Gidaris et al. 2018, the authors' configuration for CIFAR-10: rates drop after 60, 120 and 160 of 200 passes.
+        (
+            "cifar10-rotation",
+            {
+                "optimizer": {"name": "sgd", "lr": 0.1, "nesterov": True, "weight_decay": 0.0005},
+                "budget": {"batch_size": 128, "steps": 200 * (45_000 // 128)},
+                "backbone": {"name": "resnet18"},
+            },
+        ),
+        # Chen & He 2021, appendix D.
+        (
+            "cifar10-simsiam",
+            {
+                "method": {"projection_size": 2048, "layers": 2},
+                "augment": {"crop": {"area": 0.2, "blur": 0.0, "brightness": 0.4, "saturation": 0.4, "hue": 0.1}},
+                "optimizer": {"name": "sgd", "lr": 0.03 * 512 / 256, "momentum": 0.9, "weight_decay": 0.0005},
+                "budget": {"batch_size": 512, "steps": 800 * (45_000 // 512)},
+                "backbone": {"name": "resnet18"},
+            },
+        ),
+        # He et al. 2020, the authors' notebook for CIFAR-10.
+        (
+            "cifar10-moco",
+            {
+                "method": {"temperature": 0.1, "momentum": 0.99, "queue_size": 4096, "norm_groups": 8},
+                "augment": {"crop": {"area": 0.08, "blur": 0.0, "brightness": 0.4, "saturation": 0.4, "hue": 0.1}},
+                "optimizer": {"name": "sgd", "lr": 0.06, "momentum": 0.9, "weight_decay": 0.0005},
+                "budget": {"batch_size": 512, "steps": 200 * (45_000 // 512)},
+                "backbone": {"name": "resnet18"},
+            },
+        ),
+        # Bardes et al. 2022, section 4: weights of the terms; their code has lr 0.3 for each 256 images at this batch.
+        (
+            "cifar10-vicreg",
+            {
+                "method": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0, "projection_size": 2048},
+                "optimizer": {"name": "lars", "lr": 0.3 * 512 / 256, "weight_decay": 1e-6},
+                "budget": {"batch_size": 512, "steps": 1000 * (45_000 // 512)},
+                "backbone": {"name": "resnet18"},
+            },
+        ),
+        # IcarusWizard/MAE: lr 1.5e-4 for each 256 images, 200 of 2,000 passes of warm-up.
+        (
+            "cifar10-mae",
+            {
+                "method": {"masked": 0.75, "normalize_patches": False, "decoder_width": 192, "decoder_depth": 4},
+                "augment": {"crop": {"name": "plain"}},
+                "optimizer": {"name": "adamw", "lr": 1.5e-4 * 4096 / 256, "beta2": 0.95, "weight_decay": 0.05},
+                "budget": {"batch_size": 4096, "steps": 2000 * (45_000 // 4096)},
+                "backbone": {"name": "vit_tiny", "patch": 2, "width": 192, "depth": 12, "heads": 3},
+            },
+        ),
     ],
 )
 def test_a_papers_preset_has_the_papers_numbers(name: str, expected: dict[str, Any]) -> None:

@@ -226,6 +226,68 @@ def _own_photos() -> str:
     return _svg(photos + photo(144, 46, MUTED), "six photos, two of which have a label")
 
 
+def _square(x: float, y: float, side: float, fill: str, opacity: float = 1.0) -> str:
+    return f'<rect x="{x}" y="{y}" width="{side}" height="{side}" rx="3" fill="{fill}" opacity="{opacity}"/>'
+
+
+def _rotations() -> str:
+    turned = "".join(
+        f'<g transform="rotate({-90 * n} {34 + 44 * n} 42)">{_square(18 + 44 * n, 26, 32, A, 0.35)}'
+        f'<path d="M{26 + 44 * n} 48 l 8 -14 l 8 14 Z" fill="{A}"/></g>'
+        for n in range(4)
+    )
+    return _svg(turned, "one image, rotated by 0, 90, 180 and 270 degrees")
+
+
+def _puzzle() -> str:
+    places, opacities = ((0, 0), (1, 0), (0, 1), (1, 1)), (1, 0.75, 0.5, 0.25)
+
+    def tiles(left: float, order: tuple[int, ...]) -> str:
+        return "".join(
+            _square(left + 30 * x, 13 + 30 * y, 26, A, opacities[n]) for (x, y), n in zip(places, order, strict=True)
+        )
+
+    return _svg(
+        tiles(16, (2, 0, 3, 1)) + _arrow(88, 41) + tiles(128, (0, 1, 2, 3)), "shuffled tiles, put back in order"
+    )
+
+
+def _hidden_patches() -> str:
+    def patches(left: float, visible: set[int]) -> str:
+        return "".join(
+            _square(
+                left + 15 * (n % 4), 12 + 15 * (n // 4), 13, A if n in visible else MUTED, 1 if n in visible else 0.4
+            )
+            for n in range(16)
+        )
+
+    return _svg(
+        patches(16, {2, 7, 8, 13}) + _arrow(88, 41) + patches(126, set(range(16))),
+        "an image of which a few patches are visible, and all of it reconstructed",
+    )
+
+
+def _predicted_views(follows: bool) -> str:
+    """Two views, what networks make of each, and the arrow of the prediction; follows: the second network is a slow
+    copy of the first.
+    """
+    views = _square(14, 10, 22, A) + f'<g transform="rotate(25 25 63)">{_square(14, 52, 22, A, 0.6)}</g>'
+    networks = "".join(
+        f'<rect x="72" y="{y}" width="34" height="26" rx="4" fill="{color}" opacity="0.7"/>'
+        for y, color in ((8, GREEN), (50, MUTED if follows else GREEN))
+    )
+    tie = f'<path d="M89 36 l 0 12" stroke="{MUTED}" stroke-width="2.5" stroke-dasharray="3 3"/>' if follows else ""
+    ways = "".join(_arrow(x, y, MUTED) for y in (21, 63) for x in (41, 110))
+    match = f'<path d="M158 30 l 0 22 m -5 -6 l 5 6 l 5 -6" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
+    return _svg(
+        views + networks + tie + ways + _dot(158, 21, A) + _dot(158, 63, A) + match,
+        "two views of one image: "
+        + (
+            "a network predicts what a slow copy of it makes of the other" if follows else "one network sees them alike"
+        ),
+    )
+
+
 OF_SITUATIONS = {
     "own": _own_photos(),
     "few": _few_labels(),
@@ -250,6 +312,16 @@ _OF_METHODS = {
     "all_candidates": _all_labels(),
     "linear_probe": _frozen(),
     "fine_tune": _tuned(),
+    "rotation": _rotations(),
+    "jigsaw": _puzzle(),
+    "mae": _hidden_patches(),
+    "byol": _predicted_views(follows=True),
+    "moco": _predicted_views(follows=True),
+    "dino": _predicted_views(follows=True),
+    "simsiam": _predicted_views(follows=False),
+    "barlow_twins": _predicted_views(follows=False),
+    "vicreg": _predicted_views(follows=False),
+    "swav": _predicted_views(follows=False),
 }
 
 

@@ -88,6 +88,7 @@ class CropJitter(Recipe):
     @classmethod
     def suited(cls, traits: ImageTraits) -> dict[str, Any]:
         colors = {"hue": 0.0, "grey": 0.0} if traits.color_matters else {}
+        colors |= {"solarize": 0.0} if traits.dark_ground else {}
         return colors | known(area=traits.smallest_crop, rotate=traits.tilt, shear=traits.slant, shift=traits.shift)
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 @contextmanager
 def bn_stats_frozen(*modules: nn.Module) -> Iterator[None]:
     """Batch norm normalizes with the batch's statistics as before, but leaves its running ones untouched."""
-    norms = [
-        m
-        for module in modules
-        for m in module.modules()
-        if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats
-    ]
+    norms = _tracking_norms(modules)
     for norm in norms:
         norm.track_running_stats = False
     try:
@@ -24,3 +22,46 @@ def bn_stats_frozen(*modules: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.track_running_stats = True
+
+
+@contextmanager
+def bn_in_groups(groups: int, *modules: nn.Module) -> Iterator[None]:
+    """In train mode, batch norm normalizes each of so many consecutive, equal parts of the batch with their own
+    statistics, as it does where each lies on a device of its own (MoCo, He et al. 2020, arXiv:1911.05722, section 3.3).
+
+    The running statistics move once, by the mean of the parts' statistics. The batch must be a multiple of `groups`.
+    """
+    norms = _tracking_norms(modules) if groups > 1 else []
+    for norm in norms:
+        norm.forward = functools.partial(_in_groups, norm, groups)  # type: ignore[method-assign]  # for these passes
+    try:
+        yield
+    finally:
+        for norm in norms:
+            del norm.forward
+
+
+def _in_groups(norm: nn.modules.batchnorm._BatchNorm, groups: int, inputs: Tensor) -> Tensor:
+    if not norm.training:
+        return type(norm).forward(norm, inputs)
+    mean, var, count = (norm.get_buffer(name) for name in ("running_mean", "running_var", "num_batches_tracked"))
+    momentum = norm.momentum if norm.momentum is not None else 1 / (int(count) + 1)
+    moved = [(mean.clone(), var.clone()) for _ in range(groups)]
+    parts = [
+        F.batch_norm(part, *statistics, norm.weight, norm.bias, training=True, momentum=momentum, eps=norm.eps)
+        for part, statistics in zip(inputs.chunk(groups), moved, strict=True)
+    ]
+    with torch.no_grad():
+        count.add_(1)
+        for ours, theirs in zip((mean, var), zip(*moved, strict=True), strict=True):
+            ours.copy_(torch.stack(theirs).mean(0))
+    return torch.cat(parts)
+
+
+def _tracking_norms(modules: tuple[nn.Module, ...]) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [
+        m
+        for module in modules
+        for m in module.modules()
+        if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats
+    ]

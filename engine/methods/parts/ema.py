@@ -31,6 +31,8 @@ def ema_(target: nn.Module, source: nn.Module, decay: float, buffers: bool = Tru
         for ours, theirs in states:
             if not ours.is_floating_point():
                 ours.copy_(theirs)
+    if not pairs:  # a network that only normalizes, and has no buffers to follow
+        return
     torch._foreach_lerp_([ours for ours, _ in pairs], [theirs.detach() for _, theirs in pairs], 1 - decay)
 
 

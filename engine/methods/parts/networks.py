@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -46,3 +48,15 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, None]:
         return self.backbone(images), None
+
+
+def mlp(*widths: int, last_bias: bool = True) -> Head:
+    """The projector or predictor of most self-supervised methods: linear layers of these widths, the inputs' first,
+    with batch norm and ReLU behind each but the last, which is plain.
+
+    Hidden layers have no bias: batch norm would take it away. last_bias: whether the last one has.
+    """
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(widths[:-1]):
+        layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True)]
+    return Head(*layers, nn.Linear(widths[-2], widths[-1], bias=last_bias))
