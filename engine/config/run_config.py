@@ -114,7 +114,7 @@ class RunConfig(Settings):
 
         Equal fingerprints on one machine and device give bit-identical runs.
         """
-        data = {**dict.fromkeys(self.data.paths(), True), "labels": {"run"}}
+        data: Any = {**dict.fromkeys(self.data.paths(), True), "labels": {"run"}}
         determines = self.model_dump(
             mode="json", exclude={"name": True, "hardware": True, "data": data, "backbone": {"init"}}
         )

@@ -44,7 +44,7 @@ def drawn_candidates(
     n, classes = inclusion.shape
     rows = np.arange(n)
     sets = rng.random((n, classes)) < inclusion
-    chance = rng.random(n)  # drawn always, so that `repair` changes no other draw
+    chance = rng.random((n,))  # drawn always, so that `repair` changes no other draw
     sets[rows, labels] = True
     if repair:
         weights = inclusion.copy()
@@ -63,11 +63,11 @@ def neighbor_matrix(classes: int, rate: float) -> NDArray[np.float64]:
     after it in the order of the classes, the last one before the first, else 0 (Wen et al. 2021, arXiv:2106.05731, case
     2, where the rate is 0.3).
     """
-    matrix = np.eye(classes)
+    matrix: NDArray[np.float64] = np.eye(classes)
     own = np.arange(classes)
     for step in (-1, 1):
         beside = (own + step) % classes
-        matrix[own, beside] = np.where(beside == own, 1, rate)
+        matrix[own, beside] = np.where(beside == own, 1.0, rate)
     return matrix
 
 
@@ -84,7 +84,7 @@ def instance_inclusion(
     wrong = log_probabilities.copy()
     wrong[rows, labels] = -np.inf
     # In logarithms: of a network that is sure, all wrong ones underflow.
-    relative = np.exp(wrong - wrong.max(1, keepdims=True))
+    relative: NDArray[np.float64] = np.exp(wrong - wrong.max(1, keepdims=True))
     if rule == "code":
         relative = np.minimum(1, rate * classes * relative / relative.sum(1, keepdims=True))
     relative[rows, labels] = 1

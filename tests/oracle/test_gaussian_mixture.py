@@ -48,7 +48,7 @@ def test_one_iteration_on_a_line() -> None:
     total, shares = evidence(LINE, LABELS, BEGIN)
     assert float(total.sum()) == pytest.approx(-7.1331531565, abs=1e-9)
     np.testing.assert_allclose(
-        shares, [[1, 0], [0, 1], [0.2689414214, 0.7310585786], [0.8807970780, 0.1192029220]], atol=1e-9
+        shares, [[1.0, 0.0], [0.0, 1.0], [0.2689414214, 0.7310585786], [0.8807970780, 0.1192029220]], atol=1e-9
     )
     after = maximized(LINE, shares, BEGIN, params())
     np.testing.assert_allclose(after.log_weights.exp(), [0.5374346248, 0.4625653752], atol=1e-9)

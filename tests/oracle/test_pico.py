@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from engine.methods.base.batch import StreamBatch
 from engine.methods.base.context import StepContext
@@ -96,7 +97,7 @@ def test_prototypes_choose_before_they_move_and_follow_the_classifier() -> None:
         atol=1e-6,
     )
     method.step(BATCH, StepContext(0, 3, 10))
-    expected = [[0.9999677440, 0.0080318694], [0.0101004948, 0.9999489887], [-1, 0], [0.6, 0.8]]
+    expected = [[0.9999677440, 0.0080318694], [0.0101004948, 0.9999489887], [-1.0, 0.0], [0.6, 0.8]]
     np.testing.assert_allclose(method.prototypes.numpy(), expected, atol=1e-6)
 
 
@@ -110,8 +111,7 @@ def test_two_images_of_one_class_move_its_prototype_one_after_the_other() -> Non
 
 def _moved_together() -> Tensor:
     """By the mean of both: another method, and a known mistake."""
-    moved = 0.9 * PROTOTYPES[1] + 0.1 * QUERIES.float().mean(0)
-    return moved / moved.norm()
+    return F.normalize(0.9 * PROTOTYPES[1] + 0.1 * QUERIES.float().mean(0), dim=0)
 
 
 def test_the_queue_keeps_the_keys_with_their_pseudo_labels() -> None:

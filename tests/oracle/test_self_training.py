@@ -46,7 +46,7 @@ def test_a_prediction_must_be_above_the_threshold_not_at_it() -> None:
 
 
 def test_the_threshold_moves_in_equal_steps_from_round_to_round() -> None:
-    moving = {"select": "threshold", "threshold": 0.9, "threshold_end": 0.6, "rounds": 5}
+    moving: Any = {"select": "threshold", "threshold": 0.9, "threshold_end": 0.6, "rounds": 5}
     found = [accepted(number, [False] * 4, 0.95, 0.85, 0.75, 0.65, **moving) for number in (1, 2, 3, 4)]
     assert [labels.count(0) for labels in found] == [1, 2, 3, 4]
 

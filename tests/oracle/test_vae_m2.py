@@ -72,8 +72,8 @@ def test_a_style_is_drawn_anew_for_each_class() -> None:
     method = built()
     with torch.no_grad():
         # An encoder and a decoder that do not see the class: with one style for all, all classes would cost the same.
-        method.encoder[0].weight[:, 64:] = 0  # type: ignore[index]
-        method.decoder[0].weight[:, 4:] = 0  # type: ignore[index]
+        method.encoder.get_parameter("0.weight")[:, 64:] = 0
+        method.decoder.get_parameter("0.weight")[:, 4:] = 0
     elbos = method.elbo_of_each_class(images(4).flatten(1), torch.Generator().manual_seed(0))
     assert elbos.shape == (4, 3)
     assert (elbos.std(1) > 1e-4).all()
@@ -82,8 +82,8 @@ def test_a_style_is_drawn_anew_for_each_class() -> None:
 def test_the_bound_of_each_class_is_that_of_the_image_with_this_label() -> None:
     method = built()
     with torch.no_grad():
-        method.encoder[2].weight[4:] = 0  # type: ignore[index]
-        method.encoder[2].bias[4:] = -60  # type: ignore[index]  # no spread: the style is its mean
+        method.encoder.get_parameter("2.weight")[4:] = 0
+        method.encoder.get_parameter("2.bias")[4:] = -60  # no spread: the style is its mean
     pixels = images(2).flatten(1)
     elbos = method.elbo_of_each_class(pixels, torch.Generator().manual_seed(0))
     for row in range(2):
@@ -135,10 +135,10 @@ def test_shown_are_the_images_their_reconstructions_and_a_sample_of_each_class_i
         # A decoder that draws its class: column k is white.
         for parameter in method.decoder.parameters():
             parameter.zero_()
-        method.decoder[0].weight[:3, 4:] = 50 * torch.eye(3)  # type: ignore[index]
+        method.decoder.get_parameter("0.weight")[:3, 4:] = 50 * torch.eye(3)
         for k in range(3):
-            method.decoder[2].weight.view(8, 8, 16)[:, k, k] = 1  # type: ignore[operator]
-        method.decoder[2].bias.fill_(-25.0)  # type: ignore[operator]
+            method.decoder.get_parameter("2.weight").view(8, 8, 16)[:, k, k] = 1
+        method.decoder.get_parameter("2.bias").fill_(-25.0)
     shown = method.show(batch(unlabeled=5))
     assert list(shown) == ["plain", "reconstruction", "sample"]
     assert set(VAEM2.view_titles) == set(shown)

@@ -174,7 +174,7 @@ class VAEM2(GradientMethod):
         classes, count = self.problem.classes, len(pixels)
         codes = torch.eye(classes, device=pixels.device).repeat(count, 1)  # [U·K, K]
         cost, divergence = self.costs(pixels.repeat_interleave(classes, 0), codes, chance)
-        return _elbo(cost, divergence, classes).unflatten(0, (count, classes))
+        return _elbo(cost, divergence, classes).reshape(count, classes)
 
     @torch.no_grad()
     def show(self, batch: Batch) -> dict[str, Tensor]:
@@ -196,7 +196,7 @@ class VAEM2(GradientMethod):
 
     def _drawn(self, style: Tensor, codes: Tensor, like: Tensor) -> Tensor:
         drawn: Tensor = self.decoder(torch.cat((style, codes), 1))
-        return drawn.sigmoid().unflatten(1, like.shape[1:])
+        return drawn.sigmoid().reshape(like.shape)
 
 
 def unlabeled_bound(logits: Tensor, elbos: Tensor) -> Tensor:

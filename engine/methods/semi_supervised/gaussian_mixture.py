@@ -46,8 +46,9 @@ class MixtureAnswer(OnFrozenFeatures):
     def answer(self, features: Tensor) -> Tensor:
         mixture = Mixture(*(self.get_buffer(name) for name in Mixture._fields))
         projected = project(features, *(self.get_buffer(name) for name in ("center", "basis", "scale")))
-        joint = log_joint(projected, mixture).unflatten(1, (self._classes, -1)).logsumexp(2)  # [B, K]
-        return joint.log_softmax(1).clamp_min(NEVER).float()
+        joint = log_joint(projected, mixture)
+        of_class = joint.reshape(len(joint), self._classes, -1).logsumexp(2)  # [B, K]
+        return of_class.log_softmax(1).clamp_min(NEVER).float()
 
 
 @methods.register
@@ -190,7 +191,7 @@ class GaussianMixture(FittedMethod):
         change = self._rise(likelihood, now.step)
         hidden = torch.nonzero(self._labels < 0).squeeze(1)
         hidden = hidden[torch.linspace(0, len(hidden) - 1, min(_REPORTED, len(hidden))).long()]
-        of_class = shares[hidden].unflatten(1, (self.problem.classes, -1)).sum(2)
+        of_class = shares[hidden].reshape(len(hidden), self.problem.classes, -1).sum(2)
         confidence, labels = of_class.max(1)
         reported = PseudoLabels(self._ids[hidden], labels, confidence.clamp(0, 1), torch.ones(len(hidden)))
         scalars = {"change": torch.tensor(change), "mixture/log_likelihood": torch.tensor(likelihood)}
@@ -291,4 +292,5 @@ def _scatter(centered: Tensor, weights: Tensor) -> Tensor:
 
 def _factors(covariances: Tensor, regularization: float) -> Tensor:
     ridge = regularization * torch.eye(covariances.shape[1], dtype=covariances.dtype)
-    return torch.linalg.cholesky(covariances + ridge)
+    factors: Tensor = torch.linalg.cholesky(covariances + ridge)
+    return factors
