@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from engine.config.run_config import RunConfig
-from engine.registry import methods
+from engine.config.run_config import OWN_NETWORK, RunConfig
+from engine.registry import backbones, methods
 from engine.runs.journal import Row
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
@@ -23,6 +23,14 @@ METHODS = list(CLASSES)
 WITHOUT_LOGITS = [name for name in METHODS if CLASSES[name].supervision == {"none"}]
 WITH_STEPS = [name for name in METHODS if not CLASSES[name].fitted]
 STEPS = 12
+
+
+def backbones_of(method: str) -> list[str]:
+    """Those that it works with; of a method with a network of its own the one that only normalizes."""
+    named = CLASSES[method].backbones
+    return list(backbones) if named is None else sorted(named) or [OWN_NETWORK]
+
+
 Trained = Callable[[str], Run]
 
 

@@ -26,6 +26,7 @@ from tests.contract.method_runs import (
     WITH_STEPS,
     WITHOUT_LOGITS,
     Trained,
+    backbones_of,
     config,
     numbers,
     same,
@@ -196,12 +197,7 @@ def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, t
 
 @pytest.mark.parametrize(
     ("method", "backbone"),
-    [
-        (method, backbone)
-        for method in METHODS
-        for backbone in backbones
-        if method not in TRIALS and backbone in (CLASSES[method].backbones or backbones)
-    ],
+    [(method, backbone) for method in METHODS if method not in TRIALS for backbone in backbones_of(method)],
 )
 def test_every_backbone_it_names_works(method: str, backbone: str, tmp_path: Path) -> None:
     plain = json.loads(config(method, steps=2, size=max(8, backbones[backbone].smallest)).model_dump_json())
