@@ -21,6 +21,8 @@ from engine.data.candidate_labels import (
 from engine.data.split import make_split
 from engine.errors import ConfigError
 from engine.id_positions import positions_of
+from engine.lab.messages import MeasureSpeed
+from engine.lab.workers.requests import measure_speed
 from engine.runs.store import Store
 from engine.training.assemble import load_images
 from engine.training.commands import Command, Control
@@ -237,3 +239,9 @@ def test_a_run_on_other_classes_is_not_asked(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="choose a run on the same data"):
         train(partial(generator="instance", run=teacher.id), tmp_path)
+
+
+def test_the_time_of_a_run_is_estimated_without_the_run_that_makes_its_candidates() -> None:
+    plain = partial(generator="instance", run="in-another-folder", rule="code").model_dump(mode="json")
+    times = measure_speed(MeasureSpeed(plain, 0.0))
+    assert times["step"] > 0
