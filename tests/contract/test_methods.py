@@ -134,13 +134,17 @@ def test_any_channels_classes_labels_and_batch(
     np.testing.assert_allclose(last["probabilities"].astype(float).sum(1), 1, atol=0.02)  # each kept in 16 bits
     images = load_images(asked)
     truth = dict(zip(images.ids[images.is_test].tolist(), images.labels[images.is_test].tolist(), strict=True))
-    right = [
-        truth[id] == row.argmax()
-        for id, row in zip(last["ids"].tolist(), last["probabilities"], strict=True)
-        if id in truth
-    ]
-    assert len(right) == len(truth)
-    assert run.status.metrics["test/accuracy"] == pytest.approx(np.mean(right), abs=0.02)  # ties of 16 bits
+    of_truth, of_others = np.transpose(
+        [
+            (row[truth[id]], np.delete(row, truth[id]).max())
+            for id, row in zip(last["ids"].tolist(), last["probabilities"], strict=True)
+            if id in truth
+        ]
+    )
+    assert len(of_truth) == len(truth)
+    # In 16 bits, two classes may be equally probable that were not so to the network.
+    surely, possibly = (of_truth > of_others).mean(), (of_truth >= of_others).mean()
+    assert surely - 1e-6 <= run.status.metrics["test/accuracy"] <= possibly + 1e-6
     losses = [
         value
         for row in run.folder.metrics()

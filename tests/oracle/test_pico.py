@@ -40,7 +40,7 @@ def pico(**params: Any) -> PiCO:
     settings = {"inertia_start": 0.9, "inertia_end": 0.9, "warm_up": 0.0, "queue_size": 2, "projection_size": 2}
     made = built(PiCO, PiCO.Params.model_validate({**settings, **params}))
     made.projection = Answer(QUERIES)  # type: ignore[assignment]  # in place of a head
-    made.keys["projection"] = Answer(KEYS).requires_grad_(False)
+    made.key_encoder[1] = Answer(KEYS).requires_grad_(False)
     made.queue.rows.copy_(QUEUE)
     made.queue_labels.copy_(QUEUE_LABELS)
     made.prototypes.copy_(PROTOTYPES)
@@ -137,7 +137,7 @@ def test_gradients_arrive_from_both_losses_and_none_through_keys_prototypes_or_w
     of_queries = method.projection.get_parameter("rows").grad
     assert of_queries is not None
     assert of_queries.abs().max() > 0.1
-    assert all(parameter.grad is None for parameter in method.keys.parameters())
+    assert all(parameter.grad is None for parameter in method.key_encoder.parameters())
 
 
 def test_an_unfilled_queue_has_no_positives_and_weights_begin_uniform() -> None:

@@ -120,7 +120,7 @@ class PiCO(ClassifierMethod):
         super().__init__(params, backbone, problem)
         size, dimensions = backbone.feature_size, params.projection_size
         self.projection = Head(nn.Linear(size, size), nn.ReLU(inplace=True), nn.Linear(size, dimensions))
-        self.keys = nn.ModuleDict({"backbone": frozen_copy(backbone), "projection": frozen_copy(self.projection)})
+        self.key_encoder = frozen_copy(nn.Sequential(backbone, self.projection))
         self.queue = FeatureQueue(params.queue_size, dimensions)
         self.queue_labels: Tensor
         self.prototypes: Tensor
@@ -176,9 +176,9 @@ class PiCO(ClassifierMethod):
 
     @torch.no_grad()
     def _keys(self, images: Tensor) -> Tensor:
-        for name, source in (("backbone", self.backbone), ("projection", self.projection)):
-            ema_(self.keys[name], source, self.params.key_momentum, buffers=False)
-        return F.normalize(self.keys["projection"](self.keys["backbone"](images)))
+        encoder = nn.Sequential(self.backbone, self.projection)
+        ema_(self.key_encoder, encoder, self.params.key_momentum, buffers=False)
+        return F.normalize(self.key_encoder(images))
 
     def _contrast(self, queries: Tensor, keys: Tensor, labels: Tensor, warming_up: bool) -> Tensor:
         if not warming_up:
