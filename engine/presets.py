@@ -165,13 +165,16 @@ PRESETS: dict[str, Preset] = {
     "digits-gaussian-mixture": Preset(
         "A Gaussian for each class",
         "Semi-supervised EM fits one Gaussian for each class to labeled and unlabeled digits.",
-        {"data": {"name": "digits"}, "method": {"name": "gaussian_mixture"}},
+        {
+            "data": {"name": "digits"},
+            "method": {"name": "gaussian_mixture", "covariance": "full", "regularization": 0.03},
+        },
         duration="about 2 s",
     ),
     "digits-poisson-learning": Preset(
         "Labels as sources of a flow",
         "Poisson learning lets each labeled digit pour out its class along the edges between similar ones.",
-        {"data": {"name": "digits"}, "method": {"name": "poisson_learning"}},
+        {"data": {"name": "digits"}, "method": {"name": "poisson_learning", "neighbors": 4}},
         duration="about 2 s",
     ),
     "digits-vae-m2": Preset(

@@ -55,7 +55,7 @@ def test_unit_compares_directions_from_the_mean_of_all_images() -> None:
     labels = np.where(np.arange(400) < 100, truth, -1)
     centered = images - images.mean(0)
     directions = centered / np.linalg.norm(centered, axis=1, keepdims=True)
-    method = fitted(images, labels, scaling="unit")
+    method = fitted(images, labels, neighbors=5, scaling="unit")
     ours = method.served().answer(torch.as_tensor(images).float()).exp().numpy()
     theirs = KNeighborsClassifier(5, weights="distance", algorithm="brute").fit(directions[:100], truth[:100])
     np.testing.assert_allclose(ours[100:], theirs.predict_proba(directions)[100:], atol=1e-4)

@@ -61,7 +61,13 @@ class KNN(FittedMethod):
 
     class Params(MethodParams):
         name: Literal["knn"] = "knn"
-        neighbors: int = param(5, ge=1, le=1000, symbol="k", help="Labeled images that vote on each image.")
+        neighbors: int = param(
+            1,
+            ge=1,
+            le=1000,
+            symbol="k",
+            help="Labeled images that vote on each image; with two labels per class, one is best.",
+        )
         weights: Literal["uniform", "distance"] = param(
             "distance", help="uniform: all neighbors count alike. distance: by the inverse of their distance."
         )

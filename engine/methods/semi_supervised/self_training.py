@@ -74,7 +74,7 @@ class SelfTraining(ClassifierMethod):
             ),
         )
         revise: bool = param(
-            True, help="Label the whole pool anew in each round. Off: a label once accepted stays as it is."
+            True, help="Label the whole pool anew in each round. Off: a label once accepted is kept."
         )
         restart: bool = param(True, help="Begin each round from the initial weights. Off: go on with the trained ones.")
         unlabeled_weight: float = param(
