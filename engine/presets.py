@@ -153,8 +153,12 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-self-training": Preset(
         "Labels of its own, round by round",
-        "Self-training labels the digits it is most confident about and starts again with those labels, six times.",
-        {**_DIGITS, "method": {"name": "self_training"}},
+        "Self-training labels the digits it is most confident about, as many of each class, and goes on with those"
+        " labels too, until every digit has one.",
+        {
+            **_DIGITS,
+            "method": {"name": "self_training", "rounds": 5, "portion": 0.25, "balanced": True, "restart": False},
+        },
     ),
     "digits-knn": Preset(
         "The nearest labeled image",
@@ -180,7 +184,10 @@ PRESETS: dict[str, Preset] = {
     "digits-vae-m2": Preset(
         "A model that draws digits",
         "A variational autoencoder learns to draw digits from a class and a style, and so what an unlabeled one is.",
-        {**_DIGITS, "method": {"name": "vae_m2"}},
+        {
+            **_DIGITS,
+            "method": {"name": "vae_m2", "alpha": 10.0, "latent": 10, "hidden": 200, "unlabeled_ratio": 2},
+        },
     ),
     "shapes-fixmatch": Preset(
         "Colored shapes",

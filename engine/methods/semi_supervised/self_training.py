@@ -73,9 +73,7 @@ class SelfTraining(ClassifierMethod):
                 " equally frequent."
             ),
         )
-        revise: bool = param(
-            True, help="Label the whole pool anew in each round. Off: a label once accepted is kept."
-        )
+        revise: bool = param(True, help="Label the whole pool anew in each round. Off: a label once accepted is kept.")
         restart: bool = param(True, help="Begin each round from the initial weights. Off: go on with the trained ones.")
         unlabeled_weight: float = param(
             1.0, ge=0, le=100, symbol="λ", live=True, help="Weight of an accepted label beside a given one."
