@@ -21,6 +21,7 @@ FAMILIES = {
     "self_supervised": "Self-supervised: features without any label",
     "partial_label": "Partial labels: several possible labels each",
     "transfer": "Transfer: on features learned before",
+    "generative": "Generative: models that can draw the images they classify",
 }
 _GENERATED = "This page is written by `python docs/write_reference.py` from the declarations in the code."
 _BOUNDS = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.config.parts import AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels
-from engine.config.run_config import RunConfig
+from engine.config.run_config import OWN_NETWORK, RunConfig
 from engine.errors import ConfigError
 from engine.metrics import declared, plain
 from engine.presets import PRESETS
@@ -73,7 +73,7 @@ def _method(cls: Any) -> dict[str, Any]:
         **_described(cls),
         **texts,
         "supervision": sorted(cls.supervision),
-        "backbones": sorted(cls.backbones) if cls.backbones is not None else None,
+        "backbones": None if cls.backbones is None else sorted(cls.backbones) or [OWN_NETWORK],
         "recipes": list(dict.fromkeys(view["name"] for view in cls.views.values())),
         "views": cls.views,
         "fitted": cls.fitted,

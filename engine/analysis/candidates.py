@@ -29,17 +29,19 @@ def ambiguity_left(weights: npt.NDArray[np.float32], candidates: npt.NDArray[np.
 def identified(
     weights: npt.NDArray[np.float32], candidates: npt.NDArray[np.bool_], truth: npt.NDArray[np.int64]
 ) -> float | None:
-    """Share of rows whose heaviest candidate is the true label. truth: int64 [n], which no method sees. None if no row
-    has two candidates.
+    """Share of rows whose heaviest candidate is the true label. truth: int64 [n], which no method sees; -1 where nobody
+    knows it, which is left out. None if no other row has two candidates.
     """
-    rows = candidates.sum(1) > 1
+    rows = (candidates.sum(1) > 1) & (truth >= 0)
     return float((weights[rows].argmax(1) == truth[rows]).mean()) if rows.any() else None
 
 
 def survivors(
     weights: npt.NDArray[np.float32], candidates: npt.NDArray[np.bool_], truth: npt.NDArray[np.int64]
 ) -> float | None:
-    """Share of rows in which a wrong candidate has won: its weight is above 0.9. None if no row has two candidates."""
-    rows = candidates.sum(1) > 1
+    """Share of rows in which a wrong candidate has won: its weight is above 0.9. truth: -1 where nobody knows it, which
+    is left out. None if no other row has two candidates.
+    """
+    rows = (candidates.sum(1) > 1) & (truth >= 0)
     w = weights[rows]
     return float(((w.argmax(1) != truth[rows]) & (w.max(1) > SURE)).mean()) if rows.any() else None

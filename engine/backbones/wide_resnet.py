@@ -1,4 +1,4 @@
-"""wide_resnet: WRN-28-2, the network that FixMatch and its relatives are compared on."""
+"""wide_resnet: WRN-28-2 and its relatives, the networks that FixMatch and its relatives are compared on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class WideResNet(Backbone):
 
     Three groups of (depth - 4) / 6 blocks with 16, 32 and 64 times `widen` channels; the second and third begin with
     stride 2. The shortcut is a 1x1 convolution where the channels change; it starts from the activated input in the
-    first block, as in the authors' code. D = 64 times `widen` features.
+    first block, as in the authors' code. D = 64 times `widen` features, or 128 times with four groups, which at depth
+    28 is the WRN-37-2 of papers on STL-10 (the authors' code counts shortcuts, too). Convolutions have no biases.
     """
 
     class Params(BackboneParams):
@@ -36,13 +37,36 @@ class WideResNet(Backbone):
         widen: int = param(
             2, ge=1, le=16, symbol="k", help="Widening factor k: channels, as a multiple of the original ResNet's."
         )
+        groups: Literal[3, 4] = param(
+            3,
+            advanced=True,
+            added=True,
+            help="Groups of blocks; the fourth has 128 k channels at an eighth of the size: depth 28 is then WRN-37-k.",
+        )
+        first_stride: Literal[1, 2] = param(
+            1,
+            advanced=True,
+            added=True,
+            help="Stride of the first group. 2 halves the images at once, as TorchSSL and USB do on STL-10.",
+        )
+        eps: float = param(
+            1e-5,
+            gt=0,
+            le=0.1,
+            symbol="ε",
+            advanced=True,
+            added=True,
+            help="Added to batch norm's variances; 0.001 in the papers' TensorFlow code, 0.00001 in most of its ports.",
+        )
 
     title = "Wide ResNet"
-    summary = "WRN-28-2, the network of FixMatch's own comparison: for a GPU."
+    summary = "WRN-28-2, the network of FixMatch's own comparison, and its wider and deeper kin: for a GPU."
 
     def __init__(self, params: Params, channels: int, size: int) -> None:
         super().__init__(params, channels, size)
-        blocks, widths = (params.depth - 4) // 6, [16, *(width * params.widen for width in (16, 32, 64))]
+        blocks = (params.depth - 4) // 6
+        widths = [16, *(16 * 2**group * params.widen for group in range(params.groups))]
+        strides = [params.first_stride, *[2] * (params.groups - 1)]
         self.stem = _kernel(channels, 16, 3)
         self.groups = nn.Sequential(
             *(
@@ -51,19 +75,19 @@ class WideResNet(Backbone):
                         _Block(
                             widths[i] if j == 0 else widths[i + 1],
                             widths[i + 1],
-                            2 if i and j == 0 else 1,
+                            strides[i] if j == 0 else 1,
                             activate_both=i == j == 0,
                         )
                         for j in range(blocks)
                     )
                 )
-                for i in range(3)
+                for i in range(params.groups)
             )
         )
         self.norm = nn.BatchNorm2d(widths[-1])
         self.feature_size = widths[-1]
         for norm in (module for module in self.modules() if isinstance(module, nn.BatchNorm2d)):
-            norm.momentum = params.momentum
+            norm.momentum, norm.eps = params.momentum, params.eps
 
     def features(self, images: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.groups(self.stem(images))), 0.1).mean((2, 3))

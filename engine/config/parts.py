@@ -60,16 +60,47 @@ class PartialLabels(Settings):
     """Every training image comes with several possible labels, exactly one of which is true."""
 
     kind: Literal["partial"] = "partial"
-    generator: Literal["uniform"] = param(
-        "uniform", help="uniform: every wrong label is equally likely to be among the candidates."
+    generator: Literal["uniform", "confusable", "instance", "given"] = param(
+        "uniform",
+        help=(
+            "uniform: every wrong label is equally likely to be among the candidates. confusable: only the two classes"
+            " beside the true one, in the order of the classes and around its end. instance: labels that an earlier run"
+            " finds likely for the image. given: the labels that one's own images came with, several separated by ;"
+            " or |."
+        ),
     )
     rate: float = param(
-        0.3, ge=0, le=0.99, symbol="q", help="Probability with which each wrong label is added to the candidates."
+        0.3,
+        ge=0,
+        le=0.99,
+        symbol="q",
+        help=(
+            "Probability with which each wrong label is added to the candidates, of confusable with which each of the"
+            " two is. instance: the factor of the code's rule."
+        ),
     )
     repair: bool = param(
         True,
         advanced=True,
         help="Give an image without a wrong candidate one at random, so that no label is certain.",
+    )
+    run: str = param(
+        "",
+        pattern=r"^[\w-]*$",
+        max_length=200,
+        advanced=True,
+        added=True,
+        help="instance: id of an earlier run on the same data, whose network says which labels are likely.",
+    )
+    rule: Literal["paper", "code"] = param(
+        "paper",
+        advanced=True,
+        added=True,
+        help=(
+            "instance: how likely a wrong label is to join. paper: as its probability divided by the largest wrong one,"
+            " which always joins. code: rate times its probability divided by the mean over all classes, as in the"
+            " authors' code."
+        ),
     )
 
 

@@ -25,6 +25,7 @@ from engine.config.parts import (
     Hardware,
     MethodParams,
     OptimizerParams,
+    PartialLabels,
     RecipeParams,
 )
 from engine.config.settings import Seed, Settings, param, sentence, shown_value
@@ -83,6 +84,15 @@ class RunConfig(Settings):
                 f"{self.method.name} learns from {' or '.join(sorted(cls.supervision))} labels, but data.labels.kind is"
                 f" {self.data.labels.kind!r}: change one of the two."
             )
+        labels = self.data.labels
+        if isinstance(labels, PartialLabels) and (labels.generator == "instance") != bool(labels.run):
+            raise ConfigError(
+                "data.labels.generator is 'instance', which takes candidates from an earlier run: name it in"
+                " data.labels.run."
+                if not labels.run
+                else f"data.labels.run would do nothing: candidates by generator {labels.generator!r} follow from the"
+                " labels; leave it empty."
+            )
         if cls.backbones == set() and self.backbone.name != OWN_NETWORK:
             raise ConfigError(
                 f"{self.method.name} brings a network of its own: leave backbone out, or set it to {OWN_NETWORK!r}."
@@ -99,13 +109,14 @@ class RunConfig(Settings):
         return self
 
     def fingerprint(self, content: str = "") -> str:
-        """Hash of everything but `name`, `hardware`, `backbone.init` and paths, with `content`: hashes of the data and
-        of the weights it starts from.
+        """Hash of everything but `name`, `hardware`, `backbone.init`, `data.labels.run` and paths, with `content`:
+        hashes of the data, of the weights it starts from and of the candidate sets that another run made.
 
         Equal fingerprints on one machine and device give bit-identical runs.
         """
+        data: Any = {**dict.fromkeys(self.data.paths(), True), "labels": {"run"}}
         determines = self.model_dump(
-            mode="json", exclude={"name": True, "hardware": True, "data": self.data.paths(), "backbone": {"init"}}
+            mode="json", exclude={"name": True, "hardware": True, "data": data, "backbone": {"init"}}
         )
         return hashlib.sha256(json.dumps([determines, content], sort_keys=True).encode()).hexdigest()[:16]
 

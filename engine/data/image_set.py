@@ -48,7 +48,9 @@ class ImageSet:
     is_validation: bool [N], the set's own validation images, none of them a test image; None where the run draws them
     from the training images. is_excluded: bool [N], images that no run sees, neither test nor validation images; None
     where there are none. file_names: of the files that the images were read from, as they are shown, in the order of
-    the images; empty where there were none. Raises ShapeError if the arrays disagree in N.
+    the images; empty where there were none. candidates: bool [N, K], the classes that an image without a label may have
+    where several are given, else nothing in its row; None where no image has several. Raises ShapeError if the arrays
+    disagree in N.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ImageSet:
     is_validation: NDArray[np.bool_] | None = None
     is_excluded: NDArray[np.bool_] | None = None
     file_names: tuple[str, ...] = ()
+    candidates: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.images), len(self.labels), len(self.ids), len(self.is_test)}
@@ -69,7 +72,8 @@ class ImageSet:
             raise ShapeError(
                 f"{self.name}: images, labels, ids and is_test must have one length, but have {sorted(lengths)}."
             )
-        for marks, field_name in ((self.is_validation, "is_validation"), (self.is_excluded, "is_excluded")):
+        per_image = {name: getattr(self, name) for name in ("is_validation", "is_excluded", "candidates")}
+        for field_name, marks in per_image.items():
             if marks is not None and len(marks) != len(self.images):
                 raise ShapeError(
                     f"{self.name}: {field_name} must have one mark for each of {len(self.images)} images, but has"
@@ -104,7 +108,7 @@ class ImageSet:
             return self.known.content_hash
         digest = hashlib.sha256(repr((self.images.shape, self.class_names, sorted(self.symmetries))).encode())
         # Sets without these marks keep the hash they always had.
-        own = [marks for marks in (self.is_validation, self.is_excluded) if marks is not None]
+        own = [marks for marks in (self.is_validation, self.is_excluded, self.candidates) if marks is not None]
         for array in (self.images, self.labels, self.ids, self.is_test, *own):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.parts import DataParams, FewLabels, NoLabels, PartialLabels
-from engine.data.candidate_labels import Candidates, uniform_candidates
+from engine.data.candidate_labels import Candidates, drawn_candidates, neighbor_matrix, uniform_candidates
 from engine.data.image_set import ImageSet
 from engine.derived_seed import derive
 from engine.errors import ConfigError
@@ -41,9 +42,14 @@ class Split:
         return {"labeled": self.labeled, "unlabeled": self.pool, "unlabeled_only": self.unlabeled, "all": self.pool}
 
 
-def make_split(images: ImageSet, params: DataParams) -> Split:
+SetsOf = Callable[[NDArray[np.int64], np.random.Generator], Candidates]
+"""Positions [n] of images and a source of chance to their candidate sets, bool [n, K]."""
+
+
+def make_split(images: ImageSet, params: DataParams, sets_of: SetsOf | None = None) -> Split:
     """Draw a class-balanced split. The test part never changes; validation and labels follow `params.split_seed`. A set
-    with validation images of its own keeps those, and nothing is held out. Without labels, `labeled` is empty.
+    with validation images of its own keeps those, and nothing is held out. Without labels, `labeled` is empty. sets_of:
+    makes the candidate sets that follow from more than the labels.
 
     The draws are nested: with one seed, 4 labels per class contain the 2 labels per class. Raises ConfigError if a
     class has too few images for exactly as many labels as are asked for, and where labels are asked of images without
@@ -77,7 +83,7 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
                 )
         labeled = np.concatenate([rows[:wanted] for rows in rest])
     elif isinstance(params.labels, PartialLabels):
-        if len(unknown):
+        if len(unknown) and params.labels.generator != "given":
             without = "1 training image has" if len(unknown) == 1 else f"{len(unknown)} training images have"
             raise ConfigError(
                 f"Candidate labels are drawn around the true one, but {without} none: choose few labels instead."
@@ -85,7 +91,12 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
         labeled = np.empty(0, np.int64)
         # A stream of its own: another rate or generator leaves the split as it is.
         chance = np.random.default_rng(derive(params.split_seed or 0, "candidates"))
-        candidates = uniform_candidates(labels[pool], images.classes, params.labels.rate, chance, params.labels.repair)
+        if sets_of is not None:
+            candidates = sets_of(pool, chance)
+        elif params.labels.generator == "given":
+            candidates = _given(images, pool)
+        else:
+            candidates = _by_labels(labels[pool], images.classes, params.labels, chance)
     else:
         labeled = train[:0] if isinstance(params.labels, NoLabels) else np.concatenate(rest)
     return Split(
@@ -95,6 +106,28 @@ def make_split(images: ImageSet, params: DataParams) -> Split:
         ids[images.is_test],
         candidates,
     )
+
+
+def _given(images: ImageSet, pool: NDArray[np.int64]) -> Candidates:
+    """The labels that came with the images: one, several, or, of an image without any, all that there are."""
+    if images.candidates is None:
+        raise ConfigError(
+            "data.labels.generator is 'given', but no image has several labels: write them into one column of the table"
+            " beside the images, with ; or | between them, or choose another generator."
+        )
+    labels, sets = images.labels[pool], images.candidates[pool]
+    sets = np.where(sets.any(1, keepdims=True), sets, True)
+    known = labels >= 0
+    sets[known] = np.eye(images.classes, dtype=bool)[labels[known]]
+    return sets
+
+
+def _by_labels(
+    labels: NDArray[np.int64], classes: int, params: PartialLabels, chance: np.random.Generator
+) -> Candidates:
+    if params.generator == "confusable":
+        return drawn_candidates(labels, neighbor_matrix(classes, params.rate)[labels], chance, params.repair)
+    return uniform_candidates(labels, classes, params.rate, chance, params.repair)
 
 
 def _way_out(fewest: int) -> str:

@@ -4,6 +4,7 @@ network.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,9 @@ import torch
 from torch import nn
 
 from engine.backbones.backbone import Backbone
+from engine.config.parts import PartialLabels
 from engine.config.run_config import RunConfig
+from engine.data.candidate_labels import Candidates
 from engine.data.image_set import Cancelled, DataSource, ImageSet, Progress
 from engine.data.importing.import_report import Report
 from engine.data.split import Split, make_split
@@ -65,23 +68,32 @@ def check(config: RunConfig, checkpoints: Path) -> None:
 
 
 class AssembledRun(NamedTuple):
-    """What a run consists of. weights: the hash of those that the backbone starts from, "" for random ones."""
+    """What a run consists of. weights: the hash of those that the backbone starts from, "" for random ones. sets: the
+    hash of the candidate sets that another run made, else "".
+    """
 
     images: ImageSet
     split: Split
     task: TaskSpec
     method: Method
     weights: str
+    sets: str = ""
 
 
-def assemble(config: RunConfig, checkpoints: Path, weights: str | None = None) -> AssembledRun:
+def assemble(
+    config: RunConfig, checkpoints: Path, weights: str | None = None, candidates: Candidates | None = None
+) -> AssembledRun:
     """Images, split and method of a run; the only place that puts them together.
 
     weights: the hash of the initial weights of a run that is resumed: they are not loaded again, because its checkpoint
-    holds them and where they came from may be gone. Raises ConfigError or DataError.
+    holds them and where they came from may be gone. candidates: bool [pool, K], the sets of such a run, which are not
+    made again where another run made them. Raises ConfigError or DataError.
     """
     images = load_images(config)
-    split = make_split(images, config.data)
+    split = _split(config, images, checkpoints, candidates)
+    sets = ""
+    if candidates_follow_from_a_run(config) and split.candidates is not None:
+        sets = hashlib.sha256(np.packbits(split.candidates).tobytes()).hexdigest()[:16]
     task = make_task(config, images, split)
     started_from = weights or ""
 
@@ -92,7 +104,23 @@ def assemble(config: RunConfig, checkpoints: Path, weights: str | None = None) -
             started_from = start_from(backbone, config.backbone, checkpoints)
 
     method = make_method(config, task, complete)
-    return AssembledRun(images, split, task, method, started_from)
+    return AssembledRun(images, split, task, method, started_from, sets)
+
+
+def candidates_follow_from_a_run(config: RunConfig) -> bool:
+    return isinstance(config.data.labels, PartialLabels) and config.data.labels.generator == "instance"
+
+
+def _split(config: RunConfig, images: ImageSet, checkpoints: Path, candidates: Candidates | None) -> Split:
+    if not candidates_follow_from_a_run(config):
+        return make_split(images, config.data)
+    if candidates is not None:
+        return make_split(images, config.data, lambda pool, chance: candidates)
+    # Here, because a model file is read by way of this module.
+    from engine.training.candidates_of_run import sets_of_run
+
+    assert isinstance(config.data.labels, PartialLabels)
+    return make_split(images, config.data, sets_of_run(config.data.labels, images, checkpoints))
 
 
 def make_task(config: RunConfig, images: ImageSet, split: Split) -> TaskSpec:

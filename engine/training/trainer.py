@@ -24,7 +24,13 @@ from engine.methods.base.context import StepContext
 from engine.runs.folder import RunFolder, State, Status
 from engine.runs.stored_images import store_images
 from engine.training import checkpoint
-from engine.training.assemble import assemble, border_brightness, initial_network, machine_of
+from engine.training.assemble import (
+    assemble,
+    border_brightness,
+    candidates_follow_from_a_run,
+    initial_network,
+    machine_of,
+)
 from engine.training.commands import CommandHandler, Control
 from engine.training.evaluation.evaluator import Evaluator, FinalModel
 from engine.training.loops.make_loop import make_loop
@@ -173,10 +179,11 @@ class Trainer:
         self.machine.apply()
         begun = next((event for event in events if event.get("event") == "start"), {})
         known = None if saved is None else str(begun.get("weights", ""))
-        images, split, self._task, method, weights = assemble(self.config, self.folder.path.parent, known)
+        sets = None if saved is None or not candidates_follow_from_a_run(self.config) else self.folder.candidates()
+        images, split, self._task, method, weights, made = assemble(self.config, self.folder.path.parent, known, sets)
         self._class_names = images.class_names
         self._background = border_brightness(images)
-        self._fingerprint = self.config.fingerprint(images.content_hash + weights)
+        self._fingerprint = self.config.fingerprint(images.content_hash + weights + made)
         self.method = self.machine.place(method)
         self.evaluator = Evaluator(images, split, self.machine)
         self.loop = make_loop(self.method, self.config, images, split, self.machine, self.evaluator)

@@ -92,6 +92,30 @@ def test_a_method_without_labels_can_be_chosen_and_left_again(open_page: Open) -
     assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2, "at_most": False}
 
 
+def test_of_candidates_only_what_their_generator_reads_is_asked(open_page: Open) -> None:
+    app = open_page("train")
+    app.selectbox(key="train_0_have").select("partial").run()
+    (generator,) = (box for box in app.selectbox if box.label == "Generator")
+
+    def asked() -> set[str]:
+        assert not app.exception
+        widgets = [*app.selectbox, *app.slider, *app.toggle, *app.text_input]
+        return {widget.label for widget in widgets} & {"Rate q", "Repair", "Run", "Rule"}
+
+    assert asked() == {"Rate q", "Repair"}
+    generator.select("instance").run()
+    assert asked() == {"Rate q", "Repair", "Run", "Rule"}
+    (run,) = (box for box in app.text_input if box.label == "Run")
+    run.set_value("some-run").run()
+    assert app.session_state["train_config"]["data"]["labels"]["run"] == "some-run"
+    next(box for box in app.selectbox if box.label == "Generator").select("confusable").run()
+    assert asked() == {"Rate q", "Repair"}
+    labels = app.session_state["train_config"]["data"]["labels"]
+    assert labels == {"kind": "partial", "generator": "confusable", "rate": 0.3, "repair": True}
+    next(box for box in app.selectbox if box.label == "Generator").select("given").run()
+    assert asked() == set()
+
+
 def test_a_fitted_method_is_not_given_the_optimizer_that_was_set_for_another(lab: Lab, open_page: Open) -> None:
     app = open_page("train")
     app.session_state["train_0_budget_more"] = True

@@ -8,27 +8,22 @@ import pytest
 
 from engine.analysis import probes
 from engine.lab.executors.inline import train
-from engine.registry import backbones, datasets, methods
+from engine.registry import backbones, datasets
 from engine.runs.store import Run
 from engine.training.evaluation import probes as probe_suite
 from tests.contract.dropout_cnn import DropoutCNN
 from tests.contract.method_runs import Trained, config
 from tests.contract.toy import Toy
-from tests.contract.trial_methods import TRIALS
 
 
 @pytest.fixture(scope="module")
-def trial_parts() -> Iterator[None]:
+def parts_of_tests() -> Iterator[None]:
     """The parts that were made for tests are registered."""
     datasets.register(Toy)
     backbones.register(DropoutCNN)
-    for cls in TRIALS.values():
-        methods.register(cls)
     yield
     datasets.remove("toy")
     backbones.remove("dropout_cnn")
-    for name in TRIALS:
-        methods.remove(name)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +38,7 @@ def few_probes() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def trained(trial_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(parts_of_tests: None, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The run of `config(method)`, trained once for all tests that only look at it."""
     root, done = tmp_path_factory.mktemp("contract"), dict[str, Run]()
 

@@ -8,17 +8,15 @@ from typing import Any
 
 import torch
 
-from engine.config.run_config import RunConfig
-from engine.registry import methods
+from engine.config.run_config import OWN_NETWORK, RunConfig
+from engine.registry import backbones, methods
 from engine.runs.journal import Row
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
 from engine.training.commands import Command, Control
 from engine.training.trainer import Trainer
-from tests.contract.trial_methods import TRIALS
 
-# Registered methods, and those that were written to try the contract.
-CLASSES = {name: methods[name] for name in methods} | TRIALS
+CLASSES = {name: methods[name] for name in methods}
 METHODS = list(CLASSES)
 WITHOUT_LOGITS = [name for name in METHODS if CLASSES[name].supervision == {"none"}]
 WITH_STEPS = [name for name in METHODS if not CLASSES[name].fitted]
@@ -26,6 +24,14 @@ LARGE = {"resnet18", "resnet50", "wide_resnet", "efficientnet_lite", "timm", "vi
 """Backbones of which a step takes seconds."""
 ONE_OF_EACH_BASE = set({CLASSES[name].__mro__[1]: name for name in reversed(METHODS)}.values())
 STEPS = 12
+
+
+def backbones_of(method: str) -> list[str]:
+    """Those that it works with; of a method with a network of its own the one that only normalizes."""
+    named = CLASSES[method].backbones
+    return list(backbones) if named is None else sorted(named) or [OWN_NETWORK]
+
+
 Trained = Callable[[str], Run]
 
 

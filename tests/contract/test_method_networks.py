@@ -33,7 +33,7 @@ from tests.contract.method_runs import (
     same,
 )
 
-pytestmark = pytest.mark.usefixtures("trial_parts")
+pytestmark = pytest.mark.usefixtures("parts_of_tests")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -28,15 +28,15 @@ from tests.contract.method_runs import (
     WITH_STEPS,
     WITHOUT_LOGITS,
     Trained,
+    backbones_of,
     config,
     numbers,
     same,
     stopped_at,
     weights,
 )
-from tests.contract.trial_methods import TRIALS
 
-pytestmark = pytest.mark.usefixtures("trial_parts", "few_probes")
+pytestmark = pytest.mark.usefixtures("parts_of_tests", "few_probes")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -135,13 +135,17 @@ def test_any_channels_classes_labels_and_batch(
     np.testing.assert_allclose(last["probabilities"].astype(float).sum(1), 1, atol=0.02)  # each kept in 16 bits
     images = load_images(asked)
     truth = dict(zip(images.ids[images.is_test].tolist(), images.labels[images.is_test].tolist(), strict=True))
-    right = [
-        truth[id] == row.argmax()
-        for id, row in zip(last["ids"].tolist(), last["probabilities"], strict=True)
-        if id in truth
-    ]
-    assert len(right) == len(truth)
-    assert run.status.metrics["test/accuracy"] == pytest.approx(np.mean(right), abs=0.02)  # ties of 16 bits
+    of_truth, of_others = np.transpose(
+        [
+            (row[truth[id]], np.delete(row, truth[id]).max())
+            for id, row in zip(last["ids"].tolist(), last["probabilities"], strict=True)
+            if id in truth
+        ]
+    )
+    assert len(of_truth) == len(truth)
+    # In 16 bits, two classes may be equally probable that were not so to the network.
+    surely, possibly = (of_truth > of_others).mean(), (of_truth >= of_others).mean()
+    assert surely - 1e-6 <= run.status.metrics["test/accuracy"] <= possibly + 1e-6
     losses = [
         value
         for row in run.folder.metrics()
@@ -202,10 +206,8 @@ def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, t
     [
         (method, backbone)
         for method in METHODS
-        for backbone in backbones
-        if method not in TRIALS
-        and backbone in (CLASSES[method].backbones or backbones)
-        and (backbone not in LARGE or method in ONE_OF_EACH_BASE)
+        for backbone in backbones_of(method)
+        if backbone not in LARGE or method in ONE_OF_EACH_BASE
     ],
 )
 def test_every_backbone_it_names_works(method: str, backbone: str, tmp_path: Path) -> None:

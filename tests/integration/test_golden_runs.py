@@ -63,6 +63,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "budget": {"batch_size": 16},
     },
     "proden": {"method": {"name": "proden"}, "data": {"labels": {"kind": "partial", "rate": 0.5}}},
+    "vae_m2": {
+        "method": {"name": "vae_m2", "latent": 8, "hidden": 32, "unlabeled_ratio": 2},
+        "backbone": {"name": "pixels"},
+        "optimizer": {"name": "adam", "lr": 0.003, "warmup_steps": 5},
+    },
     "linear_probe": {**DRAWN, **FEATURES, "method": {"name": "linear_probe"}},
     "fine_tune": {**FEATURES, "method": {"name": "fine_tune"}},
 }

@@ -20,7 +20,8 @@ from engine.methods.base.batch import PseudoLabels
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod, StepResult
 from engine.methods.parts.feature_queue import FeatureQueue
-from engine.registry import backbones, datasets, methods
+from engine.methods.semi_supervised.self_training import SelfTraining
+from engine.registry import backbones, datasets
 from engine.runs.folder import RunFolder
 from engine.runs.store import Store
 from engine.training import running_metrics
@@ -32,7 +33,6 @@ from engine.training.model_file import load_model
 from engine.training.running_metrics import RunningMetrics
 from engine.training.trainer import Trainer
 from tests.contract.toy import Toy
-from tests.contract.trial_methods.self_training import SelfTraining
 from tests.fixtures_images import folder_of, grey, source
 
 STEPS = 12
@@ -41,12 +41,8 @@ STEPS = 12
 @pytest.fixture(scope="module", autouse=True)
 def _parts() -> Iterator[None]:
     datasets.register(Toy)
-    for method in (SelfTraining,):
-        methods.register(method)
     yield
     datasets.remove("toy")
-    for method in (SelfTraining,):
-        methods.remove(method.Params().name)
 
 
 def config(

@@ -77,15 +77,50 @@ def test_conv_encoder_has_64_128_and_256_channels_and_as_many_features_as_asked(
 
 
 @pytest.mark.parametrize(
-    ("depth", "widen", "channels", "classes", "weights"),
-    [(28, 2, 3, 10, 1_467_610), (28, 8, 3, 100, 23_401_012), (28, 2, 1, 10, 1_467_322), (16, 2, 3, 10, 691_674)],
+    ("settings", "channels", "classes", "weights"),
+    [
+        ({"depth": 28, "widen": 2}, 3, 10, 1_467_610),
+        ({"depth": 28, "widen": 2}, 3, 100, 1_479_220),
+        ({"depth": 28, "widen": 8}, 3, 100, 23_401_012),
+        ({"depth": 28, "widen": 2}, 1, 10, 1_467_322),
+        ({"depth": 16, "widen": 2}, 3, 10, 691_674),
+        ({"depth": 28, "widen": 2, "groups": 4}, 3, 10, 5_929_434),
+        ({"depth": 28, "widen": 2, "groups": 4, "first_stride": 2}, 3, 10, 5_929_434),
+    ],
 )
 def test_wide_resnet_has_as_many_weights_as_the_papers_code(
-    depth: int, widen: int, channels: int, classes: int, weights: int
+    settings: dict[str, int], channels: int, classes: int, weights: int
 ) -> None:
-    """Counts of google-research/fixmatch's network with its linear layer."""
-    backbone = WideResNet(WideResNet.Params.model_validate({"depth": depth, "widen": widen}), channels, 32)
+    """Counts of google-research/fixmatch's network with its linear layer, without biases of convolutions."""
+    backbone = WideResNet(WideResNet.Params.model_validate(settings), channels, 32)
     assert sum(p.numel() for p in backbone.parameters()) + (backbone.feature_size + 1) * classes == weights
+
+
+def test_wide_resnet_of_four_groups_counts_37_convolutions_and_ends_at_an_eighth_of_the_size() -> None:
+    backbone = WideResNet(WideResNet.Params(widen=1, groups=4), 3, 32).eval()
+    assert sum(isinstance(m, nn.Conv2d) for m in backbone.modules()) == 37 - 1  # at k = 1 the first shortcut has none
+    sides = []
+    x = backbone.stem(make_images(3, 32))
+    for group in backbone.groups:
+        x = group(x)
+        sides.append(x.shape[-1])
+    assert sides == [32, 16, 8, 4]
+    halved = WideResNet(WideResNet.Params(widen=1, groups=4, first_stride=2), 3, 32).eval()
+    assert halved.groups(halved.stem(make_images(3, 32))).shape == (3, 128, 2, 2)
+    assert halved(make_images(3, 32)).shape == (3, 128)
+
+
+def test_wide_resnet_norms_have_the_eps_that_is_asked_for_and_torchs_otherwise() -> None:
+    for settings, eps in (({}, 1e-5), ({"eps": 1e-3}, 1e-3)):
+        backbone = WideResNet(WideResNet.Params.model_validate({"depth": 10, "widen": 1, **settings}), 3, 16)
+        assert {norm.eps for norm in backbone.modules() if isinstance(norm, nn.BatchNorm2d)} == {eps}
+    assert WideResNet.Params(depth=28).model_dump() == {
+        "name": "wide_resnet",
+        "init": "random",
+        "depth": 28,
+        "momentum": 0.1,
+        "widen": 2,
+    }
 
 
 def test_wide_resnet_reads_the_activated_input_in_the_first_shortcut_and_the_raw_one_elsewhere() -> None:

@@ -52,7 +52,9 @@ def test_a_method_is_described_for_people_and_forms(name: str) -> None:
     assert set(entry["supervision"]) <= {"few", "all", "partial", "none"}
     assert set(entry["recipes"]) <= set(recipes)
     assert set(entry["headline"]) <= set(CATALOG["metrics"])
-    assert entry["backbones"] is None or set(entry["backbones"]) <= set(CATALOG["backbones"])
+    # One that brings a network of its own offers the one that only normalizes.
+    assert entry["backbones"] is None or set() < set(entry["backbones"]) <= set(CATALOG["backbones"])
+    assert (entry["backbones"] == ["pixels"]) == (methods[name].backbones == set())
 
 
 def test_the_metrics_are_the_standard_ones_and_those_that_methods_declare() -> None:

@@ -119,8 +119,8 @@ def test_images_without_an_annotation_are_unlabeled_and_unknown_ones_said(tmp_pa
     assert preview.names == [["gone.png", "in coco.json, but not among the files"]]
     assert preview.notes[1:] == [
         "1 image is not in 'coco.json' and used as an unlabeled image: 'photo 11.png'.",
-        "1 image is given several labels in 'coco.json', which are not read yet, and used as an unlabeled image:"
-        " 'photo 1.png'.",
+        "1 image is given several labels in 'coco.json', which methods for partial labels can learn from, and used as"
+        " an unlabeled image: 'photo 1.png'.",
     ]
 
 

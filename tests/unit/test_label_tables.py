@@ -250,8 +250,8 @@ def test_several_labels_of_one_image_are_said_and_the_image_is_unlabeled(tmp_pat
     path = folder_of(tmp_path / "x", FLAT | {"labels.csv": rows})
     assert labels_of(path) == KIND | {0: None}
     assert shown(path).notes[1:] == [
-        "1 image is given several labels in 'labels.csv', which are not read yet, and used as an unlabeled image:"
-        " '000.png'."
+        "1 image is given several labels in 'labels.csv', which methods for partial labels can learn from, and used as"
+        " an unlabeled image: '000.png'."
     ]
 
 

@@ -112,6 +112,69 @@ from engine.presets import PRESETS
                 "backbone": {"name": "vit_tiny", "patch": 2, "width": 192, "depth": 12, "heads": 3},
             },
         ),
+        # Wen et al. 2021: the best row of the authors' table of settings for CIFAR-10 at 0.1, and their generator.
+        (
+            "paper-lws",
+            {
+                "data": {"labels": {"kind": "partial", "generator": "uniform", "rate": 0.1, "repair": False}},
+                "augment": {"weak": {"translate": 0.0, "flip": "off", "rotate": 0.0}},
+                "method": {"leverage": 1.0, "loss": "sigmoid", "weights_from": "second_pass"},
+                "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 0.001, "ema_decay": 0.0},
+                "budget": {"batch_size": 256, "steps": 250 * (45_000 // 256 + 1)},
+                "backbone": {"name": "convnet_12"},
+            },
+        ),
+        # Wang et al. 2022, section 4.1, and the authors' command for CIFAR-10 at 0.1.
+        (
+            "paper-pico",
+            {
+                "data": {"labels": {"kind": "partial", "generator": "uniform", "rate": 0.1, "repair": False}},
+                "augment": {
+                    "weak": {
+                        "name": "crop_jitter",
+                        "area": 0.2,
+                        "brightness": 0.4,
+                        "contrast": 0.4,
+                        "saturation": 0.4,
+                        "hue": 0.1,
+                        "jitter": 0.8,
+                        "grey": 0.2,
+                        "blur": 0.0,
+                    },
+                    "strong": {"operations": 3, "magnitude": 5.0, "cutout": 0.0},
+                },
+                "method": {
+                    "contrast_weight": 0.5,
+                    "temperature": 0.07,
+                    "inertia_start": 0.95,
+                    "inertia_end": 0.8,
+                    "queue_size": 8192,
+                    "projection_size": 128,
+                    "prototype_momentum": 0.99,
+                    "key_momentum": 0.999,
+                },
+                "optimizer": {
+                    "name": "sgd",
+                    "lr": 0.01,
+                    "momentum": 0.9,
+                    "weight_decay": 0.001,
+                    "schedule": {"name": "cosine_annealing", "floor": 0.001},
+                },
+                "budget": {"batch_size": 256, "steps": 800 * (45_000 // 256 + 1)},
+                "backbone": {"name": "resnet18"},
+            },
+        ),
+        # Kingma et al. 2014, section 4, and the authors' code: n_z 50, 500 hidden units, alpha 0.1 N, 3,000 passes. The
+        # networks of M2 alone; minibatches as here, of a fixed share of labels.
+        (
+            "paper-vae-m2",
+            {
+                "data": {"name": "mnist", "labels": {"kind": "few", "per_class": 10}},
+                "method": {"alpha": 0.1, "latent": 50, "hidden": 500},
+                "optimizer": {"name": "adam", "lr": 0.0003, "weight_decay": 0.0},
+                "budget": {"steps": 3000 * 54_000 // 500},
+            },
+        ),
     ],
 )
 def test_a_papers_preset_has_the_papers_numbers(name: str, expected: dict[str, Any]) -> None:

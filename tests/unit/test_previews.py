@@ -111,8 +111,8 @@ CASES = {
         unlabeled=1,
         notes=(
             "The classes are those of 'labels.csv', column 'label'.",
-            "1 image is given several labels in 'labels.csv', which are not read yet, and used as an unlabeled image:"
-            " '0.png'.",
+            "1 image is given several labels in 'labels.csv', which methods for partial labels can learn from, and used"
+            " as an unlabeled image: '0.png'.",
         ),
     ),
     "COCO": Case(

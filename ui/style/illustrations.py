@@ -214,6 +214,33 @@ def _ties() -> str:
     )
 
 
+def _two_gaussians() -> str:
+    dots = "".join(_dot(x, y, A if x < 100 else B) for x, y in _POINTS)
+    rings = "".join(
+        f'<ellipse cx="{x}" cy="{y}" rx="{rx * size}" ry="{26 * size}" fill="none" stroke="{GREEN}" stroke-width="2"/>'
+        for x, y, rx in ((44, 46, 36), (146, 46, 40))
+        for size in (0.5, 1)
+    )
+    return _svg(
+        rings + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+        "two groups of points, one label each, and the contours of a Gaussian around each group",
+    )
+
+
+def _drawn_again() -> str:
+    def image(x: float, opacity: float) -> str:
+        return (
+            f'<rect x="{x}" y="26" width="32" height="32" rx="4" fill="none" stroke="{MUTED}" stroke-width="2.5"/>'
+            f'<path d="M{x + 8} 50 l 8 -18 l 8 18" fill="none" stroke="{A}" stroke-width="4" opacity="{opacity}"/>'
+        )
+
+    causes = _dot(100, 30, A, True) + _dot(100, 54, MUTED)
+    return _svg(
+        image(8, 1) + _arrow(52, 42) + causes + _arrow(120, 42) + image(160, 0.6),
+        "an image, the class and the style that it is reduced to, and the image drawn again from these two",
+    )
+
+
 def _own_photos() -> str:
     def photo(x: float, y: float, sky: str) -> str:
         return (
@@ -310,6 +337,10 @@ _OF_METHODS = {
     "simclr": _no_labels(),
     "proden": _several_labels(),
     "all_candidates": _all_labels(),
+    "rc": _several_labels(),
+    "cc": _several_labels(),
+    "lws": _several_labels(),
+    "pico": _several_labels(),
     "linear_probe": _frozen(),
     "fine_tune": _tuned(),
     "rotation": _rotations(),
@@ -322,6 +353,11 @@ _OF_METHODS = {
     "barlow_twins": _predicted_views(follows=False),
     "vicreg": _predicted_views(follows=False),
     "swav": _predicted_views(follows=False),
+    "self_training": _own_answers(),
+    "knn": _ties(),
+    "poisson_learning": _ties(),
+    "gaussian_mixture": _two_gaussians(),
+    "vae_m2": _drawn_again(),
 }
 
 

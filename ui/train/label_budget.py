@@ -17,6 +17,12 @@ _KINDS = {
     "none": "None",
 }
 _ALL_GIVEN = "All labels given"
+# What each generator of candidates does not read.
+_UNREAD = {
+    "uniform": ("run", "rule"),
+    "confusable": ("run", "rule"),
+    "given": ("rate", "repair", "run", "rule"),
+}
 
 
 def label_budget(values: Config, choices: Config, supervision: list[str], key: str, form: str) -> Config:
@@ -41,7 +47,14 @@ def label_budget(values: Config, choices: Config, supervision: list[str], key: s
         titles = {**_KINDS, "all": _ALL_GIVEN} if brings_few else _KINDS
         kind = st.selectbox("Labels", kinds, kinds.index(kind), format_func=lambda kind: titles[kind], key=kind_key)
     labels = {**values["labels"], "kind": kind} if kind == values["labels"]["kind"] else {"kind": kind}
-    return {**values, "labels": forms.settings(choices["labels"][kind]["schema"], labels, f"{key}_{kind}")}
+    schema = choices["labels"][kind]["schema"]
+    skip: tuple[str, ...] = ()
+    if kind == "partial":
+        others = tuple(name for name in schema["properties"] if name != "generator")
+        labels = forms.settings(schema, labels, f"{key}_{kind}", skip=others)
+        unread = _UNREAD.get(labels["generator"], ())
+        labels, skip = {name: value for name, value in labels.items() if name not in unread}, ("generator", *unread)
+    return {**values, "labels": forms.settings(schema, labels, f"{key}_{kind}", skip=skip)}
 
 
 def _is_another_set(values: Config, form: str) -> bool:

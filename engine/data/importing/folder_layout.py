@@ -29,13 +29,15 @@ _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 
 class LayoutFile(NamedTuple):
     """Where one file belongs. row: in the list of names. of: its class, None for unlabeled. loose: whether it is
-    unlabeled because it lies beside the class folders, and not in a folder of unlabeled images.
+    unlabeled because it lies beside the class folders, and not in a folder of unlabeled images. candidates: where
+    several classes are given, those, one of which it is.
     """
 
     row: int
     of: str | None
     part: Part
     loose: bool = False
+    candidates: tuple[str, ...] = ()
 
 
 class Layout(NamedTuple):

@@ -2,8 +2,9 @@
 never fills the memory.
 
 A set is a folder under its key: images.npy (uint8 [N, C, H, W]), labels.npy, ids.npy, is_test.npy, about.json,
-is_validation.npy where it brings validation images of its own, and files.json where each image is a file. It is
-written into a temporary folder and renamed whole, so a folder under its final name is complete.
+is_validation.npy where it brings validation images of its own, candidates.npy where images have several labels, and
+files.json where each image is a file. It is written into a temporary folder and renamed whole, so a folder under its
+final name is complete.
 """
 
 from __future__ import annotations
@@ -67,12 +68,14 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
         # Hashing the images would take longer than all the rest; np.load has refused a file that is shorter than its
         # header says.
         labels, ids, is_test = (np.array(array) for array in (labels, ids, is_test))
-        own = folder / "is_validation.npy"
-        is_validation = np.load(own, allow_pickle=False) if own.exists() else None
+        is_validation, candidates = (
+            np.load(own, allow_pickle=False) if (own := folder / f"{name}.npy").exists() else None
+            for name in ("is_validation", "candidates")
+        )
         if (
             list(images.shape) != about["shape"]
             or images.dtype != np.uint8
-            or _stamp(labels, ids, is_test, *_given(is_validation)) != about["stamp"]
+            or _stamp(labels, ids, is_test, *_given(is_validation), *_given(candidates)) != about["stamp"]
         ):
             return None
         known = Known(about["hashes"][_spelled(symmetries)], np.array(about["histogram"], dtype=np.int64))
@@ -92,6 +95,7 @@ def open_decoded(key: str, symmetries: frozenset[str]) -> Decoded | None:
                 known,
                 is_validation,
                 file_names=() if files is None else tuple(files.names),
+                candidates=candidates,
             ),
             Report(**about["report"]),
         )
@@ -188,9 +192,10 @@ class Writer:
         variants: Sequence[frozenset[str]],
         report: Report,
         is_validation: NDArray[np.bool_] | None = None,
+        candidates: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Complete the set and put it in place. labels, is_test and is_validation: one per image added. variants: all
-        symmetries that it may be opened with.
+        """Complete the set and put it in place. labels, is_test, is_validation and candidates: one row per image added.
+        variants: all symmetries that it may be opened with.
         """
         assert self._file is not None
         try:
@@ -199,12 +204,23 @@ class Writer:
             arrays: dict[str, NDArray[Any]] = {"labels": labels, "ids": ids, "is_test": is_test}
             if is_validation is not None:
                 arrays["is_validation"] = is_validation
+            if candidates is not None:
+                arrays["candidates"] = candidates
             for array_name, array in arrays.items():
                 with open(self._temporary / f"{array_name}.npy", "wb") as file:
                     np.save(file, array)
                     _flush(file)
             images = np.load(self._temporary / "images.npy", mmap_mode="r", allow_pickle=False)
-            plain = ImageSet(name, images, labels, ids, is_test, tuple(class_names), frozenset(), None, is_validation)
+            plain = ImageSet(
+                name,
+                images,
+                labels,
+                ids,
+                is_test,
+                tuple(class_names),
+                is_validation=is_validation,
+                candidates=candidates,
+            )
             sets = {_spelled(symmetries): replace(plain, symmetries=symmetries) for symmetries in variants}
             about: dict[str, Any] = {
                 "version": VERSION,

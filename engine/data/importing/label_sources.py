@@ -39,31 +39,33 @@ class Sources(NamedTuple):
     unread: dict[int, str]
 
 
-def find_sources(files: ImageFiles, names: list[str], own: list[int]) -> Sources:
-    """Look into the files of labels. own: rows that are no junk. Raises DataError for one that is too long."""
+def find_sources(files: ImageFiles, names: list[str], own: list[int], candidates: bool = False) -> Sources:
+    """Look into the files of labels. own: rows that are no junk. candidates: whether images may have several labels.
+    Raises DataError for one that is too long.
+    """
     endings = (*TABLE_ENDINGS, *LABEL_FILE_ENDINGS)
-    candidates = [row for row in own if names[row].lower().endswith(endings)]
+    of_labels = [row for row in own if names[row].lower().endswith(endings)]
     for ending in (".txt", ".xml"):
-        texts = {row for row in candidates if names[row].lower().endswith(ending)}
+        texts = {row for row in of_labels if names[row].lower().endswith(ending)}
         if len(texts) > _MOST_TEXTS:
-            candidates = [row for row in candidates if row not in texts]
+            of_labels = [row for row in of_labels if row not in texts]
     images = [row for row in own if called_image(names[row])]
     images = images or [row for row in own if not names[row].lower().endswith(endings)]
-    if not images or not candidates or len(candidates) > _MOST_FILES:
+    if not images or not of_labels or len(of_labels) > _MOST_FILES:
         return Sources([], True, set(), {})
     index = FileIndex(names, images)
     tables: dict[tuple[str, ...], list[Table]] = {}  # those with the same heading are one table in pieces
     exports: dict[str, list[GivenLabels]] = {}
     rows: set[int] = set()
     unread: dict[int, str] = {}
-    for row in candidates:
+    for row in of_labels:
         name = names[row]
         try:
             if name.lower().endswith(LABEL_FILE_ENDINGS):
                 tool, given = read_label_file(name, files.read(files.files[row], LARGEST_LABEL_FILE), index)
                 exports.setdefault(tool, []).append(given)
             else:
-                table = read_table(name, files.read(files.files[row], LARGEST_TABLE), index)
+                table = read_table(name, files.read(files.files[row], LARGEST_TABLE), index, candidates)
                 tables.setdefault(tuple(table.header), []).append(table)
             rows.add(row)
         except (NoTable, ImageError) as error:

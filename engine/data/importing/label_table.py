@@ -88,9 +88,10 @@ def is_called_label(column: str) -> bool:
     return column == ONE_HOT or any(word in column.lower() for word in _CALLED_LABEL)
 
 
-def read_table(name: str, data: bytes, index: FileIndex) -> Table:
-    """The table in `data`, whatever its separator and encoding. Raises NoTable where it names no image, or holds no
-    column of classes; DataError where it is too long.
+def read_table(name: str, data: bytes, index: FileIndex, candidates: bool = False) -> Table:
+    """The table in `data`, whatever its separator and encoding. candidates: a column of several labels for each image
+    will do, if there is none of classes. Raises NoTable where it names no image, or holds no column of classes;
+    DataError where it is too long.
     """
     shown = short_name(name)
     if len(data) > LARGEST_TABLE:
@@ -115,7 +116,7 @@ def read_table(name: str, data: bytes, index: FileIndex) -> Table:
     else:
         rows = rows[1:]
     table = Table(name, header, rows, file, [], False, notes=notes)
-    _find_columns(table, index, folder)
+    _find_columns(table, index, folder, candidates)
     if not table.labels:
         raise NoTable("a table without a column of classes")
     return table
@@ -191,11 +192,12 @@ def _header(row: list[str]) -> list[str]:
     return titles([cell.strip() or f"column {c + 1}" for c, cell in enumerate(row)])
 
 
-def _find_columns(table: Table, index: FileIndex, folder: str) -> None:
+def _find_columns(table: Table, index: FileIndex, folder: str, candidates: bool) -> None:
     """Which columns can hold classes, and which the split."""
     columns = list(zip(*table.rows, strict=True))
     possible: list[int] = []
     binary: list[int] = []
+    sets: list[int] = []
     for c, cells in enumerate(columns):
         values = [value for cell in cells if (value := cell.strip()).lower() not in NO_LABEL]
         distinct = set(values)
@@ -205,12 +207,18 @@ def _find_columns(table: Table, index: FileIndex, folder: str) -> None:
             table.part = c
         elif {value.lower() for value in distinct} <= _ZERO | _ONE:
             binary.append(c)
-        elif not _is_measured(distinct) and not _names_files(values, index, folder) and _repeats(values):
-            possible.append(c)
+        elif not _is_measured(distinct) and not _names_files(values, index, folder):
+            # Of sets of labels no two need be alike, where their pieces are.
+            if _repeats(values):
+                possible.append(c)
+            elif (between := _separator(values)) and _repeats([p for v in values for p in v.split(between)]):
+                sets.append(c)
     if len(binary) > 1 and _is_one_hot([columns[c] for c in binary]):
         table.one_hot = binary
     else:
         possible = sorted(possible + [c for c in binary if len({cell.strip() for cell in columns[c]} - {""}) > 1])
+    if candidates and not possible and not table.one_hot:
+        possible = sets
     names = [table.header[c] for c in possible] + ([ONE_HOT] if table.one_hot else [])
     called = [name for name in names if is_called_label(name)]
     table.is_sure = len(names) == 1 or len(called) == 1

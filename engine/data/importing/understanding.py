@@ -53,18 +53,23 @@ class Understood:
     question: str | None = None
 
 
-def understand(files: ImageFiles, labels_from: LabelsFrom = "auto", label_column: str = "") -> Understood:
+def understand(
+    files: ImageFiles, labels_from: LabelsFrom = "auto", label_column: str = "", candidates: bool = False
+) -> Understood:
     """Read the layout off the names, and off the tables among the files. Sorts `files.files`, which the rows count.
-    Raises DataError where a choice names what is not there.
+    candidates: several labels of one image are those it may have, one of which is true. Raises DataError where a choice
+    names what is not there.
     """
     # Two files may have one name once their Unicode is composed: then it is not for the file system to order them.
     files.files.sort(key=lambda file: (file.name, str(file.location)))
     names = [file.name for file in files.files]
     own = [row for row, name in enumerate(names) if not is_junk(name.split("/"))]
     folders = arrange(names)
-    sources = find_sources(files, names, own) if labels_from in ("auto", "table") else Sources([], True, set(), {})
+    sources = Sources([], True, set(), {})
+    if labels_from in ("auto", "table"):
+        sources = find_sources(files, names, own, candidates)
     if sources.options:
-        understood = _by_sources(files, names, own, sources, folders, labels_from, label_column)
+        understood = _by_sources(files, names, own, sources, folders, labels_from, label_column, candidates)
     elif labels_from == "table" or label_column:
         why = "".join(f" ({short_name(names[row])}: {reason})" for row, reason in [*sources.unread.items()][:1])
         raise DataError(
@@ -158,6 +163,7 @@ def _by_sources(
     folders: Layout,
     labels_from: LabelsFrom,
     label_column: str,
+    candidates: bool,
 ) -> Understood:
     """The reading by files of labels, or by the folders where they say the same."""
     chosen = sources.options[0]
@@ -184,7 +190,7 @@ def _by_sources(
         understood = _by_folders(folders, names, own, labels_from)
         understood.notes.append(f"{short_name(same[0].given.name)} says of the images what their folders do.")
         return understood
-    layout, notes, unknown = _layout_of_given(chosen.given, names, own)
+    layout, notes, unknown = _layout_of_given(chosen.given, names, own, candidates)
     understood = Understood(layout, f"labels in {chosen.given.words}", unknown, notes)
     if len(sources.options) > 1:
         understood.choices = [
@@ -227,7 +233,7 @@ def _agrees(given: GivenLabels, folders: Layout, folder_of: Mapping[int, str | N
 
 
 def _layout_of_given(
-    given: GivenLabels, names: list[str], own: list[int]
+    given: GivenLabels, names: list[str], own: list[int], candidates: bool = False
 ) -> tuple[Layout, list[str], list[tuple[str, str]]]:
     """Where each file belongs by the labels that come beside them; what to say of it; and what is named without being
     there. A part that the source does not say is told by a folder such as `test`, if that leaves images to train with.
@@ -249,7 +255,7 @@ def _layout_of_given(
         elif parts[row] != "training":
             skipped.append((row, f"unlabeled but a {parts[row]} image"))
         else:
-            files.append(LayoutFile(row, None, "training"))
+            files.append(LayoutFile(row, None, "training", candidates=labels if candidates else ()))
             if called_image(names[row]) and row not in given.labels:
                 not_named.append(row)
             if len(labels) > 1:
@@ -258,7 +264,13 @@ def _layout_of_given(
     if not_named:
         notes.append(_used_unlabeled(not_named, names, f"not in {shown}"))
     if several:
-        notes.append(_used_unlabeled(several, names, f"given several labels in {shown}, which are not read yet,"))
+        notes.append(
+            _with_candidates(several, names, shown)
+            if candidates
+            else _used_unlabeled(
+                several, names, f"given several labels in {shown}, which methods for partial labels can learn from,"
+            )
+        )
     unknown = [(name, f"in {given.name}, but not among the files") for name in given.unknown]
     unknown += [(name, f"in {given.name}, but several files can be meant") for name in given.unclear]
     return Layout(files, skipped), notes, unknown
@@ -273,3 +285,11 @@ def _used_unlabeled(rows: list[int], names: list[str], why: str) -> str:
     if len(rows) == 1:
         return f"1 image is {why} and used as an unlabeled image: {example}."
     return f"{len(rows):,} images are {why} and used as unlabeled images, such as {example}."
+
+
+def _with_candidates(rows: list[int], names: list[str], shown: str) -> str:
+    example = short_name(names[rows[0]])
+    if len(rows) == 1:
+        return f"1 image has several labels in {shown}, one of which is taken to be true: {example}."
+    count = f"{len(rows):,} images have"
+    return f"{count} several labels each in {shown}, one of which is taken to be true, such as {example}."

@@ -46,12 +46,27 @@ def with_labels(images: ImageSet, names: Sequence[str], given: Labels) -> ImageS
         is_validation=is_validation,
         is_excluded=excluded if excluded.any() else None,
         known=None,
+        candidates=_renamed_candidates(images, given),
     )
     # The pixels are those of the set, whose hash is known: reading them all again would take seconds after each label.
     digest = hashlib.sha256(repr((images.content_hash, classes)).encode())
-    for array in (labels, is_test, excluded, *(() if is_validation is None else (is_validation,))):
+    own = [array for array in (is_validation, labeled.candidates) if array is not None]
+    for array in (labels, is_test, excluded, *own):
         digest.update(np.ascontiguousarray(array).data)
     return replace(labeled, known=Known(digest.hexdigest()[:16], None, images.pixel_hash))
+
+
+def _renamed_candidates(images: ImageSet, given: Labels) -> NDArray[np.bool_] | None:
+    """By the classes of `classes_of`: one that is there no more is no candidate."""
+    if images.candidates is None:
+        return None
+    number = {name: k for k, name in enumerate(classes_of(images, given))}
+    columns = [number.get(given.renamed.get(name, name), -1) for name in images.class_names]
+    renamed = np.zeros((len(images.labels), len(number)), bool)
+    for old, new in enumerate(columns):
+        if new >= 0:
+            renamed[:, new] |= images.candidates[:, old]
+    return renamed
 
 
 def classes_of(images: ImageSet, given: Labels) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.config.parts import DataParams
+from engine.config.parts import DataParams, PartialLabels
 from engine.config.settings import param
 from engine.cores import usable_cores
 from engine.data.image_set import Cancelled, ImageSet, Progress, stratified_test
@@ -169,13 +169,16 @@ class Folder(CachedSource):
         """
         files = open_files(self.params.path)
         try:
-            understood = understand(files, self.params.labels_from, self.params.label_column)
+            understood = self._understood(files)
             if not understood.layout.files:
                 raise _no_images(files)
             found = preview(files, understood, TEST_SHARE)
             return self._with_thumbnails(files, found, thumbnails) if thumbnails else found
         finally:
             files.close()
+
+    def _understood(self, files: ImageFiles) -> Understood:
+        return understand(files, self.params.labels_from, self.params.label_column, self._reads_candidates)
 
     def _with_thumbnails(self, files: ImageFiles, found: Preview, classes: int) -> Preview:
         """Of the samples of so many classes and of unlabeled images, as the import would fit them."""
@@ -211,21 +214,27 @@ class Folder(CachedSource):
                 f"{files.shown} changed while its images were read: import it again when nothing writes to it any more."
             )
 
+    @property
+    def _reads_candidates(self) -> bool:
+        """Whether several labels of one image are read; for all other runs such an image is unlabeled."""
+        return isinstance(self.params.labels, PartialLabels) and self.params.labels.generator == "given"
+
     def _key(self, files: ImageFiles) -> str:
         # With pillow-heif installed since, the same folder has more images.
         settings = [DECODING, optional_formats(), self.params.size, self.params.fit, self.params.color]
         settings += [self.params.labels_from, self.params.label_column]
+        settings += ["candidates"] if self._reads_candidates else []
         return "folder-" + hashlib.sha256(json.dumps([settings, files.stamp]).encode()).hexdigest()[:24]
 
     def _decode(
         self, files: ImageFiles, writer: Writer, progress: Progress, cancelled: Cancelled, start: float
     ) -> None:
-        understood = understand(files, self.params.labels_from, self.params.label_column)
+        understood = self._understood(files)
         layout = understood.layout
         report = Report(size=self.params.size, layout=understood.words, notes=understood.notes)
         for name, reason in understood.left_out:
             report.skip(name, reason)
-        in_training = {file.of for file in layout.files if file.part == "training"}
+        in_training = _classes_in(layout.files)
         wanted = [file for file in layout.files if file.of in in_training or file.of is None]
         for file in layout.files:
             if file.part != "training" and file.of not in in_training:
@@ -249,7 +258,7 @@ class Folder(CachedSource):
                 if done % CHUNK == 0 or done == total:
                     stop_if(cancelled, done, total, "images")
                     progress(done, total)
-        self._finish(files, writer, report, read, fitted, start, has_classes=bool(in_training - {None}))
+        self._finish(files, writer, report, read, fitted, start, has_classes=bool(in_training))
 
     def _finish(
         self,
@@ -263,7 +272,7 @@ class Folder(CachedSource):
     ) -> None:
         # A class of which no training image could be read is no class; its other images cannot be taken back from
         # the file.
-        classes = sorted({file.of for file in read if file.of is not None and file.part == "training"}, key=natural)
+        classes = sorted(_classes_in(read), key=natural)
         if not read:
             most_first = sorted(report.skipped.items(), key=lambda item: (-item[1], item[0]))
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in most_first)
@@ -275,6 +284,9 @@ class Folder(CachedSource):
             raise _too_few(files, classes)
         number = {name: k for k, name in enumerate(classes)}
         labels = np.array([-1 if file.of is None else number.get(file.of, -1) for file in read], dtype=np.int64)
+        candidates = np.zeros((len(read), len(classes)), bool)
+        for row, file in enumerate(read):
+            candidates[row, [number[name] for name in file.candidates]] = True
         is_test, is_validation = (np.array([file.part == part for file in read]) for part in ("test", "validation"))
         report.own_test = bool((is_test & (labels >= 0)).any())
         if not report.own_test:
@@ -289,22 +301,22 @@ class Folder(CachedSource):
         report.read, report.channels = writer.shape[0], writer.shape[1]
         report.unlabeled = int(((labels < 0) & is_training).sum())
         report.loose = sum(file.loose for file in read)
+        may_be = [(labels == k) | candidates[:, k] for k in range(len(classes))]
         report.training, report.test, report.validation = (
-            {name: int(((labels == k) & part).sum()) for k, name in enumerate(names)} if part.any() else {}
+            {name: int((of & part).sum()) for name, of in zip(names, may_be, strict=True)} if part.any() else {}
             for part in (is_training, is_test, is_validation)
         )
         report.seconds = round(time.perf_counter() - start, 2)
         own = is_validation if is_validation.any() else None
-        writer.finish("folder", labels, is_test, names, self.variants, report, own)
+        sets = candidates if candidates.any() else None
+        writer.finish("folder", labels, is_test, names, self.variants, report, own, sets)
 
     def _refuse_what_is_no_set(self, files: ImageFiles, understood: Understood) -> None:
         """Before the first image is decoded, as far as the names tell."""
         if understood.question is not None:
             raise DataError(f"{files.shown} {understood.question}")
         layout = understood.layout
-        classes = sorted(
-            {file.of for file in layout.files if file.of is not None and file.part == "training"}, key=natural
-        )
+        classes = sorted(_classes_in(layout.files), key=natural)
         if not layout.files:
             raise _no_images(files)
         if len(classes) == 1:
@@ -370,6 +382,12 @@ def _chunks(files: ImageFiles, wanted: list[File]) -> Iterator[tuple[list[tuple[
             chunk, size = [], 0
     if chunk:
         yield chunk, size
+
+
+def _classes_in(files: list[LayoutFile]) -> set[str]:
+    """The classes that training images have, or may have."""
+    training = [file for file in files if file.part == "training"]
+    return {name for file in training for name in (*file.candidates, *([] if file.of is None else [file.of]))}
 
 
 def _no_images(files: ImageFiles) -> DataError:

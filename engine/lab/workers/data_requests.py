@@ -122,7 +122,8 @@ def preview_data(request: PreviewData) -> DataPreview:
     """Raises ConfigError or DataError."""
     config = RunConfig.parse({"method": request.method, "data": request.data, "seed": request.seed})
     images = load_images(config)
-    split = make_split(images, config.data)
+    # Which candidates the images get is no matter here, and another run may have to be asked for them.
+    split = make_split(images, config.data, lambda pool, chance: np.ones((len(pool), images.classes), bool))
     root = Path(request.checkpoints)
     store_images(root, images.content_hash, images.images, images.labels, images.ids, images.class_names)
     every = max(1, len(split.labeled) // 1000)  # some from all classes: ids of a folder go class by class

@@ -85,6 +85,8 @@ def measure_speed(request: MeasureSpeed) -> dict[str, float]:
         # network that others trained, features may be there already.
         if not methods[config.method.name].fitted or config.backbone.init.startswith("run:"):
             config = config.with_changes({"backbone.init": "random"})
+        if getattr(config.data.labels, "run", ""):  # as would be a run that makes the candidates
+            config = config.with_changes({"data.labels.generator": "uniform", "data.labels.run": ""})
         return Trainer(Store(root).create(config.model_dump(mode="json"))).measure(request.seconds)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
-from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
+from engine.methods.base.batch import Batch, Stream, View
 from engine.methods.base.classifier_method import ClassifierMethod
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import StepResult
+from engine.methods.parts.candidate_table import candidate_sets, heaviest_candidates, uniform_weights
 from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy
 from engine.methods.parts.memory_table import scatter_last_
 from engine.registry import methods
@@ -48,11 +48,8 @@ class Proden(ClassifierMethod):
 
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
-        candidates = (
-            torch.ones(0, problem.classes, dtype=torch.bool) if problem.candidates is None else problem.candidates
-        )
         self.weights: Tensor
-        self.register_buffer("weights", candidates.float() / candidates.sum(1, keepdim=True))  # [n, K]
+        self.register_buffer("weights", uniform_weights(candidate_sets(problem)))  # [n, K]
 
     def candidate_weights(self) -> Tensor:
         return self.weights
@@ -67,6 +64,5 @@ class Proden(ClassifierMethod):
         loss = soft_cross_entropy(logits, self.weights[part.rows])
         updated = restricted_softmax(logits.detach(), candidates)
         scatter_last_(self.weights, part.rows, updated)
-        confidence, labels = updated.max(1)
-        ambiguous = (candidates.sum(1) > 1).float()  # a set of one is an ordinary label: nothing is predicted
-        return StepResult(loss, {"loss/labeled": loss.detach()}, PseudoLabels(part.ids, labels, confidence, ambiguous))
+        believed = heaviest_candidates(part.ids, candidates, updated)
+        return StepResult(loss, {"loss/labeled": loss.detach()}, believed)

@@ -21,10 +21,13 @@ class FeatureQueue(nn.Module):
         self.register_buffer("position", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def push(self, rows: Tensor) -> None:
-        """Replace the oldest rows by these, [B, D]; of more than `size` only the last ones stay."""
+    def push(self, rows: Tensor) -> Tensor:
+        """Replace the oldest rows by these, [B, D]; of more than `size` only the last ones stay. Returns where those
+        are now, int64 [min(B, size)], for whoever keeps something else of each.
+        """
         size = len(self.rows)
         rows = rows[-size:]
         places = (self.position + torch.arange(len(rows), device=self.rows.device)) % size
         self.rows.index_copy_(0, places, rows.to(self.rows.dtype))
         self.position.copy_((self.position + len(rows)) % size)
+        return places

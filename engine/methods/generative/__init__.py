@@ -1,0 +1,1 @@
+"""Methods that learn how images come about, with the class as one of their causes."""
