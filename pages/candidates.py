@@ -24,6 +24,12 @@ def is_partial(run: Run) -> bool:
     return (run.config["data"].get("labels") or {}).get("kind") == "partial"
 
 
+def has_rate(run: EvaluatedRun) -> bool:
+    """Whether the candidates were drawn at a rate, and did not come with the images or follow from an earlier run."""
+    labels = run.config["data"]["labels"]
+    return labels.get("generator", "uniform") in ("uniform", "confusable")
+
+
 def pick_rate(run: EvaluatedRun) -> None:
     """The rate that the candidates were made with, and a button that trains with another one."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
@@ -52,7 +58,8 @@ def pick_rate(run: EvaluatedRun) -> None:
 
 def page(run: EvaluatedRun) -> None:
     step = evaluation_slider(run, _KEY)
-    pick_rate(run)
+    if has_rate(run):
+        pick_rate(run)
     weights = run.candidate_weights(step)
     if weights is None:
         st.info("This method weighs no candidates: it learns from whole sets, and Errors shows the result.")
