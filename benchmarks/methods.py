@@ -2,10 +2,10 @@
 
     python -m benchmarks.methods semi_supervised [--labels 1 2 4] [--seeds 0 1 2 3 4] [--part test] [--json]
 
-Each preset `digits-...` of the family's methods is trained in this process, one thread each, two at once. Semi-supervised
-methods all have 1,000 steps and two unlabeled images for each labeled one; what else their presets say was chosen on
-validation images of seeds 10 and above. Prints the accuracy of what answers (mean, spread, each seed) and the seconds of
-training.
+Each preset `digits-...` of the family's methods is trained in a process of its own, one thread each, two at once. All
+semi-supervised methods have 1,000 steps and two unlabeled images for each labeled one; what else their presets say was
+chosen on validation images of seeds 10 and above. Prints the accuracy of what answers (mean, spread, each seed) and the
+seconds of training.
 """
 
 from __future__ import annotations
