@@ -141,8 +141,9 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-lws": Preset(
         "Several possible labels each: LWS",
-        "LWS also learns from the labels that are no candidates.",
-        {**_DIGITS_PARTIAL, "method": {"name": "lws"}},
+        "LWS also learns from the labels that are no candidates. In its logarithmic form, because with so many"
+        " candidates the bounded loss saturates.",
+        {**_DIGITS_PARTIAL, "method": {"name": "lws", "loss": "logarithmic"}},
         duration="about 25 s",
     ),
     "digits-pico": Preset(
