@@ -149,7 +149,7 @@ PRESETS: dict[str, Preset] = {
     "digits-pico": Preset(
         "Several possible labels each: PiCO",
         "PiCO draws digits together that seem to be of one class, and lets the nearest class prototype decide.",
-        {**_DIGITS_PARTIAL, "method": {"name": "pico"}},
+        {**_DIGITS_PARTIAL, "method": {"name": "pico", "warm_up": 0.25, "temperature": 0.1}},
         duration="about a minute",
     ),
     "digits-self-training": Preset(
