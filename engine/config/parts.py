@@ -86,7 +86,6 @@ class PartialLabels(Settings):
     )
     run: str = param(
         "",
-        pattern=r"^[\w-]*$",
         max_length=200,
         advanced=True,
         added=True,

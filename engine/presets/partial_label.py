@@ -38,14 +38,15 @@ PARTIAL_LABEL: dict[str, Preset] = {
     ),
     "digits-lws": Preset(
         "Several possible labels each: LWS",
-        "LWS also learns from the labels that are no candidates.",
-        {**_ON_DIGITS, "method": {"name": "lws"}},
+        "LWS also learns from the labels that are no candidates. In its logarithmic form, because with so many"
+        " candidates the bounded loss saturates.",
+        {**_ON_DIGITS, "method": {"name": "lws", "loss": "logarithmic"}},
         duration="about 25 s",
     ),
     "digits-pico": Preset(
         "Several possible labels each: PiCO",
         "PiCO draws digits together that seem to be of one class, and lets the nearest class prototype decide.",
-        {**_ON_DIGITS, "method": {"name": "pico"}},
+        {**_ON_DIGITS, "method": {"name": "pico", "warm_up": 0.25, "temperature": 0.1}},
         duration="about a minute",
     ),
     "cifar10-proden": Preset(

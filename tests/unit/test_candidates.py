@@ -241,6 +241,15 @@ def test_a_run_on_other_classes_is_not_asked(tmp_path: Path) -> None:
         train(partial(generator="instance", run=teacher.id), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["20260101-000000-nobody", "../elsewhere", "a b"])
+def test_a_run_that_is_not_here_is_refused_by_its_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        train(partial(generator="instance", run=name), tmp_path)
+    assert str(refused.value) == (
+        f"data.labels.run cannot be asked for candidates: There is no run named {name!r}: there is none yet."
+    )
+
+
 def test_the_time_of_a_run_is_estimated_without_the_run_that_makes_its_candidates() -> None:
     plain = partial(generator="instance", run="in-another-folder", rule="code").model_dump(mode="json")
     times = measure_speed(MeasureSpeed(plain, 0.0))

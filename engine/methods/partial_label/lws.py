@@ -31,8 +31,9 @@ class LWS(ClassifierMethod):
     All weights begin at 1/K. They are asked for again after each step, by a second forward pass in train mode, as in
     the authors' code of today; their first release took the probabilities of the step's own pass, as PRODEN does. The
     second pass leaves batch norm's running statistics alone. The sigmoid loss reads raw logits and is bounded: where
-    all logits turn negative it saturates and training stalls, which the curve of negative logits shows; a network with
-    batch norm and a leverage of 1 are the safest. With the logarithmic loss it is the paper's LWC.
+    all logits turn negative it saturates and training stalls, which the curve of negative logits shows. Few candidates,
+    a network with batch norm and a leverage of 1 are the safest. With the logarithmic loss it is the paper's LWC, which
+    does not saturate.
     """
 
     class Params(MethodParams):
