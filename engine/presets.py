@@ -121,7 +121,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-rotation": Preset(
         "No labels: rotations",
-        "RotNet learns features of handwritten digits by telling by how many quarter turns each was rotated.",
+        "RotNet tells by how many quarter turns each handwritten digit was rotated. Its last features know rotations"
+        " better than digits: they stay behind raw pixels here.",
         {
             "data": {"name": "digits"},
             "method": {"name": "rotation"},
@@ -131,11 +132,12 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-jigsaw": Preset(
         "No labels: puzzles",
-        "Jigsaw learns features of handwritten digits by putting the shuffled tiles of each back in order.",
+        "Jigsaw puts the shuffled tiles of each handwritten digit back in order. Its features know strokes better than"
+        " digits: they stay behind raw pixels here.",
         {
             "data": {"name": "digits"},
             "method": {"name": "jigsaw"},
-            "budget": {"steps": 1600, "batch_size": 64, "evaluate_every": 100},
+            "budget": {"steps": 1000, "batch_size": 64, "evaluate_every": 100},
         },
         duration="about half a minute",
     ),
@@ -217,7 +219,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits-mae": Preset(
         "No labels: hidden patches",
-        "MAE learns features of handwritten digits with a small Transformer that reconstructs hidden patches.",
+        "MAE reconstructs hidden patches of handwritten digits with a small Transformer. Probes of its features stay"
+        " behind raw pixels: they are made to be trained further.",
         {
             "data": {"name": "digits"},
             "method": {"name": "mae"},
