@@ -20,7 +20,6 @@ from engine.errors import ConfigError
 from engine.methods.base.batch import Batch, Stream, View
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod, StepResult
-from engine.methods.parts.embedding_metrics import spread_and_rank
 from engine.methods.parts.networks import Encoder, Head
 from engine.metrics import Metric
 from engine.registry import methods
@@ -131,12 +130,10 @@ class Jigsaw(GradientMethod):
         images, chance = batch["unlabeled"].image, now.rng("puzzle")
         chosen = to_device(torch.randint(len(self.table), (len(images),), generator=chance), images.device)
         tiles = shuffled(self._tiles(images, chance), self.table[chosen])  # [N, T, C, t, t]
-        features = self.tile_features(tiles)
-        logits = self.orders(features)
+        logits = self.orders(self.tile_features(tiles))
         loss = F.cross_entropy(logits, chosen)
         right = (logits.detach().argmax(1) == chosen).float().mean()
-        figures = spread_and_rank(features) if now.logged else {}
-        return StepResult(loss, {"loss/unlabeled": loss.detach(), "jigsaw/accuracy": right, **figures})
+        return StepResult(loss, {"loss/unlabeled": loss.detach(), "jigsaw/accuracy": right})
 
     def tile_features(self, tiles: Tensor) -> Tensor:
         """What the network makes of each tile by itself, [N·T, D]. tiles: [N, T, C, t, t]."""

@@ -16,7 +16,6 @@ from engine.errors import ConfigError
 from engine.methods.base.batch import Batch, Stream, View
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod, StepResult
-from engine.methods.parts.embedding_metrics import spread_and_rank
 from engine.methods.parts.networks import Encoder
 from engine.registry import methods
 from engine.to_device import to_device
@@ -107,11 +106,9 @@ class MAE(GradientMethod):
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         images = batch["unlabeled"].crop
         hidden, visible = self._mask(images, now.rng("mask"))
-        encoded = self._network(images, visible)  # [N, 1 + V, D]
-        predicted: Tensor = self.decoder(encoded, visible)  # [N, L, P²C]
+        predicted: Tensor = self.decoder(self._network(images, visible), visible)  # [N, L, P²C]
         loss = reconstruction_loss(predicted, self._targets(images), hidden, self.params.normalize_patches)
-        figures = spread_and_rank(encoded[:, 1:].mean(1)) if now.logged else {}
-        return StepResult(loss, {"loss/unlabeled": loss.detach(), **figures})
+        return StepResult(loss, {"loss/unlabeled": loss.detach()})
 
     def _mask(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         patches = self._network.tokens.side**2

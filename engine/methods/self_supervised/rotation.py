@@ -13,7 +13,6 @@ from engine.config.parts import MethodParams
 from engine.methods.base.batch import Batch, Stream, View
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod, StepResult
-from engine.methods.parts.embedding_metrics import spread_and_rank
 from engine.methods.parts.networks import Encoder, Head
 from engine.metrics import Metric
 from engine.registry import methods
@@ -71,12 +70,10 @@ class Rotation(GradientMethod):
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         images = batch["unlabeled"].image
         turns = torch.arange(TURNS, device=images.device).repeat_interleave(len(images))  # [4N]
-        features = self.backbone(rotations(images).flatten(0, 1))  # [4N, D]
-        logits = self.head(features)  # [4N, 4]
+        logits = self.head(self.backbone(rotations(images).flatten(0, 1)))  # [4N, 4]
         loss = F.cross_entropy(logits, turns)
         right = (logits.detach().argmax(1) == turns).float().mean()
-        figures = spread_and_rank(features[: len(images)]) if now.logged else {}
-        return StepResult(loss, {"loss/unlabeled": loss.detach(), "rotation/accuracy": right, **figures})
+        return StepResult(loss, {"loss/unlabeled": loss.detach(), "rotation/accuracy": right})
 
     def show(self, batch: Batch) -> dict[str, Tensor]:
         return {f"rotation_{number}": turned for number, turned in enumerate(rotations(batch["unlabeled"].image), 1)}
