@@ -112,7 +112,7 @@ SELF_SUPERVISED: dict[str, Preset] = {
     "digits-dino": Preset(
         "No labels: teacher and student",
         "DINO learns features of handwritten digits by predicting which prototypes a slow teacher sees in another"
-        " view.",
+        " view. So small a set and network are not what it is made for: about level with raw pixels.",
         {
             "data": {"name": "digits"},
             "method": {"name": "dino"},
