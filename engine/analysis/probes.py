@@ -22,6 +22,7 @@ GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
 _STEPS = 300
 WITHOUT_VALIDATION = 1.0
 _WORTH_THREADS = 5_000_000  # numbers
+_SQUARED_OVERFLOWS = 1e16  # numbers above it have squares whose sum float32 may not hold
 _NEVER = -1e4  # bias of a class without a label: probability 0, still finite in half precision
 
 
@@ -139,5 +140,8 @@ def accuracy(scores: Floats, labels: Ints) -> float:
 
 
 def _normalized(rows: Floats) -> Floats:
+    largest = np.abs(rows).max(1, keepdims=True, initial=0)
+    if (largest > _SQUARED_OVERFLOWS).any():  # a deep network whose batch norm has seen a few steps
+        rows = np.where(largest > _SQUARED_OVERFLOWS, rows / np.maximum(largest, 1), rows)
     result: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return result

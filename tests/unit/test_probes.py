@@ -164,3 +164,13 @@ def test_a_draw_is_the_same_for_every_seed_but_for_what_is_held_back() -> None:
     shared = [len(a & b) for a, b in zip(*seen, strict=True)]
     assert len(shared) == DRAWS
     assert min(shared) > 30  # of 50; a tenth of the images is held back, others for each seed
+
+
+def test_features_whose_squares_overflow_have_the_neighbors_of_their_directions() -> None:
+    """As a deep network gives them whose batch norm has seen a few steps."""
+    rng = np.random.default_rng(3)
+    bank, queries = rng.normal(size=(20, 8)).astype(np.float32), rng.normal(size=(6, 8)).astype(np.float32)
+    labels = np.arange(20) % 3
+    huge = np.float32(1e30)
+    expected = neighbor_votes(bank, labels, queries, 3, k=3)
+    np.testing.assert_allclose(neighbor_votes(bank * huge, labels, queries * huge, 3, k=3), expected, atol=1e-5)
