@@ -22,7 +22,7 @@ from ui.runs.current_run import open_comparison
 from ui.shell.server import lab
 from ui.style import formatting
 
-_RACE = ("photos-probe", "photos-spread", "photos-fine-tune", "photos-fixmatch")
+_RACE = ("photos-probe", "photos-spread", "photos-self-training-probe", "photos-fine-tune", "photos-fixmatch")
 _OWN = "My photos: "  # with which the presets' titles begin
 _FEWEST = 2  # labels of each of two classes, below which no run can be measured
 _LARGEST_CSV = 20 << 20

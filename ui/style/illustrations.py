@@ -342,6 +342,7 @@ _OF_METHODS = {
     "lws": _several_labels(),
     "pico": _several_labels(),
     "linear_probe": _frozen(),
+    "self_training_probe": _own_answers(),
     "fine_tune": _tuned(),
     "rotation": _rotations(),
     "jigsaw": _puzzle(),

@@ -18,6 +18,7 @@ from engine.methods.base.method import PoolPass, StepResult
 from engine.methods.parts.ema import frozen_copy
 from engine.methods.parts.losses import masked_cross_entropy
 from engine.methods.parts.memory_table import scatter_last_
+from engine.methods.parts.most_confident import most_confident
 from engine.registry import methods
 
 NO_LABEL = -1
@@ -176,16 +177,8 @@ def accept(
     else:
         grown = params.portion * (number if params.revise else 1)
         count = min(len(open_rows), round(grown * int((~given).sum())))
-        new = _best(open_rows, predicted_confidence, predicted, count, probabilities.shape[1] if params.balanced else 1)
+        classes = probabilities.shape[1] if params.balanced else 1
+        new = most_confident(open_rows, predicted_confidence, predicted, count, classes)
     after = torch.where(kept, labels, NO_LABEL)
     after[new] = predicted[new]
     return Accepted(after, torch.where(kept, confidence, predicted_confidence))
-
-
-def _best(rows: Tensor, confidence: Tensor, predicted: Tensor, count: int, classes: int) -> Tensor:
-    """The `count` most confident of the rows; of several classes, each gives at most its share of them."""
-    order = rows[torch.argsort(confidence[rows], descending=True, stable=True)]
-    if classes == 1:
-        return order[:count]
-    shares = [count // classes + (k < count % classes) for k in range(classes)]
-    return torch.cat([order[predicted[order] == k][:share] for k, share in enumerate(shares)])

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,6 +19,26 @@ from engine.config.settings import param
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import FittedMethod, OnFrozenFeatures, PoolData, StepResult
 from engine.registry import methods
+
+
+class ProbeParams(MethodParams):
+    """What every linear layer on frozen features has."""
+
+    regularization: float = param(
+        1.0,
+        gt=0,
+        le=1e6,
+        symbol="C",
+        help="Inverse L2 regularization strength C: smaller values regularize more.",
+    )
+    scaling: Literal["standardize", "unit"] = param(
+        "standardize",
+        added=True,
+        help=(
+            "standardize: every feature gets spread 1. unit: every image's features get length 1, as suits"
+            " pretrained networks."
+        ),
+    )
 
 
 class Probe(OnFrozenFeatures):
@@ -53,23 +74,8 @@ class LinearProbeMethod(FittedMethod):
     the network's shape alone is worth.
     """
 
-    class Params(MethodParams):
+    class Params(ProbeParams):
         name: Literal["linear_probe"] = "linear_probe"
-        regularization: float = param(
-            1.0,
-            gt=0,
-            le=1e6,
-            symbol="C",
-            help="Inverse L2 regularization strength C: smaller values regularize more.",
-        )
-        scaling: Literal["standardize", "unit"] = param(
-            "standardize",
-            added=True,
-            help=(
-                "standardize: every feature gets spread 1. unit: every image's features get length 1, as suits"
-                " pretrained networks."
-            ),
-        )
 
     title = "Linear probe"
     summary = "Keeps the features as they are and fits one linear layer to the labels."
@@ -79,9 +85,9 @@ class LinearProbeMethod(FittedMethod):
     views: ClassVar[dict[str, dict[str, Any]]] = {}
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 1, "evaluate_every": 1}}
     transfers = True
-    params: Params
+    params: ProbeParams
 
-    def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
+    def __init__(self, params: ProbeParams, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
         self.probe = Probe(backbone, problem.classes, params.scaling == "unit")
 
@@ -98,6 +104,11 @@ class LinearProbeMethod(FittedMethod):
         self._labels = fitting.labels[known].numpy()
 
     def iterate(self, now: StepContext) -> StepResult:
+        loss = self.fit(self._features, self._labels)
+        return StepResult(torch.tensor(0.0), {"loss/labeled": loss}, converged=True)
+
+    def fit(self, features: NDArray[np.float32], labels: NDArray[np.int64]) -> Tensor:
+        """Fit the layer to scaled features [n, D] and labels [n]: its mean cross-entropy on them, 0-d."""
         # Here, because a process that lists the methods would wait a second for it before it answers anything.
         from sklearn.linear_model import LogisticRegression
 
@@ -105,7 +116,7 @@ class LinearProbeMethod(FittedMethod):
             # One label per class is no mistake here.
             warnings.filterwarnings("ignore", "The number of unique classes is greater")
             fitted = LogisticRegression(C=self.params.regularization, max_iter=2000).fit(
-                self._features.astype(np.float64), self._labels
+                features.astype(np.float64), labels
             )
         weight, bias = self.probe.head.weight, self.probe.head.bias
         rows = torch.as_tensor(fitted.classes_)
@@ -118,13 +129,5 @@ class LinearProbeMethod(FittedMethod):
         bias.fill_(-1e4)  # a class without a label is never answered
         weight[rows] = torch.as_tensor(coefficients, dtype=weight.dtype, device=weight.device)
         bias[rows] = torch.as_tensor(intercepts, dtype=bias.dtype, device=bias.device)
-        losses = -np.log(
-            np.maximum(
-                fitted.predict_proba(self._features)[
-                    np.arange(len(self._labels)), np.searchsorted(fitted.classes_, self._labels)
-                ],
-                1e-12,
-            )
-        )
-        loss = torch.tensor(float(losses.mean()))
-        return StepResult(torch.tensor(0.0), {"loss/labeled": loss}, converged=True)
+        own = fitted.predict_proba(features)[np.arange(len(labels)), np.searchsorted(fitted.classes_, labels)]
+        return torch.tensor(float(-np.log(np.maximum(own, 1e-12)).mean()))
