@@ -419,3 +419,14 @@ def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) 
     five = run.status.metrics["test/linear_5_per_class"]
     assert metrics["Linear probe, 5 labels per class"][0] == pytest.approx(100 * five)
     lab.delete(run.id)
+
+
+@pytest.mark.parametrize(("have", "method"), [("none", "simclr"), ("partial", "proden"), ("few", "fixmatch")])
+def test_what_somebody_has_begins_with_the_method_that_start_tries_first(
+    have: str, method: str, open_page: Open
+) -> None:
+    app = open_page("train")
+    (situation,) = [box for box in app.selectbox if box.label == "What do you have?"]
+    situation.set_value(have).run()
+    assert not app.exception
+    assert app.session_state["train_config"]["method"]["name"] == method

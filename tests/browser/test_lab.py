@@ -78,7 +78,7 @@ def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(
     address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
     page.goto(f"{address}/runs")
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
-    lab, inside = ("Start", "Train", "Compare", "Runs"), ("Pseudo-labels", "Space", "Errors")
+    lab, inside = ("Start", "Train", "Compare", "Runs"), ("Pseudo-labels", "Candidates", "Space", "Errors")
     expect(page.get_by_test_id("stSidebarNavLink")).to_have_text(
         [re.compile(f"{name}$") for name in (*lab, *inside, "Data", "Label", "Predict")]
     )

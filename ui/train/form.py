@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import FewLabError
 from engine.lab.messages import DataPreview, PreviewData
+from engine.presets import PRESETS
 from engine.runs.stored_images import load_stored_images
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.forms import schema_form as forms
@@ -53,7 +54,8 @@ def train_form() -> tuple[Config, DeltaGenerator]:
     with st.container(border=True):
         st.markdown("**2 · Method**")
         fitting = {name: part for name, part in choices["methods"].items() if situation in _situations(part)}
-        method = _choose("Method", fitting, config["method"]["name"], f"{key}_{situation}_method")
+        current = config["method"]["name"] if config["method"]["name"] in fitting else _first_method(situation)
+        method = _choose("Method", fitting, current, f"{key}_{situation}_method")
         st.image(illustrations.of_method(method, situation), width=160)
         st.caption(f"Paper: {escape_markdown(fitting[method]['paper'])}")
         method_container = st.container()
@@ -147,6 +149,12 @@ def _situations(method: Config) -> set[str]:
         if method["transfers"]
         else {"few" if kind in ("few", "all") else kind for kind in method["supervision"]}
     )
+
+
+def _first_method(situation: str) -> str:
+    """The one that Start tries first with what somebody has; "" where it offers none."""
+    first = (preset for preset in PRESETS.values() if preset.situation == situation)
+    return next((str(preset.config["method"]["name"]) for preset in first), "")
 
 
 def situation_of(config: Config, choices: Config) -> str:

@@ -56,7 +56,11 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
         return
     _asked().add(key)
     future = st.session_state["estimate_pending"] = _measure(key, config).future
-    guarded_fragment(_line, None if future.done() else 0.5)(future, key, config, runs)
+    done = future.done()
+    if done:
+        # This drawing of the page ends the polling: another one would take what it says of a click away.
+        st.session_state.pop("estimate_open", None)
+    guarded_fragment(_line, None if done else 0.5)(future, key, config, runs)
 
 
 def _after(pending: Future[dict[str, float]]) -> None:
