@@ -12,7 +12,7 @@ from ui.compare.run_groups import as_csv
 from ui.compare.settings_view import label_budgets, many_settings
 from ui.compare.tables import differing_settings, final_metrics, means_over_seeds
 from ui.runs.run_names import run_name
-from ui.shell.page import empty_state, escape_markdown, expander, guarded_fragment, header, how_it_works
+from ui.shell.page import empty_state, escape_markdown, expander, guarded_fragment, header, how_it_works, redraw_page
 from ui.shell.server import lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and their results.")
@@ -37,7 +37,7 @@ def live_curves(shown: list[Run]) -> None:
     def live() -> None:
         runs = sorted((run for run in lab().store.runs() if run.id in ids), key=lambda run: ids.index(run.id))
         if [run.status.state for run in runs] != states:
-            st.rerun()  # the whole page: the tables below show what has ended
+            redraw_page()  # the tables below show what has ended
         if is_active:
             progress(runs)
         draw_curves(runs)

@@ -48,3 +48,20 @@ def test_a_fragment_shows_its_own_error_as_one_sentence() -> None:
 def test_every_fragment_is_one_that_shows_its_errors() -> None:
     sources = [*ROOT.glob("pages/*.py"), *ROOT.glob("ui/**/*.py")]
     assert [path.name for path in sources if "st.fragment" in path.read_text(encoding="utf-8")] == ["page.py"]
+
+
+def a_page_with_a_fragment_that_always_finds_news() -> None:
+    import streamlit as st
+
+    from ui.shell.page import guarded_fragment, redraw_page
+
+    guarded_fragment(redraw_page, 60.0)()
+    if st.button("Start"):
+        st.session_state["started"] = True
+
+
+def test_news_that_a_fragment_finds_while_the_page_is_drawn_lose_no_click() -> None:
+    app = AppTest.from_function(a_page_with_a_fragment_that_always_finds_news).run()
+    app.button[0].click().run()
+    assert not app.exception
+    assert app.session_state["started"]

@@ -13,7 +13,7 @@ from engine.errors import FewLabError
 from engine.lab.messages import ComputeFeatures, FeatureFile
 from engine.presets import PHOTO_NETWORK
 from ui.forms.background_job import BackgroundJob, new_progress_file
-from ui.shell.page import escape_markdown, guarded_fragment
+from ui.shell.page import escape_markdown, guarded_fragment, redraw_page
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -54,7 +54,7 @@ def _watch(job: BackgroundJob, page: str, meanwhile: str) -> None:
 
     def watch() -> None:
         if job.future.done():
-            st.rerun()
+            redraw_page()
         done, total = job.progress()
         seconds, new = time.monotonic() - began[0], done - began[1]
         left = f", {formatting.duration(seconds / new * (total - done))} left" if new > 0 else ""

@@ -14,7 +14,7 @@ from engine.errors import FewLabError
 from engine.lab.messages import CountLabels, ImportImages, IsReady, LabelsGiven
 from ui.forms.background_job import BackgroundJob, new_progress_file
 from ui.forms.uploads import ARCHIVES, LARGEST_UPLOAD, stored_upload
-from ui.shell.page import escape_markdown, guarded_fragment
+from ui.shell.page import escape_markdown, guarded_fragment, redraw_page
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -110,7 +110,7 @@ def _start(name: str, data: Data) -> BackgroundJob:
 def _progress(running_import: BackgroundJob, key: str) -> None:
     def watch() -> None:
         if running_import.future.done():
-            st.rerun()
+            redraw_page()
         done, total = running_import.progress()
         st.progress(
             done / total if total else 0.0,

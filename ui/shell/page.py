@@ -10,6 +10,7 @@ from typing import ParamSpec
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.errors import FewLabError
 from ui.shell.entry import enter
@@ -78,6 +79,17 @@ def guarded_fragment(function: Callable[P, None], run_every: float | None = None
             function(*args, **kwargs)
 
     return st.fragment(guarded, run_every=run_every)
+
+
+def redraw_page() -> None:
+    """For a fragment that polls and finds what the rest of the page does not show yet: draw the whole page again.
+
+    It does nothing while the page is drawn as a whole: that may be for a click which a button further down has yet to
+    see, and which would be lost. The fragment finds the same at its next turn.
+    """
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        st.rerun()
 
 
 def escape_markdown(text: str) -> str:

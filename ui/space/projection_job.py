@@ -12,7 +12,7 @@ from engine.errors import LabError, ProjectionCancelled
 from engine.lab.projections.projection_inputs import ProjectionInputs, Sample, Source, load_inputs
 from engine.lab.projections.projection_queue import Job
 from engine.runs.projections import Projection, read_projection
-from ui.shell.page import guarded_fragment
+from ui.shell.page import guarded_fragment, redraw_page
 from ui.shell.server import projector
 from ui.space.form import METHODS
 from ui.style import formatting
@@ -96,7 +96,7 @@ def _watch(job: Job, jobs: dict[str, Job], key: str) -> None:
 
     def watch() -> None:
         if job.done():
-            st.rerun()
+            redraw_page()
         for one in [job, *(other for other in jobs.values() if other.number < job.number and not other.done())]:
             share, words = one.progress()
             whose = "" if one is job else f"Before it, {METHODS[one.message.request['method']]}: "

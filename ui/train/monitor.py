@@ -7,7 +7,7 @@ import streamlit as st
 from engine.runs.store import Run
 from ui.runs.current_run import ghost_of
 from ui.runs.run_journal import RunJournal
-from ui.shell.page import escape_markdown, guarded_fragment
+from ui.shell.page import escape_markdown, guarded_fragment, redraw_page
 from ui.shell.server import lab
 from ui.train.evaluation_view import evaluation_galleries
 from ui.train.metric_curves import metric_curves
@@ -25,7 +25,7 @@ def monitor(shown: Run) -> None:
     def live() -> None:
         run = lab().store.run(shown.id)
         if polling_interval(run) != interval or run.status.state != shown.status.state:
-            st.rerun()
+            redraw_page()
         before = ghost_of(run)
         journal, ghost = RunJournal.read(run), RunJournal.read(before) if before is not None else None
         progress(run.status)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.errors import FewLabError
 from engine.lab.messages import MeasureSpeed
-from ui.shell.page import escape_markdown, guarded_fragment
+from ui.shell.page import escape_markdown, guarded_fragment, redraw_page
 from ui.shell.server import catalog, lab
 from ui.style import formatting
 
@@ -56,16 +56,12 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
         return
     _asked().add(key)
     future = st.session_state["estimate_pending"] = _measure(key, config).future
-    done = future.done()
-    if done:
-        # This drawing of the page ends the polling: another one would take what it says of a click away.
-        st.session_state.pop("estimate_open", None)
-    guarded_fragment(_line, None if done else 0.5)(future, key, config, runs)
+    guarded_fragment(_line, None if future.done() else 0.5)(future, key, config, runs)
 
 
 def _after(pending: Future[dict[str, float]]) -> None:
     if pending.done():
-        st.rerun()
+        redraw_page()
     st.caption("Measuring the training time …")
 
 
@@ -75,7 +71,7 @@ def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], ru
         st.caption("Measuring the training time …")
         return
     if st.session_state.pop("estimate_open", None) == key:
-        st.rerun()  # the whole page, so that the polling ends
+        redraw_page()  # so that the polling ends
     try:
         figures = future.result()
     except FewLabError as error:
