@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.errors import ShapeError
-from engine.methods.base.batch import Batch, Stream, View
-from engine.methods.base.classifier_method import ClassifierMethod
-from engine.methods.base.context import StepContext, TaskSpec
+from engine.methods.base.batch import Batch
+from engine.methods.base.context import StepContext
 from engine.methods.base.method import StepResult
-from engine.methods.parts.candidate_table import candidate_sets, heaviest_candidates, uniform_weights
+from engine.methods.partial_label.candidate_method import CandidateMethod
+from engine.methods.parts.candidate_table import heaviest_candidates
 from engine.methods.parts.losses import restricted_softmax
 from engine.methods.parts.memory_table import scatter_last_
 from engine.registry import methods
 
 
 @methods.register
-class CC(ClassifierMethod):
+class CC(CandidateMethod):
     """CC, classifier-consistent partial-label learning (Feng et al. 2020, arXiv:2007.08929): minus the logarithm of the
     candidates' total probability.
 
@@ -42,19 +41,6 @@ class CC(ClassifierMethod):
     )
     formula = r"L = -\frac{1}{B}\sum_b \log \sum_{j \in S_b} p_j(\alpha(x_b))"
     paper = "Feng et al. 2020, arXiv:2007.08929"
-    supervision: ClassVar[set[str]] = {"partial"}
-    headline = ("test/accuracy", "candidates/identified", "candidates/ambiguity")
-
-    def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
-        super().__init__(params, backbone, problem)
-        self.weights: Tensor
-        self.register_buffer("weights", uniform_weights(candidate_sets(problem)))  # [n, K], shown and never trained on
-
-    def candidate_weights(self) -> Tensor:
-        return self.weights
-
-    def streams(self) -> dict[str, Stream]:
-        return {"all": Stream("all", self.problem.batch_size, {"weak": View("weak")})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         part = batch["all"]
@@ -62,7 +48,7 @@ class CC(ClassifierMethod):
         (logits,) = self.classifier.logits(part.weak)
         loss = any_candidate_loss(logits, candidates)
         weights = restricted_softmax(logits.detach(), candidates)
-        scatter_last_(self.weights, part.rows, weights)
+        scatter_last_(self.weights, part.rows, weights)  # shown and never trained on
         believed = heaviest_candidates(part.ids, candidates, weights)
         return StepResult(loss, {"loss/labeled": loss.detach()}, believed)
 

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, Stream, View
-from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import StepResult
-from engine.methods.parts.candidate_table import candidate_sets, heaviest_candidates, uniform_weights
+from engine.methods.partial_label.candidate_method import CandidateMethod
+from engine.methods.parts.candidate_table import heaviest_candidates
 from engine.methods.parts.ema import ema_, frozen_copy
 from engine.methods.parts.feature_queue import FeatureQueue
 from engine.methods.parts.losses import soft_cross_entropy
@@ -30,7 +30,7 @@ NO_LABEL = -1  # of the random rows that the queue begins with: they are nobody'
 
 
 @methods.register
-class PiCO(ClassifierMethod):
+class PiCO(CandidateMethod):
     """PiCO: contrastive label disambiguation (Wang et al. 2022, arXiv:2201.08984, algorithm 1).
 
     The weak view goes through the network, the strong one through a key encoder that follows it. Of the weak view's
@@ -98,9 +98,7 @@ class PiCO(ClassifierMethod):
         r" s_b + (1 - \varphi)\, e_{\arg\max_{j \in S_b} q_b^\top \mu_j}"
     )
     paper = "Wang et al. 2022, arXiv:2201.08984"
-    supervision: ClassVar[set[str]] = {"partial"}
     views: ClassVar[dict[str, dict[str, Any]]] = {"weak": {"name": "weak"}, "strong": {"name": "strong"}}
-    headline = ("test/accuracy", "candidates/identified", "candidates/ambiguity")
     metrics = (
         Metric(
             "loss/contrastive",
@@ -124,19 +122,11 @@ class PiCO(ClassifierMethod):
         self.queue = FeatureQueue(params.queue_size, dimensions)
         self.queue_labels: Tensor
         self.prototypes: Tensor
-        self.weights: Tensor
         self.register_buffer("queue_labels", torch.full((params.queue_size,), NO_LABEL))
         self.register_buffer("prototypes", torch.zeros(problem.classes, dimensions))  # [K, D]
-        self.register_buffer("weights", uniform_weights(candidate_sets(problem)))  # [n, K]
 
     def projection_head(self) -> nn.Module:
         return self.projection
-
-    def candidate_weights(self) -> Tensor:
-        return self.weights
-
-    def streams(self) -> dict[str, Stream]:
-        return {"all": Stream("all", self.problem.batch_size, {"weak": View("weak"), "strong": View("strong")})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         part, params = batch["all"], self.params

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor
 
-from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
-from engine.methods.base.batch import Batch, Stream, View
-from engine.methods.base.classifier_method import ClassifierMethod
-from engine.methods.base.context import StepContext, TaskSpec
+from engine.methods.base.batch import Batch
+from engine.methods.base.context import StepContext
 from engine.methods.base.method import StepResult
+from engine.methods.partial_label.candidate_method import CandidateMethod
 from engine.methods.parts.batch_norm import bn_stats_frozen
-from engine.methods.parts.candidate_table import candidate_sets, heaviest_candidates, uniform_weights
+from engine.methods.parts.candidate_table import heaviest_candidates
 from engine.methods.parts.losses import restricted_softmax, soft_cross_entropy
 from engine.methods.parts.memory_table import scatter_last_
 from engine.registry import methods
 
 
 @methods.register
-class RC(ClassifierMethod):
+class RC(CandidateMethod):
     """RC, risk-consistent partial-label learning (Feng et al. 2020, arXiv:2007.08929, algorithm 1): PRODEN's loss, with
     weights from a second forward pass after the update, in train mode as in the authors' code.
 
@@ -45,19 +43,6 @@ class RC(ClassifierMethod):
         r" \frac{p_j(\alpha(x_b);\, \theta_{t+1})}{\sum_{k \in S_b} p_k(\alpha(x_b);\, \theta_{t+1})}"
     )
     paper = "Feng et al. 2020, arXiv:2007.08929"
-    supervision: ClassVar[set[str]] = {"partial"}
-    headline = ("test/accuracy", "candidates/identified", "candidates/ambiguity")
-
-    def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
-        super().__init__(params, backbone, problem)
-        self.weights: Tensor
-        self.register_buffer("weights", uniform_weights(candidate_sets(problem)))  # [n, K]
-
-    def candidate_weights(self) -> Tensor:
-        return self.weights
-
-    def streams(self) -> dict[str, Stream]:
-        return {"all": Stream("all", self.problem.batch_size, {"weak": View("weak")})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         part = batch["all"]

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
 from engine.methods.parts.embedding_metrics import embedding_metrics
-from engine.methods.parts.networks import Encoder, mlp
+from engine.methods.parts.networks import mlp
 from engine.registry import methods
 
 
 @methods.register
-class BarlowTwins(GradientMethod):
+class BarlowTwins(EncoderMethod):
     """Barlow Twins: the correlation matrix of two views' embeddings, over the batch, becomes the identity (Zbontar et
     al. 2021, arXiv:2103.03230, eq. 1 and 2).
 
@@ -56,12 +57,10 @@ class BarlowTwins(GradientMethod):
         r" \hat Z_2"
     )
     paper = "Zbontar et al. 2021, arXiv:2103.03230"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {
         "first": {"name": "crop_jitter", "blur": 1.0},
         "second": {"name": "crop_jitter", "blur": 0.1, "solarize": 0.2},
     }
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
     views_caption = "The pairs it compared: two views of an image agree in every dimension"
     view_titles: ClassVar[dict[str, str]] = {"first": "view 1", "second": "view 2"}
     recommended: ClassVar[dict[str, Any]] = {
@@ -73,16 +72,6 @@ class BarlowTwins(GradientMethod):
         super().__init__(params, backbone, problem)
         size = params.projection_size
         self.projection = mlp(backbone.feature_size, size, size, size, last_bias=False)
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def projection_head(self) -> nn.Module:
-        return self.projection
-
-    def streams(self) -> dict[str, Stream]:
-        views = {"first": View("first"), "second": View("second")}
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, views)}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views = torch.cat((batch["unlabeled"].first, batch["unlabeled"].second))

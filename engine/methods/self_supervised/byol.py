@@ -11,17 +11,18 @@ from torch.nn import functional as F
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
 from engine.methods.parts.ema import cosine_momentum, ema_, frozen_copy
 from engine.methods.parts.embedding_metrics import embedding_metrics
-from engine.methods.parts.networks import Encoder, mlp
+from engine.methods.parts.networks import mlp
 from engine.registry import methods
 
 
 @methods.register
-class BYOL(GradientMethod):
+class BYOL(EncoderMethod):
     """Bootstrap your own latent: no negatives; a predictor and a target network that follows slowly keep the
     embedding from collapsing (Grill et al. 2020, arXiv:2006.07733, eq. 2 and algorithm 1).
 
@@ -68,12 +69,10 @@ class BYOL(GradientMethod):
         r" \mathrm{sg}(\bar z'_1) \right\rVert^2, \quad \xi \leftarrow \tau \xi + (1 - \tau)\,\theta"
     )
     paper = "Grill et al. 2020, arXiv:2006.07733"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {
         "first": {"name": "crop_jitter", "blur": 1.0},
         "second": {"name": "crop_jitter", "blur": 0.1, "solarize": 0.2},
     }
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
     views_caption = "The pairs it compared: from each view the other one's embedding is predicted"
     view_titles: ClassVar[dict[str, str]] = {"first": "view 1", "second": "view 2"}
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 500, "batch_size": 128, "evaluate_every": 50}}
@@ -88,16 +87,6 @@ class BYOL(GradientMethod):
 
     def _online(self) -> nn.Sequential:
         return nn.Sequential(self.backbone, self.projection)
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def projection_head(self) -> nn.Module:
-        return self.projection
-
-    def streams(self) -> dict[str, Stream]:
-        views = {"first": View("first"), "second": View("second")}
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, views)}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views = torch.cat((batch["unlabeled"].first, batch["unlabeled"].second))

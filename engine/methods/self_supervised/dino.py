@@ -15,7 +15,8 @@ from engine.config.settings import param
 from engine.errors import ConfigError
 from engine.methods.base.batch import Batch, Stream, View
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
 from engine.methods.parts.batch_norm import bn_stats_frozen
 from engine.methods.parts.ema import cosine_momentum, ema_, frozen_copy
 from engine.methods.parts.embedding_metrics import embedding_metrics
@@ -30,7 +31,7 @@ CENTER_MOMENTUM = 0.9
 
 
 @methods.register
-class DINO(GradientMethod):
+class DINO(EncoderMethod):
     """Self-distillation with no labels (Caron et al. 2021, arXiv:2104.14294, eq. 1 to 4, algorithm 1).
 
     Student and teacher choose softly among K prototypes; the student matches the teacher's choice of the same image's
@@ -112,7 +113,6 @@ class DINO(GradientMethod):
         r" \quad s = \mathrm{softmax}\left(\frac{g_s(x_2)}{\tau_s}\right)"
     )
     paper = "Caron et al. 2021, arXiv:2104.14294"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {
         "first": {"name": "crop_jitter", "area": 0.14, "blur": 1.0},
         "second": {"name": "crop_jitter", "area": 0.14, "blur": 0.1, "solarize": 0.2},

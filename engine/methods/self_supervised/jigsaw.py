@@ -17,10 +17,11 @@ from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.errors import ConfigError
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
-from engine.methods.parts.networks import Encoder, Head
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
+from engine.methods.parts.networks import Head
 from engine.metrics import Metric
 from engine.registry import methods
 from engine.to_device import to_device
@@ -42,7 +43,7 @@ class Cuts(NamedTuple):
 
 
 @methods.register
-class Jigsaw(GradientMethod):
+class Jigsaw(EncoderMethod):
     """Solving jigsaw puzzles (Noroozi & Favaro 2016, arXiv:1603.09246): the image's tiles are shuffled by one of P
     permutations, and the network says by which.
 
@@ -84,7 +85,6 @@ class Jigsaw(GradientMethod):
         r" \pi_i \in \{\pi^{1}, \ldots, \pi^{P}\}"
     )
     paper = "Noroozi & Favaro 2016, arXiv:1603.09246"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {"image": {"name": "weak", "flip": "off"}}
     headline = ("test/knn_1_per_class", "test/knn_5_per_class", "jigsaw/accuracy")
     metrics = (
@@ -119,12 +119,6 @@ class Jigsaw(GradientMethod):
             nn.ReLU(inplace=True),
             nn.Linear(params.hidden_size, len(table)),
         )
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def streams(self) -> dict[str, Stream]:
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"image": View("image")})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         images, chance = batch["unlabeled"].image, now.rng("puzzle")

@@ -13,10 +13,10 @@ from engine.backbones.vit_tiny import Block, ViTTiny, fixed_positions
 from engine.config.parts import MethodParams
 from engine.config.settings import param
 from engine.errors import ConfigError
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
-from engine.methods.parts.networks import Encoder
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
 from engine.registry import methods
 from engine.to_device import to_device
 
@@ -26,7 +26,7 @@ MASKED_GREY = 0.5
 
 
 @methods.register
-class MAE(GradientMethod):
+class MAE(EncoderMethod):
     """Masked autoencoder (He et al. 2022, arXiv:2111.06377, section 3): a random 75 % of the patches is hidden, the
     encoder sees the others alone, and a shallow decoder reconstructs the pixels.
 
@@ -68,12 +68,10 @@ class MAE(GradientMethod):
         r" the hidden patches}"
     )
     paper = "He et al. 2022, arXiv:2111.06377"
-    supervision: ClassVar[set[str]] = {"none"}
     backbones: ClassVar[set[str] | None] = {"vit_tiny"}
     views: ClassVar[dict[str, dict[str, Any]]] = {
         "crop": {"name": "crop_jitter", "area": 0.2, "jitter": 0.0, "grey": 0.0, "blur": 0.0}
     }
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
     views_caption = "What it saw and what it made of it: hidden patches are reconstructed from visible ones"
     view_titles: ClassVar[dict[str, str]] = {
         "image": "image",
@@ -96,12 +94,6 @@ class MAE(GradientMethod):
                 f" {pixels} value{'s' if pixels > 1 else ''}: choose another."
             )
         self.decoder = Decoder(backbone.feature_size, params.decoder_width, params.decoder_depth, side, pixels)
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def streams(self) -> dict[str, Stream]:
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"crop": View("crop")})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         images = batch["unlabeled"].crop

@@ -11,15 +11,16 @@ from torch.nn import functional as F
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
 from engine.methods.parts.batch_norm import bn_in_groups
 from engine.methods.parts.draws import permutation
 from engine.methods.parts.ema import ema_, frozen_copy
 from engine.methods.parts.embedding_metrics import embedding_metrics
 from engine.methods.parts.feature_queue import FeatureQueue
-from engine.methods.parts.networks import Encoder, Head
+from engine.methods.parts.networks import Head
 from engine.registry import methods
 
 SMALLEST_GROUP = 8
@@ -27,7 +28,7 @@ SMALLEST_GROUP = 8
 
 
 @methods.register
-class MoCo(GradientMethod):
+class MoCo(EncoderMethod):
     """Momentum contrast (He et al. 2020, arXiv:1911.05722, eq. 1 and 2, algorithm 1) as in version 2 (Chen et al. 2020,
     arXiv:2003.04297): a projection head of two layers without batch norm, stronger views, a cosine schedule.
 
@@ -93,9 +94,8 @@ class MoCo(GradientMethod):
         r" \tau)}, \quad \theta_k \leftarrow m \theta_k + (1 - m)\,\theta_q"
     )
     paper = "He et al. 2020, arXiv:1911.05722; Chen et al. 2020, arXiv:2003.04297"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {"crop": {"name": "crop_jitter", "area": 0.2, "saturation": 0.4}}
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
+    views_of_each = 2
     views_caption = "The pairs it compared: the query must find its key among those of earlier images"
     view_titles: ClassVar[dict[str, str]] = {"crop_1": "query", "crop_2": "key"}
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 500, "batch_size": 128, "evaluate_every": 50}}
@@ -112,15 +112,6 @@ class MoCo(GradientMethod):
 
     def _query_encoder(self) -> nn.Sequential:
         return nn.Sequential(self.backbone, self.projection)
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def projection_head(self) -> nn.Module:
-        return self.projection
-
-    def streams(self) -> dict[str, Stream]:
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"crop": View("crop", count=2)})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         first, second = batch["unlabeled"].crop

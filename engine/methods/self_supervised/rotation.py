@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
-from engine.methods.parts.networks import Encoder, Head
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
+from engine.methods.parts.networks import Head
 from engine.metrics import Metric
 from engine.registry import methods
 
@@ -21,7 +22,7 @@ TURNS = 4
 
 
 @methods.register
-class Rotation(GradientMethod):
+class Rotation(EncoderMethod):
     """RotNet: every image is classified by its rotation, 0, 90, 180 or 270 degrees (Gidaris et al. 2018,
     arXiv:1803.07728, eq. 2 and 3).
 
@@ -41,7 +42,6 @@ class Rotation(GradientMethod):
     idea = "To tell whether an image was rotated by 0, 90, 180 or 270 degrees, a network must know what is in it."
     formula = r"L = -\frac{1}{4N} \sum_{i=1}^{N} \sum_{y=0}^{3} \log p\left(y \mid \mathrm{rot}_{90° y}(x_i)\right)"
     paper = "Gidaris et al. 2018, arXiv:1803.07728"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {"image": {"name": "weak"}}
     headline = ("test/knn_1_per_class", "test/knn_5_per_class", "rotation/accuracy")
     metrics = (
@@ -60,12 +60,6 @@ class Rotation(GradientMethod):
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
         self.head = Head(nn.Linear(backbone.feature_size, TURNS))
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def streams(self) -> dict[str, Stream]:
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"image": View("image")})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         images = batch["unlabeled"].image

@@ -9,17 +9,18 @@ from torch import Tensor, nn
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
 from engine.methods.parts.embedding_metrics import embedding_metrics
 from engine.methods.parts.losses import nt_xent
-from engine.methods.parts.networks import Encoder, Head
+from engine.methods.parts.networks import Head
 from engine.registry import methods
 
 
 @methods.register
-class SimCLR(GradientMethod):
+class SimCLR(EncoderMethod):
     """SimCLR: contrastive learning with NT-Xent over all 2N-1 other views of a batch (Chen et al. 2020,
     arXiv:2002.05709).
 
@@ -66,9 +67,8 @@ class SimCLR(GradientMethod):
         r" \frac{1}{2N}\sum_i \ell_i"
     )
     paper = "Chen et al. 2020, arXiv:2002.05709"
-    supervision = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {"simclr": {"name": "simclr"}}
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
+    views_of_each = 2
     views_caption = "The pairs it compared: two views of one image must find each other among all others"
     view_titles: ClassVar[dict[str, str]] = {"simclr_1": "view 1", "simclr_2": "view 2"}
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 500, "batch_size": 256, "evaluate_every": 50}}
@@ -81,15 +81,6 @@ class SimCLR(GradientMethod):
             nn.ReLU(inplace=True),
             nn.Linear(params.hidden_size, params.projection_size),
         )
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def projection_head(self) -> nn.Module:
-        return self.projection
-
-    def streams(self) -> dict[str, Stream]:
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"simclr": View("simclr", count=2)})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views: Tensor = batch["unlabeled"].simclr  # [2, N, C, H, W]

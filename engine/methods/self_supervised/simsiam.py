@@ -10,16 +10,17 @@ from torch.nn import functional as F
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, Group, StepResult
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import Group, StepResult
 from engine.methods.parts.embedding_metrics import embedding_metrics
-from engine.methods.parts.networks import Encoder, Head, mlp
+from engine.methods.parts.networks import Head, mlp
 from engine.registry import methods
 
 
 @methods.register
-class SimSiam(GradientMethod):
+class SimSiam(EncoderMethod):
     """Simple Siamese networks: two views, one network, a predictor on one side and a stopped gradient on the other
     (Chen & He 2021, arXiv:2011.10566, eq. 1 to 4, algorithm 1).
 
@@ -55,9 +56,8 @@ class SimSiam(GradientMethod):
         r" \mathrm{sg}(z_1)\right)"
     )
     paper = "Chen & He 2021, arXiv:2011.10566"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {"crop": {"name": "crop_jitter", "area": 0.2, "saturation": 0.4}}
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
+    views_of_each = 2
     views_caption = "The pairs it compared: each view's embedding predicts the other one's"
     view_titles: ClassVar[dict[str, str]] = {"crop_1": "view 1", "crop_2": "view 2"}
     recommended: ClassVar[dict[str, Any]] = {"budget": {"steps": 500, "batch_size": 128, "evaluate_every": 50}}
@@ -71,17 +71,8 @@ class SimSiam(GradientMethod):
         self.projection = Head(*hidden, nn.Linear(size, size, bias=False), nn.BatchNorm1d(size, affine=False))
         self.predictor = mlp(size, params.bottleneck_size, size)
 
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def projection_head(self) -> nn.Module:
-        return self.projection
-
     def groups(self) -> list[Group]:
         return [Group([self.backbone, self.projection]), Group([self.predictor], schedule="constant")]
-
-    def streams(self) -> dict[str, Stream]:
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"crop": View("crop", count=2)})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views: Tensor = batch["unlabeled"].crop  # [2, N, C, H, W]

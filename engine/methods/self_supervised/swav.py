@@ -11,18 +11,19 @@ from torch.nn import functional as F
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
 from engine.methods.parts.embedding_metrics import embedding_metrics
-from engine.methods.parts.networks import Encoder, mlp
+from engine.methods.parts.networks import mlp
 from engine.registry import methods
 
 ITERATIONS = 3
 
 
 @methods.register
-class SwAV(GradientMethod):
+class SwAV(EncoderMethod):
     """Swapping assignments between views (Caron et al. 2020, arXiv:2006.09882, eq. 1 to 5), with two views of full
     size: neither small crops nor the queue of earlier embeddings, which the paper adds for batches smaller than the
     number of prototypes.
@@ -83,11 +84,10 @@ class SwAV(GradientMethod):
         r" \tau)}{\sum_{k'} \exp(z \cdot c_{k'} / \tau)}"
     )
     paper = "Caron et al. 2020, arXiv:2006.09882"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {
         "crop": {"name": "crop_jitter", "brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2}
     }
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
+    views_of_each = 2
     views_caption = "The pairs it compared: each view predicts the other one's cluster"
     view_titles: ClassVar[dict[str, str]] = {"crop_1": "view 1", "crop_2": "view 2"}
     recommended: ClassVar[dict[str, Any]] = {
@@ -100,15 +100,6 @@ class SwAV(GradientMethod):
         self.projection = mlp(backbone.feature_size, params.hidden_size, params.projection_size)
         self.prototypes = nn.Linear(params.projection_size, params.prototypes, bias=False)
         self._normalize_prototypes()
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def projection_head(self) -> nn.Module:
-        return self.projection
-
-    def streams(self) -> dict[str, Stream]:
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, {"crop": View("crop", count=2)})}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views: Tensor = batch["unlabeled"].crop  # [2, N, C, H, W]

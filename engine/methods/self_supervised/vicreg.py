@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, Stream, View
+from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext, TaskSpec
-from engine.methods.base.method import GradientMethod, StepResult
+from engine.methods.base.encoder_method import EncoderMethod
+from engine.methods.base.method import StepResult
 from engine.methods.parts.embedding_metrics import embedding_metrics
-from engine.methods.parts.networks import Encoder, mlp
+from engine.methods.parts.networks import mlp
 from engine.metrics import Metric
 from engine.registry import methods
 
 
 @methods.register
-class VICReg(GradientMethod):
+class VICReg(EncoderMethod):
     """Variance-invariance-covariance regularization (Bardes et al. 2022, arXiv:2105.04906, eq. 1 to 6), with the
     scales of the authors' code.
 
@@ -67,12 +68,10 @@ class VICReg(GradientMethod):
         r" \epsilon}\right), \quad c(Z) = \frac{1}{D} \sum_{i \neq j} \mathrm{Cov}(Z)_{ij}^2"
     )
     paper = "Bardes et al. 2022, arXiv:2105.04906"
-    supervision: ClassVar[set[str]] = {"none"}
     views: ClassVar[dict[str, dict[str, Any]]] = {
         "first": {"name": "crop_jitter", "blur": 1.0},
         "second": {"name": "crop_jitter", "blur": 0.1, "solarize": 0.2},
     }
-    headline = ("test/knn_1_per_class", "test/knn_5_per_class", "test/linear_full")
     metrics = (
         Metric(
             "vicreg/variance",
@@ -96,16 +95,6 @@ class VICReg(GradientMethod):
         super().__init__(params, backbone, problem)
         size = params.projection_size
         self.projection = mlp(backbone.feature_size, size, size, size, last_bias=False)
-
-    def served(self) -> nn.Module:
-        return Encoder(self.backbone)
-
-    def projection_head(self) -> nn.Module:
-        return self.projection
-
-    def streams(self) -> dict[str, Stream]:
-        views = {"first": View("first"), "second": View("second")}
-        return {"unlabeled": Stream("unlabeled", self.problem.batch_size, views)}
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views = torch.cat((batch["unlabeled"].first, batch["unlabeled"].second))

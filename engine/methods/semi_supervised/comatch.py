@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +11,15 @@ from torch.nn import functional as F
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
-from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.batch import Batch, Stream, View
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import StepResult
 from engine.methods.parts.feature_queue import FeatureQueue
-from engine.methods.parts.mixing import align
-from engine.methods.parts.networks import Head
-from engine.methods.parts.recent_mean import RecentMean
 from engine.methods.semi_supervised.shared_settings import confidence_threshold, unlabeled_ratio, unlabeled_weight
+from engine.methods.semi_supervised.similarity_method import SimilarityMethod
 from engine.metrics import Metric
 from engine.registry import methods
 
-RECENT_BATCHES = 32
 CONTRAST = Metric(
     "loss/contrast",
     "Contrastive loss",
@@ -35,7 +31,7 @@ CONTRAST = Metric(
 
 
 @methods.register
-class CoMatch(ClassifierMethod):
+class CoMatch(SimilarityMethod):
     """CoMatch (Li et al. 2021, arXiv:2011.11183, section 3 and algorithm 1), with the numbers of the authors' code.
 
     Weak predictions are aligned to equally frequent classes by their mean over 32 batches, then smoothed: α of the
@@ -80,24 +76,20 @@ class CoMatch(ClassifierMethod):
         r" H(\hat W, \hat S)"
     )
     paper = "Li et al. 2021, arXiv:2011.11183"
-    views: ClassVar[dict[str, dict[str, Any]]] = {"weak": {"name": "weak"}, "strong": {"name": "strong"}}
-    headline = ("test/accuracy", "mask_rate", "pseudo_label/accuracy")
     views_caption = "The weak view gives the label; the strong views must agree with it and with each other"
+    recent_batches = 32
     metrics = (CONTRAST,)
 
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
-        width = backbone.feature_size
-        self.projection = Head(nn.Linear(width, width), nn.LeakyReLU(0.1), nn.Linear(width, params.projection_size))
-        self.recent = RecentMean(RECENT_BATCHES, problem.classes)
         rows = params.memory * problem.batch_size * (1 + params.unlabeled_ratio)
         self.embeddings = FeatureQueue(rows, params.projection_size)
         self.labels = FeatureQueue(rows, problem.classes)
         self.stored: Tensor
         self.register_buffer("stored", torch.zeros((), dtype=torch.int64))  # rows ever pushed
 
-    def projection_head(self) -> nn.Module:
-        return self.projection
+    def activation(self) -> nn.Module:
+        return nn.LeakyReLU(0.1)  # as in the authors' network
 
     def streams(self) -> dict[str, Stream]:
         size = self.problem.batch_size
@@ -109,21 +101,16 @@ class CoMatch(ClassifierMethod):
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
-        views = (labeled.weak, unlabeled.weak, *unlabeled.strong)
-        sizes = [len(view) for view in views]
-        features, logits = self.classifier(torch.cat(views))
-        embedded = F.normalize(self.projection(features))
-        logits_x, logits_w, logits_s, _ = logits.split(sizes)
-        embedded_x, embedded_w, first, second = torch.split(embedded, sizes)
+        logits, embedded = self.look(labeled.weak, unlabeled.weak, *unlabeled.strong)
+        logits_x, logits_w, logits_s, _ = logits
+        embedded_x, embedded_w, first, second = embedded
         own = self.align(logits_w.detach().softmax(1))
         soft = self.smooth(own, embedded_w.detach())  # [U, K]
         given = F.one_hot(labeled.known_labels, self.problem.classes).to(own.dtype)
         self.remember(torch.cat((embedded_w, embedded_x)).detach(), torch.cat((own, given)))
 
-        confidence, labels = soft.max(1)
-        used = confidence >= self.params.threshold
         loss_x = F.cross_entropy(logits_x, labeled.known_labels)
-        loss_u = (-(soft * F.log_softmax(logits_s.float(), 1)).sum(1) * used).mean()
+        loss_u, learned = self.learn(unlabeled.ids, soft, logits_s)
         loss_c = graph_contrast(first, second, graph(soft, self.params.graph_threshold), self.params.temperature)
         return StepResult(
             loss_x + self.params.unlabeled_weight * loss_u + self.params.contrast_weight * loss_c,
@@ -131,17 +118,10 @@ class CoMatch(ClassifierMethod):
                 "loss/labeled": loss_x.detach(),
                 "loss/unlabeled": loss_u.detach(),
                 "loss/contrast": loss_c.detach(),
-                "mask_rate": used.float().mean(),
+                "mask_rate": learned.weight.mean(),
             },
-            PseudoLabels(
-                unlabeled.ids, labels, confidence, used.float(), torch.full_like(confidence, self.params.threshold)
-            ),
+            learned,
         )
-
-    def align(self, predictions: Tensor) -> Tensor:
-        """Take these predictions [U, K] into the recent mean, then align them to equally frequent classes."""
-        self.recent.push(predictions.mean(0))
-        return align(predictions, self.recent().to(predictions.dtype))
 
     def smooth(self, predictions: Tensor, embedded: Tensor) -> Tensor:
         """With the memory bank's pseudo-labels, by similarity (eq. 4 and 5): [U, K]. As they are until it is full."""

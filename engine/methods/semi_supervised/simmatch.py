@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
 from engine.config.settings import param
-from engine.methods.base.batch import Batch, PseudoLabels, Stream, View
-from engine.methods.base.classifier_method import ClassifierMethod
+from engine.methods.base.batch import Batch, Stream, View
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import StepResult
 from engine.methods.parts.memory_table import scatter_last_
-from engine.methods.parts.mixing import align
-from engine.methods.parts.networks import Head
-from engine.methods.parts.recent_mean import RecentMean
 from engine.methods.semi_supervised.shared_settings import confidence_threshold, unlabeled_ratio, unlabeled_weight
+from engine.methods.semi_supervised.similarity_method import SimilarityMethod
 from engine.metrics import Metric
 from engine.registry import methods
 
-RECENT_BATCHES = 256
 INSTANCES = Metric(
     "loss/instances",
     "Instance similarity loss",
@@ -35,7 +31,7 @@ INSTANCES = Metric(
 
 
 @methods.register
-class SimMatch(ClassifierMethod):
+class SimMatch(SimilarityMethod):
     """SimMatch (Zheng et al. 2022, arXiv:2203.06915, section 3), in the form for small images: no teacher, and a memory
     of the labeled images' embeddings that each moves with a decay of its own.
 
@@ -75,23 +71,17 @@ class SimMatch(ClassifierMethod):
         r" + \lambda\, 1[\max \hat p \geq \tau]\, H(\hat p, p(y \mid A(u))) + \lambda_{in}\, H(q^{in}, q(A(u)))"
     )
     paper = "Zheng et al. 2022, arXiv:2203.06915"
-    views: ClassVar[dict[str, dict[str, Any]]] = {"weak": {"name": "weak"}, "strong": {"name": "strong"}}
-    headline = ("test/accuracy", "mask_rate", "pseudo_label/accuracy")
     views_caption = "The pairs it compared: the weak view gives the label, the strong view must agree"
+    recent_batches = 256
     metrics = (INSTANCES,)
 
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
-        width, count = backbone.feature_size, problem.counts.get("labeled", 0)
-        self.projection = Head(nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, params.projection_size))
-        self.recent = RecentMean(RECENT_BATCHES, problem.classes)
+        count = problem.counts.get("labeled", 0)
         self.memory: Tensor
         self.memory_labels: Tensor
         self.register_buffer("memory", F.normalize(torch.randn(count, params.projection_size)))  # by labeled row
         self.register_buffer("memory_labels", torch.full((count,), -1))
-
-    def projection_head(self) -> nn.Module:
-        return self.projection
 
     def streams(self) -> dict[str, Stream]:
         size = self.problem.batch_size
@@ -103,20 +93,16 @@ class SimMatch(ClassifierMethod):
 
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
-        views = (labeled.weak, unlabeled.weak, unlabeled.strong)
-        sizes = [len(view) for view in views]
-        features, logits = self.classifier(torch.cat(views))
-        logits_x, logits_w, logits_s = logits.split(sizes)
-        embedded_x, embedded_w, embedded_s = torch.split(F.normalize(self.projection(features)), sizes)
+        logits, embedded = self.look(labeled.weak, unlabeled.weak, unlabeled.strong)
+        logits_x, logits_w, logits_s = logits
+        embedded_x, embedded_w, embedded_s = embedded
         predictions = self.align(logits_w.detach().softmax(1))
         ready = (self.memory_labels >= 0).all() & (now.epoch > 0)
         soft, similar = self.calibrate(predictions, self.similarities(embedded_w.detach()).softmax(1))
         soft = torch.where(ready, soft, predictions)
 
-        confidence, labels = soft.max(1)
-        used = confidence >= self.params.threshold
         loss_x = F.cross_entropy(logits_x, labeled.known_labels)
-        loss_u = (-(soft * F.log_softmax(logits_s.float(), 1)).sum(1) * used).mean()
+        loss_u, learned = self.learn(unlabeled.ids, soft, logits_s)
         loss_i = ready * -(similar * self.similarities(embedded_s).log_softmax(1)).sum(1).mean()
         self.remember(labeled.rows, embedded_x.detach(), labeled.known_labels)
         return StepResult(
@@ -125,17 +111,10 @@ class SimMatch(ClassifierMethod):
                 "loss/labeled": loss_x.detach(),
                 "loss/unlabeled": loss_u.detach(),
                 "loss/instances": loss_i.detach(),
-                "mask_rate": used.float().mean(),
+                "mask_rate": learned.weight.mean(),
             },
-            PseudoLabels(
-                unlabeled.ids, labels, confidence, used.float(), torch.full_like(confidence, self.params.threshold)
-            ),
+            learned,
         )
-
-    def align(self, predictions: Tensor) -> Tensor:
-        """Take these predictions [U, K] into the recent mean, then align them to equally frequent classes."""
-        self.recent.push(predictions.mean(0))
-        return align(predictions, self.recent().to(predictions.dtype))
 
     def similarities(self, embedded: Tensor) -> Tensor:
         """Cosines [U, n] to the labeled images' embeddings, over the temperature, as they are before this step."""
