@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 import torch
 
 from engine.config.run_config import OWN_NETWORK, RunConfig
@@ -24,6 +25,11 @@ LARGE = {"resnet18", "resnet50", "wide_resnet", "efficientnet_lite", "timm", "vi
 """Backbones of which a step takes seconds."""
 ONE_OF_EACH_BASE = set({CLASSES[name].__mro__[1]: name for name in reversed(METHODS)}.values())
 STEPS = 12
+
+
+def trains_each(names: Iterable[str]) -> list[Any]:
+    """Parameters of a test that trains a method: without `slow`, only one of each base class, whose training it is."""
+    return [name if name in ONE_OF_EACH_BASE else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def backbones_of(method: str) -> list[str]:

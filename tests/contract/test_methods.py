@@ -33,13 +33,14 @@ from tests.contract.method_runs import (
     numbers,
     same,
     stopped_at,
+    trains_each,
     weights,
 )
 
 pytestmark = pytest.mark.usefixtures("parts_of_tests", "few_probes")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", trains_each(METHODS))
 def test_a_seed_determines_everything_and_another_seed_changes_it(
     method: str, tmp_path: Path, trained: Trained
 ) -> None:
@@ -49,14 +50,14 @@ def test_a_seed_determines_everything_and_another_seed_changes_it(
     assert not same(weights(first), weights(other))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", trains_each(METHODS))
 def test_an_interrupted_and_resumed_run_is_bit_identical(method: str, tmp_path: Path, trained: Trained) -> None:
     whole = trained(method)
     for step in (step for step in (0, 1, 7) if step < whole.status.step):
         assert_resumes_to_the_same_bits(whole, config(method), step, tmp_path)
 
 
-@pytest.mark.parametrize("method", [name for name in WITH_STEPS if CLASSES[name].backbones is None])
+@pytest.mark.parametrize("method", trains_each(name for name in WITH_STEPS if CLASSES[name].backbones is None))
 def test_dropout_is_the_same_in_a_resumed_run(method: str, tmp_path: Path) -> None:
     """It draws from the global generator, also in what a method does before and after the update."""
     plain = config(method, steps=6, backbone="dropout_cnn")
@@ -79,7 +80,7 @@ def assert_resumes_to_the_same_bits(whole: Run, plain: RunConfig, step: int, roo
         assert all(np.array_equal(ours[name], theirs[name]) for name in ours), (step, evaluated)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", trains_each(METHODS))
 def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, trained: Trained) -> None:
     from engine.lab.executors.inline import resume
 
@@ -97,7 +98,7 @@ def test_a_live_change_is_replayed_on_resume(method: str, tmp_path: Path, traine
     assert not same(weights(resumed), weights(trained(method)))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", trains_each(METHODS))
 def test_hidden_labels_change_nothing(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained
 ) -> None:
@@ -120,7 +121,7 @@ def test_hidden_labels_change_nothing(
     assert same(weights(honest), weights(fooled))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", trains_each(METHODS))
 @pytest.mark.parametrize(
     ("channels", "classes", "labels", "batch"), [(1, 2, 1, 2), (3, 26, 1, 5), (3, 2, 2, 64), (1, 26, 2, 16)]
 )
@@ -156,7 +157,7 @@ def test_any_channels_classes_labels_and_batch(
     assert np.isfinite(losses).all()
 
 
-@pytest.mark.parametrize("method", WITHOUT_LOGITS)
+@pytest.mark.parametrize("method", trains_each(WITHOUT_LOGITS))
 def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_answers(
     method: str, tmp_path: Path, trained: Trained
 ) -> None:
@@ -183,7 +184,7 @@ def test_a_method_without_logits_is_measured_by_probes_and_ends_with_one_that_an
     assert predictor.probe["labels"] == len(run.folder.split()["pool"])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", trains_each(METHODS))
 def test_the_saved_model_answers_one_image_or_many_as_the_run_did(method: str, trained: Trained) -> None:
     run = trained(method)
     arrays = run.folder.snapshot(run.status.step)
@@ -217,7 +218,7 @@ def test_every_backbone_it_names_works(method: str, backbone: str, tmp_path: Pat
     assert run.status.state == "finished"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", trains_each(METHODS))
 def test_pseudo_labels_are_shares_and_name_images_of_the_pool(method: str, trained: Trained) -> None:
     run = trained(method)
     arrays = run.folder.snapshot(run.status.step)

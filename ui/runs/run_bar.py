@@ -61,7 +61,10 @@ def evaluation_slider(run: EvaluatedRun, key: str) -> int:
     """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts where it
     was before, or at a link's `?step=`, else at the last.
     """
-    state_key, playing = f"{key}_step_{run.id}", f"{key}_playing"
+    playing, played = f"{key}_playing", f"{key}_played"
+    # A slider of its own after each playing: the last question of the browser's clock may still name the evaluation
+    # before the last, which must not take its place.
+    state_key = f"{key}_step_{run.id}_{st.session_state.setdefault(played, 0)}"
     if len(run.steps) == 1:
         if st.session_state.pop(playing, None):
             st.rerun()  # it played another run
@@ -76,6 +79,8 @@ def evaluation_slider(run: EvaluatedRun, key: str) -> int:
         st.session_state[state_key], st.session_state[playing] = run.steps[min(at, len(run.steps) - 1)], "moving"
         if at >= len(run.steps) - 1:
             st.session_state[playing] = False
+            st.session_state[played] += 1
+            remember_step(run, run.steps[-1])
             st.rerun()  # the whole page, so that the fragment stops running by itself
     left, right = st.columns([6, 1], vertical_alignment="bottom")
     step = left.select_slider("Evaluation after step", run.steps, key=state_key, format_func=formatting.count)
