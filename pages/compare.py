@@ -7,6 +7,7 @@ import streamlit as st
 from engine.runs.store import Run
 from ui.compare.benchmark_form import benchmark_form
 from ui.compare.curves import draw_curves
+from ui.compare.experiment_guide import experiment_guide
 from ui.compare.run_choice import choose_runs, pick_runs
 from ui.compare.run_groups import as_csv
 from ui.compare.settings_view import label_budgets, many_settings
@@ -58,6 +59,7 @@ else:
     if not chosen:
         st.info("Choose at least one run above.")
     else:
+        experiment_guide(chosen)
         live_curves(chosen)
         st.subheader("Final metrics", anchor=False)
         st.caption("EMA weights on the test set after the last step; not used for model selection.")

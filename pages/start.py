@@ -9,26 +9,20 @@ from engine.presets import PRESETS
 from engine.runs.store import Run
 from ui.components.live_figure import preload_figures
 from ui.figures.sparkline import sparkline
-from ui.runs.current_run import current_run, forget_run, open_page, watch_new_run
+from ui.runs.current_run import open_page
 from ui.runs.prefill import prefill, usable, with_features
 from ui.runs.run_names import headline_accuracy, run_name
 from ui.shell.page import escape_markdown, expander, header, how_it_works, show_errors
-from ui.shell.server import catalog, lab
+from ui.shell.server import lab
+from ui.start.begin import try_it
+from ui.start.experiment_list import experiment_list
+from ui.start.preset_list import preset_list
 from ui.style import formatting, illustrations
 
 # What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.
 header("FewLab", "Thousands of images, a handful of labels: see what can be done.")
 store = lab().store
 _BESIDE = ("digits-supervised", "noise-fixmatch")  # under the cards, not in them
-
-
-def try_it(name: str) -> None:
-    with st.spinner("Starting …"), show_errors():
-        before = current_run()
-        folder = lab().submit(PRESETS[name].config)
-        prefill(catalog()["presets"][name]["config"])
-        watch_new_run(folder.id, before.id if before is not None else None)
-        open_page("pages/train.py", folder.id)
 
 
 def build_on() -> None:
@@ -92,28 +86,12 @@ with st.container(horizontal=True):
             try_it(name)
 
 
-def more_presets() -> None:
-    """All others: those of generated or built-in images start at once; the rest fill in the form, where their images
-    are read first.
-    """
-    for name, preset in PRESETS.items():
-        if preset.situation or name in _BESIDE:
-            continue
-        what, action = st.columns([5, 2], vertical_alignment="center")
-        what.markdown(f"**{preset.title}** · {preset.duration}  \n{preset.summary}")
-        about = catalog()["datasets"][preset.config["data"]["name"]]["schema"]["properties"]
-        if not preset.gpu and not any(field.get("is_path") for field in about.values()):
-            if action.button("Try it", key=f"start_more_{name}", width="stretch"):
-                try_it(name)
-        elif action.button("Use these settings", key=f"start_more_{name}", width="stretch"):
-            prefill(catalog()["presets"][name]["config"])
-            forget_run()
-            open_page("pages/train.py")
-
-
+if (experiments := expander("Experiments: what a student should have seen once", "start_experiments")) is not None:
+    with experiments:
+        experiment_list()
 if (more := expander("More presets: other images, other methods, settings from the papers", "start_more")) is not None:
     with more:
-        more_presets()
+        preset_list({*_BESIDE, *(name for name, _ in cards)})
 
 
 def row(run: Run) -> None:

@@ -6,6 +6,7 @@ from engine.presets.features_and_pixels import FEATURES_AND_PIXELS
 from engine.presets.partial_label import PARTIAL_LABEL
 from engine.presets.photos import PHOTOS
 from engine.presets.preset import PHOTO_NETWORK, Preset
+from engine.presets.real_images import REAL_IMAGES
 from engine.presets.self_supervised import SELF_SUPERVISED
 from engine.presets.semi_supervised import SEMI_SUPERVISED
 from engine.presets.semi_supervised_papers import SEMI_SUPERVISED_PAPERS
@@ -19,4 +20,5 @@ PRESETS: dict[str, Preset] = {
     **FEATURES_AND_PIXELS,
     **PHOTOS,
     **SEMI_SUPERVISED_PAPERS,
+    **REAL_IMAGES,
 }

@@ -73,4 +73,17 @@ PHOTOS: dict[str, Preset] = {
         },
         duration="a few minutes",
     ),
+    "photos-pseudo-label": Preset(
+        "My photos: cross-entropy and half of pseudo-labels",
+        "The plainest way to use unlabeled photos: a pretrained network learns from the labels, and half as much"
+        " from its own confident predictions.",
+        {
+            **_PHOTOS_TRAINED,
+            "augment": {"weak": _WINDOWS},
+            "method": {"name": "pseudo_label", "unlabeled_weight": 0.5, "unlabeled_ratio": 3},
+            "optimizer": _LOW_RATE,
+            "budget": {"steps": 200, "batch_size": 8, "evaluate_every": 100},
+        },
+        duration="a few minutes",
+    ),
 }

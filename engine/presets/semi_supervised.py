@@ -37,6 +37,16 @@ SEMI_SUPERVISED: dict[str, Preset] = {
         "The same network on random images with random labels.",
         {"data": {"name": "noise"}, "method": {"name": "supervised"}, "budget": {"steps": 200, "evaluate_every": 20}},
     ),
+    "noise-pseudo-label": Preset(
+        "Pseudo-labels of noise",
+        "A network of eight channels labels random images for itself: its losses fall, its accuracy stays at 10 %.",
+        {
+            "data": {"name": "noise", "labels": {"kind": "few", "per_class": 100}},
+            "backbone": {"name": "simple_cnn"},
+            "method": {"name": "pseudo_label", "threshold": 0.5},
+            "budget": {"steps": 300, "batch_size": 100, "evaluate_every": 30},
+        },
+    ),
     "digits-pseudo-label": Preset(
         "Pseudo-labels",
         "The network's own confident predictions become labels, without strong views.",

@@ -20,7 +20,7 @@ from engine.methods.base.batch import StreamBatch
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.parts.embedding_metrics import embedding_metrics
 from engine.methods.parts.losses import nt_xent
-from engine.methods.self_supervised.simclr import SimCLR
+from engine.methods.self_supervised.simclr import SimCLR, swapped_masks
 from tests.oracle.fixtures_embeddings import A, B
 from tests.oracle.wrong_nt_xent import WRONG, everything_a_positive
 
@@ -101,6 +101,14 @@ def test_embeddings_that_are_all_equal_cost_ln_of_all_choices_and_nothing_with_t
         == pytest.approx(1.945910149055, abs=1e-12)
     )
     assert everything_a_positive(same, same, 0.5).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_the_mistake_that_can_be_chosen_is_the_public_one() -> None:
+    for temperature in (0.1, 0.5):
+        assert swapped_masks(A, B, temperature).item() == pytest.approx(
+            everything_a_positive(A, B, temperature).item(), abs=1e-11
+        )
+    assert swapped_masks(A, B, 0.5).item() == pytest.approx(1.910213649347, abs=1e-11)
 
 
 def test_length_and_order_of_the_rows_do_not_matter() -> None:

@@ -52,6 +52,22 @@ def test_no_gradient_flows_into_the_projections() -> None:
     assert one.grad is other.grad is None
 
 
+def test_without_the_stop_the_value_is_the_same_and_the_backbone_also_learns_to_be_predicted() -> None:
+    first, second, one, other = (each.clone().requires_grad_() for each in (P, Q, A, B))
+    loss = simsiam_loss(first, second, one, other, stop_gradient=False)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    assert loss.item() == pytest.approx(RIGHT, abs=1e-11)
+    assert one.grad is not None
+    assert other.grad is not None
+    method, views = built(SimSiam, stop_gradient=False), torch.stack((random_views(0), random_views(1)))
+    with torch.no_grad():
+        for parameter in method.predictor.parameters():
+            parameter.zero_()
+        method.predictor[-1].bias.fill_(1.0)
+    method.step(batch_of(crop=views), FIRST_STEP).loss.backward()
+    assert any(parameter.grad.abs().max() > 0 for parameter in method.backbone.parameters())
+
+
 def test_views_of_one_side_are_no_pair() -> None:
     assert abs(simsiam_loss(P, Q, B, A).item() - RIGHT) > 0.02
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from engine.backbones.backbone import Backbone
 from engine.config.parts import MethodParams
@@ -55,6 +57,13 @@ class SimCLR(EncoderMethod):
             advanced=True,
             help="Width of the projection head's hidden layer; the paper takes as many as the network has features.",
         )
+        loss: Literal["nt_xent", "swapped_masks"] = param(
+            "nt_xent",
+            advanced=True,
+            added=True,
+            help="`swapped_masks` is a widely copied mistake, kept to show what it does: it pulls all images together"
+            " and pushes none apart.",
+        )
 
     title = "SimCLR"
     summary = "Learns features without any label: two views of one image must find each other among all others."
@@ -85,6 +94,19 @@ class SimCLR(EncoderMethod):
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views: Tensor = batch["unlabeled"].simclr  # [2, N, C, H, W]
         first, second = self.projection(self.backbone(views.flatten(0, 1))).chunk(2)  # [N, D] each
-        loss = nt_xent(first, second, self.params.temperature)
+        loss = (nt_xent if self.params.loss == "nt_xent" else swapped_masks)(first, second, self.params.temperature)
         figures = embedding_metrics(first, second) if now.logged else {}
         return StepResult(loss, {"loss/unlabeled": loss.detach(), **figures})
+
+
+def swapped_masks(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """NT-Xent as it is often copied, with the masks of positives and negatives exchanged: every other row is a
+    positive, and a row's only "negative" is itself.
+
+    first, second: [N, D]. Scalar in nats: 1/temperature less the mean cosine of two different rows over temperature, 0
+    where all embeddings are one point. Only for showing that this is what it learns.
+    """
+    rows = F.normalize(torch.cat((first, second)))  # [2N, D]
+    cosines = rows @ rows.T
+    others = ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+    return (1 - cosines[others].mean()) / temperature

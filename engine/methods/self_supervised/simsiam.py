@@ -47,6 +47,13 @@ class SimSiam(EncoderMethod):
             advanced=True,
             help="Width of the predictor's hidden layer; in the paper a quarter of the projection's.",
         )
+        stop_gradient: bool = param(
+            True,
+            advanced=True,
+            added=True,
+            help="Off, as in the paper's ablation, the loss comes nearer to -1 than ever while all embeddings fall into"
+            " one point.",
+        )
 
     title = "SimSiam"
     summary = "Learns features without labels, negatives or a second network: each view predicts the other one."
@@ -77,19 +84,22 @@ class SimSiam(EncoderMethod):
     def step(self, batch: Batch, now: StepContext) -> StepResult:
         views: Tensor = batch["unlabeled"].crop  # [2, N, C, H, W]
         projections = self.projection(self.backbone(views.flatten(0, 1)))  # [2N, D]
-        loss = simsiam_loss(*self.predictor(projections).chunk(2), *projections.chunk(2))
+        predictions = self.predictor(projections).chunk(2)
+        loss = simsiam_loss(*predictions, *projections.chunk(2), stop_gradient=self.params.stop_gradient)
         figures = embedding_metrics(*projections.detach().chunk(2)) if now.logged else {}
         return StepResult(loss, {"loss/unlabeled": loss.detach(), **figures})
 
 
-def simsiam_loss(first: Tensor, second: Tensor, first_projection: Tensor, second_projection: Tensor) -> Tensor:
+def simsiam_loss(
+    first: Tensor, second: Tensor, first_projection: Tensor, second_projection: Tensor, *, stop_gradient: bool = True
+) -> Tensor:
     """Negative cosine of each view's prediction and the other view's projection, both directions averaged (eq. 2).
 
-    All [N, D]; no gradient flows into the projections here: without that stop, all embeddings fall into one point.
-    Scalar, -1 to 1.
+    All [N, D]. stop_gradient: none flows into the projections here; without that stop, all embeddings fall into one
+    point. Scalar, -1 to 1.
     """
     cosines = [
-        F.cosine_similarity(prediction, projection.detach())
+        F.cosine_similarity(prediction, projection.detach() if stop_gradient else projection)
         for prediction, projection in ((first, second_projection), (second, first_projection))
     ]
     return -(cosines[0] + cosines[1]).mean() / 2
