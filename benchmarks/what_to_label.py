@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def measured(archive: Path, size: int, labelings: int, most: int, batch: int) ->
     source.prepare()
     images = source.load()
     with tempfile.TemporaryDirectory() as folder:
-        file = compute_features(ComputeFeatures(data, BACKBONE, folder, f"{folder}/progress.json"))
+        file = compute_features(ComputeFeatures(data, source.key(), BACKBONE, folder, f"{folder}/progress.json"))
     features = unit_features(np.load(file.path, mmap_mode="r"))
     training, test = np.flatnonzero(~images.is_test & (images.labels >= 0)), np.flatnonzero(images.is_test)
     curves: dict[str, list[list[float]]] = {strategy: [] for strategy in STRATEGIES}
@@ -80,7 +81,7 @@ def _labeling(
         labeled = np.concatenate([labeled, chosen])
         head = fit_head(every, labeled, labels[labeled], classes)
         accuracies.append(float((head.predictions[len(labels) :] == truth).mean()))
-        head = head._replace(probabilities=head.probabilities[: len(labels)])
+        head = replace(head, probabilities=head.probabilities[: len(labels)])
     return accuracies
 
 

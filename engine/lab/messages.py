@@ -64,12 +64,29 @@ class CheckConfig(Request[Plain]):
     checkpoints: str
 
 
+class Readiness(NamedTuple):
+    """Whether a data set can be opened at once. key: its name in the image cache; "" if it is not there, or of a kind that
+    is not kept there.
+    """
+
+    ready: bool
+    key: str
+
+
 @dataclass(frozen=True)
-class IsReady(Request[bool]):
+class IsReady(Request[Readiness]):
     """Whether a data set can be opened at once. data: the config's part."""
 
     name = "ready"
     data: Plain
+
+    @staticmethod
+    def write_reply(reply: Readiness) -> Plain:
+        return reply._asdict()
+
+    @staticmethod
+    def read_reply(value: Plain) -> Readiness:
+        return Readiness(**value)
 
 
 class LabelsGiven(NamedTuple):
@@ -118,7 +135,8 @@ class FeatureFile(NamedTuple):
 @dataclass(frozen=True)
 class ComputeFeatures(Request[FeatureFile]):
     """Compute the features of a data set's images with a network that is not trained further, as far as they are not
-    kept already. data, backbone: the config's parts.
+    kept already. data, backbone: the config's parts. key: the images' name in the cache, so that their files need not
+    be listed again.
 
     progress_file: as in ImportImages.
     """
@@ -126,6 +144,7 @@ class ComputeFeatures(Request[FeatureFile]):
     name = "features"
     slow = True
     data: Plain
+    key: str
     backbone: Plain
     checkpoints: str
     progress_file: str
@@ -137,14 +156,6 @@ class ComputeFeatures(Request[FeatureFile]):
     @staticmethod
     def read_reply(value: Plain) -> FeatureFile:
         return FeatureFile(**value)
-
-
-@dataclass(frozen=True)
-class OpenDecoded(Request[str]):
-    """The name under which a data set that was imported lies in the image cache. Refused if it was not."""
-
-    name = "open_decoded"
-    data: Plain
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def start_from(backbone: Backbone, params: BackboneParams, checkpoints: Path) ->
         )
     backbone.load_state_dict({name: weights.get(name, value) for name, value in own.items()})
     digest = hashlib.sha256()
-    for name in sorted(own):
-        digest.update(name.encode() + backbone.state_dict()[name].cpu().contiguous().numpy().tobytes())
+    for name, value in sorted(backbone.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

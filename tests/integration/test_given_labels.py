@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from engine.config.run_config import RunConfig
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.label_records import Exclude, HoldBack, Label
-from engine.errors import ConfigError, FewLabError
+from engine.errors import ConfigError, DataError, FewLabError
 from engine.lab.executors.inline import train
-from engine.lab.messages import ComputeFeatures, OpenDecoded
-from engine.lab.workers.data_requests import compute_features, open_decoded
+from engine.lab.messages import ComputeFeatures, IsReady, Readiness
+from engine.lab.workers.data_requests import compute_features, is_ready
 from engine.registry import datasets
 from engine.training.assemble import load_images
 from tests.conftest import SHORT, merged
@@ -103,15 +104,18 @@ def test_features_are_computed_once_for_all_labels_of_the_same_images(
 ) -> None:
     settings = config(photos, log)["data"]
     source = datasets["folder"](datasets["folder"].Params.parse(settings))
-    with pytest.raises(FewLabError, match="not been read on this machine"):
-        open_decoded(OpenDecoded(settings))
+    assert is_ready(IsReady(settings)) == Readiness(False, "")
     source.prepare()
-    assert open_decoded(OpenDecoded(settings)).startswith("folder-")
+    ready, key = is_ready(IsReady(settings))
+    assert ready
+    assert key.startswith("folder-")
     backbone = {"name": "efficientnet_lite", "init": "pretrained"}
 
     def request() -> ComputeFeatures:
-        return ComputeFeatures(settings, backbone, str(tmp_path), str(tmp_path / "progress.json"))
+        return ComputeFeatures(settings, key, backbone, str(tmp_path), str(tmp_path / "progress.json"))
 
+    with pytest.raises(DataError, match="removed from the cache"):
+        compute_features(replace(request(), key="folder-gone"))
     first = compute_features(request())
     features = np.load(first.path, mmap_mode="r")
     assert features.shape == (60, 1280)

@@ -45,7 +45,7 @@ def test_the_head_answers_as_logistic_regression_on_all_features(n: int, classes
 
 
 def test_features_are_centered_and_of_length_one() -> None:
-    raw = np.random.default_rng(1).normal(5, 2, (50, 8)).astype(np.float32)
+    raw = np.random.default_rng(1).normal(5, 2, (5000, 8)).astype(np.float32)
     raw[7] = raw.mean(0)
     expected = raw.astype(np.float64) - raw.astype(np.float64).mean(0)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)

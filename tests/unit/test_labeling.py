@@ -53,6 +53,8 @@ def test_a_label_more_is_a_new_standing_and_the_same_labels_are_not_computed_aga
     label(labeling, range(30))
     first = labeling.standing()
     assert labeling.standing() is first
+    queue = labeling.queue(first, 9, "auto")
+    assert labeling.queue(first, 9, "auto") == queue
     assert first.accuracy is not None
     assert (first.accuracy.total, first.is_held_back) == (30, False)
     assert first.accuracy.accuracy > 0.9
@@ -60,6 +62,8 @@ def test_a_label_more_is_a_new_standing_and_the_same_labels_are_not_computed_aga
     assert float((first.head.predictions == TRUTH).mean()) > 0.9
     label(labeling, range(30, 31))
     assert labeling.standing().counts == [11, 10, 10]
+    assert 30 in {row for row, _ in labeling.queue(first, len(TRUTH), "spread")}  # asked of the earlier standing
+    assert 30 not in {row for row, _ in labeling.queue(labeling.standing(), len(TRUTH), "spread")}
 
 
 def test_a_test_set_is_labeled_first_and_never_learned_from(labeling: Labeling) -> None:

@@ -25,12 +25,12 @@ from engine.lab.messages import (
     IsReady,
     LabelsGiven,
     MeasureSpeed,
-    OpenDecoded,
     Predict,
     Predictions,
     PredictSamples,
     PreviewData,
     PreviewFiles,
+    Readiness,
     Request,
 )
 
@@ -44,8 +44,7 @@ SENT: list[Request[Any]] = [
     PreviewData("fixmatch", CONFIG, 7, "/checkpoints"),
     PreviewFiles({"name": "folder", "path": "/photos"}, 3),
     CheckImages({"name": "folder", "path": "/photos"}),
-    OpenDecoded({"name": "folder", "path": "/photos"}),
-    ComputeFeatures({"name": "folder"}, {"name": "efficientnet_lite"}, "/checkpoints", "/progress.json"),
+    ComputeFeatures({"name": "folder"}, "folder-0a", {"name": "efficientnet_lite"}, "/checkpoints", "/progress.json"),
     MeasureSpeed(CONFIG, 0.25),
     Predict("run", (("ä.png", bytes(range(256))), ("empty", b""))),
     PredictSamples("run", "cafe", 6, 1),
@@ -107,6 +106,11 @@ def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None
 def test_the_labels_that_were_given_arrive_as_they_were_counted() -> None:
     sent = LabelsGiven(6, 100)
     assert CountLabels.read_reply(json.loads(json.dumps(CountLabels.write_reply(sent)))) == sent
+
+
+def test_whether_a_set_is_ready_arrives_with_its_name() -> None:
+    sent = Readiness(True, "folder-0a")
+    assert IsReady.read_reply(json.loads(json.dumps(IsReady.write_reply(sent)))) == sent
 
 
 def test_a_preview_arrives_whole() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 from engine.data.importing.preview import Preview
-from engine.lab.messages import CheckedImages, CheckImages, OpenDecoded
+from engine.lab.messages import CheckedImages, CheckImages
 from ui.data.exclusions import excluded_images, folder_of, without_excluded
 from ui.data.issues_view import issues_view
 from ui.forms.feature_job import features_file
+from ui.forms.import_form import images_key
 from ui.runs.current_run import forget_run, open_page
 from ui.runs.prefill import announce_prefill, prefill
 from ui.shell.page import show_errors
@@ -101,7 +102,7 @@ def _look_closer(name: str, checks: dict[str, CheckedImages], data: Config) -> N
         return
     if checks[name].features:
         return
-    path = features_file(lab().assistant.ask(OpenDecoded(data)), data, "data")
+    path = features_file(images_key(data), data, "data")
     if path is not None:
         with st.spinner("Comparing labels and features …"):
             checks[name] = lab().assistant.ask(CheckImages(data, str(path)))

@@ -7,11 +7,11 @@ from typing import Any
 import streamlit as st
 
 from engine.data.importing.image_cache import open_decoded
-from engine.lab.messages import CheckedImages, OpenDecoded
+from engine.lab.messages import CheckedImages
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.data.exclusions import exclude, excluded_images
+from ui.forms.import_form import images_key
 from ui.shell.page import escape_markdown
-from ui.shell.server import lab
 from ui.style import formatting
 
 Data = dict[str, Any]
@@ -23,7 +23,7 @@ def issues_view(checked: CheckedImages, data: Data) -> None:
     if not checked.issues:
         st.success("No copies, and no image that is dark, bright or without content.", icon=":material/check:")
         return
-    decoded = open_decoded(lab().assistant.ask(OpenDecoded(data)), frozenset())
+    decoded = open_decoded(images_key(data), frozenset())
     excluded = excluded_images(data)
     rows = {} if decoded is None else {name: row for row, name in enumerate(decoded.images.file_names)}
     for issue in checked.issues:

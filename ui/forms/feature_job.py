@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ui.shell.server import lab
 from ui.style import formatting
 
 Data = dict[str, Any]
+_AT_ONCE = 1.0  # seconds; where the features are kept already, no progress is worth showing
 
 
 def features_file(key: str, data: Data, page: str, meanwhile: str = "") -> Path | None:
@@ -44,8 +45,9 @@ def features_file(key: str, data: Data, page: str, meanwhile: str = "") -> Path 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _feature_job(key: str, _data: Data) -> BackgroundJob:
     file = new_progress_file(f"features {key}")
-    request = ComputeFeatures(_data, PHOTO_NETWORK, str(lab().store.root), str(file))
+    request = ComputeFeatures(_data, key, PHOTO_NETWORK, str(lab().store.root), str(file))
     future: Future[FeatureFile] = lab().assistant.ask_later(request)
+    wait([future], _AT_ONCE)
     return BackgroundJob(future, file)
 
 

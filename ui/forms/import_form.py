@@ -51,7 +51,7 @@ def prepared(data: Data, key: str = "train", tells: bool = True) -> bool:
             st.session_state["import_report"] = (name, running_import.future.result())
         except FewLabError as error:
             st.error(escape_markdown(str(error)), icon=":material/broken_image:")
-    ready, sentence = _ready(name, data)
+    ready, sentence = _ready(name, data)[:2]
     if sentence:
         st.info(escape_markdown(sentence), icon=":material/folder_open:")
     elif not ready:
@@ -62,6 +62,11 @@ def prepared(data: Data, key: str = "train", tells: bool = True) -> bool:
     elif tells and data["name"] == "folder" and st.session_state.get("import_report", ("", None))[0] == name:
         _report(st.session_state["import_report"][1])
     return ready
+
+
+def images_key(data: Data) -> str:
+    """The name of `prepared` images in the cache."""
+    return _ready(_name(data), data)[2]
 
 
 def labels_given(data: Data) -> LabelsGiven | None:
@@ -94,12 +99,15 @@ def _given(name: str, _data: Data) -> LabelsGiven | None:
 
 
 @st.cache_data(max_entries=64, ttl=30, show_spinner=False)
-def _ready(name: str, _data: Data) -> tuple[bool, str]:
-    """Whether they are in the cache, and what is wrong with the path if something is."""
+def _ready(name: str, _data: Data) -> tuple[bool, str, str]:
+    """Whether they are in the cache, what is wrong with the path if something is, and their name in the cache. Kept for
+    a while: of fifty thousand files the listing alone takes half a second.
+    """
     try:
-        return lab().assistant.ask(IsReady(_data)), ""
+        ready, key = lab().assistant.ask(IsReady(_data))
+        return ready, "", key
     except FewLabError as error:
-        return False, str(error)
+        return False, str(error), ""
 
 
 def _start(name: str, data: Data) -> BackgroundJob:

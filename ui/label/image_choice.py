@@ -15,9 +15,8 @@ from engine.data.labels.label_folders import LabelFolder, label_folder, label_fo
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.labeling import Labeling
 from engine.errors import LabelError
-from engine.lab.messages import OpenDecoded
 from ui.forms.feature_job import features_file
-from ui.forms.import_form import own_images, prepared
+from ui.forms.import_form import images_key, own_images, prepared
 from ui.shell.page import escape_markdown
 from ui.shell.remembered import remember, remembered, set_query_param
 from ui.shell.server import lab
@@ -42,6 +41,7 @@ def choose_images() -> OpenSet | None:
     """The picker, and what it takes until the chosen images can be labeled; None until then. The page's address names
     the choice.
     """
+    _loading_libraries()
     root = lab().store.root
     known = {one.folder.name: one for one in label_folders(root)}
     choice = _OTHERS
@@ -69,8 +69,7 @@ def choose_images() -> OpenSet | None:
     if choice == _OTHERS:
         remember("label_images", folder.name)
         st.rerun()
-    key = lab().assistant.ask(OpenDecoded(data))
-    _loading_libraries()
+    key = images_key(data)
     return OpenSet(data, folder, key, _labeling(key, str(folder)))
 
 
@@ -98,8 +97,15 @@ def _other_images() -> Data | None:
 
 @st.cache_resource(show_spinner=False)
 def _loading_libraries() -> threading.Thread:
-    """Once per server, aside: what the head is fitted with takes seconds to import, which the first label need not."""
-    loading = threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True, name="label-head")
+    """Once per server, aside: what fits the head and finds groups takes seconds to import, which the first label need
+    not.
+    """
+
+    def load() -> None:
+        for name in ("sklearn.linear_model", "sklearn.cluster", "scipy.spatial.distance"):
+            import_module(name)
+
+    loading = threading.Thread(target=load, daemon=True, name="label-head")
     loading.start()
     return loading
 

@@ -36,7 +36,12 @@ class CachedSource(DataSource):
         return self.variants[0]
 
     def ready(self) -> bool:
-        return open_decoded(self.key(), self.symmetries) is not None
+        return bool(self.ready_key())
+
+    def ready_key(self) -> str:
+        """`key` if the set is in the cache, else ""."""
+        key = self.key()
+        return key if open_decoded(key, self.symmetries) is not None else ""
 
     def prepare(self, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Report:
         return self._opened(progress or _say_nothing, cancelled or _never).report

@@ -59,6 +59,7 @@ class Labeling:
         self._pool: Pool | None = None
         self._standing: tuple[int, bool, Standing] | None = None
         self._outlook: tuple[int, Outlook] | None = None
+        self._queues: dict[tuple[int, Strategy], list[Suggestion]] = {}  # of the standing, by their length
 
     @property
     def has_features(self) -> bool:
@@ -69,6 +70,7 @@ class Labeling:
         with self._lock:
             if self._pool is None:
                 self._pool = Pool(unit_features(np.load(path, mmap_mode="r", allow_pickle=False)))
+                self._queues.clear()
 
     def standing(self) -> Standing:
         """As the log stands now; what it takes time to compute is computed once. Raises LabelError."""
@@ -77,6 +79,7 @@ class Labeling:
             kept = self._standing
             if kept is None or kept[:2] != (given.number, self.has_features):
                 kept = self._standing = (given.number, self.has_features, self._stand(given))
+                self._queues.clear()
             return kept[2]
 
     def _stand(self, given: Labels) -> Standing:
@@ -119,18 +122,25 @@ class Labeling:
             return self._outlook[1]
 
     def queue(self, standing: Standing, count: int, strategy: Strategy) -> list[Suggestion]:
-        """The next images to label, those of a test set that was held back first."""
+        """The next images to label, those of a test set that was held back first. Computed once for each standing."""
+        with self._lock:
+            if self._standing is None or self._standing[2] is not standing:  # another tab has labeled meanwhile
+                return self._queue(standing, count, strategy)
+            if (count, strategy) not in self._queues:
+                self._queues[count, strategy] = self._queue(standing, count, strategy)
+            return list(self._queues[count, strategy])
+
+    def _queue(self, standing: Standing, count: int, strategy: Strategy) -> list[Suggestion]:
         waiting = [self.position[name] for name in standing.given.held_back if name in self.position]
         first = [Suggestion(row, "held_back") for row in waiting if not standing.closed[row]][:count]
         if first and strategy != "doubtful":
             return first
         labeled = np.flatnonzero(standing.labels >= 0)
         free = np.flatnonzero(~standing.closed & ~standing.held_back)
-        with self._lock:
-            if self._pool is None:
-                drawn = np.random.default_rng(_SEED).permutation(len(self.names))
-                return [Suggestion(int(row), "random") for row in drawn[np.isin(drawn, free)][:count]]
-            return suggest(self._pool, standing.head, labeled, free, count, strategy, len(standing.classes))
+        if self._pool is None:
+            drawn = np.random.default_rng(_SEED).permutation(len(self.names))
+            return [Suggestion(int(row), "random") for row in drawn[np.isin(drawn, free)][:count]]
+        return suggest(self._pool, standing.head, labeled, free, count, strategy, len(standing.classes))
 
     def nearest(self, row: int, count: int) -> list[int]:
         """Positions of the images most like this one, itself first."""
@@ -143,10 +153,7 @@ class Labeling:
     def map(self) -> Floats | None:
         """[N, 2]: the two directions in which the features differ most."""
         with self._lock:
-            if self._pool is None:
-                return None
-            positions: Floats = self._pool.features @ self._pool.directions[:, :2]
-            return positions
+            return None if self._pool is None else self._pool.plane
 
     def suspects(self, standing: Standing) -> Ints:
         """Positions of labels that the other labels contradict, the most doubtful first."""

@@ -12,7 +12,7 @@ from engine.config.run_config import RunConfig
 from engine.data.image_set import Cancelled, DataSource, Progress
 from engine.data.importing.cached_source import CachedSource
 from engine.data.importing.feature_checks import check_features
-from engine.data.importing.image_cache import kept_files
+from engine.data.importing.image_cache import kept_files, open_decoded
 from engine.data.importing.image_checks import check_images
 from engine.data.importing.label_export import labels_csv, labels_of
 from engine.data.importing.preview import Preview
@@ -29,9 +29,9 @@ from engine.lab.messages import (
     ImportImages,
     IsReady,
     LabelsGiven,
-    OpenDecoded,
     PreviewData,
     PreviewFiles,
+    Readiness,
 )
 from engine.registry import datasets
 from engine.runs.atomic_write import write_json
@@ -42,9 +42,13 @@ from engine.training.evaluation.pretrained_features import feature_file
 _TELL_EVERY = 0.3  # seconds
 
 
-def is_ready(request: IsReady) -> bool:
+def is_ready(request: IsReady) -> Readiness:
     """Raises DataError if its path is wrong."""
-    return bool(_source(request.data).ready())
+    source = _source(request.data)
+    if not isinstance(source, CachedSource):
+        return Readiness(source.ready(), "")
+    key = source.ready_key()
+    return Readiness(bool(key), key)
 
 
 def count_labels(request: CountLabels) -> LabelsGiven:
@@ -74,17 +78,13 @@ def progress_through(file: Path) -> tuple[Progress, Cancelled]:
     return tell, file.with_suffix(".cancel").exists
 
 
-def open_decoded(request: OpenDecoded) -> str:
-    """Raises DataError, also where the images have not been read yet."""
-    source = _source(request.data)
-    if not isinstance(source, CachedSource) or not source.ready():
-        raise DataError("These images have not been read on this machine yet: read them first.")
-    return source.key()
-
-
 def compute_features(request: ComputeFeatures) -> FeatureFile:
     """Raises ConfigError or DataError, and ImportCancelled where somebody wants no more: what is there is kept."""
-    images = _source(request.data).load()
+    source = _source(request.data)
+    assert isinstance(source, CachedSource)  # nothing else has a key
+    decoded = open_decoded(request.key, source.symmetries)
+    if decoded is None:
+        raise DataError("These images were removed from the cache: read them again.")
     tell, cancelled = progress_through(Path(request.progress_file))
 
     def told(done: int, total: int) -> None:
@@ -92,8 +92,8 @@ def compute_features(request: ComputeFeatures) -> FeatureFile:
         if cancelled():
             raise ImportCancelled(f"The features of {done:,} of {total:,} images are there: the rest can follow later.")
 
-    path = feature_file(images, request.backbone, Path(request.checkpoints), told)
-    return FeatureFile(str(path), len(images.ids))
+    path = feature_file(decoded.images, request.backbone, Path(request.checkpoints), told)
+    return FeatureFile(str(path), len(decoded.images.ids))
 
 
 def preview_files(request: PreviewFiles) -> Preview:

@@ -20,7 +20,6 @@ from engine.lab.messages import (
     ImportImages,
     IsReady,
     MeasureSpeed,
-    OpenDecoded,
     Predict,
     PredictSamples,
     PreviewData,
@@ -33,7 +32,6 @@ from engine.lab.workers.data_requests import (
     count_labels,
     import_images,
     is_ready,
-    open_decoded,
     preview_data,
     preview_files,
 )
@@ -71,7 +69,7 @@ def check_config(request: CheckConfig) -> dict[str, Any]:
     """Raises ConfigError."""
     config = RunConfig.parse(request.config)
     # Reading them can take minutes, and this answer is waited for.
-    if not is_ready(IsReady(config.data.model_dump(mode="json"))):
+    if not is_ready(IsReady(config.data.model_dump(mode="json"))).ready:
         raise ConfigError('These images have not been read on this machine yet: press "Read the images" first.')
     check(config, Path(request.checkpoints))
     return config.model_dump(mode="json")
@@ -99,7 +97,6 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (CountLabels, count_labels),
         (ImportImages, import_images),
         (PreviewData, preview_data),
-        (OpenDecoded, open_decoded),
         (ComputeFeatures, compute_features),
         (PreviewFiles, preview_files),
         (CheckImages, check_imported),
