@@ -65,8 +65,8 @@ class CheckConfig(Request[Plain]):
 
 
 class Readiness(NamedTuple):
-    """Whether a data set can be opened at once. key: its name in the image cache; "" if it is not there, or of a kind that
-    is not kept there.
+    """Whether a data set can be opened at once. key: its name in the image cache; "" if it is not there, or is of a
+    kind that is not kept there.
     """
 
     ready: bool

@@ -65,9 +65,14 @@ class Pool:
     @cached_property
     def directions(self) -> Floats:
         """[D, d], d at most 64: those in which the candidates differ most, in falling order."""
+        from scipy.linalg import eigh
+
         near = self.features[self.candidates]
-        _, vectors = np.linalg.eigh(near.T @ near)
-        directions: Floats = vectors[:, ::-1][:, :_DIRECTIONS]
+        size = near.shape[1]
+        # On a busy machine several threads wait for each other at every small step: 10 s in place of 0.2.
+        with one_thread():
+            _, vectors = eigh(near.T @ near, subset_by_index=(max(0, size - _DIRECTIONS), size - 1))
+        directions: Floats = vectors[:, ::-1]
         return directions
 
     @cached_property
