@@ -10,7 +10,7 @@ import pytest
 
 from engine.data.image_set import ImageSet
 from engine.data.labels.label_log import LabelLog
-from engine.data.labels.label_records import Classes, Exclude, HoldBack, Label, Record, Skip
+from engine.data.labels.label_records import Classes, Exclude, HoldBack, Label, Record, Rename, Skip
 from engine.data.labels.labeling import Labeling
 
 COUNT = 90
@@ -64,6 +64,36 @@ def test_a_label_more_is_a_new_standing_and_the_same_labels_are_not_computed_aga
     assert labeling.standing().counts == [11, 10, 10]
     assert 30 in {row for row, _ in labeling.queue(first, len(TRUTH), "spread")}  # asked of the earlier standing
     assert 30 not in {row for row, _ in labeling.queue(labeling.standing(), len(TRUTH), "spread")}
+
+
+def test_a_head_that_takes_long_rests_while_labels_come_and_then_learns_from_all(
+    labeling: Labeling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.data.labels.labeling._QUICK", 0.0)
+    monkeypatch.setattr("engine.data.labels.labeling._REST", 1e9)
+    label(labeling, range(30))
+    first = labeling.standing()
+    labeling.outlook()
+    label(labeling, range(30, 33))
+    hurried = labeling.standing()
+    assert hurried.is_behind
+    assert hurried.head is first.head
+    assert hurried.counts == [11, 11, 11]
+    assert not {row for row, _ in labeling.queue(hurried, len(TRUTH), "margin")} & set(range(33))
+    say(labeling, Rename(of=hurried.classes[0], to="another"))
+    renamed = labeling.standing()
+    assert not renamed.is_behind
+    assert renamed.head is not None
+    assert len(renamed.head.rows) == 33
+    label(labeling, range(33, 34))
+    assert labeling.standing().is_behind
+    labeling.catch_up()
+    caught_up = labeling.standing()
+    assert not caught_up.is_behind
+    assert caught_up.head is not None
+    assert len(caught_up.head.rows) == 34
+    labeling.catch_up()
+    assert labeling.standing() is caught_up
 
 
 def test_a_test_set_is_labeled_first_and_never_learned_from(labeling: Labeling) -> None:

@@ -3,6 +3,7 @@
 // is reloaded or keys faster than any answer lose nothing. Names come from files and are set as text, never as HTML.
 
 const AGAIN = 2500; // milliseconds after which what was not acknowledged is sent once more
+const PAUSE = 1200; // milliseconds without a word after which the server, which was asked to hurry, may learn in peace
 const GATHER = 150; // milliseconds for which labels are gathered before they are sent together
 const boards = new Map(); // what this tab knows of each set, also while its page is left
 
@@ -55,6 +56,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.tabIndex = -1;
   state.root = root; // while a page is drawn anew, an earlier board may still stand on it: keys are for the newest
 
+  clearTimeout(state.pausing);
+  if (data.awaits_pause) state.pausing = setTimeout(() => setTriggerValue("pause", state.next), PAUSE);
   acknowledge();
   enqueue();
   draw();
@@ -167,6 +170,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     state.lists.set(state.tab, list);
     state.next += 1;
     keep(data.of, state.tab, list);
+    clearTimeout(state.pausing); // the answer to this record brings the next one
     clearTimeout(state.gathering);
     state.gathering = setTimeout(() => state.flush?.(), GATHER);
   }

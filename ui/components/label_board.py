@@ -71,13 +71,15 @@ def label_board(
     mode: Literal["one", "grid"],
     acknowledged: dict[str, int],
     on_sent: Callable[[list[Sent]], None],
+    on_pause: Callable[[], None] | None,
     key: str,
 ) -> str | None:
     """Show the queue; returns the name of an image of which more are wanted, once.
 
     of: names what is labeled; a list that was not sent when the browser was closed is sent for the same `of` later.
     acknowledged: the highest number of each tab that is on the disk. on_sent: called with what was said and is not
-    acknowledged yet, before the page is drawn again; what is no record is left out.
+    acknowledged yet, before the page is drawn again; what is no record is left out. on_pause: called once nothing was
+    said for a moment; None where nobody waits for that.
     """
 
     def received() -> None:
@@ -90,8 +92,15 @@ def label_board(
         "images": [asdict(image) for image in images],
         "classes": [{**asdict(one), "key": KEYS[k : k + 1]} for k, one in enumerate(classes)],
         "acknowledged": acknowledged,
+        "awaits_pause": on_pause is not None,
     }
-    result = _component(data=data, key=key, on_sent_change=received, on_similar_change=_nothing)
+    result = _component(
+        data=data,
+        key=key,
+        on_sent_change=received,
+        on_similar_change=_nothing,
+        on_pause_change=on_pause or _nothing,
+    )
     return result.similar if isinstance(result.similar, str) else None
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from engine.analysis.labeling.suggestions import WHY, Strategy, Suggestion
 from engine.data.labels.labeling import Labeling, Standing
@@ -14,7 +16,7 @@ from ui.label.image_choice import OpenSet
 from ui.shell.page import escape_markdown
 from ui.style import colors, formatting
 
-_NEXT = 24
+_NEXT, _IN_A_GROUP = 40, 24
 _ORDERS: dict[str, Strategy] = {
     "what teaches most": "auto",
     "typical of a group": "typical",
@@ -39,10 +41,10 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
     group = st.session_state.get(_GROUP)
     rows: list[int] | None = group[1] if group is not None and group[0] == opened.key else None
     order, mode = _toolbar(labeling, rows is not None)
-    queue = labeling.queue(standing, _NEXT, _ORDERS[order])
+    queue = labeling.queue(standing, _NEXT if mode == "one" else _IN_A_GROUP, _ORDERS[order])
     if rows is not None:
         queue = [Suggestion(row, "") for row in rows]
-    images = [_board_image(labeling, standing, suggestion) for suggestion in queue]
+    images = [_board_image(opened.key, labeling, standing, suggestion) for suggestion in queue]
     counts = standing.counts
     similar = label_board(
         images,
@@ -51,10 +53,11 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
         mode="grid" if rows is not None or mode == "many" else "one",
         acknowledged=st.session_state.setdefault(_ACKNOWLEDGED, {}),
         on_sent=lambda sent: _write(labeling, sent),
+        on_pause=labeling.catch_up if standing.is_behind else None,
         key=f"label_board_{opened.folder.name}",
     )
     if similar is not None and similar in labeling.position:
-        show_group(opened, labeling.nearest(labeling.position[similar], _NEXT))
+        show_group(opened, labeling.nearest(labeling.position[similar], _IN_A_GROUP))
         st.rerun(scope="fragment")
     if error := st.session_state.pop(_ERROR, None):
         st.error(escape_markdown(error), icon=":material/error:")
@@ -82,7 +85,13 @@ def _toolbar(labeling: Labeling, is_group: bool) -> tuple[str, Literal["one", "m
     return order, "many" if mode == "many" else "one"
 
 
-def _board_image(labeling: Labeling, standing: Standing, suggestion: Suggestion) -> BoardImage:
+@st.cache_data(max_entries=2_000, show_spinner=False)
+def _shown(key: str, row: int, _images: NDArray[np.uint8]) -> str:
+    """Of photos the encoding takes longer than all the rest, and most images in a queue were in the one before."""
+    return shown(_images[row])
+
+
+def _board_image(key: str, labeling: Labeling, standing: Standing, suggestion: Suggestion) -> BoardImage:
     row, head = suggestion.row, standing.head
     label = int(standing.labels[row])
     prediction = sure = ""
@@ -91,7 +100,7 @@ def _board_image(labeling: Labeling, standing: Standing, suggestion: Suggestion)
         prediction, sure = standing.classes[best], formatting.percent(float(head.probabilities[row, best]))
     return BoardImage(
         labeling.names[row],
-        shown(labeling.images.images[row]),
+        _shown(key, row, labeling.images.images),
         prediction,
         sure,
         WHY.get(suggestion.strategy, ""),

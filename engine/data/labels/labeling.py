@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,10 @@ from engine.data.labels.labeled_set import classes_of, numbered_labels
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 _SEED = 20234
+_QUICK, _REST = (
+    0.3,
+    3.0,
+)  # seconds of learning that are never put off; of a longer one, so many times its length between
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Standing:
     labels: int64 [N], -1 without one. held_back: bool [N]. closed: bool [N], labeled, excluded or skipped. head: None
     without features or labels. accuracy: of the head on held-back images with a label where there are any, else by
     cross-validation; None where there are too few labels. is_held_back: which of the two. largest: the share of the
-    most frequent class among the labels.
+    most frequent class among the labels. is_behind: whether the head has not learned from the last labels yet.
     """
 
     given: Labels
@@ -42,11 +47,23 @@ class Standing:
     accuracy: Interval | None
     is_held_back: bool
     largest: float
+    is_behind: bool
 
     @property
     def counts(self) -> list[int]:
         """Labels by class."""
         return [int(count) for count in np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))]
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """head: of so many records. ended, seconds: when it had learned, and how long that and its outlook took."""
+
+    head: Head
+    classes: tuple[str, ...]
+    number: int
+    ended: float
+    seconds: float
 
 
 class Labeling:
@@ -58,7 +75,8 @@ class Labeling:
         self._lock = threading.Lock()
         self._pool: Pool | None = None
         self._standing: tuple[int, bool, Standing] | None = None
-        self._outlook: tuple[int, Outlook] | None = None
+        self._learned: _Learned | None = None
+        self._outlook: tuple[Head, Outlook] | None = None
         self._queues: dict[tuple[int, Strategy], list[Suggestion]] = {}  # of the standing, by their length
 
     @property
@@ -73,7 +91,11 @@ class Labeling:
                 self._queues.clear()
 
     def standing(self) -> Standing:
-        """As the log stands now; what it takes time to compute is computed once. Raises LabelError."""
+        """As the log stands now; what it takes time to compute is computed once. Raises LabelError.
+
+        The head learns after every label. Only of so many labels that it takes long, and while they come faster than it
+        learns, it is that of some labels before, until `catch_up`.
+        """
         with self._lock:
             given = self.log.labels()
             kept = self._standing
@@ -92,7 +114,7 @@ class Labeling:
         head, accuracy = None, None
         learned, tested = np.flatnonzero((labels >= 0) & ~held_back), np.flatnonzero((labels >= 0) & held_back)
         if self._pool is not None and len(learned):
-            head = fit_head(self._pool.features, learned, labels[learned], len(classes))
+            head = self._learn(self._pool, learned, labels, classes, given.number)
             accuracy = head.accuracy
             if len(tested):
                 accuracy = interval(int((head.predictions[tested] == labels[tested]).sum()), len(tested))
@@ -108,7 +130,24 @@ class Labeling:
             accuracy,
             bool(len(tested)) and head is not None,
             largest,
+            is_behind=head is not None and self._learned is not None and self._learned.number != given.number,
         )
+
+    def _learn(self, pool: Pool, rows: Ints, labels: Ints, classes: tuple[str, ...], number: int) -> Head:
+        began, last = time.monotonic(), self._learned
+        rests = last is not None and last.seconds > _QUICK and began < last.ended + _REST * last.seconds
+        if last is not None and rests and last.classes == classes:
+            return last.head
+        head = fit_head(pool.features, rows, labels[rows], len(classes))
+        ended = time.monotonic()
+        self._learned = _Learned(head, classes, number, ended, ended - began)
+        return head
+
+    def catch_up(self) -> None:
+        """Let the next standing learn from all labels, however long that takes."""
+        with self._lock:
+            if self._standing is not None and self._standing[2].is_behind:
+                self._standing = self._learned = None
 
     def outlook(self) -> Outlook:
         """Accuracy against labels so far, and with ten more. Raises LabelError."""
@@ -116,9 +155,12 @@ class Labeling:
         with self._lock:
             if standing.head is None or self._pool is None:
                 return Outlook([], [], None)
-            if self._outlook is None or self._outlook[0] != standing.given.number:
-                found = outlook(self._pool.features, standing.head, len(standing.classes))
-                self._outlook = (standing.given.number, found)
+            if self._outlook is None or self._outlook[0] is not standing.head:
+                began, last = time.monotonic(), self._learned
+                self._outlook = (standing.head, outlook(self._pool.features, standing.head, len(standing.classes)))
+                if last is not None and last.head is standing.head:
+                    ended = time.monotonic()
+                    self._learned = replace(last, ended=ended, seconds=last.seconds + ended - began)
             return self._outlook[1]
 
     def queue(self, standing: Standing, count: int, strategy: Strategy) -> list[Suggestion]:
