@@ -1,5 +1,5 @@
 """The command line: `python -m engine methods | datasets | backbones | presets | train | resume | show | test |
-predict`.
+predict | export`.
 """
 
 from __future__ import annotations
@@ -168,6 +168,26 @@ def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as
     for sentence in refused:
         print(sentence, file=sys.stderr)
     raise typer.Exit(2 if refused else 0)
+
+
+@app.command()
+def export(
+    run: str,
+    to: Annotated[Path, typer.Option(help="Folder to write to; it is made if it is not there.")],
+    format: Annotated[str, typer.Option(help="onnx, torch or safetensors.")] = "onnx",
+    checkpoints: Checkpoints = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Write a run's model to a folder, with a model card, and check that it answers as the run does."""
+    with sentences():
+        from engine.export.export_run import export as export_run
+        from engine.export.formats import FILES
+
+        if format not in FILES:
+            raise UnknownName("format", format, FILES)
+        exported = export_run(Store(checkpoints).run(run), format, to)
+    parity = None if exported.parity is None else exported.parity._asdict()
+    print_answer({"run": run, "to": str(to), "files": exported.files, "parity": parity}, as_json)
 
 
 def _classify(predictor: Any, path: Path) -> dict[str, Any]:

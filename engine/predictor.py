@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from engine.config.run_config import RunConfig
 from engine.errors import RunError
-from engine.images.decode import read_image
-from engine.images.figure import FigureStyle, FittedFigure, fit_to_figures
-from engine.images.fit import Color, Fit, import_into
+from engine.images.figure import FigureStyle
+from engine.images.preparation import Preparation
 from engine.runs.folder import RunFolder
 from engine.training.assemble import figure_style
 from engine.training.model_file import load_model
@@ -35,20 +34,20 @@ class Predictor:
     """The served network of a run; where the method learns no classes, the linear probe on its features answers.
 
     probe: what that probe is (`labels`, `protocol` ...), or None. temperature: by which logits are divided for the
-    confidence to be right on average (fitted on validation), or None. figures: how the set draws its figures, None
-    where its images are taken as they come. Raises RunError if the run has no model, a damaged or newer one, or one
-    whose data had no label for a probe.
+    confidence to be right on average (fitted on validation), or None. preparation: how an image becomes the network's
+    input. Raises RunError if the run has no model, a damaged or newer one, or one whose data had no label for a
+    probe.
     """
 
     def __init__(self, folder: RunFolder) -> None:
-        self._served, about = load_model(folder)
+        self.served, about = load_model(folder)
         self.class_names: list[str] = about["class_names"]
         self.channels: int = about["problem"]["channels"]
         self.size: int = about["problem"]["size"]
         data = about["config"]["data"]
-        self._fit: Fit = data.get("fit", "pad")
-        self._color: Color = data.get("color", "auto")
-        self.figures: FigureStyle | None = _figures(about)
+        self.preparation = Preparation(
+            self.size, self.channels, data.get("fit", "pad"), data.get("color", "auto"), _figures(about)
+        )
         self.metrics: dict[str, float] = about["metrics"]
         self.temperature: float | None = about.get("temperature")
         self.probe: dict[str, Any] | None = about.get("probe")
@@ -60,25 +59,18 @@ class Predictor:
 
     def read(self, data: bytes, name: str = "image") -> NDArray[np.uint8]:
         """The image in a file's bytes, uint8 [H, W, 1 or 3], decoded as the run's own were. Raises ImageError."""
-        # An import lets a large photo be decoded at a smaller size; a thin stroke would be lost by it.
-        return read_image(data, name, smallest=2 * self.size if self.figures is None else None)
+        return self.preparation.read(data, name)
 
     def predict(self, images: Sequence[NDArray[np.uint8]], as_it_is: bool = False) -> list[Prediction]:
         """images: decoded, uint8 [H, W, C] of any size, C 1 or 3. Brought to the data set's size and colors first, as
         its own images were. as_it_is: whole and with its own ground, even where the set holds figures that fill their
         frame.
         """
-        fitted = [self._fitted(image, as_it_is) for image in images]
+        fitted = [self.preparation.fitted(image, as_it_is) for image in images]
         if not fitted:
             return []
         probabilities = self.probabilities(np.stack([f.pixels for f in fitted]), calibrated=True)
         return [Prediction(p, *f) for p, f in zip(probabilities, fitted, strict=True)]
-
-    def _fitted(self, image: NDArray[np.uint8], as_it_is: bool) -> FittedFigure:
-        if self.figures is None or as_it_is:
-            pixels = import_into(image, self.size, self.channels, self._fit, self._color)
-            return FittedFigure(pixels, inverted=False, cropped=False)
-        return fit_to_figures(image, self.size, self.channels, self.figures)
 
     def probabilities(self, images: NDArray[np.uint8], calibrated: bool = False) -> NDArray[np.float32]:
         """uint8 [N, C, H, W] of the data set's own size to float [N, K]: as the network has them, which is what a run's
@@ -87,7 +79,7 @@ class Predictor:
         temperature = (self.temperature if calibrated else None) or 1.0
         with torch.inference_mode():
             # A part of a memory-mapped set is read-only, about which torch warns: a copy of that is no loss.
-            _, logits = self._served(torch.as_tensor(np.require(images, requirements="W")).float() / 255)
+            _, logits = self.served(torch.as_tensor(np.require(images, requirements="W")).float() / 255)
             result: NDArray[np.float32] = (logits.float() / temperature).softmax(1).numpy()
         return result
 

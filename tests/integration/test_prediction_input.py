@@ -195,8 +195,8 @@ def test_a_model_file_of_before_says_by_its_data_set_how_figures_are_drawn(digit
 
     run, predictor = digits
     about = run.folder.model_about()
-    assert predictor.figures == FigureStyle(**about["figures"])
-    assert _figures({"config": about["config"]}) == predictor.figures
+    assert predictor.preparation.figures == FigureStyle(**about["figures"])
+    assert _figures({"config": about["config"]}) == predictor.preparation.figures
 
 
 def test_clothes_of_a_size_of_their_own_are_cut_out_and_those_of_the_set_are_left_alone() -> None:

@@ -62,7 +62,7 @@ def _loaded(run: str, written: int) -> Predictor:
 
 
 def _answers(predictor: Predictor, images: list[ImagePrediction]) -> Predictions:
-    fits_figures = predictor.figures is not None
+    fits_figures = predictor.preparation.figures is not None
     return Predictions(predictor.class_names, predictor.metrics, images, predictor.temperature, fits_figures)
 
 

@@ -81,6 +81,8 @@ def nearest(queries: Tensor, bank: Tensor, k: int) -> VotingNeighbors:
     squares = bank.double().square().sum(1)
     distances, rows = [], []
     rows_at_once = max(1, min(1024, _BLOCK // max(1, len(bank))))
+    if torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting():
+        rows_at_once = max(1, len(queries))  # an exported program has no loop over a number that it does not know
     for start in range(0, len(queries), rows_at_once):
         block = queries[start : start + rows_at_once]
         products = (block @ bank.T).double()

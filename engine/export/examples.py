@@ -1,0 +1,62 @@
+"""Programs that use an exported ONNX file, as they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import engine
+
+PYTHON = '''"""python predict.py IMAGE ... (needs: pip install onnxruntime pillow numpy)"""
+
+import json
+import sys
+from pathlib import Path
+
+import onnxruntime
+from fewlab_images.preparation import preparation
+
+here = Path(__file__).parent
+session = onnxruntime.InferenceSession(here / "model.onnx")
+about = json.loads(session.get_modelmeta().custom_metadata_map["fewlab"])
+prepare = preparation(about["preparation"])
+for path in map(Path, sys.argv[1:]):
+    pixels = prepare.fitted(prepare.read(path.read_bytes(), path.name)).pixels
+    (probabilities,) = session.run(None, {"images": pixels[None]})[0]
+    best = sorted(zip(probabilities, about["class_names"]), reverse=True)[:3]
+    print(f"{path}: " + ", ".join(f"{name} {share:.1%}" for share, name in best))
+'''
+
+JAVASCRIPT = """// node predict.mjs IMAGE (needs: npm install onnxruntime-node sharp)
+import fs from "node:fs";
+import ort from "onnxruntime-node";
+import sharp from "sharp";
+
+const about = JSON.parse(fs.readFileSync(new URL("about.json", import.meta.url)));
+const { size, channels, fit } = about.preparation;
+const how = { fit: { squash: "fill", crop: "cover", pad: "contain" }[fit], background: "white", kernel: "linear" };
+const image = sharp(process.argv[2]).rotate().flatten({ background: "white" }).resize(size, size, how);
+const bytes = await (channels === 1 ? image.greyscale() : image.toColourspace("srgb")).raw().toBuffer();
+const pixels = Uint8Array.from({ length: bytes.length }, (_, i) => {
+  const [channel, place] = [Math.floor(i / (size * size)), i % (size * size)]; // one plane after the other
+  return bytes[place * channels + channel];
+});
+const session = await ort.InferenceSession.create(new URL("model.onnx", import.meta.url).pathname);
+const { probabilities } = await session.run({ images: new ort.Tensor("uint8", pixels, [1, channels, size, size]) });
+const ranked = about.class_names.map((name, k) => [probabilities.data[k], name]).sort((a, b) => b[0] - a[0]);
+console.log(ranked.slice(0, 3).map(([share, name]) => `${name} ${(100 * share).toFixed(1)} %`).join(", "));
+"""
+
+_PREPARATION = ("preparation", "decode", "fit", "figure")
+
+
+def write_examples(to: Path) -> list[str]:
+    """predict.py with the files that prepare an image as FewLab does, and predict.mjs. Returns their names."""
+    home, copies = Path(engine.__file__).parent, to / "fewlab_images"
+    copies.mkdir(exist_ok=True)
+    (copies / "__init__.py").write_text('"""How FewLab reads an image file and fits it to a model."""\n', "utf-8")
+    for source in (*(home / "images" / f"{name}.py" for name in _PREPARATION), home / "errors.py"):
+        text = source.read_text("utf-8").replace("engine.images.", "fewlab_images.")
+        (copies / source.name).write_text(text.replace("engine.errors", "fewlab_images.errors"), "utf-8")
+    (to / "predict.py").write_text(PYTHON, "utf-8")
+    (to / "predict.mjs").write_text(JAVASCRIPT, "utf-8")
+    return ["predict.py", "predict.mjs", "fewlab_images"]

@@ -1,0 +1,125 @@
+"""A model taken along: its example program answers for any image file as the run does, and a file that would answer
+otherwise is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+from engine.config.run_config import RunConfig
+from engine.errors import RunError
+from engine.export.export_run import Exported, export
+from engine.export.formats import about_of, write
+from engine.lab.executors.inline import train
+from engine.predictor import Predictor
+from engine.runs.store import Run
+
+PHOTOS = {
+    "data": {"name": "folder", "size": 24, "fit": "pad", "labels": {"kind": "all"}},
+    "method": {"name": "supervised"},
+    "budget": {"steps": 6, "batch_size": 6, "evaluate_every": 6},
+    "hardware": {"device": "cpu", "threads": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """On photos of two classes, wider than high."""
+    root, draws = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for name, level in (("night", 40), ("day", 200)):
+        (root / name).mkdir()
+        for number in range(20):
+            pixels = np.clip(draws.normal(level, 30, (30, 50, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    config = RunConfig.parse(PHOTOS).with_changes({"data.path": str(root)})
+    return train(config, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def exported(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return export(run, "onnx", tmp_path_factory.mktemp("export"))
+
+
+@pytest.fixture(scope="module")
+def awkward(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Image files that a careless program reads otherwise: turned by EXIF, grey, transparent, 16 bits, a palette."""
+    root, draws = tmp_path_factory.mktemp("awkward"), np.random.default_rng(1)
+    color = Image.fromarray(draws.integers(0, 256, (40, 70, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    color.save(root / "turned.jpg", exif=exif, quality=95)
+    color.convert("L").save(root / "grey.png")
+    see_through = color.convert("RGBA")
+    see_through.putalpha(Image.fromarray(draws.integers(0, 256, (40, 70), dtype=np.uint8)))
+    see_through.save(root / "transparent.png")
+    Image.fromarray(draws.integers(0, 65_536, (40, 70), dtype=np.uint16)).save(root / "sixteen.png")
+    color.convert("P").save(root / "palette.gif")
+    return sorted(root.iterdir())
+
+
+def test_the_example_program_answers_as_the_run_does_for_awkward_files(
+    run: Run, exported: Exported, awkward: list[Path], tmp_path: Path
+) -> None:
+    program = [sys.executable, str(exported.to / "predict.py"), *map(str, awkward)]
+    # From elsewhere and without the project: what lies in the folder is enough.
+    done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
+    assert done.returncode == 0, done.stderr
+    predictor = Predictor(run.folder)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(awkward)
+    for path, line in zip(awkward, lines, strict=True):
+        prediction = predictor.predict([predictor.read(path.read_bytes(), path.name)])[0]
+        told = dict(re.findall(r"(\w+) ([\d.]+)%", line.removeprefix(f"{path}: ")))
+        for top in predictor.top(prediction):
+            assert float(told[top["class"]]) == pytest.approx(100 * top["probability"], abs=0.06), path.name
+        assert line.removeprefix(f"{path}: ").split(" ")[0] == predictor.top(prediction)[0]["class"]
+
+
+def test_the_file_says_what_it_takes_and_gives(run: Run, exported: Exported) -> None:
+    about = about_of(exported.to / "model.onnx")
+    assert about == json.loads((exported.to / "about.json").read_text("utf-8"))
+    assert about["class_names"] == ["day", "night"]
+    assert about["preparation"]["size"] == 24
+    assert about["preparation"]["fit"] == "pad"
+    assert about["run"] == run.id
+    session = onnxruntime.InferenceSession(exported.to / "model.onnx", providers=["CPUExecutionProvider"])
+    assert [(one.name, one.type) for one in session.get_inputs()] == [("images", "tensor(uint8)")]
+    assert [one.name for one in session.get_outputs()] == ["probabilities"]
+
+
+def test_the_card_says_what_was_measured(run: Run, exported: Exported) -> None:
+    card = (exported.to / "MODEL_CARD.md").read_text("utf-8")
+    count = len(run.folder.split()["test"])
+    assert f"**{100 * run.status.metrics['test/accuracy']:.1f}%** of {count} test images" in card
+    assert json.loads(card.split("```json\n")[1].split("\n```")[0]) == run.config
+    assert exported.parity is not None
+    assert f"On {exported.parity.images} images of the run" in card
+
+
+def test_a_file_that_would_answer_otherwise_is_refused_and_nothing_of_it_stays(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def turned_around(*arguments: object) -> object:
+        answers = write(*arguments)  # type: ignore[arg-type]
+        return lambda images: answers(images)[:, ::-1]
+
+    monkeypatch.setattr("engine.export.export_run.write", turned_around)
+    with pytest.raises(RunError, match=r"does not answer as the run does: \d+ of \d+ answers change"):
+        export(run, "onnx", tmp_path / "refused")
+    assert list((tmp_path / "refused").iterdir()) == []
+
+
+def test_an_export_to_where_nothing_can_be_written_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file is no folder")
+    with pytest.raises(RunError, match="could not be written to"):
+        export(run, "onnx", tmp_path / "file" / "below")
