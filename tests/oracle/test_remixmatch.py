@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from engine.methods.base.batch import StreamBatch
 from engine.methods.base.context import StepContext
-from engine.methods.semi_supervised.remixmatch import ReMixMatch, rotated
+from engine.methods.parts.rotations import rotated
+from engine.methods.semi_supervised.remixmatch import ReMixMatch
 from tests.oracle.fixtures_logits import method
 
 Floats = NDArray[np.float64]

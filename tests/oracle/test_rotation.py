@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.methods.self_supervised.rotation import Rotation, rotations
+from engine.methods.parts.rotations import rotations
+from engine.methods.self_supervised.rotation import Rotation
 from tests.oracle.fixtures_steps import FIRST_STEP, assert_moves_every_part, batch_of, built, random_views
 
 

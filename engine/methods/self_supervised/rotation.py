@@ -15,10 +15,9 @@ from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.encoder_method import EncoderMethod
 from engine.methods.base.method import StepResult
 from engine.methods.parts.networks import Head
+from engine.methods.parts.rotations import TURNS, rotations
 from engine.metrics import Metric
 from engine.registry import methods
-
-TURNS = 4
 
 
 @methods.register
@@ -71,10 +70,3 @@ class Rotation(EncoderMethod):
 
     def show(self, batch: Batch) -> dict[str, Tensor]:
         return {f"rotation_{number}": turned for number, turned in enumerate(rotations(batch["unlabeled"].image), 1)}
-
-
-def rotations(images: Tensor) -> Tensor:
-    """[4, N, C, H, W]: square images [N, C, H, W] as they are and rotated by 90, 180 and 270 degrees counterclockwise,
-    pixel by pixel.
-    """
-    return torch.stack([images.rot90(turn, (2, 3)) for turn in range(TURNS)])

@@ -20,21 +20,12 @@ from engine.methods.parts.draws import beta, permutation
 from engine.methods.parts.losses import linear_ramp, soft_cross_entropy
 from engine.methods.parts.mixing import align, mix_up, sharpen
 from engine.methods.parts.recent_mean import RecentMean
+from engine.methods.parts.rotations import ROTATION_LOSS, TURNS, rotated
 from engine.methods.semi_supervised.shared_settings import ramp, statistics_decay, unlabeled_ratio
-from engine.metrics import Metric
 from engine.registry import methods
 from engine.to_device import to_device
 
 RECENT_BATCHES = 128
-ROTATION = Metric(
-    "loss/rotation",
-    "Rotation loss",
-    "Cross-entropy of recognizing by which quarter turns a strong view was rotated.",
-    unit="nats",
-    better="lower",
-    chart="loss",
-    legend="rotation",
-)
 
 
 @methods.register
@@ -84,11 +75,11 @@ class ReMixMatch(ClassifierMethod):
     views: ClassVar[dict[str, dict[str, Any]]] = {"weak": {"name": "weak"}, "strong": {"name": "strong"}}
     headline = ("test/accuracy", "loss/unlabeled", "pseudo_label/accuracy")
     views_caption = "The weak view gives the label, the strong ones must agree"
-    metrics = (ROTATION,)
+    metrics = (ROTATION_LOSS,)
 
     def __init__(self, params: Params, backbone: Backbone, problem: TaskSpec) -> None:
         super().__init__(params, backbone, problem)
-        self.rotations = nn.Linear(backbone.feature_size, 4)
+        self.rotations = nn.Linear(backbone.feature_size, TURNS)
         self.labeled_average: Tensor
         self.register_buffer("labeled_average", torch.full((problem.classes,), 1 / problem.classes))
         self.unlabeled_average = RecentMean(RECENT_BATCHES, problem.classes)
@@ -118,7 +109,7 @@ class ReMixMatch(ClassifierMethod):
         share = beta(self.params.mixing, len(images), now.rng("share"), images)
         share = torch.maximum(share, 1 - share)
         mixed, wanted = mix_up(images, order, share), mix_up(wanted, order, share)
-        turns = to_device(torch.randint(4, (len(strong[0]),), generator=now.rng("turns")), images.device)
+        turns = to_device(torch.randint(TURNS, (len(strong[0]),), generator=now.rng("turns")), images.device)
         logits, logits_s, logits_r = self.logits(mixed, strong[0], rotated(strong[0], turns))
 
         count = len(given)
@@ -148,9 +139,3 @@ class ReMixMatch(ClassifierMethod):
         self.unlabeled_average.push(predictions.mean(0))
         self.labeled_average.lerp_(given.mean(0).to(self.labeled_average.dtype), 1 - self.params.decay)
         return aligned
-
-
-def rotated(images: Tensor, turns: Tensor) -> Tensor:
-    """Each image [C, H, W], H = W, by its number of quarter turns, counterclockwise. turns: int64 [N] in 0..3."""
-    every = torch.stack([torch.rot90(images, number, (2, 3)) for number in range(4)])  # [4, N, C, H, W]
-    return every[turns, torch.arange(len(images), device=images.device)]

@@ -66,10 +66,10 @@ class UDA(WeakStrongMethod):
         threshold = confidence.new_full(confidence.shape, self.params.threshold)
         return Belief(labels, confidence, confidence >= threshold, threshold)
 
-    def labeled_loss(self, logits: Tensor, labels: Tensor, now: StepContext) -> Tensor:
+    def labeled_loss(self, logits: Tensor, labeled: StreamBatch, now: StepContext) -> Tensor:
         if self.params.annealing == "off":
-            return F.cross_entropy(logits, labels)
-        losses = F.cross_entropy(logits, labels, reduction="none")  # [B]
+            return F.cross_entropy(logits, labeled.known_labels)
+        losses = F.cross_entropy(logits, labeled.known_labels, reduction="none")  # [B]
         kept = torch.exp(-losses.detach()) <= signal(self.params.annealing, now.progress, self.problem.classes)
         return (losses * kept).sum() / kept.sum().clamp_min(1)
 

@@ -52,9 +52,9 @@ class WeakStrongMethod(ClassifierMethod):
     def believe(self, logits: Tensor, unlabeled: StreamBatch, now: StepContext) -> Belief:
         """From the weak views' detached logits [U, K]. Called once a step: statistics of predictions move here."""
 
-    def labeled_loss(self, logits: Tensor, labels: Tensor, now: StepContext) -> Tensor:
-        """Of logits [B, K] and labels int64 [B]: a scalar."""
-        return F.cross_entropy(logits, labels)
+    def labeled_loss(self, logits: Tensor, labeled: StreamBatch, now: StepContext) -> Tensor:
+        """Of the labeled images' logits [B, K]: a scalar."""
+        return F.cross_entropy(logits, labeled.known_labels)
 
     def unlabeled_loss(self, logits: Tensor, belief: Belief) -> Tensor:
         """Of the strong views' logits [U, K]: a scalar, the mean over all rows, used or not."""
@@ -76,7 +76,7 @@ class WeakStrongMethod(ClassifierMethod):
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         logits_x, logits_w, logits_s = self.classifier.logits(labeled.weak, unlabeled.weak, unlabeled.strong)
         belief = self.believe(logits_w.detach(), unlabeled, now)
-        loss_x = self.labeled_loss(logits_x, labeled.known_labels, now)
+        loss_x = self.labeled_loss(logits_x, labeled, now)
         loss_u = self.unlabeled_loss(logits_s, belief)
         further, scalars = self.further_loss(logits_s, belief)
         loss = loss_x + self.params.unlabeled_weight * loss_u
