@@ -133,6 +133,13 @@ SEMI_SUPERVISED: dict[str, Preset] = {
         name="softmatch",
         unlabeled_ratio=2,
     ),
+    "digits-dash": _on_digits(
+        "As low a loss as on labeled images",
+        "Dash begins with predictions as good as those of labeled images, and asks for ever better ones.",
+        "about 15 s",
+        name="dash",
+        unlabeled_ratio=2,
+    ),
     "digits-adamatch": _on_digits(
         "As confident as on labeled images",
         "AdaMatch takes threshold and class balance from the labeled images.",
@@ -154,6 +161,21 @@ SEMI_SUPERVISED: dict[str, Preset] = {
         "about 15 s",
         name="simmatch",
         threshold=0.9,
+        unlabeled_ratio=2,
+    ),
+    "digits-crmatch": _on_digits(
+        "One class, two features",
+        "CRMatch: two views of a digit must agree on the class, and their features must differ.",
+        "about 30 s",
+        name="crmatch",
+        threshold=0.9,
+        unlabeled_ratio=2,
+    ),
+    "digits-openmatch": _on_digits(
+        "Images of no class left out",
+        "OpenMatch trains a detector of outliers beside FixMatch. All digits have a class: this is what it costs then.",
+        "about 25 s",
+        name="openmatch",
         unlabeled_ratio=2,
     ),
     "digits-self-training": Preset(

@@ -143,4 +143,33 @@ SEMI_SUPERVISED_PAPERS: dict[str, Preset] = {
         FIXMATCH_SGD,
         steps=2**19,
     ),
+    "paper-dash": _paper(
+        "Dash as in its authors' code",
+        "CIFAR-10, four labels per class, WRN-28-2 and a million steps: ten passes of 1,024 steps of warm-up, then a"
+        " threshold that falls after every nine.",
+        {
+            "name": "dash",
+            "warmup": 10 / 1024,
+            "scale": 1.0001,
+            "fall": 1.27,
+            "stretch": 9 / 1024,
+            "least": 0.05,
+            "temperature": 0.5,
+            "unlabeled_ratio": 7,
+        },
+        FIXMATCH_SGD,
+    ),
+    "paper-crmatch": _paper(
+        "CRMatch as in its author's code",
+        "CIFAR-10, four labels per class, WRN-28-2 and a million steps. The features that are compared are pooled.",
+        {
+            "name": "crmatch",
+            "threshold": 0.95,
+            "distance_weight": 1.0,
+            "rotation_weight": 1.0,
+            "projection_size": 128,
+            "unlabeled_ratio": 7,
+        },
+        FIXMATCH_SGD,
+    ),
 }

@@ -36,6 +36,15 @@ from engine.presets import PRESETS
                 "backbone": {"name": "wide_resnet", "depth": 28, "widen": 2},
             },
         ),
+        # Xu et al. 2021: the authors' start_train.sh, where a pass has 1,024 steps.
+        (
+            "paper-dash",
+            {
+                "method": {"scale": 1.0001, "fall": 1.27, "least": 0.05, "temperature": 0.5, "unlabeled_ratio": 7},
+                "optimizer": {"name": "sgd", "lr": 0.03, "weight_decay": 0.0005, "ema_decay": 0.999},
+                "budget": {"batch_size": 64, "steps": 1_048_576},
+            },
+        ),
         # Chen et al. 2020, appendix B.9, but for the optimizer, which is lightly's for this network and batch: lr 0.06
         # for each 128 images.
         (

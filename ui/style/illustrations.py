@@ -326,7 +326,10 @@ _OF_METHODS = {
     "supervised": _labels_alone(),
     "pseudo_label": _own_answers(),
     **dict.fromkeys(
-        ("fixmatch", "uda", "flexmatch", "freematch", "softmatch", "adamatch", "comatch", "simmatch", "remixmatch"),
+        (
+            *("fixmatch", "uda", "flexmatch", "freematch", "softmatch", "dash", "adamatch"),
+            *("comatch", "simmatch", "remixmatch", "crmatch", "openmatch"),
+        ),
         _two_views(),
     ),
     **dict.fromkeys(("pi_model", "temporal_ensembling", "mean_teacher"), _average_of_itself()),
