@@ -169,6 +169,7 @@ SEMI_SUPERVISED: dict[str, Preset] = {
         "about 30 s",
         name="crmatch",
         threshold=0.9,
+        rotation_weight=0.3,
         unlabeled_ratio=2,
     ),
     "digits-openmatch": _on_digits(
@@ -176,6 +177,24 @@ SEMI_SUPERVISED: dict[str, Preset] = {
         "OpenMatch trains a detector of outliers beside FixMatch. All digits have a class: this is what it costs then.",
         "about 25 s",
         name="openmatch",
+        unlabeled_ratio=2,
+    ),
+    "digits-crest": _on_digits(
+        "Rare classes first",
+        "CReST labels digits in generations, more of those that are rarely labeled. Made for classes of unequal"
+        " frequency; here all are alike.",
+        "about 20 s",
+        name="crest",
+        threshold=0.9,
+        generations=3,
+        restart=False,
+        unlabeled_ratio=2,
+    ),
+    "digits-meta-pseudo-labels": _on_digits(
+        "A teacher that is graded",
+        "Meta Pseudo Labels: a teacher's labels are worth what its student learns from them.",
+        "about 20 s",
+        name="meta_pseudo_labels",
         unlabeled_ratio=2,
     ),
     "digits-self-training": Preset(

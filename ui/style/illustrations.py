@@ -328,7 +328,7 @@ _OF_METHODS = {
     **dict.fromkeys(
         (
             *("fixmatch", "uda", "flexmatch", "freematch", "softmatch", "dash", "adamatch"),
-            *("comatch", "simmatch", "remixmatch", "crmatch", "openmatch"),
+            *("comatch", "simmatch", "remixmatch", "crmatch", "openmatch", "meta_pseudo_labels"),
         ),
         _two_views(),
     ),
@@ -358,6 +358,7 @@ _OF_METHODS = {
     "vicreg": _predicted_views(follows=False),
     "swav": _predicted_views(follows=False),
     "self_training": _own_answers(),
+    "crest": _own_answers(),
     "knn": _ties(),
     "poisson_learning": _ties(),
     "gaussian_mixture": _two_gaussians(),
