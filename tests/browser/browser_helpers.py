@@ -6,8 +6,9 @@ import csv
 import io
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -42,6 +43,25 @@ def points(page: Page, number: int = 0) -> int:
             number,
         )
     )
+
+
+def points_on_screen(page: Page) -> list[tuple[int, float, float]]:
+    """Id and place on the screen of every point of the first figure, a map of images."""
+    found: list[Any] = page.evaluate("""() => {
+        const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, box = f.getBoundingClientRect();
+        const left = (x) => box.x + l.xaxis._offset + l.xaxis.d2p(x);
+        const top = (y) => box.y + l.yaxis._offset + l.yaxis.d2p(y);
+        return f.data.flatMap((t) => t.x.map((x, i) => [t.customdata[i][0], left(x), top(t.y[i])])) }""")
+    return [(int(i), float(x), float(y)) for i, x, y in found]
+
+
+def lasso(page: Page, corners: Sequence[tuple[float, float]]) -> None:
+    """Drawn with the mouse, in the screen's pixels."""
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=8)
+    page.mouse.up()
 
 
 def as_csv(page: Page, figure: Locator) -> list[dict[str, str]]:

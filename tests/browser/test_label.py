@@ -22,7 +22,7 @@ from engine.data.labels.label_folders import label_folders
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.label_records import Labels
 from engine.runs.store import Store
-from tests.browser.browser_helpers import wait_for
+from tests.browser.browser_helpers import lasso, points_on_screen, wait_for
 from tests.browser.conftest import REPOSITORY, Serve, warm
 from tests.fixtures_images import grey, zip_of
 
@@ -148,11 +148,7 @@ def test_a_lasso_on_the_map_brings_what_it_surrounds_onto_the_board(board: Page)
     area = figure.locator(".nsewdrag").first.bounding_box()
     assert area is not None
     corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
-    board.mouse.move(area["x"] + corners[0][0] * area["width"], area["y"] + corners[0][1] * area["height"])
-    board.mouse.down()
-    for x, y in corners[1:]:
-        board.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"], steps=8)
-    board.mouse.up()
+    lasso(board, [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in corners])
     expect(board.get_by_text("select what belongs to one class")).to_be_visible()
     expect(board.locator(".fewlab-board .grid button")).to_have_count(COUNT)
     board.get_by_role("button", name="Back to the queue").click()
@@ -192,6 +188,41 @@ def test_a_race_on_the_labels_is_run_and_its_model_reads_a_new_photo(
     expect(board.get_by_text("bright").first).to_be_visible()
     board.goto(f"{board.url.split('/predict')[0]}/errors?run={store.runs()[0].id}")
     expect(board.get_by_text("No errors on these images").first).to_be_visible()
+
+
+def test_a_lasso_on_the_space_of_a_run_brings_its_images_onto_the_board(board: Page, checkpoints: Path) -> None:
+    """By name: an id of a run is a place among the sorted files."""
+    run = next(run for run in Store(checkpoints).runs() if run.status.state == "finished")
+    board.set_viewport_size({"width": 1280, "height": 1500})
+    board.goto(f"{board.url.split('/label')[0]}/space?run={run.id}")
+    board.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0")
+    places = points_on_screen(board)
+    middle = sorted(x for _, x, _ in places)[len(places) // 3] + 2
+    left, top = min(x for _, x, _ in places) - 8, min(y for _, _, y in places) - 8
+    bottom = max(y for _, _, y in places) + 8
+    lasso(board, [(left, top), (middle, top), (middle, bottom), (left, bottom), (left, top)])
+    expect(board.get_by_text(re.compile(r"\d+ selected"))).to_be_visible()
+    surrounded = {f"photo{i:02}.png" for i, x, _ in places if x < middle - 1}
+    assert len(surrounded) > 2
+    board.get_by_role("button", name="Label these").click()
+    expect(board.get_by_text("select what belongs to one class")).to_be_visible()
+    expect(board.locator(".fewlab-board .grid button").first).to_be_visible()
+    assert "/label?images=" in board.url
+    assert len(board.url) < 200
+    shown = {button.get_attribute("title") for button in board.locator(".fewlab-board .grid button").all()}
+    assert surrounded <= shown
+    assert len(shown) <= sum(x < middle + 1 for _, x, _ in places)
+    before = labels(checkpoints).number
+    board.get_by_role("button", name="Select all").click()
+    board.keyboard.press("3")
+    saved(board)
+    said = labels(checkpoints)
+    assert said.number == before + 1
+    assert {said.given[name].of for name in surrounded} == {"bright"}
+    board.keyboard.press("Backspace")  # the tests after this one find the labels as they were
+    saved(board)
+    board.get_by_role("button", name="Back to the queue").click()
+    expect(board.locator(".fewlab-board .stage img")).to_be_visible()
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(200, 0.0), (300, 0.1)], ids=["as fast as they go", "ten a second"])

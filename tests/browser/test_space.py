@@ -5,7 +5,6 @@ points travel.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run
 from engine.runs.stored_images import load_stored_images
-from tests.browser.browser_helpers import as_csv, wait_for
+from tests.browser.browser_helpers import as_csv, lasso, points_on_screen, wait_for
 from tests.browser.conftest import Studied
 from ui.components.gallery import image_uri
 
@@ -29,23 +28,13 @@ def opened(page: Page, url: str, run: Run) -> None:
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0")
 
 
-def points(page: Page) -> list[tuple[int, float, float]]:
-    """Id and place on the screen of every point."""
-    found: list[Any] = page.evaluate("""() => {
-        const f = document.querySelector('.js-plotly-plot'), l = f._fullLayout, box = f.getBoundingClientRect();
-        const left = (x) => box.x + l.xaxis._offset + l.xaxis.d2p(x);
-        const top = (y) => box.y + l.yaxis._offset + l.yaxis.d2p(y);
-        return f.data.flatMap((t) => t.x.map((x, i) => [t.customdata[i][0], left(x), top(t.y[i])])) }""")
-    return [(int(i), float(x), float(y)) for i, x, y in found]
-
-
 @pytest.mark.slow
 def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are_those_of_the_full_space(
     page: Page, url: str, studied: Studied
 ) -> None:
     run = studied.run
     opened(page, url, run)
-    there = points(page)
+    there = points_on_screen(page)
     with np.load(sorted(run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
         ids, embeddings = arrays["ids"], arrays["embeddings"].astype(np.float64)
     assert {i for i, _, _ in there} == set(ids.tolist())
@@ -54,11 +43,7 @@ def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are
     corners = [
         (middle[0] + dx * half, middle[1] + dy * half) for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))
     ]
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=8)
-    page.mouse.up()
+    lasso(page, corners)
     inside = {i for i, x, y in there if abs(x - middle[0]) < half - 1 and abs(y - middle[1]) < half - 1}
     at_most = {i for i, x, y in there if abs(x - middle[0]) <= half + 1 and abs(y - middle[1]) <= half + 1}
     assert len(inside) > 2

@@ -85,7 +85,7 @@ def test_a_head_that_takes_long_rests_while_labels_come_and_then_learns_from_all
     assert not renamed.is_behind
     assert renamed.head is not None
     assert len(renamed.head.rows) == 33
-    label(labeling, range(33, 34))
+    label(labeling, range(34, 35))
     assert labeling.standing().is_behind
     labeling.catch_up()
     caught_up = labeling.standing()

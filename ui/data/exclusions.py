@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from engine.data.labels.label_folders import find_label_folder, label_folder
+from engine.data.labels.label_folders import find_label_folder
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.label_records import Exclude
+from ui.runs.label_group import folder_of
 from ui.shell.server import lab
 
 Data = dict[str, Any]
-_OF_A_RUN = ("labels", "split_seed", "validation", "label_log", "label_records")
-
-
-def folder_of(data: Data) -> Path:
-    """Of the log of these images, made if it is new."""
-    return label_folder(lab().store.root, {key: value for key, value in data.items() if key not in _OF_A_RUN})
 
 
 def excluded_images(data: Data) -> set[str]:

@@ -9,11 +9,12 @@ import streamlit as st
 
 from engine.data.importing.preview import Preview
 from engine.lab.messages import CheckedImages, CheckImages
-from ui.data.exclusions import excluded_images, folder_of, without_excluded
+from ui.data.exclusions import excluded_images, without_excluded
 from ui.data.issues_view import issues_view
 from ui.forms.feature_job import features_file
 from ui.forms.import_form import images_key
 from ui.runs.current_run import forget_run, open_page
+from ui.runs.label_group import folder_of
 from ui.runs.prefill import announce_prefill, prefill
 from ui.shell.page import show_errors
 from ui.shell.server import catalog, lab

@@ -13,6 +13,7 @@ from engine.data.labels.labeling import Labeling, Standing
 from engine.errors import LabelError
 from ui.components.label_board import BoardClass, BoardImage, Sent, label_board, shown
 from ui.label.image_choice import OpenSet
+from ui.runs.label_group import take_group
 from ui.shell.page import escape_markdown
 from ui.style import colors, formatting
 
@@ -38,6 +39,8 @@ def show_group(opened: OpenSet, rows: list[int]) -> None:
 def board_view(opened: OpenSet, standing: Standing) -> None:
     """Inside a fragment."""
     labeling = opened.labeling
+    if handed_over := [labeling.position[name] for name in take_group(opened.folder) if name in labeling.position]:
+        show_group(opened, handed_over)
     group = st.session_state.get(_GROUP)
     rows: list[int] | None = group[1] if group is not None and group[0] == opened.key else None
     order, mode = _toolbar(labeling, rows is not None)

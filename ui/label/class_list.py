@@ -1,4 +1,4 @@
-"""The classes: named, added, renamed, merged and put in order."""
+"""The classes: named, added, renamed, merged, put in order and taken away again."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import secrets
 
 import streamlit as st
 
+from engine.data.labels.class_names import class_called, with_classes
 from engine.data.labels.label_records import Classes, Record, Rename
 from engine.data.labels.labeling import Labeling, Standing
 from engine.errors import LabelError
-
-_LONGEST = 200
+from ui.shell.page import show_errors
 
 
 def say(labeling: Labeling, *records: Record) -> None:
@@ -24,7 +24,7 @@ def name_first_classes(labeling: Labeling) -> None:
     with st.form("label_first_classes", border=False):
         named = st.text_input("Names, separated by commas", placeholder="for example cat, dog, bird")
         if st.form_submit_button("Start labeling", type="primary"):
-            classes = _names(named)
+            classes = with_classes((), named)
             if len(classes) < 2:
                 raise LabelError("Name at least two classes, separated by commas.")
             say(labeling, Classes(classes=classes))
@@ -32,34 +32,58 @@ def name_first_classes(labeling: Labeling) -> None:
 
 
 def class_list(labeling: Labeling, standing: Standing) -> None:
-    """The editor, in a popover. Raises LabelError."""
-    with st.popover("Classes", icon=":material/edit:", width="stretch"):
-        with st.form("label_add_classes", border=False, clear_on_submit=True):
-            named = st.text_input("New classes, separated by commas")
-            if st.form_submit_button("Add"):
-                say(labeling, Classes(classes=tuple(dict.fromkeys((*standing.classes, *_names(named))))))
-                st.rerun()
-        if not standing.classes:
-            return
-        before = st.selectbox("Class", standing.classes, key="label_class")
-        place = standing.classes.index(before)
-        with st.form("label_rename_class", border=False, clear_on_submit=True):
-            after = st.text_input("New name", help="The name of another class merges the two.").strip()
-            if st.form_submit_button("Rename or merge") and after:
-                # The log need not name the classes that the images came with; it does before one gets another name.
-                say(labeling, Classes(classes=standing.classes), Rename(of=before, to=after[:_LONGEST]))
-                st.rerun()
-        up, down = st.columns(2)
-        for column, by, label in ((up, -1, "Move up"), (down, 1, "Move down")):
-            other = place + by
-            if column.button(
-                label, key=f"label_move_{by}", width="stretch", disabled=not 0 <= other < len(standing.classes)
-            ):
-                moved = list(standing.classes)
-                moved[place], moved[other] = moved[other], moved[place]
-                say(labeling, Classes(classes=tuple(moved)))
-                st.rerun()
+    """The editor, in a popover."""
+    with st.popover("Classes", icon=":material/edit:", width="stretch"), show_errors():
+        _add(labeling, standing)
+        if standing.classes:
+            name = st.selectbox("Class", standing.classes, key="label_class")
+            _rename(labeling, standing, name)
+            _move_or_delete(labeling, standing, name)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip()[:_LONGEST] for name in text.split(",") if name.strip()))
+def _add(labeling: Labeling, standing: Standing) -> None:
+    with st.form("label_add_classes", border=False, clear_on_submit=True):
+        named = st.text_input("New classes, separated by commas")
+        if st.form_submit_button("Add"):
+            classes = with_classes(standing.classes, named)
+            if classes == standing.classes:
+                raise LabelError(
+                    "These classes are there already: capitals and spaces make no new one."
+                    if named.strip(" ,")
+                    else "Type the name of a new class first."
+                )
+            say(labeling, Classes(classes=classes))
+            st.rerun()
+
+
+def _rename(labeling: Labeling, standing: Standing, before: str) -> None:
+    with st.form("label_rename_class", border=False, clear_on_submit=True):
+        named = st.text_input("New name", help="The name of another class merges the two.")
+        if st.form_submit_button("Rename or merge"):
+            after = class_called(named, (name for name in standing.classes if name != before))
+            if not after:
+                raise LabelError(f"Type the new name of {before!r} first.")
+            # The log need not name the classes that the images came with; it does before one gets another name.
+            say(labeling, Classes(classes=standing.classes), Rename(of=before, to=after))
+            st.rerun()
+
+
+def _move_or_delete(labeling: Labeling, standing: Standing, name: str) -> None:
+    classes, place = list(standing.classes), standing.classes.index(name)
+    up, down = st.columns(2)
+    for column, by, label in ((up, -1, "Move up"), (down, 1, "Move down")):
+        other = place + by
+        if column.button(label, key=f"label_move_{by}", width="stretch", disabled=not 0 <= other < len(classes)):
+            classes[place], classes[other] = classes[other], classes[place]
+            say(labeling, Classes(classes=tuple(classes)))
+            st.rerun()
+    has_labels = standing.counts[place] > 0
+    if st.button(
+        "Delete this class",
+        key="label_delete_class",
+        width="stretch",
+        disabled=has_labels or len(classes) < 3,
+        help="It has labels: merge it into another class." if has_labels else "At least two classes stay.",
+    ):
+        say(labeling, Classes(classes=tuple(classes[:place] + classes[place + 1 :])))
+        st.rerun()

@@ -10,11 +10,11 @@ from ui.components.live_figure import live_figure
 from ui.figures.space import Coloring, scatter
 from ui.label.board_view import show_group
 from ui.label.image_choice import OpenSet
+from ui.runs.label_group import MOST_IN_GROUP
 from ui.shell.page import expander
 from ui.style import colors, formatting
 
 _MOST_POINTS = 5_000
-_MOST_IN_GROUP = 96
 
 
 def map_view(opened: OpenSet, standing: Standing) -> None:
@@ -55,5 +55,5 @@ def map_view(opened: OpenSet, standing: Standing) -> None:
         )
     if chosen is not None and chosen["selected"]:
         selected = [int(row) for row in chosen["selected"] if 0 <= int(row) < len(labeling.names)]
-        show_group(opened, selected[:_MOST_IN_GROUP])
+        show_group(opened, selected[:MOST_IN_GROUP])
         st.rerun(scope="fragment")

@@ -11,6 +11,8 @@ from engine.id_positions import find_ids, positions_of
 from engine.lab.projections.projection_inputs import ProjectionInputs
 from engine.runs.projections import Projection
 from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.runs.label_group import MOST_IN_GROUP, can_be_labeled, label_together
+from ui.shell.page import show_errors
 from ui.space.selection import clear_selection, open_image, selected_images, show_neighbors_of
 from ui.style import formatting
 
@@ -27,9 +29,18 @@ def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Proj
     positions = positions[positions >= 0]
     more = f", the first {_GALLERY} of them shown" if len(positions) > _GALLERY else ""
     st.markdown(f"**{formatting.count(len(positions))} selected**{more}")
-    if st.button("Clear selection", key="space_forget", type="tertiary"):
-        clear_selection(run)
-        st.rerun()
+    with st.container(horizontal=True):
+        if can_be_labeled(run) and st.button(
+            "Label these" if len(positions) <= MOST_IN_GROUP else f"Label the first {MOST_IN_GROUP}",
+            key="space_label",
+            icon=":material/new_label:",
+            help="Shows them on the board of the Label page, where a group gets its label at once.",
+        ):
+            with show_errors():
+                label_together(run, [int(sample) for sample in projection.ids[positions]])
+        if st.button("Clear selection", key="space_forget", type="tertiary"):
+            clear_selection(run)
+            st.rerun()
     shown = positions[:_GALLERY]
     ids = projection.ids[shown]
     predicted, confidence = run.predictions_of(ids, step)

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 How = Literal["hand", "accepted", "group", "imported"]
 """by hand; the model's prediction accepted; many images at once; from a file of labels."""
 
-MOST_CLASSES = 1_000
+MOST_CLASSES, LONGEST_CLASS = 1_000, 200
+MOST_IMAGES = 100_000
+"""That one record names."""
 _Image = Annotated[str, Field(min_length=1, max_length=4_096)]
-_Class = Annotated[str, Field(min_length=1, max_length=200)]
+_Class = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 
 
 class _Record(BaseModel):
@@ -23,7 +25,7 @@ class Label(_Record):
     """These images are of this class; of none any more, where it is None."""
 
     do: Literal["label"] = "label"
-    images: Annotated[tuple[_Image, ...], Field(strict=False, min_length=1, max_length=100_000)]
+    images: Annotated[tuple[_Image, ...], Field(strict=False, min_length=1, max_length=MOST_IMAGES)]
     of: _Class | None
     how: How = "hand"
 
@@ -32,7 +34,7 @@ class Exclude(_Record):
     """These images are of none of the classes, or should not be in the set: no run sees them. undo: they are back."""
 
     do: Literal["exclude"] = "exclude"
-    images: Annotated[tuple[_Image, ...], Field(strict=False, min_length=1, max_length=100_000)]
+    images: Annotated[tuple[_Image, ...], Field(strict=False, min_length=1, max_length=MOST_IMAGES)]
     why: Annotated[str, Field(max_length=200)] = "none of these"
     undo: bool = False
 
@@ -41,7 +43,7 @@ class Skip(_Record):
     """These images are not proposed again."""
 
     do: Literal["skip"] = "skip"
-    images: Annotated[tuple[_Image, ...], Field(strict=False, min_length=1, max_length=100_000)]
+    images: Annotated[tuple[_Image, ...], Field(strict=False, min_length=1, max_length=MOST_IMAGES)]
 
 
 class Classes(_Record):
@@ -63,7 +65,7 @@ class HoldBack(_Record):
     """These images, and no others, are the test set."""
 
     do: Literal["hold_back"] = "hold_back"
-    images: Annotated[tuple[_Image, ...], Field(strict=False, max_length=100_000)]
+    images: Annotated[tuple[_Image, ...], Field(strict=False, max_length=MOST_IMAGES)]
 
 
 Record = Label | Exclude | Skip | Classes | Rename | HoldBack

@@ -203,9 +203,9 @@ class Labeling:
 
     def draw_test_set(self, count: int) -> HoldBack:
         """A random part of all images, the labeled ones among them, to be held back: what is measured on it then holds
-        for all of them.
+        for all of them. Another one each time that something was said since. Raises LabelError.
         """
-        drawn = np.random.default_rng(_SEED + count).permutation(len(self.names))[:count]
+        drawn = np.random.default_rng((_SEED, count, self.log.labels().number)).permutation(len(self.names))[:count]
         return HoldBack(images=tuple(self.names[row] for row in drawn))
 
     def _marks(self, names: Iterable[str]) -> Bools:
