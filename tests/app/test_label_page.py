@@ -253,7 +253,7 @@ def test_of_few_images_at_most_half_are_held_back(open_page: Open, lab: Lab, tmp
 
 @pytest.mark.slow
 def test_features_are_paused_and_gone_on_with(open_page: Open, lab: Lab, tmp_path: Path) -> None:
-    many = Set(lab, tmp_path / "many", 2_000, 96)
+    many = Set(lab, tmp_path / "many", 1_024, 64)
     many.log.append("test", 1, [Classes(classes=("cat", "dog"))])
     before = set(cache_root().glob("features/*/done.npy"))
 
@@ -268,8 +268,8 @@ def test_features_are_paused_and_gone_on_with(open_page: Open, lab: Lab, tmp_pat
     there = done()
     assert any(there)
     assert not all(there)
-    assert f"The features of {128 * sum(there):,} of 2,000 images are there: the rest can follow later." in shown(app)
+    assert f"The features of {128 * sum(there):,} of 1,024 images are there: the rest can follow later." in shown(app)
     assert "What the labels are worth is shown here when the features are there." in shown(app)
     app.button(key="label_features_again").click().run()
     wait(app, lambda: "Name at least two" in shown(app) or "After two labels in each of two classes" in shown(app))
-    assert done() == [True] * 16
+    assert done() == [True] * 8

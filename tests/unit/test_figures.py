@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from ui.figures.candidate_bars import bars
 from ui.figures.classification import confidence_histogram, confusion_matrix, probability_bars
 from ui.figures.curves import Mark, Series, line_chart
 from ui.figures.frame import Figure, shorten_unique
@@ -220,3 +222,23 @@ def test_names_stay_text_everywhere() -> None:
         assert "\\n" not in drawn
         assert "&lt;a" in drawn
         assert all("%{y}" not in trace["hovertemplate"].replace("true: %{y}", "") for trace in figure["data"])
+
+
+@pytest.mark.parametrize("name", ["3", "truck", "common grebe of the northern", "x" * 90])
+def test_names_of_candidates_neither_overlap_nor_leave_the_drawing_and_keep_the_mark_of_the_true_one(name: str) -> None:
+    drawn = ElementTree.fromstring(bars([(f"{name} forest ✓", 0.5), (f"{name} tundra", 0.3), ("cat", 0.2)]))
+    texts = [
+        (float(text.attrib["x"]), float(text.attrib["y"]), str(text.text))
+        for text in drawn
+        if text.tag.endswith("text")
+    ]
+    letter = 5.4  # px, a mean one of a sans-serif typeface at 11 px
+    for x, y, text in texts:
+        beside = [other for other, other_y, _ in texts if other_y == y and other > x]
+        assert x + letter * len(text) <= min([*beside, float(drawn.attrib["width"])])
+        assert y <= float(drawn.attrib["height"])
+    assert [text.rpartition(" ")[0].rpartition(" ")[0][-8:] for _, _, text in texts[:1]] == ["forest ✓"]
+    filled = [float(bar.attrib["width"]) for bar in drawn if bar.tag.endswith("rect")]
+    assert [part / whole for whole, part in zip(filled[::2], filled[1::2], strict=True)] == pytest.approx(
+        [0.5, 0.3, 0.2], abs=2e-3
+    )

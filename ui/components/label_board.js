@@ -5,6 +5,8 @@
 const AGAIN = 2500; // milliseconds after which what was not acknowledged is sent once more
 const PAUSE = 1200; // milliseconds without a word after which the server, which was asked to hurry, may learn in peace
 const GATHER = 150; // milliseconds for which labels are gathered before they are sent together
+const TAIL = 9; // letters of a long name that are always seen
+const MANY = 6; // classes above which their keys take the room of the image on a low screen
 const boards = new Map(); // what this tab knows of each set, also while its page is left
 
 function board(of) {
@@ -213,7 +215,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
     const shown = state.queue[state.at];
     const fresh = data.images.filter((image) => !state.said.has(image.name));
-    if (one && shown) {
+    // Of the first image nothing was said yet: one with a prediction may take its place when there are any.
+    const isStale = !state.past.length && state.at === 0 && !shown?.prediction && fresh[0]?.prediction;
+    if (one && shown && !isStale) {
       // The image that is looked at stays where it is, with those before it for a look back.
       const kept = state.queue.slice(Math.max(0, state.at - 40), state.at + 1);
       const there = new Set(kept.map((image) => image.name));
@@ -236,6 +240,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   function draw() {
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.name : undefined;
+    root.classList.toggle("crowded", data.classes.length > MANY);
     root.replaceChildren(keys(), one ? stage() : grid(), actions());
     if (focused) [...root.querySelectorAll("button")].find((b) => b.dataset.name === focused)?.focus({ preventScroll: true });
   }
@@ -251,9 +256,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
       button.type = "button";
       button.dataset.name = `class ${c.name}`;
       button.style.borderLeftColor = c.color;
+      button.setAttribute("aria-label", [c.key, c.name, c.count].filter((part) => part !== "").join(" "));
       button.title = c.key ? `${c.name}: press ${c.key}` : c.name;
       if (c.key) button.append(element("kbd", "", c.key));
-      button.append(element("span", "name", c.name), element("span", "count", String(c.count + (waiting.get(c.name) ?? 0))));
+      button.append(named("", c.name), element("span", "count", String(c.count + (waiting.get(c.name) ?? 0))));
       button.disabled = targets().length === 0;
       button.onclick = () => label(c.name, "hand");
       row.append(button);
@@ -293,8 +299,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
       button.setAttribute("aria-label", `${image.name}${label ? `, labeled ${label}` : image.prediction ? `, prediction ${image.prediction}` : ""}`);
       button.append(picture(image, 92));
       const said = state.said.get(image.name);
-      if (label) button.append(element("span", "given", label));
-      else button.append(element("span", "", said?.note || (image.prediction ? `${image.prediction}, ${image.sure}?` : "\u00a0")));
+      if (label) button.append(named("given", label));
+      else if (said?.note || !image.prediction) button.append(element("span", "", said?.note || "\u00a0"));
+      else button.append(named("", image.prediction), element("span", "", `${image.sure}?`));
       button.onclick = (event) => {
         if (event.shiftKey && state.anchor !== null) {
           const [low, high] = [Math.min(state.anchor, k), Math.max(state.anchor, k)];
@@ -364,6 +371,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.fewlabStop();
     root.replaceChildren();
   };
+}
+
+// A name too long for its place loses its middle: those of one kind often differ at the end.
+function named(name, text) {
+  const whole = element("span", `name ${name}`);
+  const tail = text.length > 2 * TAIL ? text.slice(-TAIL) : "";
+  whole.append(element("span", "head", text.slice(0, text.length - tail.length)), element("span", "tail", tail));
+  return whole;
 }
 
 function element(tag, name, text) {

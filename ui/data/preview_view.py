@@ -12,6 +12,7 @@ from ui.shell.page import escape_markdown, expander
 from ui.style import colors, formatting
 
 _PARTS = ("training", "validation", "test")
+_CLASS, _COUNT = 210, 70  # pixels of a column where there is one of counts
 _QUESTIONS = {"labels_from": "What tells the classes?", "label_column": "Which labels are meant?"}
 
 
@@ -57,7 +58,15 @@ def _counts(preview: Preview) -> None:
         {"class": name, **{part: of[part] for part in parts}} for name, of in preview.classes.items()
     ]
     if rows:
-        st.dataframe(rows, hide_index=True, width="stretch", height=min(38 + 35 * len(rows), 360))
+        st.dataframe(
+            rows,
+            hide_index=True,
+            width="stretch",
+            height=min(38 + 35 * len(rows), 360),
+            # Long names would push the counts out of sight.
+            column_config={"class": st.column_config.Column(width=_CLASS - _COUNT * (len(parts) - 1))}
+            | {part: st.column_config.Column(width=_COUNT) for part in parts},
+        )
     if preview.unlabeled:
         st.markdown(f"{_images(preview.unlabeled)} without a label.")
     if rows and not preview.own_test:

@@ -1,4 +1,4 @@
-"""Weights of an image's candidates as one small drawing: a bar for each, its name on it."""
+"""Weights of an image's candidates as one small drawing: a bar for each, its name above it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,37 @@ from html import escape
 from ui.style.colors import MUTED, RIGHT
 from ui.style.formatting import percent
 
-_WIDTH, _HEIGHT, _GAP = 300, 36, 3
+_WIDTH, _GAP = 300, 3
+_LETTER = 6.2  # px, of a wide one at this size of text
+_LONGEST, _TAIL = 36, 12  # letters of a name, and those at its end that stay where it has more
 
 
 def bars(weights: Sequence[tuple[str, float]]) -> str:
-    """SVG of one bar per (name, weight in 0..1), side by side, all equally wide and filled by the weight."""
+    """SVG of one bar per (name, weight in 0..1), all equally wide and filled by the weight: side by side, or one below
+    the other where the names are too long for that.
+    """
+    labels = [f"{_shortened(name)} {percent(weight)}" for name, weight in weights]
     width = (_WIDTH - _GAP * (len(weights) - 1)) / max(len(weights), 1)
+    if any(len(label) * _LETTER > width for label in labels):
+        places, width, step, thick = [(0.0, 18 * k) for k in range(len(weights))], float(_WIDTH), 18, 3
+    else:
+        places, step, thick = [(k * (width + _GAP), 0) for k in range(len(weights))], 36, 14
     drawn = []
-    for number, (name, weight) in enumerate(weights):
-        x = number * (width + _GAP)
-        drawn.append(f'<rect x="{x:.1f}" y="18" width="{width:.1f}" height="14" rx="2" fill="{MUTED}" opacity="0.25"/>')
-        drawn.append(
-            f'<rect x="{x:.1f}" y="18" width="{width * min(max(weight, 0.0), 1.0):.1f}" height="14" rx="2"'
-            f' fill="{RIGHT}"/>'
-        )
-        drawn.append(
-            f'<text x="{x:.1f}" y="12" font-size="11" font-family="sans-serif" fill="{MUTED}">{escape(name[:12])}'
-            f" {percent(weight)}</text>"
-        )
+    for label, (x, y), (_, weight) in zip(labels, places, weights, strict=True):
+        bar, filled = f'y="{y + step - thick - 4 * (thick > 3)}" height="{thick}" rx="2"', min(max(weight, 0.0), 1.0)
+        drawn += [
+            f'<rect x="{x:.1f}" width="{width:.1f}" {bar} fill="{MUTED}" opacity="0.25"/>',
+            f'<rect x="{x:.1f}" width="{width * filled:.1f}" {bar} fill="{RIGHT}"/>',
+            f'<text x="{x:.1f}" y="{y + 12}" font-size="11" font-family="sans-serif" fill="{MUTED}">'
+            f"{escape(label)}</text>",
+        ]
+    height = max((y + step for _, y in places), default=step)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}"'
-        f' height="{_HEIGHT}">{"".join(drawn)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
+        f' height="{height}">{"".join(drawn)}</svg>'
     )
+
+
+def _shortened(name: str) -> str:
+    """Without its middle: names of one kind often differ at the end, where the mark of the true label stands, too."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - _TAIL - 1]}…{name[-_TAIL:]}"

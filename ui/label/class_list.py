@@ -10,7 +10,9 @@ from engine.data.labels.class_names import class_called, with_classes
 from engine.data.labels.label_records import Classes, Record, Rename
 from engine.data.labels.labeling import Labeling, Standing
 from engine.errors import LabelError
-from ui.shell.page import show_errors
+from ui.shell.page import escape_markdown, show_errors
+
+_CUT = 22  # letters of a class from which on the list, which is as narrow as its column, shows no more
 
 
 def say(labeling: Labeling, *records: Record) -> None:
@@ -37,6 +39,8 @@ def class_list(labeling: Labeling, standing: Standing) -> None:
         _add(labeling, standing)
         if standing.classes:
             name = st.selectbox("Class", standing.classes, key="label_class")
+            if len(name) > _CUT:
+                st.caption(escape_markdown(name))
             _rename(labeling, standing, name)
             _move_or_delete(labeling, standing, name)
 
