@@ -8,7 +8,7 @@ import streamlit as st
 from engine.analysis.candidate_weights import CandidateWeights
 from engine.analysis.evaluated_run import EvaluatedRun
 from ui.components.gallery import image_uri
-from ui.figures.candidate_bars import bars
+from ui.figures.candidate_bars import WIDTH, bars
 from ui.style import formatting
 
 _SHOWN, _COLUMNS = 12, 2
@@ -55,7 +55,7 @@ def candidate_images(run: EvaluatedRun, weights: CandidateWeights) -> int | None
         with columns[place % _COLUMNS], st.container(horizontal=True, vertical_alignment="center"):
             sample = int(weights.ids[row])
             st.image(image_uri(run.pixels(sample)), width=48)
-            st.image(bars(_named(run, weights, int(row))), width=250)
+            st.image(bars(_named(run, weights, int(row))), width=WIDTH)
             if st.button(
                 "History", key=f"candidates_open_{sample}", type="tertiary", help="This image through the evaluations"
             ):

@@ -8,9 +8,9 @@ from html import escape
 from ui.style.colors import MUTED, RIGHT
 from ui.style.formatting import percent
 
-_WIDTH, _GAP = 300, 3
+WIDTH, _GAP = 250, 3
 _LETTER = 6.2  # px, of a wide one at this size of text
-_LONGEST, _TAIL = 36, 12  # letters of a name, and those at its end that stay where it has more
+_LONGEST, _TAIL = 32, 12  # letters of a name, and those at its end that stay where it has more
 
 
 def bars(weights: Sequence[tuple[str, float]]) -> str:
@@ -18,9 +18,9 @@ def bars(weights: Sequence[tuple[str, float]]) -> str:
     the other where the names are too long for that.
     """
     labels = [f"{_shortened(name)} {percent(weight)}" for name, weight in weights]
-    width = (_WIDTH - _GAP * (len(weights) - 1)) / max(len(weights), 1)
+    width = (WIDTH - _GAP * (len(weights) - 1)) / max(len(weights), 1)
     if any(len(label) * _LETTER > width for label in labels):
-        places, width, step, thick = [(0.0, 18 * k) for k in range(len(weights))], float(_WIDTH), 18, 3
+        places, width, step, thick = [(0.0, 18 * k) for k in range(len(weights))], float(WIDTH), 18, 3
     else:
         places, step, thick = [(k * (width + _GAP), 0) for k in range(len(weights))], 36, 14
     drawn = []
@@ -32,9 +32,9 @@ def bars(weights: Sequence[tuple[str, float]]) -> str:
             f'<text x="{x:.1f}" y="{y + 12}" font-size="11" font-family="sans-serif" fill="{MUTED}">'
             f"{escape(label)}</text>",
         ]
-    height = max((y + step for _, y in places), default=step)
+    height = max((y + step for _, y in places), default=step) + 4 * (thick == 3)  # round corners cut into it
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
         f' height="{height}">{"".join(drawn)}</svg>'
     )
 
