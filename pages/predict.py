@@ -11,6 +11,7 @@ from engine.lab.messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
 from ui.predict.prediction_view import AS_IT_IS, CARDS, fit_choice, prediction_view
 from ui.runs.current_run import pick_run
+from ui.runs.export_dialog import export_dialog
 from ui.runs.run_names import headline_accuracy
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.server import lab
@@ -52,7 +53,10 @@ if not trained:
         ":material/image_search:",
     )
 elif run is not None:
-    st.caption(
+    said, along = st.columns([5, 2], vertical_alignment="center")
+    if along.button("Take the model along", key="predict_export", icon=":material/deployed_code:", width="stretch"):
+        export_dialog(run)
+    said.caption(
         f"Test accuracy {headline_accuracy(run) or formatting.NOTHING}, trained {formatting.date(run.created)}. It"
         " always answers with one of its own classes."
     )

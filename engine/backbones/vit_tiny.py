@@ -158,7 +158,7 @@ class _Tokens(nn.Module):
         patches = patches.flatten(2).transpose(1, 2) + self.positions[:, 1:]  # [B, L, D], row by row
         if visible is not None:
             patches = patches.gather(1, visible[:, :, None].expand(-1, -1, self.width))
-        first = (self.class_token + self.positions[:, :1]).expand(len(patches), -1, -1)
+        first = (self.class_token + self.positions[:, :1]).expand(patches.shape[0], -1, -1)
         return torch.cat((first, patches), 1)
 
 

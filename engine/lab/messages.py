@@ -208,6 +208,37 @@ class CheckImages(Request[CheckedImages]):
         return CheckedImages(**value)
 
 
+class ExportedModel(NamedTuple):
+    """Of the exported file and the run: images on which their answers were compared, 0 where none could be read, and
+    the largest difference of a probability.
+    """
+
+    compared: int
+    largest: float
+
+
+@dataclass(frozen=True)
+class ExportModel(Request[ExportedModel]):
+    """Write a run's model, with its card and examples, to `file`, a zip. format: of `engine.export.formats`. Refused if
+    it would not answer as the run does.
+    """
+
+    name = "export_model"
+    slow = True
+    patience = 600.0
+    run: str
+    format: str
+    file: str
+
+    @staticmethod
+    def write_reply(reply: ExportedModel) -> Plain:
+        return reply._asdict()
+
+    @staticmethod
+    def read_reply(value: Plain) -> ExportedModel:
+        return ExportedModel(**value)
+
+
 class DataPreview(NamedTuple):
     """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part. rare:
     a sentence on the classes with too few images, "" where there is none.

@@ -53,22 +53,25 @@ EXPERIMENTS: dict[str, Experiment] = {
             Variation("NT-Xent", "digits-simclr", _SHORT_SIMCLR),
             Variation("masks exchanged", "digits-simclr", {**_SHORT_SIMCLR, "method.loss": "swapped_masks"}),
         ),
-        expected="EXPECT_NTXENT",
+        expected="neighbors with one label per class at 84.4 % for NT-Xent (83.3 to 85.0 over three seeds) and 22.1 %"
+        " for the other (19.2 to 25.4), whose loss ends at 0.0004; a probe of all labels has 98.1 and 92.3 %.",
         look="The loss with exchanged masks is the lower one: it only asks all images to be alike, and they become so."
         " Compare the accuracy of the neighbors with one label per class, and the embedding's spread on Train, which"
         " falls to 0; on Space, the map of NT-Xent has groups and that of the other has none.",
         duration="about a minute",
     ),
     "collapse": Experiment(
-        "A collapse that all labels hide",
+        "A collapse that all labels nearly hide",
         "SimSiam without its stopped gradient gets the better loss. Are its features better?",
         (
             Variation("stopped gradient", "digits-simsiam", _SHORT_SIMCLR),
             Variation("none", "digits-simsiam", {**_SHORT_SIMCLR, "method.stop_gradient": False}),
         ),
-        expected="EXPECT_COLLAPSE",
-        look="The linear probe of all labels hardly tells the two apart; the neighbors with one label per class and the"
-        " embedding's spread and rank do. Judge features by few labels, and beside raw pixels and first weights.",
+        expected="a loss of -0.89 without it and -0.72 with it, yet neighbors with one label per class at 24.7 %"
+        " (22.5 to 25.9 over three seeds) against 62.7 (57.4 to 72.3). A probe of all labels has 83.6 and 96.8 %.",
+        look="A linear probe of all labels hides most of it: it finds the little that is left in features that have"
+        " nearly become one direction. The embedding's rank on Train and the neighbors with one label per class tell."
+        " Judge features by few labels, and beside raw pixels and first weights.",
         duration="about a minute",
     ),
     "noise": Experiment(
@@ -78,9 +81,9 @@ EXPERIMENTS: dict[str, Experiment] = {
             Variation("pseudo-labels", "noise-pseudo-label"),
             Variation("labels only", "noise-pseudo-label", {"method.name": "supervised"}),
         ),
-        expected="EXPECT_NOISE",
-        look="The losses fall while the test accuracy stays where guessing is. On Pseudo-labels, its confident"
-        " pseudo-labels are right one time in ten, however confident they are.",
+        expected="10.0 % from pseudo-labels in each of three seeds, 9.1 to 10.1 % from labels only: chance.",
+        look="The losses fall while the test accuracy stays where guessing is. On Pseudo-labels, one class after the"
+        " other disappears from the predictions, and those that are left are right one time in ten.",
         duration="about 20 s",
     ),
     "simclr-photos": Experiment(

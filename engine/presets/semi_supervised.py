@@ -43,7 +43,7 @@ SEMI_SUPERVISED: dict[str, Preset] = {
         {
             "data": {"name": "noise", "labels": {"kind": "few", "per_class": 100}},
             "backbone": {"name": "simple_cnn"},
-            "method": {"name": "pseudo_label", "threshold": 0.5},
+            "method": {"name": "pseudo_label", "threshold": 0.0},
             "budget": {"steps": 300, "batch_size": 100, "evaluate_every": 30},
         },
     ),

@@ -46,4 +46,4 @@ def test_a_program_of_torch_answers_one_image_and_many_as_the_run_does(
     images = np.array(load_images(config(method)).images)
     inside = Predictor(run.folder).probabilities(images, calibrated=True)
     for part in (slice(0, 1), slice(1, 38), slice(None)):
-        np.testing.assert_allclose(program(torch.as_tensor(images[part])).numpy(), inside[part], atol=1e-4)
+        np.testing.assert_allclose(program(torch.as_tensor(images[part])).detach().numpy(), inside[part], atol=1e-4)

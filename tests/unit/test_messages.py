@@ -19,6 +19,8 @@ from engine.lab.messages import (
     ComputeProjection,
     CountLabels,
     DataPreview,
+    ExportedModel,
+    ExportModel,
     GetCatalog,
     ImagePrediction,
     ImportImages,
@@ -48,6 +50,7 @@ SENT: list[Request[Any]] = [
     MeasureSpeed(CONFIG, 0.25),
     Predict("run", (("ä.png", bytes(range(256))), ("empty", b""))),
     PredictSamples("run", "cafe", 6, 1),
+    ExportModel("/checkpoints/run", "onnx", "/tmp/model.zip"),
     ComputeProjection(4, "run", "pixels", {"method": "pca"}, [10, 20], {"limit": 60}),
 ]
 
@@ -116,3 +119,8 @@ def test_whether_a_set_is_ready_arrives_with_its_name() -> None:
 def test_a_preview_arrives_whole() -> None:
     sent = DataPreview("cafe", ["b", "a"], [7, 3], {"labeled": 2, "unlabeled": 5, "validation": 0, "test": 1}, "rare")
     assert PreviewData.read_reply(json.loads(json.dumps(PreviewData.write_reply(sent)))) == sent
+
+
+def test_what_was_exported_arrives_with_how_it_compares() -> None:
+    sent = ExportedModel(559, 6.5e-7)
+    assert ExportModel.read_reply(json.loads(json.dumps(ExportModel.write_reply(sent)))) == sent

@@ -9,6 +9,7 @@ from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
 from ui.run_list.dialogs import confirm_delete, rename
 from ui.runs.current_run import GHOST, open_page
+from ui.runs.export_dialog import export_dialog
 from ui.runs.prefill import announce_prefill, prefill
 from ui.runs.run_names import automatic_name, headline_accuracy, run_name
 from ui.shell.page import escape_markdown, show_errors
@@ -64,9 +65,13 @@ def run_row(run: Run) -> None:
 
 
 def more_actions(run: Run) -> None:
-    """Those that are seldom wanted: rename, export, delete."""
+    """Those that are seldom wanted: rename, export, delete; and the model alone, if there is one."""
     if st.button("Rename", key=f"runs_rename_{run.id}", width="stretch"):
         rename(run)
+    if run.folder.model_file.exists() and st.button(
+        "Take the model along", key=f"runs_model_{run.id}", width="stretch"
+    ):
+        export_dialog(run)
     st.download_button(
         "Export",
         run.folder.as_zip,

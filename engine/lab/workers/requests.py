@@ -16,6 +16,7 @@ from engine.lab.messages import (
     CheckImages,
     ComputeFeatures,
     CountLabels,
+    ExportModel,
     GetCatalog,
     ImportImages,
     IsReady,
@@ -35,6 +36,7 @@ from engine.lab.workers.data_requests import (
     preview_data,
     preview_files,
 )
+from engine.lab.workers.export_requests import export_model
 from engine.lab.workers.prediction_requests import predict, predict_samples
 from engine.registry import methods
 from engine.runs.store import Store
@@ -103,5 +105,6 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (MeasureSpeed, measure_speed),
         (Predict, predict),
         (PredictSamples, predict_samples),
+        (ExportModel, export_model),
     )
 }

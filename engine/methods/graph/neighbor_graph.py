@@ -79,18 +79,17 @@ def nearest(queries: Tensor, bank: Tensor, k: int) -> VotingNeighbors:
     """
     k = min(k, len(bank))
     squares = bank.double().square().sum(1)
-    distances, rows = [], []
-    rows_at_once = max(1, min(1024, _BLOCK // max(1, len(bank))))
-    if torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting():
-        rows_at_once = max(1, len(queries))  # an exported program has no loop over a number that it does not know
-    for start in range(0, len(queries), rows_at_once):
-        block = queries[start : start + rows_at_once]
+
+    def of(block: Tensor) -> VotingNeighbors:
         products = (block @ bank.T).double()
         squared = (block.double().square().sum(1, keepdim=True) + squares - 2 * products).clamp_min_(0)  # [b, N]
-        nearest_rows = squared.topk(k, dim=1, largest=False, sorted=True)
-        distances.append(nearest_rows.values)
-        rows.append(nearest_rows.indices)
-    return VotingNeighbors(torch.cat(distances), torch.cat(rows))
+        return VotingNeighbors(*squared.topk(k, dim=1, largest=False, sorted=True))
+
+    # An exported program has no loop over a number of rows that it does not know.
+    if torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting():
+        return of(queries)
+    blocks = [of(block) for block in torch.split(queries, max(1, min(1024, _BLOCK // max(1, len(bank)))))]
+    return VotingNeighbors(*(torch.cat(parts) for parts in zip(*blocks, strict=True)))
 
 
 def knn_graph(neighbors: Neighbors) -> sparse.csr_array:

@@ -47,7 +47,7 @@ class MixtureAnswer(OnFrozenFeatures):
         mixture = Mixture(*(self.get_buffer(name) for name in Mixture._fields))
         projected = project(features, *(self.get_buffer(name) for name in ("center", "basis", "scale")))
         joint = log_joint(projected, mixture)
-        of_class = joint.reshape(len(joint), self._classes, -1).logsumexp(2)  # [B, K]
+        of_class = joint.reshape(joint.shape[0], self._classes, -1).logsumexp(2)  # [B, K]
         return of_class.log_softmax(1).clamp_min(NEVER).float()
 
 
@@ -220,8 +220,13 @@ def log_joint(x: Tensor, mixture: Mixture) -> Tensor:
     """log π_k + log N(x; μ_k, Σ_k): x [N, d] to [N, M]."""
     found = []
     for log_weight, mean, factor in zip(*mixture, strict=True):
-        solved = torch.linalg.solve_triangular(factor, (x - mean).T, upper=False)  # [d, N]
-        log_size = factor.diagonal().log().sum() + len(mean) / 2 * math.log(2 * math.pi)
+        if torch.onnx.is_in_onnx_export():
+            # ONNX solves no triangular system: what follows from the factor alone becomes a constant of the file.
+            fixed = torch.tensor(factor.numpy())
+            solved, diagonal = fixed.inverse() @ (x - mean).T, fixed.diagonal()  # [d, N], [d]
+        else:
+            solved, diagonal = torch.linalg.solve_triangular(factor, (x - mean).T, upper=False), factor.diagonal()
+        log_size = diagonal.log().sum() + len(mean) / 2 * math.log(2 * math.pi)
         found.append(log_weight - log_size - solved.square().sum(0) / 2)
     return torch.stack(found, 1)
 
