@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import engine
-
 PYTHON = '''"""python predict.py IMAGE ... (needs: pip install onnxruntime pillow numpy)"""
 
 import json
@@ -51,7 +49,7 @@ _PREPARATION = ("preparation", "decode", "fit", "figure")
 
 def write_examples(to: Path) -> list[str]:
     """predict.py with the files that prepare an image as FewLab does, and predict.mjs. Returns their names."""
-    home, copies = Path(engine.__file__).parent, to / "fewlab_images"
+    home, copies = Path(__file__).parents[1], to / "fewlab_images"
     copies.mkdir(exist_ok=True)
     (copies / "__init__.py").write_text('"""How FewLab reads an image file and fits it to a model."""\n', "utf-8")
     for source in (*(home / "images" / f"{name}.py" for name in _PREPARATION), home / "errors.py"):
