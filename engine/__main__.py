@@ -145,8 +145,22 @@ def test(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) ->
 
 
 @app.command()
-def predict(run: str, images: list[Path], checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
-    """Classify images with a run's model."""
+def predict(
+    run: str,
+    images: list[Path],
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Classify all images of a folder into this table; it can go on later.")
+    ] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option(help="With --csv: also copy each image to the folder of its class in here.")
+    ] = None,
+    checkpoints: Checkpoints = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Classify images with a run's model, or all images of a folder."""
+    if table is not None or sort_into is not None:
+        _predict_folder(run, images, table, sort_into, checkpoints, as_json)
+        return
     with sentences():
         from engine.images.decoder_messages import without_decoder_messages
         from engine.predictor import Predictor
@@ -188,6 +202,22 @@ def export(
         exported = export_run(Store(checkpoints).run(run), format, to)
     parity = None if exported.parity is None else exported.parity._asdict()
     print_answer({"run": run, "to": str(to), "files": exported.files, "parity": parity}, as_json)
+
+
+def _predict_folder(
+    run: str, folders: list[Path], table: Path | None, sort_into: Path | None, checkpoints: Path, as_json: bool
+) -> None:
+    with sentences():
+        if len(folders) != 1 or table is None:
+            raise ConfigError("Name one folder of images, and with --csv the table that its predictions go to.")
+        from engine.folder_prediction import predict_folder
+        from engine.images.decoder_messages import without_decoder_messages
+        from engine.predictor import Predictor
+
+        predictor = Predictor(Store(checkpoints).open(run))
+        with without_decoder_messages(), Bar() as bar:
+            outcome = predict_folder(predictor, folders[0], table, sort_into, bar.reading)
+    print_answer({"csv": str(table), **outcome._asdict()}, as_json)
 
 
 def _classify(predictor: Any, path: Path) -> dict[str, Any]:

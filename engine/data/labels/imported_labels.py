@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from engine.csv_text import cell_as_it_was
 from engine.data.importing.file_index import FileIndex
 from engine.data.importing.given_labels import GivenLabels
 from engine.data.labels.class_names import class_called, with_classes
@@ -32,7 +33,7 @@ def read_labels(content: bytes, names: Sequence[str]) -> GivenLabels:
     given = GivenLabels("labels.csv")
     index = FileIndex(names, range(len(names)))
     for row in rows:
-        name, of = (_as_it_was(row[column] or "") for column in ("file", "class"))
+        name, of = (cell_as_it_was((row[column] or "").strip()[:4096]) for column in ("file", "class"))
         if name and of:
             given.add(name, index.find(name), [of], None)
     return given
@@ -55,9 +56,3 @@ def as_records(given: GivenLabels, names: Sequence[str], classes: Sequence[str])
         for of, images in by_class.items()
         for start in range(0, len(images), MOST_IMAGES)
     ]
-
-
-def _as_it_was(cell: str) -> str:
-    """Text without the apostrophe that keeps a spreadsheet from taking it for a formula."""
-    text = cell.strip()[:4096]
-    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@") else text

@@ -1,0 +1,195 @@
+"""A whole folder of images classified into one table, row by row: it can be stopped at any moment and goes on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.csv_text import cell_as_it_was, csv_text
+from engine.errors import DataError, ImageError
+from engine.images.decode import LARGEST_FILE, Pixels, begins_like_image
+from engine.plain_file import open_plain_file, read_plain_file
+from engine.predictor import Predictor
+
+HEADING = ("file", "class", "probability", "second", "probability 2", "third", "probability 3", "error")
+_AT_ONCE = 64  # images that are decoded while as many are classified
+_HEAD = 64  # bytes that tell an image from any other file
+_LARGEST_TABLE = 2_000_000_000  # bytes
+_STRANGE = "backslashreplace"
+_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+
+Told = Callable[[int, int], None]
+"""How many images of how many are done; may raise to stop."""
+
+
+class Outcome(NamedTuple):
+    """images: classified now. before: rows that were there already. refused: images that could not be read."""
+
+    images: int
+    before: int
+    refused: int
+
+
+def predict_folder(
+    predictor: Predictor,
+    folder: Path,
+    table: Path,
+    sort_into: Path | None = None,
+    told: Told = lambda done, total: None,
+) -> Outcome:
+    """Classify every image below `folder` and write one row each to `table`, a CSV with HEADING, in the order of their
+    paths. Images that it has a row for are not classified again, and a row that was torn by a kill is written anew.
+
+    sort_into: a folder that gets a copy of each image under the name of its class; nothing is moved. What is no image
+    by its first bytes is passed over; an image that cannot be read gets a row with the sentence why. Links are not
+    followed. Raises DataError.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder: name the folder that holds the images.")
+    files = list(_images_below(folder, {table.resolve(), *([sort_into.resolve()] if sort_into else [])}))
+    if not files:
+        raise DataError(f"There is no image in {folder}: name the folder that holds the images.")
+    have = _complete_rows(table)
+    missing = [file for file in files if _in_table(file) not in have]
+    done, refused = len(files) - len(missing), 0
+    outcome = Outcome(len(missing), done, 0)
+    told(done, len(files))
+    with (
+        table.open("a", newline="", encoding="utf-8", errors=_STRANGE) as out,
+        ThreadPoolExecutor(os.cpu_count()) as threads,
+    ):
+        if not have and not table.stat().st_size:
+            out.write(csv_text([HEADING]))
+        for names, images in _decoded(threads, predictor, folder, missing):
+            rows, failed = _rows(predictor, names, images)
+            if sort_into is not None:
+                _copy(folder, sort_into, rows)
+            out.write(csv_text(rows))
+            out.flush()
+            done, refused = done + len(names), refused + failed
+            told(done, len(files))
+    return outcome._replace(refused=refused)
+
+
+def _images_below(folder: Path, without: set[Path]) -> Iterator[str]:
+    """Paths relative to the folder, with slashes, in a fixed order. without: files and folders that are the answer."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if (Path(root) / name).resolve() not in without)
+        for name in sorted(names):
+            path = Path(root) / name
+            if path.is_symlink() or path.resolve() in without:
+                continue
+            try:
+                with open_plain_file(path) as file:
+                    is_image = begins_like_image(file.read(_HEAD))
+            except OSError:
+                is_image = True  # said in its row, when it is read
+            if is_image:
+                yield path.relative_to(folder).as_posix()
+
+
+def _in_table(name: str) -> str:
+    """A path as the table holds it: names in no known encoding cannot be written as they are."""
+    return name.encode("utf-8", _STRANGE).decode("utf-8")
+
+
+def _complete_rows(table: Path) -> set[str]:
+    """Files that have a row; what was torn behind the last one is cut off. Raises DataError if the file is no such
+    table.
+    """
+    if not table.exists():
+        return set()
+    data = read_plain_file(table, _LARGEST_TABLE)
+    kept, files = 0, set[str]()
+    lines = data.decode("utf-8", "replace")
+    reader = csv.reader(io.StringIO(lines, newline=""))
+    ends = _ends_of_records(lines)
+    for number, (row, end) in enumerate(zip(reader, ends, strict=False)):
+        if number == 0 and tuple(row) != HEADING:
+            raise DataError(f"{table} is not a table of predictions: choose another name for --csv.")
+        if number:
+            files.add(cell_as_it_was(row[0]))
+        kept = end
+    whole = len(lines[:kept].encode("utf-8", "replace"))
+    if whole < len(data):
+        with table.open("r+b") as out:
+            out.truncate(whole)
+    return files
+
+
+def _ends_of_records(text: str) -> Iterator[int]:
+    """Where each record that ends in a line break ends; one may hold line breaks inside quotes."""
+    quoted = False
+    for match in re.finditer(r'"|\n', text):
+        if match[0] == '"':
+            quoted = not quoted
+        elif not quoted:
+            yield match.end()
+
+
+def _decoded(
+    threads: ThreadPoolExecutor, predictor: Predictor, folder: Path, files: list[str]
+) -> Iterator[tuple[list[str], list[Pixels | str]]]:
+    """In parts: names, and fitted images uint8 [C, S, S], or the sentence why one cannot be read. The next part is
+    decoded meanwhile.
+    """
+
+    def read(name: str) -> Pixels | str:
+        try:
+            data = read_plain_file(folder / name, LARGEST_FILE)
+            return predictor.preparation.fitted(predictor.read(data, name)).pixels
+        except OSError as error:
+            return f"{Path(name).name} cannot be read: {error.strerror or type(error).__name__}."
+        except ImageError as error:
+            return str(error)
+
+    names = iter(files)
+    waiting: tuple[list[str], list[Future[Pixels | str]]] | None = None
+    while True:
+        part = list(islice(names, _AT_ONCE))
+        following = (part, [threads.submit(read, name) for name in part])
+        if waiting is not None:
+            yield waiting[0], [future.result() for future in waiting[1]]
+        if not part:
+            return
+        waiting = following
+
+
+def _rows(
+    predictor: Predictor, names: list[str], images: list[Pixels | str]
+) -> tuple[list[tuple[str | float, ...]], int]:
+    """A row of HEADING each, and how many could not be read."""
+    readable = [image for image in images if not isinstance(image, str)]
+    answers = iter(predictor.probabilities(np.stack(readable), calibrated=True)) if readable else iter(())
+    rows: list[tuple[str | float, ...]] = []
+    for name, image in zip(names, images, strict=True):
+        if isinstance(image, str):
+            rows.append((name, "", "", "", "", "", "", image))
+            continue
+        probabilities = next(answers)
+        best = np.argsort(-probabilities, kind="stable")[:3]
+        cells = [cell for k in best for cell in (predictor.class_names[k], f"{probabilities[k]:.4f}")]
+        rows.append((name, *cells, *[""] * (6 - len(cells)), ""))
+    return rows, len(images) - len(readable)
+
+
+def _copy(folder: Path, sort_into: Path, rows: list[tuple[str | float, ...]]) -> None:
+    """Each classified image into the folder of its class, under its path with the slashes replaced, so that no two
+    have one name.
+    """
+    for row in rows:
+        if not row[1]:
+            continue
+        home = sort_into / (_UNSAFE.sub("_", str(row[1])).strip(". ") or "class")
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(folder / str(row[0]), home / str(row[0]).replace("/", "__"))

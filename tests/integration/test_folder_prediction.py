@@ -1,0 +1,152 @@
+"""A whole folder classified into a table: every image once, also when it is killed on the way."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.config.run_config import RunConfig
+from engine.errors import DataError
+from engine.folder_prediction import HEADING, predict_folder
+from engine.lab.executors.inline import train
+from engine.predictor import Predictor
+from engine.runs.store import Run
+
+SETTINGS = {
+    "data": {"name": "folder", "size": 16, "labels": {"kind": "all"}},
+    "method": {"name": "supervised"},
+    "budget": {"steps": 6, "batch_size": 6, "evaluate_every": 6},
+    "hardware": {"device": "cpu", "threads": 1},
+}
+CLASSES = ("=sum", "a\\b")  # the one a spreadsheet's formula, the other no name of a folder everywhere
+
+
+def saved(path: Path, number: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(number).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, "PNG")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = tmp_path_factory.mktemp("photos")
+    for number in range(20):
+        saved(root / CLASSES[number % 2] / f"{number}.png", number)
+    return train(RunConfig.parse(SETTINGS).with_changes({"data.path": str(root)}), tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def predictor(run: Run) -> Predictor:
+    return Predictor(run.folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """150 images in two folders, with names that spoil tables, and among them what is no image or a broken one."""
+    root = tmp_path / "images"
+    for number in range(150):
+        saved(root / ("left" if number % 2 else "right") / f"{number}.png", number)
+    for name in ("=1+1.png", 'a "quoted", name.png', "two\nlines.png", os.fsdecode(b"\xff\xfe.png")):
+        saved(root / name, 7)
+    (root / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    (root / "notes.txt").write_text("no image")
+    (root / "link.png").symlink_to(root / "left" / "1.png")
+    os.mkfifo(root / "pipe.png")
+    return root
+
+
+def rows(table: Path) -> list[list[str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def test_every_image_has_one_row_with_what_the_run_answers(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    outcome = predict_folder(predictor, folder, table)
+    heading, *found = rows(table)
+    assert tuple(heading) == HEADING
+    assert (outcome.images, outcome.before, outcome.refused) == (156, 0, 2)
+    assert len({row[0] for row in found}) == len(found) == 156
+    errors = {row[0]: row[-1] for row in found if row[-1]}
+    assert set(errors) == {"broken.png", "pipe.png"}
+    assert "'broken.png' begins like an image" in errors["broken.png"]
+    for row in found:
+        if row[0] in ("left/1.png", "right/148.png", "'=1+1.png"):
+            path = folder / row[0].removeprefix("'")
+            best, second = predictor.top(predictor.predict([predictor.read(path.read_bytes())])[0])
+            assert [cell.removeprefix("'") for cell in row[1:5:2]] == [best["class"], second["class"]]
+            assert [float(cell) for cell in row[2:5:2]] == pytest.approx(
+                [best["probability"], second["probability"]], abs=1e-4
+            )
+
+
+def test_what_is_there_is_not_classified_again_and_a_torn_row_is(
+    predictor: Predictor, folder: Path, tmp_path: Path
+) -> None:
+    whole, torn = tmp_path / "whole.csv", tmp_path / "torn.csv"
+    predict_folder(predictor, folder, whole)
+    expected = whole.read_bytes()
+    lines = expected.splitlines(keepends=True)
+    torn.write_bytes(b"".join(lines[:60]) + lines[60][:9])
+    outcome = predict_folder(predictor, folder, torn)
+    assert outcome.before >= 55  # names with line breaks take two lines
+    assert outcome.images + outcome.before == 156
+    assert torn.read_bytes() == expected
+    assert predict_folder(predictor, folder, torn) == (0, 156, 0)
+    assert torn.read_bytes() == expected
+
+
+def test_copies_are_sorted_by_class_and_nothing_is_moved(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
+    table, into = tmp_path / "table.csv", folder / "sorted"
+    predict_folder(predictor, folder, table, into)
+    homes = {"=sum": "=sum", "a\\b": "a_b"}
+    for row in rows(table)[1:]:
+        if row[1] and "\n" not in row[0] and "\\u" not in row[0]:
+            name = row[0].removeprefix("'")
+            copy = into / homes[row[1].removeprefix("'")] / name.replace("/", "__")
+            assert copy.read_bytes() == (folder / name).read_bytes()
+    assert len([file for file in into.rglob("*") if file.is_file()]) == 154
+    # The copies lie below the folder and are no images of it.
+    assert predict_folder(predictor, folder, table, into) == (0, 156, 0)
+
+
+def test_another_table_is_left_as_it_is(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "accounts.csv"
+    table.write_text("name,amount\nrent,700\n")
+    with pytest.raises(DataError, match="is not a table of predictions"):
+        predict_folder(predictor, folder, table)
+    assert table.read_text() == "name,amount\nrent,700\n"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="There is no image in"):
+        predict_folder(predictor, tmp_path / "empty", tmp_path / "new.csv")
+    assert not (tmp_path / "new.csv").exists()
+
+
+@pytest.mark.slow
+def test_killed_on_the_way_it_goes_on_without_a_doubled_row(run: Run, tmp_path: Path) -> None:
+    root, table = tmp_path / "many", tmp_path / "table.csv"
+    for number in range(3000):
+        saved(root / f"{number:04}.png", number)
+    command = [sys.executable, "-m", "engine", "predict", run.id, str(root), "--csv", str(table), "--json"]
+    command += ["--checkpoints", str(run.folder.path.parent)]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not table.exists() or len(table.read_bytes()) < 5_000:
+        assert first.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    before = len(rows(table)) - 1
+    assert 0 < before < 3000
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert '"refused": 0' in again.stdout
+    found = [row[0] for row in rows(table)[1:]]
+    assert found == [f"{number:04}.png" for number in range(3000)]
