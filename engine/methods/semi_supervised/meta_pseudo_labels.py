@@ -74,11 +74,11 @@ class MetaPseudoLabels(ClassifierMethod):
         feedback_weight: float = param(
             1.0, ge=0, le=1000, symbol="λ_m", live=True, help="Weight of the student's feedback in the teacher's loss."
         )
-        threshold: float = confidence_threshold(0.6)
+        threshold: float = confidence_threshold(0.9)
         temperature: float = param(
             0.7, gt=0, le=1, symbol="T", live=True, help="Sharpens the teacher's target for its own strong views."
         )
-        unlabeled_weight: float = unlabeled_weight(8.0)
+        unlabeled_weight: float = unlabeled_weight()
         unlabeled_ratio: int = unlabeled_ratio()
         ramp: float = ramp(0.02)
         finetune: float = param(
