@@ -166,7 +166,7 @@ SEMI_SUPERVISED: dict[str, Preset] = {
     "digits-crmatch": _on_digits(
         "One class, two features",
         "CRMatch: two views of a digit must agree on the class, and their features must differ.",
-        "about 30 s",
+        "about half a minute",
         name="crmatch",
         threshold=0.9,
         rotation_weight=0.3,
@@ -193,7 +193,7 @@ SEMI_SUPERVISED: dict[str, Preset] = {
     "digits-meta-pseudo-labels": _on_digits(
         "A teacher that is graded",
         "Meta Pseudo Labels: a teacher's labels are worth what its student learns from them.",
-        "about 20 s",
+        "about half a minute",
         name="meta_pseudo_labels",
         unlabeled_ratio=2,
     ),
