@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.catalog import family
+from engine.config.overlay import apply_changes
 from engine.config.run_config import RunConfig
 from engine.presets import PRESETS
 from engine.registry import methods
@@ -31,6 +32,15 @@ class Trial(NamedTuple):
     seed: int
 
 
+def config_of(trial: Trial) -> RunConfig:
+    """The seed draws the labels as well."""
+    changes: dict[str, Any] = {"seed": trial.seed, "hardware.device": "cpu", "hardware.threads": 1}
+    if trial.labels:
+        changes["data.labels.per_class"] = trial.labels
+    # Before it is completed: a seed that comes later would draw other weights for the same labels.
+    return RunConfig.parse(apply_changes(PRESETS[trial.preset].config, changes))
+
+
 def accuracy(trial: Trial, part: str) -> tuple[float, float]:
     """Of what answers on the images of this part, and the seconds of its training."""
     import torch
@@ -38,12 +48,8 @@ def accuracy(trial: Trial, part: str) -> tuple[float, float]:
     from engine.lab.executors.inline import train
 
     torch.set_num_threads(1)
-    changes: dict[str, Any] = {"seed": trial.seed, "hardware.device": "cpu", "hardware.threads": 1}
-    if trial.labels:
-        changes["data.labels.per_class"] = trial.labels
-    config = RunConfig.parse(PRESETS[trial.preset].config).with_changes(changes)
     with tempfile.TemporaryDirectory() as checkpoints:
-        status = train(config, Path(checkpoints)).status
+        status = train(config_of(trial), Path(checkpoints)).status
     return status.metrics[f"{part}/accuracy"], status.seconds
 
 

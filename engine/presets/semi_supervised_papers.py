@@ -160,7 +160,7 @@ SEMI_SUPERVISED_PAPERS: dict[str, Preset] = {
         FIXMATCH_SGD,
     ),
     "paper-crmatch": _paper(
-        "CRMatch as in its author's code",
+        "CRMatch as in USB",
         "CIFAR-10, four labels per class, WRN-28-2 and a million steps. The features that are compared are pooled.",
         {
             "name": "crmatch",
