@@ -126,7 +126,7 @@ def _weaknesses(predictor: Predictor, measured: Measured | None) -> str:
     np.fill_diagonal(counts, 0)
     order = np.argsort(-counts, axis=None, kind="stable")[:_NAMED]
     mistakes = [
-        f"- `{names[true]}` is taken for `{names[predicted]}` ({counts[true, predicted]:,} times)"
+        f"- `{names[true]}` is predicted as `{names[predicted]}` ({counts[true, predicted]:,} times)"
         for true, predicted in zip(*np.unravel_index(order, counts.shape), strict=True)
         if counts[true, predicted]
     ]

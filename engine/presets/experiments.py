@@ -43,7 +43,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         " only (61.8 to 73.5).",
         look="On Pseudo-labels, slide through the evaluations of the low threshold: the share above it is large from"
         " the start, wrong ones among it, and what is wrong early stays wrong with ever more confidence. On Errors, its"
-        " confusion matrix shows one class taken for another as a whole.",
+        " confusion matrix shows one class predicted as another as a whole.",
         duration="about 45 s",
     ),
     "nt-xent": Experiment(
@@ -71,7 +71,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         " (22.5 to 25.9 over three seeds) against 62.7 (57.4 to 72.3). A probe of all labels has 83.6 and 96.8 %.",
         look="A linear probe of all labels hides most of it: it finds the little that is left in features that have"
         " nearly become one direction. The embedding's rank on Train and the neighbors with one label per class tell."
-        " Judge features by few labels, and beside raw pixels and first weights.",
+        " Judge features by few labels, and beside raw pixels and initial weights.",
         duration="about a minute",
     ),
     "noise": Experiment(
@@ -88,11 +88,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "simclr-photos": Experiment(
         "Features of photos without a label",
-        "SimCLR on CIFAR-10 with an encoder of 64, 128 and 256 channels: does it see more than its first weights do?",
+        "SimCLR on CIFAR-10 with an encoder of 64, 128 and 256 channels: does it see more than its initial weights do?",
         (Variation("SimCLR", "cifar10-simclr"),),
-        expected="a linear probe of 45,000 labels at 56.5 %, where the first weights have 50.4 and raw pixels 41.2 (one"
+        expected="a linear probe of 45,000 labels at 56.5 %, where its initial weights have 50.4 and raw pixels 41.2 (one"
         " seed).",
-        look="The final figures on Train stand beside pixels and first weights; on Space, t-SNE of the features beside"
+        look="The final metrics on Train stand beside pixels and initial weights; on Space, t-SNE of the features beside"
         " that of the first evaluation.",
         duration="about 12 minutes",
     ),
@@ -134,7 +134,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         expected="errors of 5.07 ± 0.65 %, 28.29 ± 0.11 % and 2.48 ± 0.38 % are the paper's (table 2, RandAugment); not"
         " yet run here, and FER-2013 is not in it.",
         look="The mask rate rises while the pseudo-labels stay right. With faces, see on Errors which expressions are"
-        " taken for each other, and show a face to Predict.",
+        " confused, and show a face to Predict.",
         duration="hours on a GPU",
     ),
 }

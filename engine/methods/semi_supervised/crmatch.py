@@ -42,9 +42,10 @@ class CRMatch(ClassifierMethod):
     over all rows, with gradient through both views. All four rotations of as many weak views as there are labeled
     images are recognized by a head of two layers. All of it goes through one forward pass.
 
-    Read in microsoft/Semi-supervised-learning: the hinge at cosine 0, the mask, the weights of 1, both heads. There the projection sees the map of features before it is pooled, where
-    the network has one; here, as with transformers there, the features that every backbone gives. There rotations are
-    of images drawn apart; here of the first of the unlabeled batch.
+    Read in microsoft/Semi-supervised-learning: the hinge at cosine 0, the mask, the weights of 1, both heads. There the
+    projection sees the map of features before it is pooled, where the network has one; here, as with transformers
+    there, the features that every backbone gives. There rotations are of images drawn apart; here of the first of the
+    unlabeled batch.
     """
 
     class Params(MethodParams):
