@@ -90,10 +90,10 @@ EXPERIMENTS: dict[str, Experiment] = {
         "Features of photos without a label",
         "SimCLR on CIFAR-10 with an encoder of 64, 128 and 256 channels: does it see more than its initial weights do?",
         (Variation("SimCLR", "cifar10-simclr"),),
-        expected="a linear probe of 45,000 labels at 56.5 %, where its initial weights have 50.4 and raw pixels 41.2 (one"
-        " seed).",
-        look="The final metrics on Train stand beside pixels and initial weights; on Space, t-SNE of the features beside"
-        " that of the first evaluation.",
+        expected="a linear probe of 45,000 labels at 56.5 %, where its initial weights have 50.4 and raw pixels 41.2"
+        " (one seed).",
+        look="The final metrics on Train stand beside pixels and initial weights; on Space, t-SNE of the features"
+        " beside that of the first evaluation.",
         duration="about 12 minutes",
     ),
     "transfer": Experiment(
