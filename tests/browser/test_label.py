@@ -253,6 +253,22 @@ def test_keys_are_all_there_in_their_order(board: Page, checkpoints: Path, count
 
 
 @pytest.mark.usefixtures("labeled")
+def test_an_answer_that_comes_while_a_button_is_held_down_does_not_take_the_click(board: Page) -> None:
+    board.get_by_role("button", name="More like this").click()
+    buttons = board.locator(".fewlab-board .grid button")
+    expect(buttons).to_have_count(24)
+    buttons.nth(0).click()
+    board.keyboard.press("1")
+    box = buttons.nth(5).bounding_box()
+    assert box is not None
+    board.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    board.mouse.down()
+    board.wait_for_timeout(2000)  # the answer to the key is there by now
+    board.mouse.up()
+    expect(buttons.nth(5)).to_have_attribute("aria-pressed", "true")
+    saved(board)
+
+
 def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, checkpoints: Path) -> None:
     """A server on the same folder is killed while labels wait; its successor on the same address gets them."""
     with socket.socket() as probe:

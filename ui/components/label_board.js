@@ -75,9 +75,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // Every answer of the server comes here anew: what listens is this call and no earlier one.
   root.fewlabStop?.();
   document.addEventListener("keydown", onKey);
+  // A button that is replaced between a press and its release is not clicked: what comes meanwhile is drawn afterwards.
+  root.onpointerdown = () => (state.held = true);
+  const onRelease = () => {
+    state.held = false;
+    setTimeout(() => state.late && state.draw()); // the click comes first
+  };
+  for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, onRelease);
   const timer = setInterval(flush, AGAIN);
   root.fewlabStop = () => {
     document.removeEventListener("keydown", onKey);
+    for (const kind of ["pointerup", "pointercancel"]) document.removeEventListener(kind, onRelease);
     clearInterval(timer);
   };
 
@@ -239,6 +247,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // what is seen
 
   function draw() {
+    state.draw = draw;
+    state.late = Boolean(state.held);
+    if (state.held) return;
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.name : undefined;
     root.classList.toggle("crowded", data.classes.length > MANY);
     root.replaceChildren(keys(), one ? stage() : grid(), actions());
