@@ -39,8 +39,8 @@ EXPERIMENTS: dict[str, Experiment] = {
             Variation("τ 0.95", "digits-pseudo-label", {**_ONE_LABEL, "method.threshold": 0.95}),
             Variation("labels only", "digits-supervised", _ONE_LABEL),
         ),
-        expected="80.3 % with τ 0.50 (77.4 to 84.1 over five initializations, the same ten labels), 86.2 with 0.95 (83.0"
-        " to 92.5), 68.4 from labels only (61.8 to 73.5).",
+        expected="80.3 % with τ 0.50 (77.4 to 84.1 over five initializations, the same ten labels), 86.2 with 0.95"
+        " (83.0 to 92.5), 68.4 from labels only (61.8 to 73.5).",
         look="On Pseudo-labels, slide through the evaluations of the low threshold: the share above it is large from"
         " the start, wrong ones among it, and what is wrong early stays wrong with ever more confidence. On Errors, its"
         " confusion matrix shows one class predicted as another as a whole.",

@@ -113,6 +113,7 @@ def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_histor
     expect(page.get_by_text(words)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, run: Run) -> None:
     opened(page, url, "pseudo_labels", run)
     steps = run.folder.snapshot_steps()
@@ -192,6 +193,7 @@ def test_the_data_of_the_confusion_matrix_is_counted_from_the_snapshot(
     assert {(int(row["true class"]), int(row["predicted class"])): int(row["images"]) for row in rows} == counted
 
 
+@pytest.mark.slow
 def test_the_data_of_a_figure_is_what_the_run_wrote(page: Page, url: str, run: Run) -> None:
     opened(page, url, "train", run)
     rows = as_csv(page, page.locator(".fewlab-figure").filter(has_text="validation"))

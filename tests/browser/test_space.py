@@ -16,6 +16,8 @@ from tests.browser.browser_helpers import as_csv, lasso, points_on_screen, wait_
 from tests.browser.conftest import Studied
 from ui.components.gallery import image_uri
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def url(studied: Studied) -> str:
@@ -28,7 +30,6 @@ def opened(page: Page, url: str, run: Run) -> None:
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0")
 
 
-@pytest.mark.slow
 def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are_those_of_the_full_space(
     page: Page, url: str, studied: Studied
 ) -> None:
@@ -91,7 +92,6 @@ def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url:
         )
 
 
-@pytest.mark.slow
 def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:
     opened(page, url, run)
     page.get_by_text("Animate over training").click()
@@ -111,7 +111,6 @@ def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -
     assert page.evaluate(canvas) == end
 
 
-@pytest.mark.slow
 def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there_at_once_afterwards(
     page: Page, url: str, run: Run
 ) -> None:

@@ -320,6 +320,7 @@ def test_windows_1252_is_read_and_said(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_million_rows_are_read_in_seconds_and_more_are_refused() -> None:
     index = FileIndex(["1.png", "2.png"], [0, 1])
     rows = b"file,label\n1.png,cat\n2.png,dog\n" + b"x,cat\n" * (label_table.MOST_ROWS - 2)
