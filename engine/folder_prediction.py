@@ -184,12 +184,13 @@ def _rows(
 
 
 def _copy(folder: Path, sort_into: Path, rows: list[tuple[str | float, ...]]) -> None:
-    """Each classified image into the folder of its class, under its path with the slashes replaced, so that no two
+    """Each classified image into the folder of its class, in the folders it had below the one that was named: so no two
     have one name.
     """
     for row in rows:
         if not row[1]:
             continue
         home = sort_into / (_UNSAFE.sub("_", str(row[1])).strip(". ") or "class")
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(folder / str(row[0]), home / str(row[0]).replace("/", "__"))
+        copy = home / str(row[0])
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(folder / str(row[0]), copy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections.abc import Callable
@@ -79,12 +78,3 @@ def _program(model: DeployedModel, example: torch.Tensor, about: dict[str, Any],
         return probabilities
 
     return answers
-
-
-def about_of(path: Path) -> dict[str, Any]:
-    """What the metadata of an exported ONNX file says."""
-    import onnxruntime
-
-    session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    about: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[ABOUT])
-    return about

@@ -19,7 +19,7 @@ from PIL import Image
 from engine.config.run_config import RunConfig
 from engine.errors import RunError
 from engine.export.export_run import Exported, export
-from engine.export.formats import about_of, write
+from engine.export.formats import write
 from engine.lab.executors.inline import train
 from engine.predictor import Predictor
 from engine.runs.store import Run
@@ -86,13 +86,13 @@ def test_the_example_program_answers_as_the_run_does_for_awkward_files(
 
 
 def test_the_file_says_what_it_takes_and_gives(run: Run, exported: Exported) -> None:
-    about = about_of(exported.to / "model.onnx")
+    session = onnxruntime.InferenceSession(exported.to / "model.onnx", providers=["CPUExecutionProvider"])
+    about = json.loads(session.get_modelmeta().custom_metadata_map["fewlab"])
     assert about == json.loads((exported.to / "about.json").read_text("utf-8"))
     assert about["class_names"] == ["day", "night"]
     assert about["preparation"]["size"] == 24
     assert about["preparation"]["fit"] == "pad"
     assert about["run"] == run.id
-    session = onnxruntime.InferenceSession(exported.to / "model.onnx", providers=["CPUExecutionProvider"])
     assert [(one.name, one.type) for one in session.get_inputs()] == [("images", "tensor(uint8)")]
     assert [one.name for one in session.get_outputs()] == ["probabilities"]
 

@@ -112,11 +112,20 @@ def test_copies_are_sorted_by_class_and_nothing_is_moved(predictor: Predictor, f
     for row in rows(table)[1:]:
         if row[1] and "\n" not in row[0] and "\\u" not in row[0]:
             name = row[0].removeprefix("'")
-            copy = into / homes[row[1].removeprefix("'")] / name.replace("/", "__")
+            copy = into / homes[row[1].removeprefix("'")] / name
             assert copy.read_bytes() == (folder / name).read_bytes()
     assert len([file for file in into.rglob("*") if file.is_file()]) == 154
     # The copies lie below the folder and are no images of it.
     assert predict_folder(predictor, folder, table, into) == (0, 156, 0)
+
+
+def test_two_images_whose_paths_differ_in_a_slash_are_two_copies(predictor: Predictor, tmp_path: Path) -> None:
+    root, into = tmp_path / "images", tmp_path / "sorted"
+    saved(root / "a" / "b.png", 1)
+    saved(root / "a__b.png", 2)
+    predict_folder(predictor, root, tmp_path / "table.csv", into)
+    copies = {file.read_bytes() for file in into.rglob("*.png")}
+    assert copies == {(root / "a" / "b.png").read_bytes(), (root / "a__b.png").read_bytes()}
 
 
 def test_another_table_is_left_as_it_is(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
