@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.analysis.conformal import USUAL
 from engine.data_commands import data
 from engine.errors import ConfigError, ImageError, UnknownName
 from engine.finite_json import finite_json
@@ -154,20 +155,24 @@ def predict(
     sort_into: Annotated[
         Path | None, typer.Option(help="With --csv: also copy each image to the folder of its class in here.")
     ] = None,
+    coverage: Annotated[
+        float, typer.Option(help="How often the possible classes hold the true one: 0.8, 0.9, 0.95 or 0.99.")
+    ] = USUAL,
     checkpoints: Checkpoints = DEFAULT,
     as_json: Json = False,
 ) -> None:
     """Classify images with a run's model, or all images of a folder."""
     if table is not None or sort_into is not None:
-        _predict_folder(run, images, table, sort_into, checkpoints, as_json)
+        _predict_folder(run, images, table, sort_into, coverage, checkpoints, as_json)
         return
     with sentences():
         from engine.images.decoder_messages import without_decoder_messages
         from engine.predictor import Predictor
 
         predictor = Predictor(Store(checkpoints).open(run))
+        _check_coverage(predictor, coverage)
     with without_decoder_messages():
-        answers: list[dict[str, Any]] = [_classify(predictor, path) for path in images]
+        answers: list[dict[str, Any]] = [_classify(predictor, path, coverage) for path in images]
     if as_json:
         print(finite_json({"pictures": answers}))
     else:
@@ -177,6 +182,7 @@ def predict(
                     answer["path"]
                     + ": "
                     + ", ".join(f"{top['class']} {top['probability']:.1%}" for top in answer["top"])
+                    + (" (not sure)" if answer["sure"] is False else "")
                 )
     refused = [answer["error"] for answer in answers if answer["error"]]
     for sentence in refused:
@@ -205,7 +211,13 @@ def export(
 
 
 def _predict_folder(
-    run: str, folders: list[Path], table: Path | None, sort_into: Path | None, checkpoints: Path, as_json: bool
+    run: str,
+    folders: list[Path],
+    table: Path | None,
+    sort_into: Path | None,
+    coverage: float,
+    checkpoints: Path,
+    as_json: bool,
 ) -> None:
     with sentences():
         if len(folders) != 1 or table is None:
@@ -215,27 +227,40 @@ def _predict_folder(
         from engine.predictor import Predictor
 
         predictor = Predictor(Store(checkpoints).open(run))
+        _check_coverage(predictor, coverage)
         with without_decoder_messages(), Bar() as bar:
-            outcome = predict_folder(predictor, folders[0], table, sort_into, bar.reading)
+            outcome = predict_folder(predictor, folders[0], table, sort_into, bar.reading, coverage)
     print_answer({"csv": str(table), **outcome._asdict()}, as_json)
 
 
-def _classify(predictor: Any, path: Path) -> dict[str, Any]:
+def _check_coverage(predictor: Any, coverage: float) -> None:
+    """The usual coverage is not asked for by anyone: where it cannot be promised, nothing is called sure."""
+    said = predictor.certainty.too_few(coverage)
+    if said is not None and coverage != USUAL:
+        raise ConfigError(said)
+
+
+def _classify(predictor: Any, path: Path, coverage: float) -> dict[str, Any]:
     from engine.images.decode import LARGEST_FILE
 
+    unknown: dict[str, Any] = {
+        "top": [],
+        "sure": None,
+        "possible": None,
+        "nearest": None,
+        "distance": None,
+        "unfamiliar": None,
+    }
     try:
         with open_plain_file(path) as file:
             data = file.read(LARGEST_FILE + 1)  # one byte more than allowed is enough to be refused
         prediction = predictor.predict([predictor.read(data, path.name)])[0]
     except OSError as error:
-        return {
-            "path": str(path),
-            "top": [],
-            "error": f"{path.name} cannot be read: {error.strerror or type(error).__name__}.",
-        }
+        sentence = f"{path.name} cannot be read: {error.strerror or type(error).__name__}."
+        return {"path": str(path), "top": [], "error": sentence, **unknown}
     except ImageError as error:
-        return {"path": str(path), "top": [], "error": str(error)}
-    return {"path": str(path), "top": predictor.top(prediction), "error": None}
+        return {"path": str(path), "top": [], "error": str(error), **unknown}
+    return {"path": str(path), "top": [], "error": None, **predictor.said(prediction, coverage)}
 
 
 def _plain_config(preset: str | None, config: Path | None) -> dict[str, Any]:

@@ -32,3 +32,8 @@ def _cell(value: Any) -> Any:
 def cell_as_it_was(cell: str) -> str:
     """A cell's text without the apostrophe that keeps a spreadsheet from taking it for a formula."""
     return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA else cell
+
+
+def yes_or_no(said: bool | None) -> str:
+    """A cell; empty where it is not known."""
+    return "" if said is None else "yes" if said else "no"

@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.csv_text import cell_as_it_was, csv_text
+from engine.analysis.conformal import USUAL
+from engine.csv_text import cell_as_it_was, csv_text, yes_or_no
 from engine.errors import DataError, ImageError
 from engine.images.decode import LARGEST_FILE, Pixels, begins_like_image
 from engine.plain_file import open_plain_file, read_plain_file
-from engine.predictor import Predictor
+from engine.predictor import Predictor, each
 
-HEADING = ("file", "class", "probability", "second", "probability 2", "third", "probability 3", "error")
+_CLASSES = ("class", "probability", "second", "probability 2", "third", "probability 3")
 _AT_ONCE = 64  # images that are decoded while as many are classified
 _HEAD = 64  # bytes that tell an image from any other file
 _LARGEST_TABLE = 2_000_000_000  # bytes
@@ -46,20 +47,23 @@ def predict_folder(
     table: Path,
     sort_into: Path | None = None,
     told: Told = lambda done, total: None,
+    coverage: float = USUAL,
 ) -> Outcome:
-    """Classify every image below `folder` and write one row each to `table`, a CSV with HEADING, in the order of their
-    paths. Images that it has a row for are not classified again, and a row that was torn by a kill is written anew.
+    """Classify every image below `folder` and write one row each to `table`, a CSV with the columns of `heading`, in
+    the order of their paths. Images that it has a row for are not classified again, and a row that was torn by a kill
+    is written anew.
 
     sort_into: a folder that gets a copy of each image under the name of its class; nothing is moved. What is no image
     by its first bytes is passed over; an image that cannot be read gets a row with the sentence why. Links are not
-    followed. Raises DataError.
+    followed. coverage: of the prediction sets by which an answer is called sure. Raises DataError.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder: name the folder that holds the images.")
     files = list(_images_below(folder, {table.resolve(), *([sort_into.resolve()] if sort_into else [])}))
     if not files:
         raise DataError(f"There is no image in {folder}: name the folder that holds the images.")
-    have = _complete_rows(table)
+    columns = heading(coverage)
+    have = _complete_rows(table, columns)
     missing = [file for file in files if _in_table(file) not in have]
     done, refused = len(files) - len(missing), 0
     outcome = Outcome(len(missing), done, 0)
@@ -69,9 +73,9 @@ def predict_folder(
         ThreadPoolExecutor(os.cpu_count()) as threads,
     ):
         if not have and not table.stat().st_size:
-            out.write(csv_text([HEADING]))
+            out.write(csv_text([columns]))
         for names, images in _decoded(threads, predictor, folder, missing):
-            rows, failed = _rows(predictor, names, images)
+            rows, failed = _rows(predictor, names, images, coverage)
             if sort_into is not None:
                 _copy(folder, sort_into, rows)
             out.write(csv_text(rows))
@@ -79,6 +83,12 @@ def predict_folder(
             done, refused = done + len(names), refused + failed
             told(done, len(files))
     return outcome._replace(refused=refused)
+
+
+def heading(coverage: float) -> tuple[str, ...]:
+    """possible classes: the prediction set. unfamiliar: farther from the labeled images than is usual."""
+    sure = (f"sure at {coverage:.0%}", "possible classes", "nearest labeled image", "distance", "unfamiliar")
+    return ("file", *_CLASSES, *sure, "error")
 
 
 def _images_below(folder: Path, without: set[Path]) -> Iterator[str]:
@@ -103,7 +113,7 @@ def _in_table(name: str) -> str:
     return name.encode("utf-8", _STRANGE).decode("utf-8")
 
 
-def _complete_rows(table: Path) -> set[str]:
+def _complete_rows(table: Path, columns: tuple[str, ...]) -> set[str]:
     """Files that have a row; what was torn behind the last one is cut off. Raises DataError if the file is no such
     table.
     """
@@ -115,8 +125,8 @@ def _complete_rows(table: Path) -> set[str]:
     reader = csv.reader(io.StringIO(lines, newline=""))
     ends = _ends_of_records(lines)
     for number, (row, end) in enumerate(zip(reader, ends, strict=False)):
-        if number == 0 and tuple(row) != HEADING:
-            raise DataError(f"{table} is not a table of predictions: choose another name for --csv.")
+        if number == 0 and tuple(row) != columns:
+            raise DataError(f"{table} is not a table of such predictions: choose another file for them.")
         if number:
             files.add(cell_as_it_was(row[0]))
         kept = end
@@ -166,20 +176,28 @@ def _decoded(
 
 
 def _rows(
-    predictor: Predictor, names: list[str], images: list[Pixels | str]
+    predictor: Predictor, names: list[str], images: list[Pixels | str], coverage: float
 ) -> tuple[list[tuple[str | float, ...]], int]:
-    """A row of HEADING each, and how many could not be read."""
+    """A row of `heading` each, and how many could not be read."""
     readable = [image for image in images if not isinstance(image, str)]
-    answers = iter(predictor.probabilities(np.stack(readable), calibrated=True)) if readable else iter(())
+    answers = each(predictor.answers(np.stack(readable))) if readable else iter(())
     rows: list[tuple[str | float, ...]] = []
     for name, image in zip(names, images, strict=True):
         if isinstance(image, str):
-            rows.append((name, "", "", "", "", "", "", image))
+            rows.append((name, *[""] * (len(heading(coverage)) - 2), image))
             continue
-        probabilities = next(answers)
+        probabilities, nearest, distance = next(answers)
         best = np.argsort(-probabilities, kind="stable")[:3]
         cells = [cell for k in best for cell in (predictor.class_names[k], f"{probabilities[k]:.4f}")]
-        rows.append((name, *cells, *[""] * (6 - len(cells)), ""))
+        decision = predictor.certainty.decide(probabilities, distance, coverage)
+        sureness = (
+            yes_or_no(decision.sure),
+            "; ".join(predictor.class_names[k] for k in decision.possible or ()),
+            "" if nearest is None else predictor.name_of(nearest),
+            "" if distance is None else f"{distance:.4f}",
+            yes_or_no(decision.unfamiliar),
+        )
+        rows.append((name, *cells, *[""] * (len(_CLASSES) - len(cells)), *sureness, ""))
     return rows, len(images) - len(readable)
 
 

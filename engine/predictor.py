@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.analysis.certainty import Certainty
+from engine.analysis.conformal import USUAL, Conformal
+from engine.analysis.labeled_features import labeled_features
 from engine.config.run_config import RunConfig
 from engine.errors import RunError
 from engine.images.figure import FigureStyle
 from engine.images.preparation import Preparation
 from engine.runs.folder import RunFolder
+from engine.runs.stored_images import stored_images_of
 from engine.training.assemble import figure_style
 from engine.training.model_file import load_model
 
@@ -21,26 +26,41 @@ from engine.training.model_file import load_model
 class Prediction(NamedTuple):
     """probabilities: float [K], by class, calibrated where the model has a temperature. seen: uint8 [C, H, W], what the
     network was given. inverted: whether black and white were swapped. cropped: whether the figure was cut out of the
-    image and drawn in the size of the set's own.
+    image and drawn in the size of the set's own. nearest, distance: the labeled image that is nearest in the network's
+    features, and how far it is by cosine; None where the run kept none.
     """
 
     probabilities: NDArray[np.float32]
     seen: NDArray[np.uint8]
     inverted: bool
     cropped: bool = False
+    nearest: int | None = None
+    distance: float | None = None
+
+
+class Answers(NamedTuple):
+    """Of N images: probabilities float32 [N, K], calibrated; nearest int64 [N] and distances float32 [N] as in
+    Prediction, None where the run kept no labeled image.
+    """
+
+    probabilities: NDArray[np.float32]
+    nearest: NDArray[np.int64] | None
+    distances: NDArray[np.float32] | None
 
 
 class Predictor:
     """The served network of a run; where the method learns no classes, the linear probe on its features answers.
 
     probe: what that probe is (`labels`, `protocol` ...), or None. temperature: by which logits are divided for the
-    confidence to be right on average (fitted on validation), or None. preparation: how an image becomes the network's
-    input. Raises RunError if the run has no model, a damaged or newer one, or one whose data had no label for a
-    probe.
+    confidence to be right on average (fitted on validation), or None. certainty: when it is sure of an answer. labeled:
+    the labeled images, to find the nearest one. preparation: how an image becomes the network's input.
+
+    Raises RunError if the run has no model, a damaged or newer one, or one whose data had no label for a probe.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.served, about = load_model(folder)
+        self._stored = stored_images_of(folder)
         self.class_names: list[str] = about["class_names"]
         self.channels: int = about["problem"]["channels"]
         self.size: int = about["problem"]["size"]
@@ -50,6 +70,11 @@ class Predictor:
         )
         self.metrics: dict[str, float] = about["metrics"]
         self.temperature: float | None = about.get("temperature")
+        self.labeled = labeled_features(folder, about.get("step"))
+        self.certainty = Certainty(
+            Conformal.read(about["conformal"]) if about.get("conformal") else None,
+            None if self.labeled is None else self.labeled.usual,
+        )
         self.probe: dict[str, Any] | None = about.get("probe")
         if self.probe is not None and not self.probe.get("labels"):
             raise RunError(
@@ -69,24 +94,66 @@ class Predictor:
         fitted = [self.preparation.fitted(image, as_it_is) for image in images]
         if not fitted:
             return []
-        probabilities = self.probabilities(np.stack([f.pixels for f in fitted]), calibrated=True)
-        return [Prediction(p, *f) for p, f in zip(probabilities, fitted, strict=True)]
+        answers = self.answers(np.stack([f.pixels for f in fitted]))
+        return [
+            Prediction(probabilities, *image, nearest, distance)
+            for image, (probabilities, nearest, distance) in zip(fitted, each(answers), strict=True)
+        ]
+
+    def answers(self, images: NDArray[np.uint8]) -> Answers:
+        """uint8 [N, C, H, W] of the data set's own size."""
+        features, logits = self._outputs(images)
+        probabilities = (logits / (self.temperature or 1.0)).softmax(1).numpy()
+        if self.labeled is None:
+            return Answers(probabilities, None, None)
+        return Answers(probabilities, *self.labeled.nearest(features.numpy()))
 
     def probabilities(self, images: NDArray[np.uint8], calibrated: bool = False) -> NDArray[np.float32]:
         """uint8 [N, C, H, W] of the data set's own size to float [N, K]: as the network has them, which is what a run's
         evaluations hold, or divided by the model's temperature.
         """
         temperature = (self.temperature if calibrated else None) or 1.0
+        result: NDArray[np.float32] = (self._outputs(images)[1] / temperature).softmax(1).numpy()
+        return result
+
+    def _outputs(self, images: NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features [N, D] and logits [N, K], float32."""
         with torch.inference_mode():
             # A part of a memory-mapped set is read-only, about which torch warns: a copy of that is no loss.
-            _, logits = self.served(torch.as_tensor(np.require(images, requirements="W")).float() / 255)
-            result: NDArray[np.float32] = (logits.float() / temperature).softmax(1).numpy()
-        return result
+            features, logits = self.served(torch.as_tensor(np.require(images, requirements="W")).float() / 255)
+            return features.float(), logits.float()
+
+    def name_of(self, sample: int) -> str:
+        """The file that one of the run's own images came from, or its number."""
+        name = None if self._stored is None else self._stored.file_name(sample)
+        return name or f"image {sample}"
+
+    def said(self, prediction: Prediction, coverage: float = USUAL) -> dict[str, Any]:
+        """A prediction for programs: `top`, whether it is `sure`, the `possible` classes at this coverage, the
+        `nearest` labeled image with its `distance`, and whether the image is `unfamiliar`; None for what is not known.
+        """
+        decision = self.certainty.decide(prediction.probabilities, prediction.distance, coverage)
+        possible = decision.possible
+        return {
+            "top": self.top(prediction),
+            "sure": decision.sure,
+            "possible": None if possible is None else [self.class_names[k] for k in possible],
+            "nearest": None if prediction.nearest is None else self.name_of(prediction.nearest),
+            "distance": prediction.distance,
+            "unfamiliar": decision.unfamiliar,
+        }
 
     def top(self, prediction: Prediction, count: int = 5) -> list[dict[str, Any]]:
         """The most probable classes, best first: [{"class": name, "probability": p}, ...]."""
         best = np.argsort(-prediction.probabilities, kind="stable")[:count]
         return [{"class": self.class_names[k], "probability": float(prediction.probabilities[k])} for k in best]
+
+
+def each(answers: Answers) -> Iterator[tuple[NDArray[np.float32], int | None, float | None]]:
+    """Image by image: probabilities [K], nearest labeled image and its distance."""
+    nearest = repeat(None) if answers.nearest is None else answers.nearest.tolist()
+    distances = repeat(None) if answers.distances is None else answers.distances.tolist()
+    yield from zip(answers.probabilities, nearest, distances, strict=False)
 
 
 def _figures(about: dict[str, Any]) -> FigureStyle | None:

@@ -33,7 +33,7 @@ def uploads(run: Run, files: list[Any]) -> None:
     predictions = _predictions(str(run.folder.path), written, contents, st.session_state.get("predict_fit") == AS_IT_IS)
     if predictions.fits_figures:
         fit_choice()
-    prediction_view(predictions)
+    prediction_view(predictions, run)
 
 
 def samples(run: Run) -> None:
@@ -41,7 +41,7 @@ def samples(run: Run) -> None:
         st.session_state["predict_draw"] = st.session_state.get("predict_draw", 0) + 1
     draw = st.session_state.get("predict_draw", 0)
     request = PredictSamples(str(run.folder.path), run.folder.content_hash() or "", CARDS, draw)
-    prediction_view(lab().assistant.ask(request))
+    prediction_view(lab().assistant.ask(request), run)
 
 
 trained = [run for run in lab().store.runs() if run.folder.model_file.exists()]
@@ -57,8 +57,7 @@ elif run is not None:
     if along.button("Take the model along", key="predict_export", icon=":material/deployed_code:", width="stretch"):
         export_dialog(run)
     said.caption(
-        f"Test accuracy {headline_accuracy(run) or formatting.NOTHING}, trained {formatting.date(run.created)}. It"
-        " always answers with one of its own classes."
+        f"Test accuracy {headline_accuracy(run) or formatting.NOTHING}, trained {formatting.date(run.created)}."
     )
     source = (
         st.segmented_control(
@@ -90,4 +89,9 @@ how_it_works(
     " shows, and a dark drawing on white paper is inverted; the page says so, and Fit switches it off.",
     "Probabilities are calibrated: the logits are divided by the temperature that was fitted on validation images, as"
     " Errors shows it. Predictions do not change by it.",
+    "Possible classes are a prediction set (split conformal prediction): from held-out labels it is known from which"
+    " probability on a class must be counted so that the true one is among them as often as the coverage says. One"
+    " possible class means sure.",
+    "An image whose features are farther from every labeled image than those of 95 % of the validation images is unlike"
+    " what the model learned from: it may be of no class that the model knows.",
 )

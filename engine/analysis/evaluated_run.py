@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.candidate_weights import CandidateWeights, several_only
+from engine.analysis.labeled_features import unit
 from engine.analysis.prediction_history import PredictionHistory, changed_at, first_above, prediction_history
 from engine.analysis.thresholds import PseudoLabelSet
 from engine.errors import FewLabError, RunError
 from engine.id_positions import find_ids
 from engine.runs.folder import PARTS, RunFolder, Status
 from engine.runs.store import Run
-from engine.runs.stored_images import StoredImages, load_stored_images
+from engine.runs.stored_images import StoredImages, stored_images_of
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
@@ -156,7 +157,7 @@ class EvaluatedRun:
     def images(self) -> StoredImages | None:
         """None where they are not on this machine."""
         if self._images is None:  # asked again each time: another run may bring them back
-            self._images = stored_images_of(self.run)
+            self._images = stored_images_of(self.folder)
         return self._images
 
     @cached_property
@@ -298,9 +299,7 @@ class EvaluatedRun:
     def _read_features(self, step: int, written: int) -> tuple[Ids, NDArray[np.uint8], NDArray[np.float32]]:
         """Ids [n], parts [n] and features [n, D] of length 1."""
         arrays = self.folder.whole_snapshot(step, ("ids", "part", "embeddings"))
-        features = arrays["embeddings"].astype(np.float32)
-        lengths = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-        return arrays["ids"], arrays["part"], features / lengths
+        return arrays["ids"], arrays["part"], unit(arrays["embeddings"].astype(np.float32))
 
     def _read_projected(self, written: int) -> bool:
         return "projections" in self.folder.snapshot(self.steps[-1], ("projections",))
@@ -329,7 +328,7 @@ def stamp(run: Run) -> tuple[Any, ...]:
 
 def images_shown_by(run: Run, arrays: Mapping[str, NDArray[Any]]) -> StoredImages | None:
     """The run's images, if every id and class in these arrays of a snapshot is one of theirs; else None."""
-    images = stored_images_of(run)
+    images = stored_images_of(run.folder)
     if images is None:
         return None
     classes = len(images.class_names)
@@ -339,12 +338,3 @@ def images_shown_by(run: Run, arrays: Mapping[str, NDArray[Any]]) -> StoredImage
         and bool((arrays.get("pseudo_labels", np.zeros(0)) < classes).all())
     )
     return images if fits else None
-
-
-def stored_images_of(run: Run) -> StoredImages | None:
-    """The images that a run learned from, None where they are not on this machine."""
-    content = run.folder.content_hash()
-    try:
-        return load_stored_images(run.folder.path.parent, content) if content is not None else None
-    except RunError:
-        return None

@@ -17,11 +17,14 @@ here = Path(__file__).parent
 session = onnxruntime.InferenceSession(here / "model.onnx")
 about = json.loads(session.get_modelmeta().custom_metadata_map["fewlab"])
 prepare = preparation(about["preparation"])
+cutoff = about["conformal"]["cutoffs"].get("0.9") if about["conformal"] else None  # for 90 % coverage
 for path in map(Path, sys.argv[1:]):
     pixels = prepare.fitted(prepare.read(path.read_bytes(), path.name)).pixels
-    (probabilities,) = session.run(None, {"images": pixels[None]})[0]
+    (probabilities,), *distance = session.run(None, {"images": pixels[None]})
     best = sorted(zip(probabilities, about["class_names"]), reverse=True)[:3]
-    print(f"{path}: " + ", ".join(f"{name} {share:.1%}" for share, name in best))
+    unlike = distance and about["usual_distance"] and distance[0][0] > about["usual_distance"]
+    sure = not unlike and cutoff is not None and sum(probabilities >= cutoff) == 1
+    print(f"{path}: " + ", ".join(f"{name} {share:.1%}" for share, name in best) + ("" if sure else " (not sure)"))
 '''
 
 JAVASCRIPT = """// node predict.mjs IMAGE (needs: npm install onnxruntime-node sharp)

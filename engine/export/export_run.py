@@ -48,8 +48,10 @@ def export(run: Run, format: Format, to: Path) -> Exported:
         "class_names": predictor.class_names,
         "preparation": predictor.preparation.plain(),
         "input": "uint8 [batch, channels, size, size], prepared images",
-        "output": "float32 [batch, classes], probabilities, divided by the temperature already",
+        "output": "probabilities, float32 [batch, classes], the temperature inside; where the run kept labeled images"
+        " also distance, float32 [batch], by cosine to the nearest of them",
         "temperature": predictor.temperature,
+        **predictor.certainty.plain(),
         "accuracy": predictor.metrics.get("test/accuracy"),
     }
     try:
@@ -80,8 +82,8 @@ def _write_all(
     if parity is not None and not parity.holds:
         raise RunError(
             f"The exported model of run {run.id} does not answer as the run does: {parity.changed:,} of"
-            f" {parity.images:,} answers change and a probability differs by {parity.largest:.1e}, so nothing was"
-            " written."
+            f" {parity.images:,} answers change and a probability differs by {parity.largest:.1e}, a distance by"
+            f" {parity.distance:.1e}, so nothing was written."
         )
     measured = None
     if images is not None:

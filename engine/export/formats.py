@@ -23,15 +23,24 @@ ABOUT = "fewlab"
 """Key of the metadata inside a file."""
 OPSET = 17
 
-Answers = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""Images in the run's size, uint8 [N, C, H, W], to probabilities [N, K], read from an exported file."""
+OUTPUTS = ("probabilities", "distance")
+
+Answers = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32] | None]]
+"""Images in the run's size, uint8 [N, C, H, W], to probabilities [N, K] and distances [N] to the nearest labeled image,
+read from an exported file; no distances of a run that kept no labeled images.
+"""
 
 
 def write(format: Format, folder: RunFolder, predictor: Predictor, about: dict[str, Any], path: Path) -> Answers:
     """Write the file and return what reads it. about: what the metadata of the file says of it."""
     if format == "safetensors":
         shutil.copyfile(folder.model_file, path)  # it says all that about says, and more
-        return lambda images: predictor.probabilities(images, calibrated=True)
+
+        def answers(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+            found = predictor.answers(images)
+            return found.probabilities, found.distances
+
+        return answers
     model = DeployedModel(predictor).eval()
     example = torch.zeros(2, predictor.channels, predictor.size, predictor.size, dtype=torch.uint8)
     with torch.inference_mode(), warnings.catch_warnings():
@@ -43,13 +52,14 @@ def _onnx(model: DeployedModel, example: torch.Tensor, about: dict[str, Any], pa
     import onnx
     import onnxruntime
 
+    outputs = OUTPUTS[: 1 if model.labeled is None else 2]
     torch.onnx.export(
         model,
         (example,),
         path,
         input_names=["images"],
-        output_names=["probabilities"],
-        dynamic_axes={"images": {0: "batch"}, "probabilities": {0: "batch"}},
+        output_names=list(outputs),
+        dynamic_axes={name: {0: "batch"} for name in ("images", *outputs)},
         opset_version=OPSET,
         dynamo=False,
     )
@@ -59,9 +69,9 @@ def _onnx(model: DeployedModel, example: torch.Tensor, about: dict[str, Any], pa
     onnx.save(written, path)
     session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
-    def answers(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        probabilities: NDArray[np.float32] = session.run(None, {"images": images})[0]
-        return probabilities
+    def answers(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        probabilities, *distances = session.run(None, {"images": images})
+        return probabilities, distances[0] if distances else None
 
     return answers
 
@@ -72,9 +82,9 @@ def _program(model: DeployedModel, example: torch.Tensor, about: dict[str, Any],
     torch.export.save(program, path, extra_files={ABOUT: finite_json(about)})
     read: Any = torch.export.load(path).module()
 
-    def answers(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answers(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         with torch.inference_mode():
-            probabilities: NDArray[np.float32] = read(torch.as_tensor(np.array(images))).numpy()
-        return probabilities
+            probabilities, *distances = read(torch.as_tensor(np.array(images)))
+        return probabilities.numpy(), distances[0].numpy() if distances else None
 
     return answers

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.conformal import COVERAGES, labels_needed, prediction_sets
+from engine.analysis.labeled_features import USUAL_SHARE
 from engine.analysis.labeling.label_head import interval
 from engine.analysis.metrics import confusion, per_class
 from engine.config.run_config import RunConfig
@@ -43,6 +45,7 @@ def model_card(run: Run, predictor: Predictor, measured: Measured | None, parity
         f"## What it learned from\n\n{_data(run, config)}",
         f"## How\n\n{_method(config)}",
         f"## Measured\n\n{_figures(predictor, measured)}",
+        f"## When it is sure\n\n{_sureness(predictor, measured)}",
         f"## Where it is weak\n\n{_weaknesses(predictor, measured)}",
         f"## Whether the exported file answers the same\n\n{_parity(parity)}",
         f"## To repeat it\n\nAll settings, in FewLab `python -m engine train --config config.json`:\n\n```json\n"
@@ -114,6 +117,40 @@ def _matrix(predictor: Predictor, counts: NDArray[np.int64]) -> str:
     return "\n\nConfusion, test images:\n\n" + "\n".join([*head, *rows])
 
 
+def _sureness(predictor: Predictor, measured: Measured | None) -> str:
+    certainty = predictor.certainty
+    far = (
+        "How far an image is from the nearest labeled one is not known for this model."
+        if certainty.usual is None
+        else f"An image that is farther than {certainty.usual:.3f} by cosine from every labeled one is unlike what it"
+        f" learned from: {USUAL_SHARE:.0%} of the validation images are nearer."
+    )
+    if certainty.conformal is None or not certainty.coverages:
+        return (
+            f"Prediction sets need {labels_needed(COVERAGES[0])} labeled validation images and more; there were"
+            f" {certainty.labels}. {far}"
+        )
+    rows = []
+    for coverage in certainty.coverages:
+        cutoff = certainty.conformal.cutoffs[coverage]
+        cells = [f"{coverage:.0%}", f"{cutoff:.4f}"]
+        if measured is not None and len(measured.labels):
+            sets = prediction_sets(measured.probabilities, cutoff)
+            holds, one = sets[np.arange(len(sets)), measured.labels], sets.sum(1) == 1
+            right = f"{holds[one].mean():.1%}" if one.any() else "no image"
+            cells += [f"{holds.mean():.1%}", f"{sets.sum(1).mean():.2f}", f"{one.mean():.1%}", right]
+        rows.append("| " + " | ".join(cells) + " |")
+    columns = ["coverage", "classes from this probability on"]
+    if len(cells) > len(columns):
+        columns += ["test images whose set holds the true class", "classes in a set", "sets of one", "of them right"]
+    table = "\n".join(["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|", *rows])
+    return (
+        f"Prediction sets (split conformal prediction, {certainty.labels:,} labeled validation images): the classes"
+        " from a probability on hold the true one for the stated share of images like these. An answer is sure where"
+        f" the set has one class.\n\n{table}\n\n{far}"
+    )
+
+
 def _weaknesses(predictor: Predictor, measured: Measured | None) -> str:
     always = (
         "It knows no other classes: an image of anything else gets one of these, possibly with high confidence. Images"
@@ -138,5 +175,6 @@ def _parity(parity: Parity | None) -> str:
         return "Not compared: the run's images could not be read."
     return (
         f"On {parity.images:,} images of the run, the largest difference of a probability is {parity.largest:.1e}"
-        f" (at most {TOLERANCE:.0e} is allowed), and {parity.changed:,} answers change."
+        f" (at most {TOLERANCE:.0e} is allowed), of a distance to the nearest labeled image {parity.distance:.1e}, and"
+        f" {parity.changed:,} answers change."
     )

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.certainty import Certainty
 from engine.data.importing.preview import Preview
 
 Plain = dict[str, Any]
@@ -287,7 +288,8 @@ class ImagePrediction:
 
     seen: what the network was given, uint8 [C, H, W]; inverted, cropped: what was done for it. probabilities: by class,
     calibrated where the model has a temperature. top: the five most probable classes,
-    best first, with theirs. truth: the class it is known to be. thumbnail: the decoded file, small, as PNG.
+    best first, with theirs. truth: the class it is known to be. thumbnail: the decoded file, small, as PNG. nearest,
+    distance: the nearest labeled image of the run and how far it is by cosine, with its name.
     """
 
     name: str
@@ -299,13 +301,16 @@ class ImagePrediction:
     truth: str | None = None
     thumbnail: bytes | None = None
     cropped: bool = False
+    nearest: int | None = None
+    nearest_name: str = ""
+    distance: float | None = None
 
 
 class Predictions(NamedTuple):
     """A model's answers, with its class names and final metrics.
 
     temperature: what its confidence is calibrated by, None where it is not. fits_figures: whether a user's images are
-    cropped to what they show.
+    cropped to what they show. certainty: when it is sure of an answer.
     """
 
     class_names: list[str]
@@ -313,6 +318,7 @@ class Predictions(NamedTuple):
     images: list[ImagePrediction]
     temperature: float | None = None
     fits_figures: bool = False
+    certainty: Certainty = Certainty()
 
 
 class _PredictionRequest(Request[Predictions]):
@@ -328,7 +334,7 @@ class _PredictionRequest(Request[Predictions]):
             }
             for one in reply.images
         ]
-        return {**reply._asdict(), "images": images}
+        return {**reply._asdict(), "images": images, "certainty": reply.certainty.plain()}
 
     @staticmethod
     def read_reply(value: Plain) -> Predictions:
@@ -344,7 +350,7 @@ class _PredictionRequest(Request[Predictions]):
             )
             for one in value["images"]
         ]
-        return Predictions(**{**value, "images": images})
+        return Predictions(**{**value, "images": images, "certainty": Certainty.read(value["certainty"])})
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from engine.errors import RunError
 from engine.id_positions import find_rising_ids
 from engine.plain_file import open_plain_file
 from engine.runs.atomic_write import read_bytes, write_json
+from engine.runs.folder import RunFolder
 
 _LARGEST_ABOUT = 50_000_000  # bytes of class names
 _LARGEST_NAMES = 500_000_000  # bytes of names of files
@@ -121,6 +122,15 @@ def load_stored_images(root: Path, content_hash: str) -> StoredImages:
         ) from None
     names_file = folder / _NAMES
     return StoredImages(images, labels, ids, names, names_file if names_file.exists() else None)
+
+
+def stored_images_of(folder: RunFolder) -> StoredImages | None:
+    """The images that a run learned from, None where they are not on this machine."""
+    content = folder.content_hash()
+    try:
+        return load_stored_images(folder.path.parent, content) if content is not None else None
+    except RunError:
+        return None
 
 
 @lru_cache(maxsize=4)

@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from engine.analysis.conformal import Conformal
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
 from engine.finite_json import finite_json
@@ -38,12 +39,14 @@ def save_model(
     metrics: dict[str, float],
     probe: dict[str, Any] | None = None,
     temperature: float | None = None,
+    conformal: Conformal | None = None,
+    step: int | None = None,
 ) -> None:
     """Write the served network of a run. background: mean brightness of the images' borders, 0 to 1.
 
     probe: what is known of the linear probe that `served` answers with (`labels`, `protocol` ...); {"labels": 0} if
-    there is no label to answer with, None if the method has logits of its own. temperature: fitted on validation, None
-    without validation images.
+    there is no label to answer with, None if the method has logits of its own. temperature, conformal: from the
+    validation images, None without any. step: whose evaluation is of these very weights.
     """
     about: dict[str, Any] = {
         "version": 1 if probe is None else VERSION,
@@ -53,6 +56,8 @@ def save_model(
         "metrics": metrics,
     }
     about["probe"], about["temperature"] = probe, temperature
+    about["step"] = step
+    about["conformal"] = None if conformal is None else conformal.plain()
     style = figure_style(config)
     about["figures"] = None if style is None else style._asdict()
     about["problem"] = {
@@ -104,10 +109,13 @@ def load_model(folder: RunFolder) -> tuple[nn.Module, dict[str, Any]]:
             or not isinstance(about["metrics"], dict)
             or not all(isinstance(value, (int, float, NoneType)) for value in about["metrics"].values())
             or not _is_temperature(about.get("temperature"))
+            or not isinstance(about.get("step"), int | None)
         ):
             raise ValueError("the metadata does not describe this model")
         if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
             raise ValueError("the weights are not finite")
+        if about.get("conformal") is not None:
+            Conformal.read(about["conformal"])
         # One that is not finite is written as null, and as NaN in files of before.
         about["metrics"] = {name: value for name, value in about["metrics"].items() if is_number(value)}
     except FileNotFoundError:

@@ -394,6 +394,8 @@ class Trainer:
             metrics,
             final.probe,
             self.evaluator.temperature,
+            self.evaluator.conformal,
+            self.recorder.step,
         )
         return metrics
 

@@ -41,7 +41,7 @@ METRICS = [
 SHOW = [*SUMMARY, "reason", "config", "evaluations"]
 CONFIG = ["version", "name", "seed", "data", "backbone", "augment", "method", "optimizer", "budget", "hardware"]
 TEST = ["run", "metrics"]
-IMAGE = ["path", "top", "error"]
+IMAGE = ["path", "top", "error", "sure", "possible", "nearest", "distance", "unfamiliar"]
 TOP = ["class", "probability"]
 
 SHORT = (
@@ -151,7 +151,12 @@ def test_predict_answers_each_image_it_can_and_gives_a_refused_one_its_sentence(
         "path": str(missing),
         "top": [],
         "error": "missing.png cannot be read: No such file or directory.",
+        **dict.fromkeys(["sure", "possible", "nearest", "distance", "unfamiliar"]),
     }
+    assert first["sure"] is (len(first["possible"]) == 1 and not first["unfamiliar"])
+    assert {first["top"][k]["class"] for k in range(min(5, len(first["possible"])))} <= set(first["possible"])
+    assert first["nearest"].startswith("image ")
+    assert 0 <= first["distance"] <= 2
     assert third["top"] == []
     assert (
         third["error"] == "'notes.png' is not an image this app reads (it looks like text): save it as"
@@ -165,6 +170,15 @@ def test_predict_for_people_names_the_best_classes(trained: dict[str, Any], root
     (line,) = engine("predict", trained["run"], tmp_path / "black.png", "--checkpoints", root).stdout.splitlines()
     assert line.startswith(f"{tmp_path / 'black.png'}: ")
     assert line.count("%") == 5
+
+
+def test_a_coverage_that_nobody_can_promise_is_refused_in_a_sentence(
+    trained: dict[str, Any], root: Path, tmp_path: Path
+) -> None:
+    Image.new("L", (20, 20), 0).save(tmp_path / "black.png")
+    done = engine("predict", trained["run"], tmp_path / "black.png", "--coverage", "0.5", "--checkpoints", root, code=2)
+    assert done.stderr.splitlines() == ["A coverage is one of 0.8, 0.9, 0.95, 0.99."]
+    assert done.stdout == ""
 
 
 def test_a_process_of_its_own_prints_the_same_and_ends_with_the_same_status(

@@ -23,6 +23,7 @@ from engine.export.formats import write
 from engine.lab.executors.inline import train
 from engine.predictor import Predictor
 from engine.runs.store import Run
+from engine.runs.stored_images import stored_images_of
 
 PHOTOS = {
     "data": {"name": "folder", "size": 24, "fit": "pad", "labels": {"kind": "all"}},
@@ -94,7 +95,23 @@ def test_the_file_says_what_it_takes_and_gives(run: Run, exported: Exported) -> 
     assert about["preparation"]["fit"] == "pad"
     assert about["run"] == run.id
     assert [(one.name, one.type) for one in session.get_inputs()] == [("images", "tensor(uint8)")]
-    assert [one.name for one in session.get_outputs()] == ["probabilities"]
+    assert [one.name for one in session.get_outputs()] == ["probabilities", "distance"]
+    predictor = Predictor(run.folder)
+    assert predictor.certainty.conformal is not None
+    assert about["conformal"] == predictor.certainty.conformal.plain()
+    assert about["usual_distance"] == predictor.certainty.usual
+
+
+def test_the_distance_in_the_file_is_to_the_nearest_labeled_image(run: Run, exported: Exported) -> None:
+    session = onnxruntime.InferenceSession(exported.to / "model.onnx", providers=["CPUExecutionProvider"])
+    stored = stored_images_of(run.folder)
+    assert stored is not None
+    # A labeled image is its own nearest one, but for features that a snapshot keeps in half precision.
+    labeled = np.array(stored.images[stored.rows(run.folder.split()["labeled"])])
+    assert session.run(["distance"], {"images": labeled})[0] == pytest.approx(0, abs=1e-5)
+    noise = np.random.default_rng(0).integers(0, 256, (30, 3, 24, 24), dtype=np.uint8)
+    answers = Predictor(run.folder).answers(noise)
+    assert session.run(["distance"], {"images": noise})[0] == pytest.approx(answers.distances, abs=1e-4)
 
 
 def test_the_card_says_what_was_measured(run: Run, exported: Exported) -> None:
@@ -111,7 +128,7 @@ def test_a_file_that_would_answer_otherwise_is_refused_and_nothing_of_it_stays(
 ) -> None:
     def turned_around(*arguments: object) -> object:
         answers = write(*arguments)  # type: ignore[arg-type]
-        return lambda images: answers(images)[:, ::-1]
+        return lambda images: (answers(images)[0][:, ::-1], answers(images)[1])
 
     monkeypatch.setattr("engine.export.export_run.write", turned_around)
     with pytest.raises(RunError, match=r"does not answer as the run does: \d+ of \d+ answers change"):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from engine.config.run_config import RunConfig
 from engine.errors import DataError
-from engine.folder_prediction import HEADING, predict_folder
+from engine.folder_prediction import heading, predict_folder
 from engine.lab.executors.inline import train
 from engine.predictor import Predictor
 from engine.runs.store import Run
@@ -72,8 +72,8 @@ def rows(table: Path) -> list[list[str]]:
 def test_every_image_has_one_row_with_what_the_run_answers(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     outcome = predict_folder(predictor, folder, table)
-    heading, *found = rows(table)
-    assert tuple(heading) == HEADING
+    columns, *found = rows(table)
+    assert tuple(columns) == heading(0.9)
     assert (outcome.images, outcome.before, outcome.refused) == (156, 0, 2)
     assert len({row[0] for row in found}) == len(found) == 156
     errors = {row[0]: row[-1] for row in found if row[-1]}
@@ -87,6 +87,7 @@ def test_every_image_has_one_row_with_what_the_run_answers(predictor: Predictor,
             assert [float(cell) for cell in row[2:5:2]] == pytest.approx(
                 [best["probability"], second["probability"]], abs=1e-4
             )
+            assert len(row) == len(columns)
 
 
 def test_what_is_there_is_not_classified_again_and_a_torn_row_is(
@@ -131,9 +132,12 @@ def test_two_images_whose_paths_differ_in_a_slash_are_two_copies(predictor: Pred
 def test_another_table_is_left_as_it_is(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "accounts.csv"
     table.write_text("name,amount\nrent,700\n")
-    with pytest.raises(DataError, match="is not a table of predictions"):
+    with pytest.raises(DataError, match="is not a table of such predictions"):
         predict_folder(predictor, folder, table)
     assert table.read_text() == "name,amount\nrent,700\n"
+    predict_folder(predictor, folder, tmp_path / "table.csv")
+    with pytest.raises(DataError, match="is not a table of such predictions"):
+        predict_folder(predictor, folder, tmp_path / "table.csv", coverage=0.8)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="There is no image in"):
         predict_folder(predictor, tmp_path / "empty", tmp_path / "new.csv")

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.analysis.evaluated_run import EvaluatedRun, Neighbor, stamp, stored_images_of
+from engine.analysis.evaluated_run import EvaluatedRun, Neighbor, stamp
 from engine.errors import RunError
 from engine.runs.folder import Status
 from engine.runs.store import Run, Store
-from engine.runs.stored_images import store_images
+from engine.runs.stored_images import store_images, stored_images_of
 
 CONFIG = {
     "seed": 0,
@@ -132,7 +132,7 @@ def test_a_snapshot_is_read_once_until_it_is_rewritten(run: Run) -> None:
 def test_without_the_images_classes_are_numbered_and_no_label_is_known(run: Run, tmp_path: Path) -> None:
     (tmp_path / ".pictures" / "abc" / "images.npy").unlink()
     evaluated = EvaluatedRun(run)
-    assert stored_images_of(run) is None
+    assert stored_images_of(run.folder) is None
     assert evaluated.class_names == ("class 0", "class 1")
     assert evaluated.true_labels(np.array([5])).tolist() == [-1]
     with pytest.raises(RunError, match="are not on this machine"):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
-from engine.lab.messages import ImagePrediction, Predictions
+from engine.analysis.certainty import Certainty
+from engine.analysis.conformal import COVERAGES, USUAL, labels_needed
+from engine.lab.messages import Predictions
+from engine.runs.store import Run
+from engine.runs.stored_images import StoredImages, stored_images_of
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.classification import probability_bars
-from ui.predict.verdicts import DECISION_THRESHOLD, as_csv, note, verdict
+from ui.predict.verdicts import DECISION_THRESHOLD, Judged, as_csv, judge, note, verdict
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
@@ -30,32 +35,60 @@ def fit_choice() -> None:
     )
 
 
-def prediction_view(predictions: Predictions) -> None:
-    """Cards or a table, and the download."""
-    images = predictions.images
-    if predictions.temperature is not None:
+def coverage_choice(certainty: Certainty) -> float:
+    """The coverage of the prediction sets, of those that the model can promise."""
+    offered = certainty.coverages
+    if not offered:
         st.caption(
-            f"Probabilities are calibrated with the temperature {predictions.temperature:.2f}, fitted on validation"
-            " images."
+            f"Whether it is sure is said once a run has {labels_needed(COVERAGES[0])} labeled validation images; this"
+            f" one has {certainty.labels}."
         )
-    if len(images) <= CARDS:
-        columns = st.columns(2 if len(images) > 1 else 1)
-        for number, prediction in enumerate(images):
+        return USUAL
+    chosen: float | None = st.segmented_control(
+        "Coverage",
+        offered,
+        default=USUAL if USUAL in offered else offered[-1],
+        format_func=lambda coverage: f"{coverage:.0%}".replace("%", " %"),
+        key="predict_coverage",
+        help=(
+            "How often the true class is among the possible ones, for images like those of this data set. More coverage"
+            f" means more classes and fewer sure answers. From {formatting.count(certainty.labels)} labeled validation"
+            " images, by split conformal prediction."
+        ),
+    )
+    return chosen or (USUAL if USUAL in offered else offered[-1])
+
+
+def prediction_view(predictions: Predictions, run: Run) -> None:
+    """Cards or a table, and the download."""
+    coverage = coverage_choice(predictions.certainty)
+    names, certainty = predictions.class_names, predictions.certainty
+    judged = [judge(one, certainty, coverage, names) for one in predictions.images]
+    if len(judged) <= CARDS:
+        columns = st.columns(2 if len(judged) > 1 else 1)
+        stored = stored_images_of(run.folder)
+        for number, one in enumerate(judged):
             with columns[number % len(columns)]:
-                _card(prediction, number, predictions.class_names)
+                _card(one, number, certainty, coverage, stored)
     else:
-        st.dataframe([_row(prediction) for prediction in images], hide_index=True, width="stretch")
+        st.dataframe([_row(one) for one in judged], hide_index=True, width="stretch")
     st.download_button(
         "Download as CSV",
-        as_csv(images, predictions.class_names),
+        as_csv(judged, names, coverage if certainty.coverages else None),
         "fewlab-predictions.csv",
         "text/csv",
         key="predict_csv",
         icon=":material/download:",
     )
+    if predictions.temperature is not None:
+        st.caption(
+            f"Probabilities are calibrated with the temperature {predictions.temperature:.2f}, fitted on validation"
+            " images."
+        )
 
 
-def _card(prediction: ImagePrediction, number: int, class_names: list[str]) -> None:
+def _card(judged: Judged, number: int, certainty: Certainty, coverage: float, stored: StoredImages | None) -> None:
+    prediction = judged.prediction
     with st.container(border=True):
         if prediction.error or prediction.seen is None:
             st.error(escape_markdown(prediction.error or ""), icon=":material/broken_image:")
@@ -67,23 +100,42 @@ def _card(prediction: ImagePrediction, number: int, class_names: list[str]) -> N
             _, height, width = prediction.seen.shape
             size = f"{width}x{height} px" + (", inverted" if prediction.inverted else "")
             size += ", cropped" if prediction.cropped else ""
-            item = GalleryItem(0, image_uri(prediction.seen), ("network input", size))
-            gallery([item], key=f"predict_seen_{number}", thumb=112)
+            items = [GalleryItem(0, image_uri(prediction.seen), ("network input", size))]
+            nearest = _nearest(judged, stored)
+            gallery([*items, nearest] if nearest else items, key=f"predict_seen_{number}", thumb=112)
         with right:
-            st.markdown(verdict(prediction))
+            st.markdown(verdict(judged))
+            cutoff = certainty.conformal.cutoffs.get(coverage) if certainty.conformal else None
             live_figure(
-                probability_bars(class_names, prediction.probabilities, decision_threshold=DECISION_THRESHOLD),
+                probability_bars(
+                    list(judged.class_names),
+                    prediction.probabilities,
+                    decision_threshold=DECISION_THRESHOLD if cutoff is None else cutoff,
+                ),
                 key=f"predict_bars_{number}",
-                revision=prediction.name,
+                revision=f"{prediction.name} {coverage}",
                 height=200,
             )
 
 
-def _row(prediction: ImagePrediction) -> dict[str, str]:
-    best, probability = ("", "") if prediction.error else prediction.top[0]
+def _nearest(judged: Judged, stored: StoredImages | None) -> GalleryItem | None:
+    """The nearest labeled image, where it can be shown."""
+    sample, distance = judged.prediction.nearest, judged.prediction.distance
+    if stored is None or sample is None or distance is None or not stored.has(np.array([sample])).all():
+        return None
+    row = int(stored.rows(np.array([sample]))[0])
+    label = int(stored.labels[row])
+    name = stored.class_names[label] if label >= 0 else judged.prediction.nearest_name
+    return GalleryItem(1, image_uri(np.asarray(stored.images[row])), (f"nearest: {name}", f"distance {distance:.2f}"))
+
+
+def _row(judged: Judged) -> dict[str, str]:
+    prediction = judged.prediction
+    best, probability = ("", None) if prediction.error else prediction.top[0]
     return {
         "image": prediction.name,
         "prediction": best,
-        "probability": formatting.percent(probability) if isinstance(probability, float) else "",
-        "note": note(prediction),
+        "probability": "" if probability is None else formatting.percent(probability),
+        "note": note(judged),
+        "nearest labeled image": prediction.nearest_name,
     }

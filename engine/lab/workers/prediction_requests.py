@@ -13,7 +13,7 @@ from PIL import Image
 from engine.errors import ImageError
 from engine.images.decode import read_image
 from engine.lab.messages import ImagePrediction, Predict, Predictions, PredictSamples
-from engine.predictor import Prediction, Predictor
+from engine.predictor import Prediction, Predictor, each
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import load_stored_images
 
@@ -43,10 +43,11 @@ def predict_samples(request: PredictSamples) -> Predictions:
     rows = stored.rows(ids)
     pixels = np.asarray(stored.images[rows])
     images = []
-    probabilities = predictor.probabilities(pixels, calibrated=True)
-    for sample, image, label, p in zip(ids, pixels, stored.labels[rows], probabilities, strict=True):
+    answers = each(predictor.answers(pixels))
+    for sample, image, label, (p, nearest, distance) in zip(ids, pixels, stored.labels[rows], answers, strict=True):
         truth = stored.class_names[label] if label >= 0 else None
-        images.append(_answer(predictor, Prediction(p, image, False), f"test image {sample}", truth=truth))
+        prediction = Prediction(p, image, False, False, nearest, distance)
+        images.append(_answer(predictor, prediction, f"test image {sample}", truth=truth))
     return _answers(predictor, images)
 
 
@@ -63,7 +64,9 @@ def _loaded(run: str, written: int) -> Predictor:
 
 def _answers(predictor: Predictor, images: list[ImagePrediction]) -> Predictions:
     fits_figures = predictor.preparation.figures is not None
-    return Predictions(predictor.class_names, predictor.metrics, images, predictor.temperature, fits_figures)
+    return Predictions(
+        predictor.class_names, predictor.metrics, images, predictor.temperature, fits_figures, predictor.certainty
+    )
 
 
 def _answer(
@@ -82,6 +85,9 @@ def _answer(
         top=tuple((one["class"], one["probability"]) for one in predictor.top(prediction)),
         truth=truth,
         thumbnail=thumbnail,
+        nearest=prediction.nearest,
+        nearest_name="" if prediction.nearest is None else predictor.name_of(prediction.nearest),
+        distance=prediction.distance,
     )
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.analysis.candidates import ambiguity_left, identified, survivors
+from engine.analysis.conformal import Conformal, conformal
 from engine.analysis.metrics import headline, summary
-from engine.analysis.temperature import fit_temperature
+from engine.analysis.temperature import fit_temperature, scaled
 from engine.backbones.backbone import Backbone
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
@@ -77,6 +78,7 @@ class Evaluator:
         }
         self._probes = ProbeSuite(images, self._positions)
         self.temperature: float | None = None
+        self.conformal: Conformal | None = None
         self._frozen: FeatureCache | None = None
 
     def freeze(self, backbone: Backbone) -> None:
@@ -94,8 +96,9 @@ class Evaluator:
         The snapshot holds ids int64 [n], part uint8 [n] (index into PARTS), probabilities float16 [n, K] and embeddings
         float16 [n, D] of the fixed samples; with a projection head also projections float16 [n, P], what it makes of
         the features. A final evaluation measures on every validation and test image and adds macro F1 and AUC-ROC; it
-        sets `temperature`, at which the network would be as sure as it is right. Of a network without logits there are
-        no probabilities; it is measured by nearest neighbors among the training images of the samples.
+        sets `temperature`, at which the network would be as sure as it is right, and `conformal`, from the same
+        validation images. Of a network without logits there are no probabilities; it is measured by nearest neighbors
+        among the training images of the samples.
         """
         metrics: dict[str, float] = {}
         found: dict[str, NDArray[np.float32]] = {}
@@ -130,7 +133,9 @@ class Evaluator:
                     figures = (summary if final else headline)(probabilities[known], self._labels[sample][known])
                     metrics |= {f"{part}/{name}": value for name, value in figures.items()}
                     if final and part == "validation":
-                        self.temperature = fit_temperature(probabilities[known], self._labels[sample][known])
+                        held_out, labels = probabilities[known], self._labels[sample][known]
+                        self.temperature = fit_temperature(held_out, labels)
+                        self.conformal = conformal(scaled(held_out, self.temperature), labels)
         if isinstance(served, ProbedNetwork) or not arrays["probabilities"]:
             metrics |= self._probes.neighbors(found, self._sample)
         return metrics, {name: np.concatenate(values) for name, values in arrays.items() if values}
