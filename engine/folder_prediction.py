@@ -9,14 +9,18 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from threading import Lock
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from engine.analysis.conformal import USUAL
 from engine.csv_text import cell_as_it_was, csv_text, yes_or_no
+from engine.data.importing.folder_layout import is_junk
+from engine.data.importing.image_files import open_files
 from engine.errors import DataError, ImageError
 from engine.images.decode import LARGEST_FILE, Pixels, begins_like_image
 from engine.plain_file import open_plain_file, read_plain_file
@@ -43,45 +47,50 @@ class Outcome(NamedTuple):
 
 def predict_folder(
     predictor: Predictor,
-    folder: Path,
+    images: Path,
     table: Path,
     sort_into: Path | None = None,
     told: Told = lambda done, total: None,
     coverage: float = USUAL,
 ) -> Outcome:
-    """Classify every image below `folder` and write one row each to `table`, a CSV with the columns of `heading`, in
-    the order of their paths. Images that it has a row for are not classified again, and a row that was torn by a kill
-    is written anew.
+    """Classify every image below the folder `images`, or in that archive, and write one row each to `table`, a CSV with
+    the columns of `heading`, in the order of their paths. Images that it has a row for are not classified again, and a
+    row that was torn by a kill is written anew.
 
     sort_into: a folder that gets a copy of each image under the name of its class; nothing is moved. What is no image
     by its first bytes is passed over; an image that cannot be read gets a row with the sentence why. Links are not
     followed. coverage: of the prediction sets by which an answer is called sure. Raises DataError.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is no folder: name the folder that holds the images.")
-    files = list(_images_below(folder, {table.resolve(), *([sort_into.resolve()] if sort_into else [])}))
-    if not files:
-        raise DataError(f"There is no image in {folder}: name the folder that holds the images.")
+    if images.is_dir():
+        source: _Source = _Folder(images, {table.resolve(), *([sort_into.resolve()] if sort_into else [])})
+    elif images.is_file():
+        source = _Archive(images)
+    else:
+        raise DataError(f"{images} is no folder and no archive: name the one that holds the images.")
+    if not source.names:
+        raise DataError(f"There is no image in {images}: name the folder or archive that holds them.")
     columns = heading(coverage)
     have = _complete_rows(table, columns)
-    missing = [file for file in files if _in_table(file) not in have]
-    done, refused = len(files) - len(missing), 0
+    missing = [name for name in source.names if _in_table(name) not in have]
+    every = len(source.names)
+    done, refused = every - len(missing), 0
     outcome = Outcome(len(missing), done, 0)
-    told(done, len(files))
+    told(done, every)
     with (
+        closing(source),
         table.open("a", newline="", encoding="utf-8", errors=_STRANGE) as out,
         ThreadPoolExecutor(os.cpu_count()) as threads,
     ):
         if not have and not table.stat().st_size:
             out.write(csv_text([columns]))
-        for names, images in _decoded(threads, predictor, folder, missing):
-            rows, failed = _rows(predictor, names, images, coverage)
+        for names, decoded in _decoded(threads, predictor, source, missing):
+            rows, failed = _rows(predictor, names, decoded, coverage)
             if sort_into is not None:
-                _copy(folder, sort_into, rows)
+                _copy(source, sort_into, rows)
             out.write(csv_text(rows))
             out.flush()
             done, refused = done + len(names), refused + failed
-            told(done, len(files))
+            told(done, every)
     return outcome._replace(refused=refused)
 
 
@@ -91,21 +100,75 @@ def heading(coverage: float) -> tuple[str, ...]:
     return ("file", *_CLASSES, *sure, "error")
 
 
-def _images_below(folder: Path, without: set[Path]) -> Iterator[str]:
-    """Paths relative to the folder, with slashes, in a fixed order. without: files and folders that are the answer."""
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if (Path(root) / name).resolve() not in without)
-        for name in sorted(names):
-            path = Path(root) / name
-            if path.is_symlink() or path.resolve() in without:
-                continue
-            try:
-                with open_plain_file(path) as file:
-                    is_image = begins_like_image(file.read(_HEAD))
-            except OSError:
-                is_image = True  # said in its row, when it is read
-            if is_image:
-                yield path.relative_to(folder).as_posix()
+class _Source(Protocol):
+    """Images by name: paths with slashes, in a fixed order."""
+
+    names: list[str]
+
+    def read(self, name: str) -> bytes:
+        """Raises OSError or ImageError."""
+
+    def copy(self, name: str, to: Path) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Folder:
+    def __init__(self, root: Path, without: set[Path]) -> None:
+        """without: files and folders that are the answer."""
+        self._root = root
+        self.names = list(self._images(without))
+
+    def _images(self, without: set[Path]) -> Iterator[str]:
+        for root, folders, names in os.walk(self._root):
+            folders[:] = sorted(name for name in folders if (Path(root) / name).resolve() not in without)
+            for name in sorted(names):
+                path = Path(root) / name
+                if path.is_symlink() or path.resolve() in without:
+                    continue
+                try:
+                    with open_plain_file(path) as file:
+                        is_image = begins_like_image(file.read(_HEAD))
+                except OSError:
+                    is_image = True  # said in its row, when it is read
+                if is_image:
+                    yield path.relative_to(self._root).as_posix()
+
+    def read(self, name: str) -> bytes:
+        return read_plain_file(self._root / name, LARGEST_FILE)
+
+    def copy(self, name: str, to: Path) -> None:
+        shutil.copy2(self._root / name, to)
+
+    def close(self) -> None:
+        pass  # a folder has nothing to close
+
+
+class _Archive:
+    """Members are read one after the other, and decoded side by side."""
+
+    def __init__(self, path: Path) -> None:
+        self._files, self._lock = open_files(str(path)), Lock()
+        self._by_name = {file.name: file for file in self._files.files}
+        self.names = [name for name in sorted(self._by_name) if self._is_image(name)]
+
+    def _is_image(self, name: str) -> bool:
+        if is_junk(name.split("/")):
+            return False
+        try:
+            return begins_like_image(self._files.read(self._by_name[name], _HEAD))
+        except ImageError:
+            return True  # as above
+
+    def read(self, name: str) -> bytes:
+        with self._lock:
+            return self._files.read(self._by_name[name])
+
+    def copy(self, name: str, to: Path) -> None:
+        to.write_bytes(self.read(name))
+
+    def close(self) -> None:
+        self._files.close()
 
 
 def _in_table(name: str) -> str:
@@ -148,7 +211,7 @@ def _ends_of_records(text: str) -> Iterator[int]:
 
 
 def _decoded(
-    threads: ThreadPoolExecutor, predictor: Predictor, folder: Path, files: list[str]
+    threads: ThreadPoolExecutor, predictor: Predictor, source: _Source, files: list[str]
 ) -> Iterator[tuple[list[str], list[Pixels | str]]]:
     """In parts: names, and fitted images uint8 [C, S, S], or the sentence why one cannot be read. The next part is
     decoded meanwhile.
@@ -156,8 +219,7 @@ def _decoded(
 
     def read(name: str) -> Pixels | str:
         try:
-            data = read_plain_file(folder / name, LARGEST_FILE)
-            return predictor.preparation.fitted(predictor.read(data, name)).pixels
+            return predictor.preparation.fitted(predictor.read(source.read(name), name)).pixels
         except OSError as error:
             return f"{Path(name).name} cannot be read: {error.strerror or type(error).__name__}."
         except ImageError as error:
@@ -201,7 +263,7 @@ def _rows(
     return rows, len(images) - len(readable)
 
 
-def _copy(folder: Path, sort_into: Path, rows: list[tuple[str | float, ...]]) -> None:
+def _copy(source: _Source, sort_into: Path, rows: list[tuple[str | float, ...]]) -> None:
     """Each classified image into the folder of its class, in the folders it had below the one that was named: so no two
     have one name.
     """
@@ -211,4 +273,4 @@ def _copy(folder: Path, sort_into: Path, rows: list[tuple[str | float, ...]]) ->
         home = sort_into / (_UNSAFE.sub("_", str(row[1])).strip(". ") or "class")
         copy = home / str(row[0])
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(folder / str(row[0]), copy)
+        source.copy(str(row[0]), copy)

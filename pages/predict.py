@@ -9,7 +9,8 @@ import streamlit as st
 from engine.images.decode import LARGEST_FILE, readable_formats
 from engine.lab.messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
-from ui.predict.prediction_view import AS_IT_IS, CARDS, fit_choice, prediction_view
+from ui.predict.folder_view import folder_view
+from ui.predict.prediction_view import AS_IT_IS, CARDS, coverage_choice, fit_choice, prediction_view
 from ui.runs.current_run import pick_run
 from ui.runs.export_dialog import export_dialog
 from ui.runs.run_names import headline_accuracy
@@ -27,21 +28,21 @@ def _predictions(run: str, written: int, files: tuple[tuple[str, bytes], ...], a
     return lab().assistant.ask(Predict(run, files, as_it_is), timeout=60 * _MINUTES)
 
 
-def uploads(run: Run, files: list[Any]) -> None:
+def uploads(run: Run, files: list[Any], coverage: float) -> None:
     written = run.folder.model_file.stat().st_mtime_ns
     contents = tuple((file.name, file.getvalue()) for file in files)
     predictions = _predictions(str(run.folder.path), written, contents, st.session_state.get("predict_fit") == AS_IT_IS)
     if predictions.fits_figures:
         fit_choice()
-    prediction_view(predictions, run)
+    prediction_view(predictions, run, coverage)
 
 
-def samples(run: Run) -> None:
+def samples(run: Run, coverage: float) -> None:
     if st.button("Other images", key="predict_more", icon=":material/shuffle:"):
         st.session_state["predict_draw"] = st.session_state.get("predict_draw", 0) + 1
     draw = st.session_state.get("predict_draw", 0)
     request = PredictSamples(str(run.folder.path), run.folder.content_hash() or "", CARDS, draw)
-    prediction_view(lab().assistant.ask(request), run)
+    prediction_view(lab().assistant.ask(request), run, coverage)
 
 
 trained = [run for run in lab().store.runs() if run.folder.model_file.exists()]
@@ -59,14 +60,19 @@ elif run is not None:
     said.caption(
         f"Test accuracy {headline_accuracy(run) or formatting.NOTHING}, trained {formatting.date(run.created)}."
     )
+    left, right = st.columns([3, 2])
     source = (
-        st.segmented_control(
-            "Images from", ["my files", "camera", "the test set"], default="my files", key="predict_source"
+        left.segmented_control(
+            "Images from", ["my files", "a folder", "camera", "the test set"], default="my files", key="predict_source"
         )
         or "my files"
     )
+    with right:
+        coverage = coverage_choice(run)
     with show_errors():
-        if source == "my files":
+        if source == "a folder":
+            folder_view(run, coverage)
+        elif source == "my files":
             files = st.file_uploader(
                 f"Images ({readable_formats()})",
                 accept_multiple_files=True,
@@ -74,13 +80,13 @@ elif run is not None:
                 key="predict_files",
             )
             if files:
-                uploads(run, files)
+                uploads(run, files, coverage)
         elif source == "camera":
             photo = st.camera_input("A photo", key="predict_camera")
             if photo is not None:
-                uploads(run, [photo])
+                uploads(run, [photo], coverage)
         else:
-            samples(run)
+            samples(run, coverage)
 
 how_it_works(
     "Your image is turned upright, fitted to the size and colors the network was trained on, and classified by the"

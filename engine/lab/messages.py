@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +44,28 @@ class Request(Generic[R]):
         """The reply as JSON; by default it is plain already."""
         return reply
 
-    @staticmethod
-    def read_reply(value: Any) -> Any:
+    @classmethod
+    def read_reply(cls, value: Any) -> Any:
         return value
+
+
+class Answered(Request[R]):
+    """Base of requests whose reply is a NamedTuple of plain values: the type that stands in the brackets."""
+
+    reply: ClassVar[type[Any]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        (cls.reply,) = get_args(cls.__orig_bases__[0])  # type: ignore[attr-defined]  # every generic class has them
+
+    @staticmethod
+    def write_reply(reply: Any) -> Plain:
+        plain: Plain = reply._asdict()
+        return plain
+
+    @classmethod
+    def read_reply(cls, value: Plain) -> Any:
+        return cls.reply(**value)
 
 
 @dataclass(frozen=True)
@@ -75,19 +94,11 @@ class Readiness(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IsReady(Request[Readiness]):
+class IsReady(Answered[Readiness]):
     """Whether a data set can be opened at once. data: the config's part."""
 
     name = "ready"
     data: Plain
-
-    @staticmethod
-    def write_reply(reply: Readiness) -> Plain:
-        return reply._asdict()
-
-    @staticmethod
-    def read_reply(value: Plain) -> Readiness:
-        return Readiness(**value)
 
 
 class LabelsGiven(NamedTuple):
@@ -98,19 +109,11 @@ class LabelsGiven(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CountLabels(Request[LabelsGiven]):
+class CountLabels(Answered[LabelsGiven]):
     """How many labels a data set that can be opened at once came with."""
 
     name = "count_labels"
     data: Plain
-
-    @staticmethod
-    def write_reply(reply: LabelsGiven) -> list[int]:
-        return list(reply)
-
-    @staticmethod
-    def read_reply(value: list[int]) -> LabelsGiven:
-        return LabelsGiven(*value)
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ class FeatureFile(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ComputeFeatures(Request[FeatureFile]):
+class ComputeFeatures(Answered[FeatureFile]):
     """Compute the features of a data set's images with a network that is not trained further, as far as they are not
     kept already. data, backbone: the config's parts. key: the images' name in the cache, so that their files need not
     be listed again.
@@ -149,14 +152,6 @@ class ComputeFeatures(Request[FeatureFile]):
     backbone: Plain
     checkpoints: str
     progress_file: str
-
-    @staticmethod
-    def write_reply(reply: FeatureFile) -> Plain:
-        return reply._asdict()
-
-    @staticmethod
-    def read_reply(value: Plain) -> FeatureFile:
-        return FeatureFile(**value)
 
 
 @dataclass(frozen=True)
@@ -173,8 +168,8 @@ class PreviewFiles(Request[Preview]):
     def write_reply(reply: Preview) -> Plain:
         return reply.plain()
 
-    @staticmethod
-    def read_reply(value: Plain) -> Preview:
+    @classmethod
+    def read_reply(cls, value: Plain) -> Preview:
         return Preview.of_plain(value)
 
 
@@ -189,7 +184,7 @@ class CheckedImages(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CheckImages(Request[CheckedImages]):
+class CheckImages(Answered[CheckedImages]):
     """Look through imported files, and write their labels as a table. features: the file that ComputeFeatures told,
     for what only features can tell; "" for none.
     """
@@ -199,14 +194,6 @@ class CheckImages(Request[CheckedImages]):
     patience = 600.0
     data: Plain
     features: str = ""
-
-    @staticmethod
-    def write_reply(reply: CheckedImages) -> Plain:
-        return reply._asdict()
-
-    @staticmethod
-    def read_reply(value: Plain) -> CheckedImages:
-        return CheckedImages(**value)
 
 
 class ExportedModel(NamedTuple):
@@ -219,7 +206,7 @@ class ExportedModel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ExportModel(Request[ExportedModel]):
+class ExportModel(Answered[ExportedModel]):
     """Write a run's model, with its card and examples, to `file`, a zip. format: of `engine.export.formats`. Refused if
     it would not answer as the run does.
     """
@@ -231,13 +218,31 @@ class ExportModel(Request[ExportedModel]):
     format: str
     file: str
 
-    @staticmethod
-    def write_reply(reply: ExportedModel) -> Plain:
-        return reply._asdict()
 
-    @staticmethod
-    def read_reply(value: Plain) -> ExportedModel:
-        return ExportedModel(**value)
+class FolderPredicted(NamedTuple):
+    """images: classified now. before: rows that the table had already. refused: images that could not be read."""
+
+    images: int
+    before: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class PredictFolder(Answered[FolderPredicted]):
+    """Classify all images of a folder or archive into `table`, a CSV; what has a row there is not classified again.
+
+    sort_into: a folder for copies by class, "" for none. coverage: of the prediction sets. progress_file: as in
+    ImportImages; cancelled, the rows so far stay and it is refused with a sentence.
+    """
+
+    name = "predict_folder"
+    slow = True
+    run: str
+    path: str
+    table: str
+    sort_into: str
+    coverage: float
+    progress_file: str
 
 
 class DataPreview(NamedTuple):
@@ -253,7 +258,7 @@ class DataPreview(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PreviewData(Request[DataPreview]):
+class PreviewData(Answered[DataPreview]):
     """Counts and labeled images of a run of this method on this data; its images are stored beside the runs."""
 
     name = "preview"
@@ -262,14 +267,6 @@ class PreviewData(Request[DataPreview]):
     data: Plain
     seed: int
     checkpoints: str
-
-    @staticmethod
-    def write_reply(reply: DataPreview) -> Plain:
-        return reply._asdict()
-
-    @staticmethod
-    def read_reply(value: Plain) -> DataPreview:
-        return DataPreview(**value)
 
 
 @dataclass(frozen=True)
@@ -336,8 +333,8 @@ class _PredictionRequest(Request[Predictions]):
         ]
         return {**reply._asdict(), "images": images, "certainty": reply.certainty.plain()}
 
-    @staticmethod
-    def read_reply(value: Plain) -> Predictions:
+    @classmethod
+    def read_reply(cls, value: Plain) -> Predictions:
         images = [
             ImagePrediction(
                 **{

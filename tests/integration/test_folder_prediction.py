@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,27 @@ def test_two_images_whose_paths_differ_in_a_slash_are_two_copies(predictor: Pred
     predict_folder(predictor, root, tmp_path / "table.csv", into)
     copies = {file.read_bytes() for file in into.rglob("*.png")}
     assert copies == {(root / "a" / "b.png").read_bytes(), (root / "a__b.png").read_bytes()}
+
+
+def test_an_archive_gets_the_rows_of_the_folder_that_it_was_made_of(
+    predictor: Predictor, folder: Path, tmp_path: Path
+) -> None:
+    plain = [path for path in sorted(folder.rglob("*.png")) if path.is_file() and not path.is_symlink()]
+    plain = [path for path in plain if str(path).isprintable() and "\\" not in str(path)]
+    archive, into = tmp_path / "photos.zip", tmp_path / "sorted"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in plain:
+            packed.write(path, path.relative_to(folder).as_posix())
+        packed.writestr("__MACOSX/left/._1.png", b"\x89PNG\r\n\x1a\n what macOS leaves")
+    outcome = predict_folder(predictor, archive, tmp_path / "archive.csv", into)
+    predict_folder(predictor, folder, tmp_path / "folder.csv")
+    by_name = {row[0]: row for row in rows(tmp_path / "folder.csv")}
+    found = rows(tmp_path / "archive.csv")
+    assert outcome.images == len(found) - 1 == len(plain)
+    for row in found:
+        assert row == by_name[row[0]] or (row[0] == "broken.png" and row[-1])
+    copies = {path.read_bytes() for path in into.rglob("*.png")}
+    assert copies == {path.read_bytes() for path in plain if path.name != "broken.png"}
 
 
 def test_another_table_is_left_as_it_is(predictor: Predictor, folder: Path, tmp_path: Path) -> None:

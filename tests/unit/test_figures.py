@@ -142,7 +142,8 @@ def test_probability_bars_show_the_five_largest_in_their_class_colors() -> None:
     assert bars["marker"]["color"] == [colors.class_color(index) for index in (1, 3, 4, 6, 0)]
     assert bars["text"] == ["50.0 %", "20.0 %", "10.0 %", "10.0 %", "5.0 %"]
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
-    assert figure["layout"]["annotations"][0]["text"] == "decision threshold 80 %"
+    (line,) = figure["layout"]["shapes"]
+    assert (line["x0"], line["x1"]) == (0.8, 0.8)
 
 
 def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:

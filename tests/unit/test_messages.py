@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.analysis.certainty import Certainty
+from engine.analysis.conformal import Conformal
 from engine.data.importing.preview import Preview
 from engine.data.importing.understanding import Choice
 from engine.lab.messages import (
@@ -21,6 +23,7 @@ from engine.lab.messages import (
     DataPreview,
     ExportedModel,
     ExportModel,
+    FolderPredicted,
     GetCatalog,
     ImagePrediction,
     ImportImages,
@@ -28,6 +31,7 @@ from engine.lab.messages import (
     LabelsGiven,
     MeasureSpeed,
     Predict,
+    PredictFolder,
     Predictions,
     PredictSamples,
     PreviewData,
@@ -50,6 +54,7 @@ SENT: list[Request[Any]] = [
     MeasureSpeed(CONFIG, 0.25),
     Predict("run", (("ä.png", bytes(range(256))), ("empty", b""))),
     PredictSamples("run", "cafe", 6, 1),
+    PredictFolder("/run", "/photos.zip", "/table.csv", "", 0.9, "/progress.json"),
     ExportModel("/checkpoints/run", "onnx", "/tmp/model.zip"),
     ComputeProjection(4, "run", "pixels", {"method": "pca"}, [10, 20], {"limit": 60}),
 ]
@@ -96,11 +101,15 @@ def test_a_preview_and_what_was_found_arrive_as_they_were_written() -> None:
 
 def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None:
     seen = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
-    answer = ImagePrediction("a", None, seen, True, (0.25, 0.75), (("dog", 0.75), ("cat", 0.25)), "cat", b"\x89PNG")
+    answer = ImagePrediction(
+        "a", None, seen, True, (0.25, 0.75), (("dog", 0.75), ("cat", 0.25)), "cat", b"\x89PNG", True, 7, "7.png", 0.25
+    )
     refused = ImagePrediction("b", error="'b' is no image.")
-    sent = Predictions(["cat", "dog"], {"test/accuracy": 0.5}, [answer, refused])
+    certainty = Certainty(Conformal(40, {0.8: 0.5, 0.9: 0.25}), 0.125)
+    sent = Predictions(["cat", "dog"], {"test/accuracy": 0.5}, [answer, refused], certainty=certainty)
     got = PredictSamples.read_reply(json.loads(json.dumps(PredictSamples.write_reply(sent))))
     assert (got.class_names, got.metrics, got.images[1]) == (sent.class_names, sent.metrics, refused)
+    assert got.certainty == certainty
     assert got.images[0].seen is not None
     assert got.images[0].seen.tolist() == seen.tolist()
     assert {**vars(got.images[0]), "seen": None} == {**vars(answer), "seen": None}
@@ -119,6 +128,11 @@ def test_whether_a_set_is_ready_arrives_with_its_name() -> None:
 def test_a_preview_arrives_whole() -> None:
     sent = DataPreview("cafe", ["b", "a"], [7, 3], {"labeled": 2, "unlabeled": 5, "validation": 0, "test": 1}, "rare")
     assert PreviewData.read_reply(json.loads(json.dumps(PreviewData.write_reply(sent)))) == sent
+
+
+def test_what_became_of_a_folder_arrives() -> None:
+    sent = FolderPredicted(120, 30, 2)
+    assert PredictFolder.read_reply(json.loads(json.dumps(PredictFolder.write_reply(sent)))) == sent
 
 
 def test_what_was_exported_arrives_with_how_it_compares() -> None:

@@ -151,8 +151,8 @@ def probability_bars(
     decision_threshold: float | None = None,
     title: str = "Class probabilities",
 ) -> Figure:
-    """The _TOP most probable classes, the first one uppermost. probabilities: [K]. decision_threshold: the confidence
-    below which the prediction is called uncertain.
+    """The _TOP most probable classes, the first one uppermost. probabilities: [K]. decision_threshold: a line at the
+    probability from which on a class is possible.
     """
     values = np.asarray(probabilities, np.float64)
     if values.shape != (len(classes),):
@@ -192,14 +192,6 @@ def probability_bars(
     layout["bargap"] = 0.3
     if decision_threshold is not None:
         layout["shapes"] = [{**vertical_line(decision_threshold), "layer": "below"}]
-        layout["annotations"] = [
-            line_label(
-                decision_threshold,
-                f"decision threshold {decision_threshold:.0%}".replace("%", " %"),
-                left=decision_threshold > 0.5,
-                below=True,
-            )
-        ]
     return figure
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import streamlit as st
 
 from engine.analysis.certainty import Certainty
-from engine.analysis.conformal import COVERAGES, USUAL, labels_needed
+from engine.analysis.conformal import COVERAGES, USUAL, Conformal, labels_needed
 from engine.lab.messages import Predictions
 from engine.runs.store import Run
 from engine.runs.stored_images import StoredImages, stored_images_of
-from ui.components.gallery import GalleryItem, gallery, image_uri
+from ui.components.gallery import GalleryItem, gallery, image_uri, png_uri
 from ui.components.live_figure import live_figure
 from ui.figures.classification import probability_bars
 from ui.predict.verdicts import DECISION_THRESHOLD, Judged, as_csv, judge, note, verdict
@@ -35,8 +35,9 @@ def fit_choice() -> None:
     )
 
 
-def coverage_choice(certainty: Certainty) -> float:
+def coverage_choice(run: Run) -> float:
     """The coverage of the prediction sets, of those that the model can promise."""
+    certainty = _certainty_of(run)
     offered = certainty.coverages
     if not offered:
         st.caption(
@@ -59,9 +60,16 @@ def coverage_choice(certainty: Certainty) -> float:
     return chosen or (USUAL if USUAL in offered else offered[-1])
 
 
-def prediction_view(predictions: Predictions, run: Run) -> None:
+def _certainty_of(run: Run) -> Certainty:
+    """What the model file says; none of a model that was written before it did."""
+    try:
+        return Certainty(Conformal.read(run.folder.model_about().get("conformal")))
+    except ValueError:
+        return Certainty()
+
+
+def prediction_view(predictions: Predictions, run: Run, coverage: float) -> None:
     """Cards or a table, and the download."""
-    coverage = coverage_choice(predictions.certainty)
     names, certainty = predictions.class_names, predictions.certainty
     judged = [judge(one, certainty, coverage, names) for one in predictions.images]
     if len(judged) <= CARDS:
@@ -93,29 +101,29 @@ def _card(judged: Judged, number: int, certainty: Certainty, coverage: float, st
         if prediction.error or prediction.seen is None:
             st.error(escape_markdown(prediction.error or ""), icon=":material/broken_image:")
             return
-        left, right = st.columns([1, 2])
-        with left:
-            if prediction.thumbnail is not None:
-                st.image(prediction.thumbnail, width=112, caption=escape_markdown(prediction.name[:60]))
-            _, height, width = prediction.seen.shape
-            size = f"{width}x{height} px" + (", inverted" if prediction.inverted else "")
-            size += ", cropped" if prediction.cropped else ""
-            items = [GalleryItem(0, image_uri(prediction.seen), ("network input", size))]
-            nearest = _nearest(judged, stored)
-            gallery([*items, nearest] if nearest else items, key=f"predict_seen_{number}", thumb=112)
-        with right:
-            st.markdown(verdict(judged))
-            cutoff = certainty.conformal.cutoffs.get(coverage) if certainty.conformal else None
-            live_figure(
-                probability_bars(
-                    list(judged.class_names),
-                    prediction.probabilities,
-                    decision_threshold=DECISION_THRESHOLD if cutoff is None else cutoff,
-                ),
-                key=f"predict_bars_{number}",
-                revision=f"{prediction.name} {coverage}",
-                height=200,
-            )
+        _, height, width = prediction.seen.shape
+        size = f"{width}x{height} px" + (", inverted" if prediction.inverted else "")
+        size += ", cropped" if prediction.cropped else ""
+        items = [GalleryItem(1, image_uri(prediction.seen), ("network input", size))]
+        if prediction.thumbnail is not None:
+            items.insert(0, GalleryItem(0, png_uri(prediction.thumbnail), ("your image", prediction.name)))
+        nearest = _nearest(judged, stored)
+        gallery([*items, nearest] if nearest else items, key=f"predict_seen_{number}", thumb=84)
+        st.markdown(verdict(judged))
+        cutoff = certainty.conformal.cutoffs.get(coverage) if certainty.conformal else None
+        threshold = DECISION_THRESHOLD if cutoff is None else cutoff
+        said = f"{'uncertain below' if cutoff is None else 'possible from'} {formatting.percent(threshold)}"
+        live_figure(
+            probability_bars(
+                list(judged.class_names),
+                prediction.probabilities,
+                decision_threshold=threshold,
+                title=f"Class probabilities: {said}",
+            ),
+            key=f"predict_bars_{number}",
+            revision=f"{prediction.name} {coverage}",
+            height=200,
+        )
 
 
 def _nearest(judged: Judged, stored: StoredImages | None) -> GalleryItem | None:
@@ -126,7 +134,7 @@ def _nearest(judged: Judged, stored: StoredImages | None) -> GalleryItem | None:
     row = int(stored.rows(np.array([sample]))[0])
     label = int(stored.labels[row])
     name = stored.class_names[label] if label >= 0 else judged.prediction.nearest_name
-    return GalleryItem(1, image_uri(np.asarray(stored.images[row])), (f"nearest: {name}", f"distance {distance:.2f}"))
+    return GalleryItem(2, image_uri(np.asarray(stored.images[row])), (f"nearest: {name}", f"distance {distance:.2f}"))
 
 
 def _row(judged: Judged) -> dict[str, str]:

@@ -10,9 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import ImageError
+from engine.allowed_folders import check_allowed
+from engine.errors import ImageError, ImportCancelled
+from engine.folder_prediction import predict_folder
 from engine.images.decode import read_image
-from engine.lab.messages import ImagePrediction, Predict, Predictions, PredictSamples
+from engine.lab.messages import (
+    FolderPredicted,
+    ImagePrediction,
+    Predict,
+    PredictFolder,
+    Predictions,
+    PredictSamples,
+)
+from engine.lab.workers.data_requests import progress_through
 from engine.predictor import Prediction, Predictor, each
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import load_stored_images
@@ -49,6 +59,25 @@ def predict_samples(request: PredictSamples) -> Predictions:
         prediction = Prediction(p, image, False, False, nearest, distance)
         images.append(_answer(predictor, prediction, f"test image {sample}", truth=truth))
     return _answers(predictor, images)
+
+
+def predict_all(request: PredictFolder) -> FolderPredicted:
+    """Raises RunError, ConfigError for a place that is not open to others, DataError, or ImportCancelled where somebody
+    wants no more.
+    """
+    for place in filter(None, (request.path, request.sort_into)):
+        check_allowed(place, "The folder")
+    tell, cancelled = progress_through(Path(request.progress_file))
+
+    def told(done: int, total: int) -> None:
+        tell(done, total)
+        if cancelled():
+            raise ImportCancelled(f"{done:,} of {total:,} images are classified: the others can follow later.")
+
+    sort_into = Path(request.sort_into).expanduser() if request.sort_into else None
+    images, table = Path(request.path).expanduser(), Path(request.table)
+    table.parent.mkdir(parents=True, exist_ok=True)
+    return FolderPredicted(*predict_folder(_predictor(request.run), images, table, sort_into, told, request.coverage))
 
 
 def _predictor(run: str) -> Predictor:

@@ -22,6 +22,7 @@ from engine.lab.messages import (
     IsReady,
     MeasureSpeed,
     Predict,
+    PredictFolder,
     PredictSamples,
     PreviewData,
     PreviewFiles,
@@ -37,7 +38,7 @@ from engine.lab.workers.data_requests import (
     preview_files,
 )
 from engine.lab.workers.export_requests import export_model
-from engine.lab.workers.prediction_requests import predict, predict_samples
+from engine.lab.workers.prediction_requests import predict, predict_all, predict_samples
 from engine.registry import methods
 from engine.runs.store import Store
 from engine.training.assemble import check
@@ -105,6 +106,7 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (MeasureSpeed, measure_speed),
         (Predict, predict),
         (PredictSamples, predict_samples),
+        (PredictFolder, predict_all),
         (ExportModel, export_model),
     )
 }

@@ -1,0 +1,143 @@
+"""All images of a folder or archive classified into one table, with progress; it can be paused and goes on later."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from pathlib import Path
+
+import streamlit as st
+
+from engine.allowed_folders import allowed_folders
+from engine.errors import FewLabError
+from engine.lab.messages import PredictFolder
+from engine.runs.store import Run
+from ui.forms.background_job import BackgroundJob, new_progress_file
+from ui.forms.uploads import LARGEST_UPLOAD, stored_upload
+from ui.shell.page import escape_markdown, guarded_fragment, redraw_page
+from ui.shell.remembered import remember, remembered
+from ui.shell.server import lab
+from ui.style import formatting
+
+_SHOWN = 500  # rows
+_JOBS = "folder_predictions"  # in the session: table by job
+
+
+def folder_view(run: Run, coverage: float) -> None:
+    """Which images, how far they are, and what was found."""
+    path, sort_into = _images()
+    if not path:
+        return
+    table = _table(run, path, coverage)
+    jobs: dict[Path, BackgroundJob] = st.session_state.setdefault(_JOBS, {})
+    job = jobs.get(table)
+    if job is not None and not job.future.done():
+        _watch(job)
+        return
+    finished = False
+    if job is not None:
+        try:
+            job.future.result()
+            finished = True
+        except FewLabError as error:
+            st.warning(escape_markdown(str(error)), icon=":material/pause_circle:")
+    if not finished:
+        begun = job is not None or table.exists()
+        if st.button("Go on" if begun else "Classify them", key="predict_folder_go", type="primary"):
+            progress = new_progress_file(str(table))
+            request = PredictFolder(str(run.folder.path), path, str(table), sort_into, coverage, str(progress))
+            jobs[table] = BackgroundJob(lab().assistant.ask_later(request), progress)
+            st.rerun()
+    if table.exists():
+        _found(table, run)
+
+
+def _images() -> tuple[str, str]:
+    """The folder or archive, "" while there is none, and where copies go, "" for nowhere."""
+    here, upload = st.columns(2)
+    path: str = here.text_input(
+        "Folder or archive on this machine",
+        remembered("predict_path", ""),
+        key="predict_path",
+        max_chars=4096,
+        placeholder="/home/me/photos or /home/me/photos.zip",
+    ).strip()
+    remember("predict_path", path)
+    files = upload.file_uploader(
+        "Or upload a folder",
+        accept_multiple_files="directory",
+        max_upload_size=LARGEST_UPLOAD,
+        key="predict_folder",
+    )
+    if files:
+        with st.spinner("Storing the upload …"):
+            path = stored_upload(files)
+    sort_into = ""
+    if allowed_folders() is None:  # elsewhere nobody may write into the server's folders
+        sort_into = st.text_input(
+            "Copy the images into class folders in",
+            key="predict_sort",
+            max_chars=4096,
+            placeholder="leave empty for no copies",
+            help="A folder on this machine; it is made if it is not there. Nothing is moved.",
+        ).strip()
+    return path, sort_into
+
+
+def _table(run: Run, path: str, coverage: float) -> Path:
+    """One for each model, images and coverage: started again, a table goes on."""
+    written = run.folder.model_file.stat().st_mtime_ns
+    name = hashlib.sha256(f"{run.id} {written} {path} {coverage}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return lab().store.root / ".predictions" / f"{name}.csv"
+
+
+def _watch(job: BackgroundJob) -> None:
+    def watch() -> None:
+        if job.future.done():
+            redraw_page()
+        done, total = job.progress()
+        bar, button = st.columns([5, 1], vertical_alignment="center")
+        text = f"Classifying: {formatting.count(done)} of {formatting.count(total)}" if total else "Listing files …"
+        bar.progress(done / total if total else 0.0, text=text)
+        if button.button("Pause", key="predict_folder_pause", width="stretch"):
+            job.cancel()
+
+    guarded_fragment(watch, 1.0)()
+
+
+def _found(table: Path, run: Run) -> None:
+    content = table.read_bytes()
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
+    refused = [row for row in rows if row["error"]]
+    classes = Counter(row["class"] for row in rows if not row["error"])
+    sure = next((name for name in rows[0] if name.startswith("sure at")), None) if rows else None
+    said = f"{formatting.count(len(rows) - len(refused))} images classified"
+    if sure and any(row[sure] for row in rows):
+        said += f", {formatting.count(sum(row[sure] == 'yes' for row in rows))} {sure}"
+    if any(row["unfamiliar"] == "yes" for row in rows):
+        unlike = sum(row["unfamiliar"] == "yes" for row in rows)
+        said += f", {formatting.count(unlike)} unlike every labeled image"
+    if refused:
+        said += f", {formatting.count(len(refused))} refused"
+    st.markdown(escape_markdown(f"{said}.".replace("%", " %")))
+    st.download_button(
+        "Download as CSV",
+        content,
+        f"{run.id}-predictions.csv",
+        "text/csv",
+        key="predict_folder_csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    shares = [{"class": name, "images": count} for name, count in classes.most_common()]
+    one, other = st.columns([1, 2])
+    one.dataframe(shares, hide_index=True, width="stretch")
+    other.dataframe(rows[:_SHOWN], hide_index=True, width="stretch")
+    if len(rows) > _SHOWN:
+        other.caption(f"The first {formatting.count(_SHOWN)} rows; the file has all of them.")
+    if refused:
+        with st.expander(f"Refused: {formatting.count(len(refused))}"):
+            listed = [{"file": row["file"], "why": row["error"]} for row in refused[:_SHOWN]]
+            st.dataframe(listed, hide_index=True, width="stretch")
