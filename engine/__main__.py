@@ -1,5 +1,5 @@
 """The command line: `python -m engine methods | datasets | backbones | presets | train | resume | show | test |
-predict | export`.
+predict | export | serve`.
 """
 
 from __future__ import annotations
@@ -208,6 +208,31 @@ def export(
         exported = export_run(Store(checkpoints).run(run), format, to)
     parity = None if exported.parity is None else exported.parity._asdict()
     print_answer({"run": run, "to": str(to), "files": exported.files, "parity": parity}, as_json)
+
+
+@app.command()
+def serve(
+    run: str,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any that is free.")] = 8600,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at. Elsewhere than here anybody who reaches it can ask.")
+    ] = "127.0.0.1",
+    body_megabytes: Annotated[int, typer.Option(min=1, max=2_000, help="The largest request.")] = 64,
+    images: Annotated[int, typer.Option(min=1, max=1_000, help="The most images of a request.")] = 64,
+    megapixels: Annotated[int, typer.Option(min=1, max=200, help="The largest image.")] = 50,
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Requests that are answered side by side.")] = 2,
+    waiting: Annotated[int, typer.Option(min=0, max=1_000, help="Requests that may wait for their turn.")] = 8,
+    checkpoints: Checkpoints = DEFAULT,
+) -> None:
+    """Answer with a run's model over HTTP: /predict, /model, /health, and /docs that describes them."""
+    with sentences():
+        from engine.predictor import Predictor
+        from engine.serve.limits import Limits
+        from engine.serve.server import listen, make_server
+
+        limits = Limits(body_megabytes * 1_000_000, images, megapixels * 1_000_000, at_once, waiting)
+        server = make_server(Predictor(Store(checkpoints).open(run)), run, limits)
+        listen(server, host, port, lambda address: print(address, flush=True))
 
 
 def _predict_folder(

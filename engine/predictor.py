@@ -15,7 +15,7 @@ from engine.analysis.conformal import USUAL, Conformal
 from engine.analysis.labeled_features import labeled_features
 from engine.config.run_config import RunConfig
 from engine.errors import RunError
-from engine.images.figure import FigureStyle
+from engine.images.figure import FigureStyle, FittedFigure
 from engine.images.preparation import Preparation
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import stored_images_of
@@ -91,7 +91,10 @@ class Predictor:
         its own images were. as_it_is: whole and with its own ground, even where the set holds figures that fill their
         frame.
         """
-        fitted = [self.preparation.fitted(image, as_it_is) for image in images]
+        return self.predict_fitted([self.preparation.fitted(image, as_it_is) for image in images])
+
+    def predict_fitted(self, fitted: Sequence[FittedFigure]) -> list[Prediction]:
+        """As `predict`, of images that `preparation` has fitted."""
         if not fitted:
             return []
         answers = self.answers(np.stack([f.pixels for f in fitted]))

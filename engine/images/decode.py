@@ -94,13 +94,12 @@ def read_image(data: bytes, name: str = "image", smallest: int | None = None) ->
         return _decode(data, shown, smallest)
 
 
-def shorter_side(data: bytes, name: str = "image") -> int:
-    """Pixels of the shorter side, as the header says them. Raises ImageError if the bytes do not begin an image that is
+def image_size(data: bytes, name: str = "image") -> tuple[int, int]:
+    """Width and height in pixels, as the header says them. Raises ImageError if the bytes do not begin an image that is
     read here.
     """
-    shown = short_name(name)
     with without_warnings():
-        return min(_opened(data, shown).size)
+        return _opened(data, short_name(name)).size
 
 
 def begins_like_image(head: bytes) -> bool:

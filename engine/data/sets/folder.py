@@ -35,7 +35,7 @@ from engine.data.importing.understanding import LabelsFrom, Understood, understa
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.labeled_set import with_labels
 from engine.errors import DataError, ImageError
-from engine.images.decode import optional_formats, read_image, shorter_side, without_warnings
+from engine.images.decode import image_size, optional_formats, read_image, without_warnings
 from engine.images.fit import Color, Fit, import_image
 from engine.registry import datasets
 
@@ -192,7 +192,7 @@ class Folder(CachedSource):
                 try:
                     data = files.read(of_name[name])
                     image = read_image(data, name, smallest=2 * THUMBNAIL)
-                    sides.append(shorter_side(data, name))
+                    sides.append(min(image_size(data, name)))
                 except ImageError:
                     continue
                 pixels = import_image(image, THUMBNAIL, self.params.fit, self.params.color).transpose(1, 2, 0)
