@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from engine.runs.store import Run
@@ -12,6 +14,7 @@ from ui.compare.run_choice import choose_runs, pick_runs
 from ui.compare.run_groups import as_csv
 from ui.compare.settings_view import label_budgets, many_settings
 from ui.compare.tables import differing_settings, final_metrics, means_over_seeds
+from ui.report.report import report
 from ui.runs.run_names import run_name
 from ui.shell.page import empty_state, escape_markdown, expander, guarded_fragment, header, how_it_works, redraw_page
 from ui.shell.server import lab
@@ -68,14 +71,25 @@ else:
         label_budgets(chosen)
         differing_settings(chosen)
         many_settings(chosen)
-        st.download_button(
-            "Download as CSV",
-            as_csv(chosen),
-            "fewlab-runs.csv",
-            "text/csv",
-            key="compare_csv",
-            icon=":material/download:",
-        )
+        with st.container(horizontal=True):
+            st.download_button(
+                "Download as CSV",
+                as_csv(chosen),
+                "fewlab-runs.csv",
+                "text/csv",
+                key="compare_csv",
+                icon=":material/download:",
+            )
+            st.download_button(
+                "Report",
+                partial(report, chosen),
+                "fewlab-report.html",
+                "text/html",
+                key="compare_report",
+                on_click="ignore",
+                icon=":material/description:",
+                help="One HTML file with measurements, figures, images and settings of these runs, to read and send.",
+            )
     title = "Benchmark: start several methods on the same labels"
     if (more := expander(title, "compare_race", icon=":material/flag:")) is not None:
         with more:

@@ -196,7 +196,7 @@ def test_schemathesis_finds_nothing_in_it_that_its_description_does_not_say(
     none.
     """
     served = serve()
-    hooks = {"SCHEMATHESIS_HOOKS": "tests.integration.schemathesis_images", "PYTHONPATH": os.getcwd()}
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.integration.schemathesis_images", "PYTHONPATH": str(Path.cwd())}
     done = subprocess.run(
         [SCHEMATHESIS, "run", served.address.replace("docs", "openapi.json"), "--max-examples", "60", "--seed", "1"],
         capture_output=True,

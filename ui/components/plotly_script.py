@@ -42,7 +42,7 @@ def write_script(folder: Path = STATIC) -> str:
         handle, temporary = tempfile.mkstemp(dir=folder, prefix="plotly-", suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(_packaged_script().read_bytes())
+                file.write(packaged_script().read_bytes())
             Path(temporary).chmod(0o644)  # mkstemp's 0600 would shut out a server run by another user
             os.replace(temporary, target)
         except BaseException:
@@ -54,7 +54,8 @@ def write_script(folder: Path = STATIC) -> str:
     return script_url()
 
 
-def _packaged_script() -> Path:
+def packaged_script() -> Path:
+    """The file that the installed plotly brings."""
     package = importlib.util.find_spec("plotly")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("plotly is not installed: run `pip install -r requirements.txt`.", name="plotly")

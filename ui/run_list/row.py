@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from engine.lab.lab import NOT_DELETED
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
+from ui.report.report import report
 from ui.run_list.dialogs import confirm_delete, rename
 from ui.runs.current_run import GHOST, open_page
 from ui.runs.export_dialog import export_dialog
@@ -79,6 +82,16 @@ def more_actions(run: Run) -> None:
         "application/zip",
         key=f"runs_export_{run.id}",
         on_click="ignore",
+        width="stretch",
+    )
+    st.download_button(
+        "Report",
+        partial(report, [run]),
+        f"{run.id}.html",
+        "text/html",
+        key=f"runs_report_{run.id}",
+        on_click="ignore",
+        help="One HTML file with measurements, figures, images and settings, to read and send.",
         width="stretch",
     )
     if st.button(
