@@ -1,5 +1,5 @@
 """The command line: `python -m engine methods | datasets | backbones | presets | train | resume | show | test |
-predict | export | serve`.
+predict | export | share | open | serve`.
 """
 
 from __future__ import annotations
@@ -208,6 +208,34 @@ def export(
         exported = export_run(Store(checkpoints).run(run), format, to)
     parity = None if exported.parity is None else exported.parity._asdict()
     print_answer({"run": run, "to": str(to), "files": exported.files, "parity": parity}, as_json)
+
+
+@app.command()
+def share(
+    runs: list[str],
+    to: Annotated[Path, typer.Option(help="File to write, for example digits.fewlab.")],
+    with_images: Annotated[bool, typer.Option(help="With the images that the runs learned from.")] = False,
+    checkpoints: Checkpoints = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Write runs to one file that another FewLab opens."""
+    with sentences():
+        from engine.runs.shared_file import share as share_runs
+
+        store = Store(checkpoints)
+        share_runs([store.run(run) for run in runs], to, with_images)
+    print_answer({"to": str(to), "runs": runs, "bytes": to.stat().st_size}, as_json)
+
+
+@app.command("open")
+def open_file(file: Path, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
+    """Bring the runs of a file that `share` wrote in here, once each of its files was checked."""
+    with sentences():
+        from engine.runs.shared_file import open_shared
+        from engine.training.model_file import load_model
+
+        opened = open_shared(file, Store(checkpoints), load_model)
+    print_answer(opened._asdict(), as_json)
 
 
 @app.command()

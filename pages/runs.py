@@ -6,8 +6,9 @@ import streamlit as st
 
 from ui.run_list.dialogs import confirm_delete_unreadable
 from ui.run_list.row import run_row
+from ui.run_list.sharing import open_shared_file
 from ui.runs.run_names import accuracy_order, run_name
-from ui.shell.page import empty_state, escape_markdown, header, how_it_works
+from ui.shell.page import empty_state, escape_markdown, expander, header, how_it_works
 from ui.shell.server import lab
 from ui.style import formatting
 
@@ -63,9 +64,13 @@ for folder, sentence in store.unreadable():
     if right.button("Delete", key=f"runs_delete_{folder.id}", disabled=not lab().may_delete):
         confirm_delete_unreadable(folder.id)
 
+if (more := expander("Open runs of another FewLab", "runs_opening", icon=":material/file_open:")) is not None:
+    with more:
+        open_shared_file()
+
 how_it_works(
     "Every run is a folder of plain files: its settings, the journal of its curves, a snapshot of each evaluation, and"
     " the model. Nothing leaves this machine.",
-    "Export gives that folder as a zip. Unpacked into the checkpoints folder of another FewLab, the run opens there"
-    " with its curves, but without its images.",
+    "Share makes one file that another FewLab opens below its list of runs, after checking each part of it. Export"
+    " gives the whole folder as a zip, with what resuming needs.",
 )

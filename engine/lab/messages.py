@@ -245,6 +245,24 @@ class PredictFolder(Answered[FolderPredicted]):
     progress_file: str
 
 
+class SharedRuns(NamedTuple):
+    """runs: ids that are new here. before: ids that were here already."""
+
+    runs: list[str]
+    before: list[str]
+
+
+@dataclass(frozen=True)
+class OpenShared(Answered[SharedRuns]):
+    """Bring the runs of a shared file into the folder of the runs, once each of its files was checked."""
+
+    name = "open_shared"
+    slow = True
+    patience = 600.0
+    file: str
+    checkpoints: str
+
+
 class DataPreview(NamedTuple):
     """What a run would learn from. labeled: ids of some labeled images, from all classes. counts: images by part. rare:
     a sentence on the classes with too few images, "" where there is none.

@@ -22,6 +22,7 @@ from engine.runs.atomic_write import is_abandoned, replace_file, sync_folder
 from engine.runs.folder import RESUMABLE, RunFolder, Status
 
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
+OPENING = ".opening-"  # and of one that holds shared runs until they are checked
 _NEW = ".new-"  # how the name of a folder begins that is just being made
 _YEARS = range(1971, 2200)  # that every time zone and every platform can count
 
@@ -181,8 +182,12 @@ class Store:
 
     def sweep(self) -> None:
         """Finish deletions that were cut off, and remove what a killed process left half made."""
-        for path in (*self.root.glob(".deleted-*"), *filter(is_abandoned, self.root.glob(f"{_NEW}*"))):
+        for path in (*self.root.glob(".deleted-*"), *filter(is_abandoned, self._half_made())):
             _remove(path)
+
+    def _half_made(self) -> Iterator[Path]:
+        for beginning in (_NEW, OPENING):
+            yield from self.root.glob(f"{beginning}*")
 
     def _folders(self) -> Iterator[RunFolder]:
         if self.root.is_dir():

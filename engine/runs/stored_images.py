@@ -79,7 +79,7 @@ def store_images(
     """Keep a set under its content's hash, once. file_names: of each image, where they came from files. The folder is
     renamed into place whole. Images mapped from a file are linked, not copied, where the disk allows it.
     """
-    folder = _folder(root, content_hash)
+    folder = stored_images_folder(root, content_hash)
     if folder.exists():
         try:
             load_stored_images(root, content_hash)
@@ -107,7 +107,7 @@ def store_images(
 
 def load_stored_images(root: Path, content_hash: str) -> StoredImages:
     """Raises RunError if the set is not there."""
-    folder = _folder(root, content_hash)
+    folder = stored_images_folder(root, content_hash)
     try:
         images, labels, ids = (
             np.load(_plain_file(folder / f"{name}.npy"), mmap_mode="r", allow_pickle=False)
@@ -181,5 +181,6 @@ def _link(images: NDArray[np.uint8], path: Path) -> bool:
         return False
 
 
-def _folder(root: Path, content_hash: str) -> Path:
+def stored_images_folder(root: Path, content_hash: str) -> Path:
+    """Where the images of this content are, if they are here."""
     return Path(root) / ".pictures" / content_hash

@@ -30,6 +30,7 @@ from engine.lab.messages import (
     IsReady,
     LabelsGiven,
     MeasureSpeed,
+    OpenShared,
     Predict,
     PredictFolder,
     Predictions,
@@ -38,6 +39,7 @@ from engine.lab.messages import (
     PreviewFiles,
     Readiness,
     Request,
+    SharedRuns,
 )
 
 CONFIG: dict[str, Any] = {"method": {"name": "ä", "threshold": 0.95}, "seed": 3, "split_seed": None, "views": [1, 2]}
@@ -55,6 +57,7 @@ SENT: list[Request[Any]] = [
     Predict("run", (("ä.png", bytes(range(256))), ("empty", b""))),
     PredictSamples("run", "cafe", 6, 1),
     PredictFolder("/run", "/photos.zip", "/table.csv", "", 0.9, "/progress.json"),
+    OpenShared("/tmp/a.fewlab", "/checkpoints"),
     ExportModel("/checkpoints/run", "onnx", "/tmp/model.zip"),
     ComputeProjection(4, "run", "pixels", {"method": "pca"}, [10, 20], {"limit": 60}),
 ]
@@ -133,6 +136,11 @@ def test_a_preview_arrives_whole() -> None:
 def test_what_became_of_a_folder_arrives() -> None:
     sent = FolderPredicted(120, 30, 2)
     assert PredictFolder.read_reply(json.loads(json.dumps(PredictFolder.write_reply(sent)))) == sent
+
+
+def test_which_shared_runs_are_new_arrives() -> None:
+    sent = SharedRuns(["a", "b"], ["c"])
+    assert OpenShared.read_reply(json.loads(json.dumps(OpenShared.write_reply(sent)))) == sent
 
 
 def test_what_was_exported_arrives_with_how_it_compares() -> None:

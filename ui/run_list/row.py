@@ -11,6 +11,7 @@ from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
 from ui.report.report import report
 from ui.run_list.dialogs import confirm_delete, rename
+from ui.run_list.sharing import share_dialog
 from ui.runs.current_run import GHOST, open_page
 from ui.runs.export_dialog import export_dialog
 from ui.runs.prefill import announce_prefill, prefill
@@ -94,6 +95,8 @@ def more_actions(run: Run) -> None:
         help="One HTML file with measurements, figures, images and settings, to read and send.",
         width="stretch",
     )
+    if run.status.state in ("finished", "stopped") and st.button("Share", key=f"runs_share_{run.id}", width="stretch"):
+        share_dialog(run)
     if st.button(
         "Delete",
         key=f"runs_delete_{run.id}",

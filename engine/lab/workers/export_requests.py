@@ -1,4 +1,4 @@
-"""A model that is taken along from the pages."""
+"""Models that are taken along from the pages, and runs that come from elsewhere."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from engine.errors import RunError, UnknownName
 from engine.export.export_run import export
 from engine.export.formats import FILES
-from engine.lab.messages import ExportedModel, ExportModel
+from engine.lab.messages import ExportedModel, ExportModel, OpenShared, SharedRuns
+from engine.runs.shared_file import open_shared
 from engine.runs.store import Store
+from engine.training.model_file import load_model
 
 
 def export_model(request: ExportModel) -> ExportedModel:
@@ -27,3 +29,8 @@ def export_model(request: ExportModel) -> ExportedModel:
             raise RunError(f"The export could not be written: {error.strerror or type(error).__name__}.") from None
     parity = exported.parity
     return ExportedModel(0, 0.0) if parity is None else ExportedModel(parity.images, parity.largest)
+
+
+def open_shared_runs(request: OpenShared) -> SharedRuns:
+    """Raises RunError."""
+    return SharedRuns(*open_shared(Path(request.file), Store(request.checkpoints), load_model))

@@ -21,6 +21,7 @@ from engine.lab.messages import (
     ImportImages,
     IsReady,
     MeasureSpeed,
+    OpenShared,
     Predict,
     PredictFolder,
     PredictSamples,
@@ -37,7 +38,7 @@ from engine.lab.workers.data_requests import (
     preview_data,
     preview_files,
 )
-from engine.lab.workers.export_requests import export_model
+from engine.lab.workers.export_requests import export_model, open_shared_runs
 from engine.lab.workers.prediction_requests import predict, predict_all, predict_samples
 from engine.registry import methods
 from engine.runs.store import Store
@@ -108,5 +109,6 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (PredictSamples, predict_samples),
         (PredictFolder, predict_all),
         (ExportModel, export_model),
+        (OpenShared, open_shared_runs),
     )
 }

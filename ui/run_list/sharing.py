@@ -1,0 +1,75 @@
+"""Runs that go to another FewLab, and runs that come from one."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import streamlit as st
+
+from engine.lab.messages import OpenShared
+from engine.runs.shared_file import ENDING, share
+from engine.runs.store import Run
+from ui.forms.uploads import LARGEST_UPLOAD
+from ui.runs.run_names import run_name
+from ui.shell.page import escape_markdown, show_errors
+from ui.shell.server import lab
+from ui.style import formatting
+
+_MADE, _OPENED = "share_made", "share_opened"  # in the session
+
+
+@st.dialog("Share this run")
+def share_dialog(run: Run) -> None:
+    """One file; with the images only if asked, because they are the person's own."""
+    st.markdown(
+        f"**{escape_markdown(run_name(run))}** as one file for another FewLab: settings, curves, evaluations and the"
+        " model. It opens on its page Runs, where it can be looked into, compared and asked."
+    )
+    with_images = st.toggle("With the images that it learned from", key="share_images")
+    with show_errors():
+        if st.button("Make the file", type="primary", key="share_make"):
+            st.session_state[_MADE] = (run.id, with_images, _shared(run, with_images))
+        made = st.session_state.get(_MADE)
+        if made is not None and made[:2] == (run.id, with_images):
+            st.download_button(
+                f"Download ({formatting.size(len(made[2]))})",
+                made[2],
+                f"{run.id}{ENDING}",
+                "application/zip",
+                key="share_download",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+
+
+def _shared(run: Run, with_images: bool) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="fewlab-") as folder:
+        file = Path(folder) / f"run{ENDING}"
+        share([run], file, with_images)
+        return file.read_bytes()
+
+
+def open_shared_file() -> None:
+    """An upload whose runs join the list."""
+    uploaded = st.file_uploader(
+        "A file that another FewLab made with Share",
+        type=[ENDING.removeprefix(".")],
+        max_upload_size=LARGEST_UPLOAD,
+        key="runs_open",
+    )
+    if uploaded is None:
+        return
+    opened = st.session_state.setdefault(_OPENED, {})
+    with show_errors():
+        if uploaded.file_id not in opened:
+            with tempfile.TemporaryDirectory(prefix="fewlab-") as folder, st.spinner("Checking its files …"):
+                file = Path(folder) / f"shared{ENDING}"
+                file.write_bytes(uploaded.getbuffer())
+                opened[uploaded.file_id] = lab().assistant.ask(OpenShared(str(file), str(lab().store.root)))
+            st.rerun()
+        runs, before = opened[uploaded.file_id]
+        said = f"{formatting.count(len(runs))} run{'' if len(runs) == 1 else 's'} opened"
+        if before:
+            said += f", {formatting.count(len(before))} were here already"
+        st.success(f"{said}.", icon=":material/check:")
