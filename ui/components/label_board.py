@@ -72,19 +72,26 @@ def label_board(
     acknowledged: dict[str, int],
     on_sent: Callable[[list[Sent]], None],
     on_pause: Callable[[], None] | None,
+    on_similar: Callable[[str], None],
     key: str,
-) -> str | None:
-    """Show the queue; returns the name of an image of which more are wanted, once.
+) -> None:
+    """Show the queue.
 
     of: names what is labeled; a list that was not sent when the browser was closed is sent for the same `of` later.
     acknowledged: the highest number of each tab that is on the disk. on_sent: called with what was said and is not
     acknowledged yet, before the page is drawn again; what is no record is left out. on_pause: called once nothing was
-    said for a moment; None where nobody waits for that.
+    said for a moment; None where nobody waits for that. on_similar: called with the name of an image of which more are
+    wanted, before the page is drawn again.
     """
 
     def received() -> None:
         values = st.session_state[key].get("sent") or []
         on_sent([one for value in values if (one := _read(value)) is not None])
+
+    def asked() -> None:
+        name = st.session_state[key].get("similar")
+        if isinstance(name, str):
+            on_similar(name)
 
     data = {
         "of": of,
@@ -94,14 +101,13 @@ def label_board(
         "acknowledged": acknowledged,
         "awaits_pause": on_pause is not None,
     }
-    result = _component(
+    _component(
         data=data,
         key=key,
         on_sent_change=received,
-        on_similar_change=_nothing,
+        on_similar_change=asked,
         on_pause_change=on_pause or _nothing,
     )
-    return result.similar if isinstance(result.similar, str) else None
 
 
 def shown(pixels: npt.NDArray[np.uint8]) -> str:

@@ -44,12 +44,19 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
     group = st.session_state.get(_GROUP)
     rows: list[int] | None = group[1] if group is not None and group[0] == opened.key else None
     order, mode = _toolbar(labeling, rows is not None)
-    queue = labeling.queue(standing, _NEXT if mode == "one" else _IN_A_GROUP, _ORDERS[order])
-    if rows is not None:
-        queue = [Suggestion(row, "") for row in rows]
+    queue = (
+        labeling.queue(standing, _NEXT if mode == "one" else _IN_A_GROUP, _ORDERS[order])
+        if rows is None
+        else [Suggestion(row, "") for row in rows]
+    )
     images = [_board_image(opened.key, labeling, standing, suggestion) for suggestion in queue]
     counts = standing.counts
-    similar = label_board(
+
+    def show_similar(name: str) -> None:
+        if name in labeling.position:
+            show_group(opened, labeling.nearest(labeling.position[name], _IN_A_GROUP))
+
+    label_board(
         images,
         [BoardClass(name, counts[k], colors.class_color(k)) for k, name in enumerate(standing.classes)],
         of=opened.folder.name,
@@ -57,11 +64,9 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
         acknowledged=st.session_state.setdefault(_ACKNOWLEDGED, {}),
         on_sent=lambda sent: _write(labeling, sent),
         on_pause=labeling.catch_up if standing.is_behind else None,
+        on_similar=show_similar,
         key=f"label_board_{opened.folder.name}",
     )
-    if similar is not None and similar in labeling.position:
-        show_group(opened, labeling.nearest(labeling.position[similar], _IN_A_GROUP))
-        st.rerun(scope="fragment")
     if error := st.session_state.pop(_ERROR, None):
         st.error(escape_markdown(error), icon=":material/error:")
 

@@ -190,7 +190,8 @@ class Labeling:
             if self._pool is None:
                 return [row]
             likeness = self._pool.features @ self._pool.features[row]
-            return [int(k) for k in np.argsort(-likeness, kind="stable")[:count]]
+            best = np.sort(np.argpartition(-likeness, min(count, len(likeness) - 1))[:count])
+            return [int(k) for k in best[np.argsort(-likeness[best], kind="stable")]]
 
     def map(self) -> Floats | None:
         """[N, 2]: the two directions in which the features differ most."""
