@@ -75,9 +75,13 @@ def _toolbar(labeling: Labeling, is_group: bool) -> tuple[str, Literal["one", "m
     left, right = st.columns([3, 1], vertical_alignment="center")
     if is_group:
         left.markdown("**A group**: select what belongs to one class, then press its key.")
-        if right.button("Back to the queue", key="label_ungroup", icon=":material/arrow_back:", width="stretch"):
-            st.session_state.pop(_GROUP, None)
-            st.rerun(scope="fragment")
+        right.button(
+            "Back to the queue",
+            key="label_ungroup",
+            icon=":material/arrow_back:",
+            width="stretch",
+            on_click=lambda: st.session_state.pop(_GROUP, None),
+        )
         return next(iter(_ORDERS)), "many"
     orders = list(_ORDERS) if labeling.has_features else ["at random"]
     order = left.selectbox(
