@@ -101,6 +101,19 @@ def test_prototypes_choose_before_they_move_and_follow_the_classifier() -> None:
     np.testing.assert_allclose(method.prototypes.numpy(), expected, atol=1e-6)
 
 
+def test_the_candidate_is_chosen_by_the_prototypes_of_before_the_step() -> None:
+    """Of momentum 0 the step's own image becomes the prototype of its pseudo-label, 0: after that it would be nearest
+    to itself.
+    """
+    method = pico(prototype_momentum=0.0)
+    method.prototypes[3] = -PROTOTYPES[
+        3
+    ]  # of the first image's candidates 0, 1 and 3, at 0.6, 0.8 and -1, 1 is nearest
+    method.step(BATCH, StepContext(0, 3, 10))
+    np.testing.assert_allclose(method.prototypes[0].numpy(), QUERIES[0].numpy(), atol=1e-6)
+    np.testing.assert_allclose(method.candidate_weights()[2].numpy(), [0.45, 0.37, 0, 0.18], atol=1e-6)
+
+
 def test_two_images_of_one_class_move_its_prototype_one_after_the_other() -> None:
     method = pico(prototype_momentum=0.9)
     method.move_prototypes(QUERIES.float(), torch.tensor([1, 1]))
