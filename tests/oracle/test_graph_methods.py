@@ -23,7 +23,14 @@ from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import PoolData
 from engine.methods.graph.label_propagation import LabelPropagation
 from engine.methods.graph.label_spreading import LabelSpreading
-from engine.methods.graph.neighbor_graph import knn_graph, nearest, rbf_graph, row_normalized, scaled_gamma
+from engine.methods.graph.neighbor_graph import (
+    NeighborVote,
+    knn_graph,
+    nearest,
+    rbf_graph,
+    row_normalized,
+    scaled_gamma,
+)
 
 Ours = LabelPropagation | LabelSpreading
 LINE = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
@@ -154,6 +161,17 @@ def test_the_chosen_gamma_does_not_depend_on_the_scale_of_the_pixels(
     features = torch.as_tensor(digits[0]).float() * scale
     gamma = scaled_gamma(nearest_neighbors(features.numpy(), 7, "euclidean").distances)
     np.testing.assert_allclose(rbf_graph(features, gamma / 3), _graph("rbf", digits[0]), atol=1e-4)
+
+
+def test_a_new_image_is_answered_with_the_weights_of_the_rbf_graph() -> None:
+    """exp(-gamma d²), as between the images of the graph itself: at 1 from the one, at 3 from the other."""
+    backbone = Pixels(Pixels.Params(), 1, 1)
+    bank, beliefs = torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0, 0.0], [0.25, 0.75]])
+    params = LabelSpreading.Params(graph="rbf", neighbors=2)
+    vote = NeighborVote(backbone, params, bank, beliefs, torch.tensor(0.2, dtype=torch.float64), torch.zeros(1))
+    weights = np.exp(-0.2 * np.array([1.0, 9.0]))
+    expected = weights / weights.sum() @ beliefs.double().numpy()
+    np.testing.assert_allclose(vote.answer(torch.tensor([[1.0]])).exp().numpy()[0], expected, atol=1e-6)
 
 
 def test_a_dense_graph_of_too_many_images_is_refused_before_it_is_made() -> None:
