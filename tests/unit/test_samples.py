@@ -80,3 +80,33 @@ def test_neighbors_are_measured_on_the_same_images_to_the_end() -> None:
     live, last = (looking.evaluate(Features(), final)[0] for final in (False, True))
     assert live
     assert live == last
+
+
+class Normed(nn.Module):
+    """Batch norm of an image's pixels, and no logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
+        return self.norm(images).flatten(1), None
+
+
+def test_the_network_of_before_the_first_step_is_measured_with_the_statistics_of_training_images() -> None:
+    """Batch norm begins at mean 0 and variance 1, with which a deep network tells no images apart."""
+    draws, count = np.random.default_rng(1), 60
+    labels, is_test = np.arange(count) % 2, np.arange(count) < 20
+    pixels = draws.integers(60, 100, (count, 1, 2, 2)) + 100 * labels[:, None, None, None]
+    pixels[is_test] //= 2  # of other brightness, to be seen by nobody here
+    images = ImageSet("few", pixels.astype(np.uint8), labels, np.arange(count), is_test, ("a", "b"), frozenset())
+    begun = Normed()
+    evaluator(images, kind="none").finalize(Normed(), lambda: begun, lambda done, every: True)
+    validation = make_split(
+        images, DataParams.model_validate({"name": "few", "labels": {"kind": "none"}, "split_seed": 0})
+    ).validation
+    seen = pixels[~is_test & ~np.isin(np.arange(count), validation)] / 255
+    assert begun.norm.running_mean is not None
+    assert begun.norm.running_var is not None
+    np.testing.assert_allclose(begun.norm.running_mean.numpy(), [seen.mean()], rtol=1e-5)
+    np.testing.assert_allclose(begun.norm.running_var.numpy(), [seen.var(ddof=1)], rtol=1e-4)
