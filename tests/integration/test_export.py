@@ -20,6 +20,7 @@ from engine.config.run_config import RunConfig
 from engine.errors import RunError
 from engine.export.export_run import Exported, export
 from engine.export.formats import write
+from engine.export.model_card import Measured, model_card
 from engine.lab.executors.inline import train
 from engine.predictor import Predictor
 from engine.runs.store import Run
@@ -121,6 +122,21 @@ def test_the_card_says_what_was_measured(run: Run, exported: Exported) -> None:
     assert json.loads(card.split("```json\n")[1].split("\n```")[0]) == run.config
     assert exported.parity is not None
     assert f"On {exported.parity.images} images of the run" in card
+
+
+def test_rows_of_the_cards_confusion_are_true_classes_and_columns_predicted_ones(run: Run) -> None:
+    """Of three images of day two are taken for night; the one of night is known."""
+    predicted = np.eye(2, dtype=np.float32)[[0, 1, 1, 1]]
+    card = model_card(run, Predictor(run.folder), Measured(predicted, np.array([0, 0, 0, 1])), None, "")
+    matrix = card.split("Confusion, test images:\n\n")[1].split("\n\n")[0]
+    assert matrix.splitlines() == [
+        "| true \\ predicted | day | night |",
+        "| --- | --- | --- |",
+        "| day | 1 | 2 |",
+        "| night | 0 | 1 |",
+    ]
+    assert "- `day` is predicted as `night` (2 times)" in card
+    assert "| day | 100.0% | 33.3% | 3 |" in card
 
 
 def test_a_file_that_would_answer_otherwise_is_refused_and_nothing_of_it_stays(
