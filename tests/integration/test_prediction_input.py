@@ -9,11 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from engine import Predictor, RunConfig, train
 from engine.images.figure import FigureStyle, fit_to_figures
+from engine.images.preparation import Preparation
+from engine.lab.messages import Predict
+from engine.lab.workers.prediction_requests import predict
 from engine.runs.store import Run
 from engine.training.assemble import load_images
 from tests.fixtures_images import encoded, folder_of
@@ -217,6 +223,16 @@ def test_an_empty_sheet_gets_the_ground_of_the_set() -> None:
     assert (int(sheet.pixels.max()), sheet.inverted, sheet.cropped) == (0, True, False)
 
 
+@pytest.mark.parametrize("style", [FigureStyle(1.0, dark_ground=True, stroke=0.19), None], ids=["figures", "photos"])
+def test_a_large_photo_is_read_in_full_where_a_thin_stroke_matters(style: FigureStyle | None) -> None:
+    """A JPEG can be decoded at an eighth of its size, which is quicker and spreads a hair over its ground."""
+    sheet = np.full((1_600, 1_600), 250, np.uint8)
+    sheet[:, 800:802] = 10
+    seen = Preparation(8, 1, "pad", "auto", style).read(encoded(sheet, "JPEG"))
+    assert seen.shape[:2] == ((1_600, 1_600) if style else (200, 200))
+    assert (seen.min() < 60) == (style is not None)
+
+
 def test_a_hair_on_a_large_sheet_is_found_where_it_lies() -> None:
     sheet = np.full((1500, 1000, 1), 230, np.uint8)
     sheet[200:900, 700] = 20
@@ -239,3 +255,19 @@ def test_predict_answers_with_calibrated_confidence_and_the_same_classes(digits:
     np.testing.assert_allclose(answers, powers / powers.sum(1, keepdims=True), atol=1e-4)
     assert (answers.argmax(1) == raw.argmax(1)).all()
     assert not np.allclose(answers, raw, atol=1e-3)
+
+
+def test_a_model_that_is_written_anew_answers_from_then_on(tmp_path: Path) -> None:
+    """As it is when a stopped run goes on to its end."""
+    run = on_a_folder(
+        {f"{name}/{i}.png": encoded(np.full((12, 12), 9 * i)) for name in "ab" for i in range(6)}, tmp_path
+    )
+    question = Predict(str(run.folder.path), (("one.png", encoded(np.full((12, 12), 70))),))
+    predict(question)
+    for answer, bias in (("a", [9.0, -9.0]), ("b", [-9.0, 9.0])):
+        with safe_open(run.folder.model_file, "pt") as file:
+            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        tensors["head.weight"].zero_()
+        tensors["head.bias"].copy_(torch.tensor(bias))
+        save_file(tensors, run.folder.model_file, about)
+        assert predict(question).images[0].top[0][0] == answer
