@@ -96,6 +96,20 @@ def test_a_folder_that_is_not_opened_to_others_is_not_looked_into(
     assert answer("show", path)["unlabeled"] == 1
 
 
+def test_the_table_of_an_import_has_each_part_under_its_name(tmp_path: Path) -> None:
+    counts = {"train": {"cat": 5, "dog": 4}, "val": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 6}}
+    names = [f"{part}/{of}/{k}.png" for part in counts for of, count in counts[part].items() for k in range(count)]
+    files = {name: grey(10 * number) for number, name in enumerate(names)}
+    path = folder_of(tmp_path / "pets", files)
+    table = [
+        "       training  validation        test",
+        "cat           5           3           1",
+        "dog           4           2           6",
+    ]
+    assert engine("data", "import", path).stdout.splitlines() == table
+    assert engine("data", "show", path).stdout.splitlines()[1:4] == table
+
+
 def test_import_reads_the_images_once_and_says_what_is_too_little(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "pets", PETS)
     report = answer("import", path, "--set", "data.size=16")
