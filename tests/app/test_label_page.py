@@ -19,6 +19,7 @@ from engine.data.labels.label_log import LabelLog
 from engine.data.labels.label_records import Classes, Label, Labels
 from engine.data.sets.folder import Folder
 from engine.lab.lab import Lab
+from engine.runs.folder import RunFolder
 from tests.app.app_helpers import Open, words
 from tests.fixtures_images import folder_of, grey
 
@@ -249,6 +250,30 @@ def test_of_few_images_at_most_half_are_held_back(open_page: Open, lab: Lab, tmp
     app = open_page("label", images=few.query)
     press(app, "Hold these back")
     assert len(few.said().held_back) == 3
+
+
+def test_a_race_learns_from_the_labels_as_they_are_and_from_none_that_come_later(
+    page: AppTest, photos: Set, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued: list[dict[str, Any]] = []
+
+    def submit(config: dict[str, Any]) -> RunFolder:
+        queued.append(config)
+        return RunFolder(lab.store.root / "20260101-000000-linear_probe-folder-0000")
+
+    monkeypatch.setattr(lab, "submit", submit)
+    for number, (name, of) in enumerate(zip(NAMES[:4], ("cat", "cat", "dog", "dog"), strict=True), 2):
+        photos.log.append("test", number, [Label(images=(name,), of=of)])
+    page.run()
+    page.button(key="label_race").click().run()
+    assert not page.exception, page.exception
+    assert len(queued) == 2
+    photos.log.append("test", 6, [Label(images=(NAMES[4],), of="cat")])
+    for config in queued:
+        data = Folder(Folder.Params.parse(config["data"])).load()
+        assert dict(zip(data.file_names, data.labels.tolist(), strict=True)) == {
+            name: [0, 0, 1, 1][number] if number < 4 else -1 for number, name in enumerate(NAMES)
+        }
 
 
 @pytest.mark.slow

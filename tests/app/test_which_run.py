@@ -121,6 +121,19 @@ def test_the_loss_of_another_method_is_not_drawn_behind_this_ones(
     assert curves[other.id] == (1, 2)
 
 
+def test_a_tile_is_held_against_the_run_before_at_the_same_step(put: Put, open_page: Open) -> None:
+    """While a run trains, the end of the run before would make every one look worse."""
+    before = put("digits-fixmatch")
+    shown = put("digits-fixmatch", Status("running", step=5, steps=10, heartbeat=time.time()))
+    for run, accuracies in ((before, {5: 0.5, 10: 0.9}), (shown, {5: 0.6})):
+        for step, accuracy in accuracies.items():
+            run.add_metrics({"step": step, "test/accuracy": accuracy})
+    app = open_page("train", run=shown.id)
+    app.session_state["train_ghost"] = before.id
+    tile = next(tile for tile in app.run().metric if tile.label == "Test accuracy")
+    assert (tile.value, tile.delta) == ("60.0 %", "+10.0 points")
+
+
 def test_seeds_that_share_no_step_are_drawn_one_by_one(
     put: Put, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
