@@ -154,7 +154,12 @@ class OptimizerParams(Settings):
     name: str
     lr: float
     weight_decay: float = param(
-        0.0005, ge=0, le=1, advanced=True, help="Decay of kernels only: biases and normalization are left alone."
+        0.0005,
+        ge=0,
+        le=1,
+        advanced=True,
+        log=True,
+        help="Decay of kernels only: biases and normalization are left alone.",
     )
     weight_decay_end: float | None = param(
         None,

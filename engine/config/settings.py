@@ -31,6 +31,8 @@ def param(
     empty: str | None = None,
     added: bool = False,
     suggestions: dict[str, str] | None = None,
+    log: bool = False,
+    search: tuple[float, float] | None = None,
     **limits: Any,
 ) -> Any:
     """A setting: its default, its range (`ge`, `le`, ...), one sentence of help, the paper's symbol.
@@ -40,7 +42,9 @@ def param(
     role: what the screens use it for, whatever it is called: "confidence_threshold" is the one that Train shows as a
     slider and Pseudo-labels moves. empty: what it means to leave it empty, in a few words. added: newer than the first
     runs that have its part: not written while it has its default, so that configs and fingerprints stay as they were.
-    suggestions: good values of a text, each with a few facts; others may be typed in.
+    suggestions: good values of a text, each with a few facts; others may be typed in. log: it is felt by its factors
+    (0.01 to 0.1 like 0.1 to 1), and is searched so. search: the range that is worth searching, where that is narrower
+    than what is allowed.
     """
     extra: dict[str, Any] = {
         "live": live,
@@ -52,6 +56,8 @@ def param(
         "empty": empty,
         "added": added,
         "suggestions": suggestions,
+        "log": log,
+        "search": search,
     }
     return Field(default, description=help, json_schema_extra={k: v for k, v in extra.items() if v}, **limits)
 

@@ -20,7 +20,9 @@ class AdamW(Optimizer):
         """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101); weight decay is decoupled from the gradient."""
 
         name: Literal["adamw"] = "adamw"
-        lr: float = param(0.001, gt=0, le=10, symbol="η", live=True, help="Learning rate at the start of the schedule.")
+        lr: float = param(
+            0.001, gt=0, le=10, symbol="η", live=True, log=True, help="Learning rate at the start of the schedule."
+        )
         beta1: float = param(0.9, ge=0, lt=1, symbol="β₁", advanced=True, help="Decay of the first moment.")
         beta2: float = param(0.999, ge=0, lt=1, symbol="β₂", advanced=True, help="Decay of the second moment.")
 

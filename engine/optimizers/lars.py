@@ -28,7 +28,9 @@ class LARS(Optimizer):
         """Layer-wise adaptive rate scaling (You et al. 2017, arXiv:1708.03888), for very large batches."""
 
         name: Literal["lars"] = "lars"
-        lr: float = param(0.3, gt=0, le=100, symbol="η", live=True, help="Learning rate at the start of the schedule.")
+        lr: float = param(
+            0.3, gt=0, le=100, symbol="η", live=True, log=True, help="Learning rate at the start of the schedule."
+        )
         momentum: float = param(0.9, ge=0, lt=1, advanced=True, help="Momentum coefficient.")
         trust: float = param(
             0.001, gt=0, le=1, symbol="c", advanced=True, help="Trust coefficient: a layer's step, as a share of it."

@@ -22,7 +22,9 @@ class SGD(Optimizer):
         """Stochastic gradient descent with momentum; weight decay is L2 in the gradient."""
 
         name: Literal["sgd"] = "sgd"
-        lr: float = param(0.1, gt=0, le=10, symbol="η", live=True, help="Learning rate at the start of the schedule.")
+        lr: float = param(
+            0.1, gt=0, le=10, symbol="η", live=True, log=True, help="Learning rate at the start of the schedule."
+        )
         momentum: float = param(0.9, ge=0, lt=1, advanced=True, help="Momentum coefficient.")
         nesterov: bool = param(True, advanced=True, help="Nesterov's momentum; needs momentum above 0.")
 

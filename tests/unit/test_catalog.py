@@ -76,6 +76,7 @@ def test_a_setting_carries_its_range_help_symbol_role_and_whether_it_is_live() -
         "maximum": 1,
         "minimum": 0,
         "role": "confidence_threshold",
+        "search": [0.5, 0.99],
         "symbol": "τ",
         "title": "Threshold",
         "type": "number",

@@ -16,6 +16,7 @@ def confidence_threshold(default: float = 0.95) -> Any:
         symbol="τ",
         live=True,
         role="confidence_threshold",
+        search=(0.5, 0.99),
         help="Keep a pseudo-label only at or above this confidence.",
     )
 
@@ -23,7 +24,13 @@ def confidence_threshold(default: float = 0.95) -> Any:
 def unlabeled_weight(default: float = 1.0, most: float = 100) -> Any:
     """λ."""
     return param(
-        default, ge=0, le=most, symbol="λ", live=True, help="Weight of the unlabeled loss beside the labeled one."
+        default,
+        ge=0,
+        le=most,
+        symbol="λ",
+        live=True,
+        log=True,
+        help="Weight of the unlabeled loss beside the labeled one.",
     )
 
 
