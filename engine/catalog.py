@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from engine.config.parts import AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels
+from engine.config.parts import AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels, Training
 from engine.config.run_config import OWN_NETWORK, RunConfig
 from engine.errors import ConfigError
 from engine.metrics import declared, plain
@@ -39,6 +39,7 @@ def catalog() -> dict[str, Any]:
             for kind, cls in (("few", FewLabels), ("partial", PartialLabels), ("all", AllLabels), ("none", NoLabels))
         },
         "budget": {"schema": Budget.model_json_schema()},
+        "training": {"schema": Training.model_json_schema()},
         "hardware": {"schema": Hardware.model_json_schema()},
         "metrics": plain(declared(tuple(metric for name in methods for metric in methods[name].metrics))),
         "presets": {

@@ -207,6 +207,31 @@ class Budget(Settings):
     )
 
 
+class Training(Settings):
+    """When a run ends before its last step. The learning rate is still planned for all of them."""
+
+    patience: int = param(
+        0,
+        ge=0,
+        le=10_000,
+        advanced=True,
+        help=(
+            "End after so many evaluations without a better validation accuracy. 0: never. What is kept is the network"
+            " at the end, not the best one before it."
+        ),
+    )
+    minutes: float = param(
+        0.0,
+        ge=0,
+        le=1_000_000,
+        advanced=True,
+        unit="min",
+        help=(
+            "End after so many minutes of training, without pauses and over all lives of a resumed run. 0: no limit."
+        ),
+    )
+
+
 Device = Literal["auto", "cpu", "cuda", "cuda:0", "cuda:1", "cuda:2", "cuda:3"]
 
 

@@ -27,6 +27,7 @@ from engine.config.parts import (
     OptimizerParams,
     PartialLabels,
     RecipeParams,
+    Training,
 )
 from engine.config.settings import Seed, Settings, param, sentence, shown_value
 from engine.errors import ConfigError
@@ -47,6 +48,7 @@ class RunConfig(Settings):
     method: SerializeAsAny[MethodParams]
     optimizer: SerializeAsAny[OptimizerParams]
     budget: Budget = Budget()
+    training: Training = param(Training(), added=True, help="When a run ends before its last step.")
     hardware: Hardware = Hardware()
 
     _data = field_validator("data", mode="before")(choice(datasets, "data"))

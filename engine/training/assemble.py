@@ -22,6 +22,7 @@ from engine.data.importing.import_report import Report
 from engine.data.split import Split, make_split
 from engine.derived_seed import derive
 from engine.errors import ConfigError, FewLabError, RunError
+from engine.id_positions import positions_of
 from engine.images.figure import FigureStyle
 from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import GradientMethod, Method
@@ -65,6 +66,23 @@ def check(config: RunConfig, checkpoints: Path) -> None:
     run = assemble(config, checkpoints)
     if isinstance(run.method, GradientMethod):
         check_streams(run.method, config, run.images, run.task)
+    if config.training.patience:
+        check_measured(config, run, "training.patience")
+
+
+def check_measured(config: RunConfig, run: AssembledRun, what: str) -> None:
+    """Refuse where a run has no validation accuracy, which `what` goes by. Raises ConfigError."""
+    if config.data.labels.kind == "none":
+        raise ConfigError(
+            f"{what} goes by validation accuracy, and {config.method.name} learns without labels: choose a method that"
+            " learns from some."
+        )
+    validation = positions_of(run.split.validation, run.images.ids)
+    if not (run.images.labels[validation] >= 0).any():
+        raise ConfigError(
+            f"{what} goes by validation accuracy, and no labeled image is held out for it: set data.validation above 0,"
+            " or add a validation folder to the images."
+        )
 
 
 class AssembledRun(NamedTuple):

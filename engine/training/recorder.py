@@ -125,7 +125,7 @@ class Recorder:
     def end(self, state: State, reason: str, metrics: dict[str, float]) -> Status:
         """The last word of a run that was not cut off."""
         self.tick()
-        self.folder.add_event(state, self.step)
+        self.folder.add_event(state, self.step, **({"reason": reason} if reason else {}))
         return self.tell(state, reason=reason, **({"metrics": metrics} if metrics else {}))
 
     def fail(self, reason: str, state: State = "failed") -> None:

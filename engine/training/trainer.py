@@ -32,6 +32,7 @@ from engine.training.assemble import (
     machine_of,
 )
 from engine.training.commands import CommandHandler, Control
+from engine.training.early_end import EarlyEnd
 from engine.training.evaluation.evaluator import Evaluator, FinalModel
 from engine.training.loops.make_loop import make_loop
 from engine.training.loops.optimizer import learning_rate
@@ -188,6 +189,7 @@ class Trainer:
         self.evaluator = Evaluator(images, split, self.machine)
         self.loop = make_loop(self.method, self.config, images, split, self.machine, self.evaluator)
         self.running = RunningMetrics(images, self.machine.device)
+        self._early = EarlyEnd(self.config.training)
         self._converged = self._cancelled = False
         self._features_since: tuple[float, int] | None = None
         self._commands = CommandHandler(self.control, self.recorder, lambda: self._save(wait=True))
@@ -224,6 +226,7 @@ class Trainer:
             self.recorder.step, self.recorder.seconds = int(saved["step"]), float(saved["seconds"])
             self.method.load_state_dict(saved["method"])
             self.loop.load_state(saved)
+            self._early.load_state(saved)
             self._converged = bool(saved.get("converged"))
             self.running.load_state(saved["watch"])
         except Exception as error:  # a foreign file can fail in any way
@@ -250,7 +253,7 @@ class Trainer:
         recorder.take_back_to(seconds)
         recorder.tell("running", metrics={})
         self._replay()
-        while recorder.step < steps and not self._converged:
+        while recorder.step < steps and not self._converged and not self._ends_early():
             end = self._commands.obey(self.config)
             if end is not None:
                 return self._end(end)
@@ -259,12 +262,17 @@ class Trainer:
             if self._logs(recorder.step) or self._converged:
                 self._log()
             if recorder.step % every == 0 and recorder.step < steps and not self._converged:
-                self._evaluate()
+                self._early.evaluated(recorder.step, self._evaluate())
             if recorder.checkpoint_due:
                 self._save(wait=False)
             if recorder.status_due:
                 recorder.tell("running")
         return self._end("finished")
+
+    def _ends_early(self) -> str:
+        """Why the run ends before its last step, "" while it goes on."""
+        self.recorder.tick()
+        return self._early.reason(self.recorder.step, self.config.budget.steps, self.recorder.seconds)
 
     def _features_told(self, done: int, total: int) -> None:
         """Tells how far the features of a frozen network are, and does what the run is told meanwhile."""
@@ -319,6 +327,7 @@ class Trainer:
             {
                 "fingerprint": self._fingerprint,
                 "converged": self._converged,
+                **self._early.state(),
                 "method": self.method.state_dict(),
                 "watch": self.running.state(),
                 **self.loop.state(),
@@ -369,7 +378,9 @@ class Trainer:
             except _ToldToEndError as told:
                 return self.recorder.end(told.state, self._commands.reason, {})
         reason = self._commands.reason
-        if state == "finished" and self.method.fitted and not self._converged:
+        if state == "finished" and not self._converged:
+            reason = reason or self._ends_early()
+        if state == "finished" and not reason and self.method.fitted and not self._converged:
             reason = (
                 f"It did not converge within {self.recorder.step:,} iterations: start it again with more steps, or a"
                 " larger tolerance."

@@ -116,6 +116,9 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                 config["budget"] = forms.settings(
                     choices["budget"]["schema"], config["budget"], f"{key}_budget", advanced=True
                 )
+                config["training"] = forms.settings(
+                    choices["training"]["schema"], config.get("training", {}), f"{key}_training"
+                )
                 if not fitted:
                     config["optimizer"] = _optimizer(config["optimizer"], choices, f"{key}_optimizer")
                 config["hardware"] = forms.settings(
@@ -177,7 +180,7 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
 
 def _switched(config: Config, before: Config, defaults: Config, method: Config) -> Config:
     """Another method or data set: its own defaults, but for what was set by hand otherwise than the old one's."""
-    same: Config = {part: config[part] for part in ("seed", "hardware", "name")}
+    same: Config = {part: config[part] for part in ("seed", "hardware", "training", "name") if part in config}
     # Of another kind of labels: steps and batches are its own.
     alike = config["data"]["labels"]["kind"] in method["supervision"]
     parts = ("backbone", "budget") if method["fitted"] else ("backbone", "budget", "optimizer")

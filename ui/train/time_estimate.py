@@ -32,7 +32,7 @@ def _measure(key: str, _config: dict[str, Any]) -> _Measured:
 def cost_key(config: dict[str, Any]) -> str:
     """Equal for settings with which steps and evaluations take as long."""
     cost: dict[str, Any] = {
-        part: value for part, value in config.items() if part not in (*_FREE, "budget", "optimizer")
+        part: value for part, value in config.items() if part not in (*_FREE, "budget", "optimizer", "training")
     }
     cost["batch_size"] = config["budget"]["batch_size"]
     cost["method"] = {name: value for name, value in config["method"].items() if not isinstance(value, float)}
