@@ -1,14 +1,13 @@
-"""The command line: `python -m engine methods | datasets | backbones | presets | train | resume | show | test |
+"""The command line: `python -m engine methods | datasets | backbones | presets | train | sweep | resume | show | test |
 predict | export | share | open | serve`.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,21 +15,26 @@ from engine.analysis.conformal import USUAL
 from engine.data_commands import data
 from engine.errors import ConfigError, ImageError, UnknownName
 from engine.finite_json import finite_json
-from engine.plain_file import open_plain_file, read_plain_file
+from engine.plain_file import open_plain_file
 from engine.runs.store import Run, Store
-from engine.terminal import Bar, Json, assignment, interruptible, print_answer, say_report, sentences
-
-if TYPE_CHECKING:
-    from engine.config.run_config import RunConfig
-    from engine.training.commands import Control
+from engine.sweep_command import sweep
+from engine.terminal import (
+    DEFAULT,
+    Bar,
+    Checkpoints,
+    Json,
+    assignment,
+    interruptible,
+    plain_config,
+    print_answer,
+    read_images,
+    sentences,
+)
 
 app = typer.Typer(
     help="FewLab: learning with few labels.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 app.add_typer(data)
-Checkpoints = Annotated[Path, typer.Option(help="Folder of the runs.")]
-DEFAULT = Path("checkpoints")
-_LARGEST_CONFIG = 4_000_000  # bytes
 
 
 @app.command()
@@ -90,7 +94,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a run to its end."""
-    plain = _plain_config(preset, config)
+    plain = plain_config(preset, config)
     wanted = dict(assignment(text) for text in changes or [])
     if seed is not None:
         wanted["seed"] = seed
@@ -102,9 +106,12 @@ def train(
         from engine.lab.executors.inline import train as train_inline
 
         with interruptible() as control, Bar() as bar:
-            _read_images(parsed, control, bar)
+            read_images(parsed, control, bar)
             run = train_inline(parsed, checkpoints, bar.show, control)
     _report(run, as_json)
+
+
+app.command()(sweep)
 
 
 @app.command()
@@ -115,7 +122,7 @@ def resume(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) 
         from engine.lab.executors.inline import resume as resume_inline
 
         with interruptible() as control, Bar() as bar:
-            _read_images(RunConfig.parse(Store(checkpoints).run(run).config), control, bar)
+            read_images(RunConfig.parse(Store(checkpoints).run(run).config), control, bar)
             ended = resume_inline(run, checkpoints, bar.show, control)
     _report(ended, as_json)
 
@@ -316,29 +323,6 @@ def _classify(predictor: Any, path: Path, coverage: float) -> dict[str, Any]:
     return {"path": str(path), "top": [], "error": None, **predictor.said(prediction, coverage)}
 
 
-def _plain_config(preset: str | None, config: Path | None) -> dict[str, Any]:
-    with sentences():
-        if preset and config:
-            raise ConfigError("Give a preset or a config file, not both: put the preset's changes into --set.")
-        if preset:
-            from engine.presets import PRESETS
-
-            if preset not in PRESETS:
-                raise UnknownName("preset", preset, PRESETS)
-            return dict(PRESETS[preset].config)
-        if config is None:
-            return {}
-        try:
-            value = json.loads(read_plain_file(config, _LARGEST_CONFIG))
-        except OSError as error:
-            raise ConfigError(f"{config} cannot be read: {error.strerror or type(error).__name__}.") from None
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{config} is not JSON: {error}.") from None
-        if not isinstance(value, dict):
-            raise ConfigError(f"{config} must hold one JSON object, as `python -m engine presets --json` shows them.")
-        return value
-
-
 def _summary(run: Run) -> dict[str, Any]:
     s = run.status
     return {
@@ -349,23 +333,6 @@ def _summary(run: Run) -> dict[str, Any]:
         "images_per_second": round(s.images_per_second, 1),
         "metrics": s.metrics,
     }
-
-
-def _read_images(config: RunConfig, control: Control, bar: Bar) -> None:
-    """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to
-    stderr, in no program's way.
-    """
-    from engine.images.decoder_messages import without_decoder_messages
-    from engine.training.assemble import prepare
-
-    with without_decoder_messages():
-        try:
-            report = prepare(config, bar.reading, lambda: control.ends)
-        finally:
-            bar.stop()  # while it runs, it holds the stream that it was started on
-    if report is None:
-        return
-    say_report(report)
 
 
 def _report(run: Run, as_json: bool) -> None:

@@ -1,5 +1,5 @@
-"""What all commands share: one sentence in place of a traceback, signals that end a run well, a progress bar, and how
-an answer is printed.
+"""What all commands share: one sentence in place of a traceback, signals that end a run well, a progress bar, where
+settings come from, and how an answer is printed.
 """
 
 from __future__ import annotations
@@ -9,17 +9,24 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.errors import ConfigError, DataError, FewLabError, RunError, UnknownName
 from engine.finite_json import finite_json
+from engine.plain_file import read_plain_file
 from engine.runs.folder import Status
 
 if TYPE_CHECKING:
+    from engine.config.run_config import RunConfig
     from engine.data.importing.import_report import Report
+    from engine.training.commands import Control
 
+Checkpoints = Annotated[Path, typer.Option(help="Folder of the runs.")]
+DEFAULT = Path("checkpoints")
+_LARGEST_CONFIG = 4_000_000  # bytes
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
 
@@ -134,6 +141,46 @@ class Bar:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+
+def plain_config(preset: str | None, config: Path | None) -> dict[str, Any]:
+    with sentences():
+        if preset and config:
+            raise ConfigError("Give a preset or a config file, not both: put the preset's changes into --set.")
+        if preset:
+            from engine.presets import PRESETS
+
+            if preset not in PRESETS:
+                raise UnknownName("preset", preset, PRESETS)
+            return dict(PRESETS[preset].config)
+        if config is None:
+            return {}
+        try:
+            value = json.loads(read_plain_file(config, _LARGEST_CONFIG))
+        except OSError as error:
+            raise ConfigError(f"{config} cannot be read: {error.strerror or type(error).__name__}.") from None
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{config} is not JSON: {error}.") from None
+        if not isinstance(value, dict):
+            raise ConfigError(f"{config} must hold one JSON object, as `python -m engine presets --json` shows them.")
+        return value
+
+
+def read_images(config: RunConfig, control: Control, bar: Bar) -> None:
+    """Download and import what is not in the cache, with progress; Ctrl-C ends it. What was read and left out goes to
+    stderr, in no program's way.
+    """
+    from engine.images.decoder_messages import without_decoder_messages
+    from engine.training.assemble import prepare
+
+    with without_decoder_messages():
+        try:
+            report = prepare(config, bar.reading, lambda: control.ends)
+        finally:
+            bar.stop()  # while it runs, it holds the stream that it was started on
+    if report is None:
+        return
+    say_report(report)
 
 
 def say_report(report: Report) -> None:

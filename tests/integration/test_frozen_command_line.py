@@ -30,7 +30,7 @@ from tests.integration.test_earlier_runs import INTERRUPTED, RUNS, SMALLEST, Pla
 FROZEN = Path(__file__).parents[1] / "frozen" / "command_line.json"
 TABLES = ("methods", "datasets", "backbones", "presets")
 DATA = ("show", "import", "check", "export")
-COMMANDS = (*TABLES, "train", "resume", "show", "test", "predict", *(f"data {name}" for name in DATA))
+COMMANDS = (*TABLES, "train", "sweep", "resume", "show", "test", "predict", *(f"data {name}" for name in DATA))
 # One run of each kind of figures: classes, pseudo-labels, features alone, candidates, beliefs without a network.
 KINDS: dict[str, dict[str, Any]] = {
     "supervised": {"data": {"name": "noise"}},

@@ -10,7 +10,7 @@ from filelock import Timeout
 
 from engine.config.run_config import RunConfig
 from engine.errors import FewLabError, RunError
-from engine.runs.folder import TAKEN_OUT, RunFolder, Status
+from engine.runs.folder import RESUMABLE, TAKEN_OUT, RunFolder, Status
 from engine.runs.store import Run, Store
 from engine.training.assemble import check
 from engine.training.commands import Control
@@ -60,6 +60,19 @@ def resume(
             raise RunError(
                 f"Run {run_id} is {folder.status().state} in another FewLab: pause, resume or stop it there."
             ) from None
+        store.requeue(run_id)
+    return _train(store, folder, progress, control)
+
+
+def train_queued(
+    run_id: str, checkpoints: Path | str, progress: Progress | None = None, control: Control | None = None
+) -> Run:
+    """Train a run that waits in the queue, or go on with one that was stopped, interrupted or cut off, to its end. If
+    another FewLab trains in this folder, it is followed. Raises FewLabError.
+    """
+    store = Store(checkpoints)
+    folder = store.open(run_id)
+    if folder.status().state in RESUMABLE:
         store.requeue(run_id)
     return _train(store, folder, progress, control)
 
