@@ -199,7 +199,7 @@ def _print(answer: dict[str, Any], status: SweepStatus) -> None:
     for key, share in answer["importance"].items():
         print(f"  {share:.0%} of the differences: {key}")
     if (fresh := answer.get("fresh")) is not None:
-        for words, side in (("best settings", fresh["best"]), ("settings it began with", fresh["own"])):
+        for words, side in ((f"settings of trial {fresh['trial']}", fresh["best"]), ("its own", fresh["own"])):
             spread = "" if side["spread"] is None else f" ± {100 * side['spread']:.1f}"
             print(f"test accuracy on {fresh['draws']} new draws, {words}: {100 * side['mean']:.1f}{spread} %")
         print(fresh["sentence"])

@@ -102,6 +102,10 @@ class Lab:
         self._wake.set()
         return folder
 
+    def wake(self) -> None:
+        """A run was put into the queue by another process: look at once."""
+        self._wake.set()
+
     def resume(self, run_id: str, reason: str = "") -> None:
         """Go on with a stopped or interrupted run, or one that is paused here. Raises RunError for any other."""
         # A run that has just stopped is still current until its process has said so.

@@ -298,6 +298,15 @@ class MeasureSpeed(Request[dict[str, float]]):
 
 
 @dataclass(frozen=True)
+class CheckSweep(Request[None]):
+    """Refused if a sweep of this plan could not be judged, or one of its settings not be trained."""
+
+    name = "check_sweep"
+    plan: Plain
+    checkpoints: str
+
+
+@dataclass(frozen=True)
 class ImagePrediction:
     """What a model answers about one image, or the sentence why it could not be read.
 

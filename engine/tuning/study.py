@@ -20,14 +20,13 @@ from optuna.trial import FrozenTrial, TrialState
 from engine.derived_seed import derive
 from engine.errors import RunError
 from engine.tuning.dimension import Dimension
-from engine.tuning.sweep_folder import DrawResult, SweepFolder, Trial
+from engine.tuning.sweep_folder import IMPORTANCE_FROM, DrawResult, SweepFolder, Trial
 from engine.tuning.sweep_folder import TrialState as OurState
 from engine.tuning.sweep_plan import SweepPlan
 
 AT_RANDOM = 10  # trials before the sampler looks at earlier ones
-UNPRUNED = 5  # finished trials before any is pruned
-TOLD_FROM = 8  # finished trials from which on importance is told
-_UNPRUNED_SHARE = 0.25  # of a run's steps, in which its accuracy says little
+UNPRUNED = 8  # finished trials before any is pruned
+_UNPRUNED_SHARE = 1 / 3  # of a run's steps, in which its accuracy says little
 _STATES: dict[TrialState, OurState] = {
     TrialState.RUNNING: "running",
     TrialState.COMPLETE: "finished",
@@ -129,7 +128,7 @@ class Study:
         et al. 2014); {} while too few trials have finished, or all are equally accurate.
         """
         accuracies = [one.value for one in self._frozen() if one.state == TrialState.COMPLETE]
-        if len(accuracies) < TOLD_FROM or len(set(accuracies)) < 2:
+        if len(accuracies) < IMPORTANCE_FROM or len(set(accuracies)) < 2:
             return {}
         if len(self._plan.dimensions) == 1:
             return {self._plan.dimensions[0].key: 1.0}

@@ -30,6 +30,7 @@ Task = Literal["search", "fresh"]
 Action = Literal["run", "pause", "stop", "rest"]
 SweepState = Literal["waiting", "running", "paused", "stopped", "finished", "failed"]
 TrialState = Literal["running", "finished", "pruned", "failed"]
+IMPORTANCE_FROM = 8  # finished trials, before which importance says nothing
 HEARD = 10.0  # seconds: a driver writes the status at least every other one of them
 _LARGEST = 16_000_000  # bytes
 
@@ -180,6 +181,12 @@ class SweepFolder:
             return "running" if time.time() - status.heartbeat < HEARD and status.state == "running" else "waiting"
         return "paused" if status.state in ("running", "waiting") else status.state
 
+    def is_leaving(self) -> bool:
+        """Whether it was told to pause or stop and its run has not ended yet."""
+        status = self.status()
+        asked = self.wanted().action in ("pause", "stop")
+        return asked and status.state == "running" and time.time() - status.heartbeat < HEARD
+
     def lock(self) -> FileLock:
         """Whoever holds it drives the sweep."""
         return FileLock(self.path / ".lock", thread_local=False)
@@ -213,6 +220,10 @@ class SweepStore:
         folders = [SweepFolder(path) for path in self.root.iterdir() if NAME.fullmatch(path.name) and path.is_dir()]
         readable = [(plan.created, sweep) for sweep in folders if (plan := _readable(sweep)) is not None]
         return [sweep for _, sweep in sorted(readable, key=lambda one: (one[0], one[1].name), reverse=True)]
+
+    def asked_to_run(self) -> list[SweepFolder]:
+        """Those that shall run, the oldest first."""
+        return [sweep for sweep in reversed(self.sweeps()) if sweep.wanted().action == "run"]
 
     def open(self, name: str) -> SweepFolder:
         """Raises UnknownName."""

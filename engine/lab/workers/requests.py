@@ -14,6 +14,7 @@ from engine.errors import ConfigError
 from engine.lab.messages import (
     CheckConfig,
     CheckImages,
+    CheckSweep,
     ComputeFeatures,
     CountLabels,
     ExportModel,
@@ -40,6 +41,7 @@ from engine.lab.workers.data_requests import (
 )
 from engine.lab.workers.export_requests import export_model, open_shared_runs
 from engine.lab.workers.prediction_requests import predict, predict_all, predict_samples
+from engine.lab.workers.sweep_requests import check_planned
 from engine.registry import methods
 from engine.runs.store import Store
 from engine.training.assemble import check
@@ -105,6 +107,7 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (PreviewFiles, preview_files),
         (CheckImages, check_imported),
         (MeasureSpeed, measure_speed),
+        (CheckSweep, check_planned),
         (Predict, predict),
         (PredictSamples, predict_samples),
         (PredictFolder, predict_all),
