@@ -9,7 +9,7 @@ import streamlit as st
 from ui.components.plotly_script import write_script
 from ui.shell.entry import open_front_door
 from ui.shell.page import escape_markdown, show_errors
-from ui.shell.server import lab
+from ui.shell.server import lab, sweeps
 
 # A file of our own: Streamlit fetches the image of a named icon from another machine.
 ICON = Path(__file__).parent / "ui" / "icon.svg"
@@ -20,6 +20,7 @@ st.set_page_config(page_title="FewLab", page_icon=ICON, layout="wide")
 def start() -> None:
     write_script()
     lab()
+    sweeps()
 
 
 try:
@@ -54,12 +55,17 @@ STYLE = """<style>
 .stMainBlockContainer h3 { font-size: 1.3rem; }
 /* Start stays in reach while the form is scrolled. The wrapper sticks: what is in it fills it and could not move. */
 @media (min-width: 641px) {
-  [data-testid="stLayoutWrapper"]:has(> .st-key-train_launch) { position: sticky; bottom: 0; z-index: 1; }
-  .st-key-train_launch { background: light-dark(#ffffff, #171614); padding: 0.6rem 0 0.8rem; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-train_launch, > .st-key-tune_launch) {
+    position: sticky; bottom: 0; z-index: 1;
+  }
+  .st-key-train_launch, .st-key-tune_launch { background: light-dark(#ffffff, #171614); padding: 0.6rem 0 0.8rem; }
 }
 [data-testid="stLayoutWrapper"]:has(> .st-key-one_entry) { display: none; }
 /* In one column, on a telephone, an open run stands above the form that made it. */
-@media (max-width: 640px) { .st-key-train_sides_run .stColumn:has(.st-key-train_form_side) { order: 2; } }
+@media (max-width: 640px) {
+  .st-key-train_sides_run .stColumn:has(.st-key-train_form_side) { order: 2; }
+  .st-key-tune_sides_run .stColumn:has(.st-key-tune_form_side) { order: 2; }
+}
 </style>"""
 st.html(STYLE)
 with st.container(key="one_entry"):
@@ -70,6 +76,7 @@ navigation = st.navigation(
             st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
             st.Page("pages/train.py", title="Train", icon=":material/play_circle:"),
             st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
+            st.Page("pages/tune.py", title="Tune", icon=":material/tune:"),
             st.Page("pages/runs.py", title="Runs", icon=":material/list:"),
         ],
         "Look inside": [

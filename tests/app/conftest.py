@@ -29,9 +29,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     st.cache_resource.clear()
     st.cache_data.clear()
     from ui.shell.server import lab as the_lab
+    from ui.shell.server import sweeps
 
     made = the_lab()
     yield made
+    sweeps().close()
     made.close()
     st.cache_resource.clear()
     st.cache_data.clear()

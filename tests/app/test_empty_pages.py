@@ -24,6 +24,14 @@ from tests.app.app_helpers import Open, words
                 " side by side here."
             ),
         ),
+        (
+            "tune",
+            "Tune",
+            (
+                "No sweep yet. Choose what varies and press Start: each trial is a line here, and the best five are"
+                " runs to look into."
+            ),
+        ),
         ("runs", "Runs", "No run yet. Start one, and it stays here until you delete it."),
         (
             "pseudo_labels",

@@ -14,7 +14,7 @@ import pytest
 from engine.analysis.compare import Band, BudgetPoint
 from engine.analysis.metrics import calibration_of
 from ui.figures.classification import Bars, grouped_bars
-from ui.figures.compare import label_budget_curves, parallel_coordinates, seed_bands
+from ui.figures.compare import importance_bars, label_budget_curves, parallel_coordinates, seed_bands
 from ui.figures.pseudo_labels import class_counts, history_figure, reliability_diagram
 from ui.figures.space import Coloring, scatter
 from ui.style import colors, formatting
@@ -103,6 +103,26 @@ def test_parallel_axes_keep_numbers_in_order_and_words_apart() -> None:
     assert list(method["values"]) == [1, 2, 0]
     assert list(on.ticktext) == ["False", "True"]
     assert list(accuracy["values"]) == [0.1, 0.2, 0.3]
+
+
+def test_a_setting_that_is_felt_by_its_factors_has_an_axis_of_them() -> None:
+    settings = [("optimizer.lr", [0.01, 1.0, 0.1]), ("method.threshold", [0.9, 0.8, 0.95])]
+    figure = read(
+        parallel_coordinates("t", settings, [0.1, 0.2, 0.3], measure="validation accuracy", log={"optimizer.lr"})
+    )
+    rate, threshold, accuracy = figure.data[0].dimensions
+    assert list(rate["values"]) == pytest.approx([-2, 0, -1])
+    assert list(rate.ticktext) == ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]
+    assert list(rate.tickvals) == pytest.approx(np.log10([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]))
+    assert threshold.tickvals is None
+    assert accuracy.label == "validation accuracy"
+    (near,) = read(parallel_coordinates("t", [("lr", [0.3])], [0.1], log={"lr"})).data
+    assert list(near.dimensions[0].ticktext) == ["0.3"]
+
+
+def test_importance_has_its_largest_share_on_top() -> None:
+    (bars,) = read(importance_bars("t", [("optimizer.lr", 0.75), ("method.threshold", 0.25)])).data
+    assert (list(bars.y), list(bars.x), list(bars.text)) == (["lr", "threshold"], [0.75, 0.25], ["75.0 %", "25.0 %"])
 
 
 def test_a_point_without_a_prediction_has_no_color_of_confidence() -> None:

@@ -4,7 +4,8 @@ of ui.figures.curves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ui.figures.frame import (
     json_numbers,
     plain_text,
     shorten,
+    shorten_unique,
     trace_uid,
 )
 from ui.style import colors, formatting
@@ -116,42 +118,81 @@ def label_budget_curves(title: str, named: Sequence[tuple[str, Sequence[BudgetPo
 
 
 def parallel_coordinates(
-    title: str, settings: Sequence[tuple[str, Sequence[Any]]], accuracies: Sequence[float]
+    title: str,
+    settings: Sequence[tuple[str, Sequence[Any]]],
+    accuracies: Sequence[float],
+    *,
+    measure: str = "test accuracy",
+    log: Collection[str] = (),
 ) -> Figure:
     """One line for each run through its settings to its accuracy, which also colors it. settings: (name, one value for
-    each run).
+    each run). measure: what the accuracies are. log: names of settings whose factors are equally far apart.
 
     Numbers keep their order on an axis of their own; words, truth values and settings that a run lacks stand one above
     the other.
     """
     dimensions: list[dict[str, Any]] = []
-    for name, (_, values) in zip(short_keys([key for key, _ in settings]), settings, strict=True):
-        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-            dimensions.append({"label": plain_text(shorten(name, 16)), "values": [float(value) for value in values]})
-            continue
-        words = [formatting.NOTHING if value is None else str(value) for value in values]
-        order = sorted(set(words))
-        texts = [plain_text(shorten(word, 18)) for word in order]
-        dimensions.append(
-            {
-                "label": plain_text(shorten(name, 16)),
-                "values": [order.index(word) for word in words],
-                "tickvals": list(range(len(order))),
-                "ticktext": texts,
-            }
-        )
+    for short, (name, values) in zip(short_keys([key for key, _ in settings]), settings, strict=True):
+        dimension: dict[str, Any] = {"label": plain_text(shorten(short, 16))}
+        if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+            words = [formatting.NOTHING if value is None else str(value) for value in values]
+            order = sorted(set(words))
+            dimension["values"] = [order.index(word) for word in words]
+            dimension["tickvals"] = list(range(len(order)))
+            dimension["ticktext"] = [plain_text(shorten(word, 18)) for word in order]
+        elif name in log and min(values) > 0:
+            dimension["values"] = [math.log10(value) for value in values]
+            ticks = _log_ticks(min(values), max(values))
+            dimension["tickvals"] = [math.log10(tick) for tick in ticks]
+            dimension["ticktext"] = [f"{tick:g}" for tick in ticks]
+        else:
+            dimension["values"] = [float(value) for value in values]
+        dimensions.append(dimension)
     dimensions.append(
-        {"label": "test accuracy", "values": [round(float(value), 6) for value in accuracies], "tickformat": ".1%"}
+        {"label": measure, "values": [round(float(value), 6) for value in accuracies], "tickformat": ".1%"}
     )
-    # From dark blue to orange: told apart by every kind of sight, and by lightness alone.
-    scale = [[0, "#123A6B"], [0.5, "#0087C3"], [1, "#FFA500"]]
+    # From slate to orange: told apart by every kind of sight and by lightness alone, and seen on white and on dark.
+    scale = [[0, "#5B6B8C"], [0.5, "#0087C3"], [1, "#FFA500"]]
     line = {"color": [round(float(value), 6) for value in accuracies], "colorscale": scale, "showscale": False}
     figure = framed([{"type": "parcoords", "uid": "parallel", "dimensions": dimensions, "line": line}], title, "", "")
     each = [list(values) for _, values in settings]
-    figure["table"] = csv_table([*(name for name, _ in settings), "test accuracy"], zip(*each, accuracies, strict=True))
+    figure["table"] = csv_table([*(name for name, _ in settings), measure], zip(*each, accuracies, strict=True))
     figure["layout"]["meta"] = {"above": 30}
     figure["layout"]["margin"] = {"l": 64, "r": 64, "t": 40, "b": 24}
     return figure
+
+
+def importance_bars(title: str, shares: Sequence[tuple[str, float]]) -> Figure:
+    """How much of the differences in accuracy each setting explains, the most important on top. shares: (setting, 0 to
+    1).
+    """
+    names = shorten_unique(short_keys([name for name, _ in shares]), 24)
+    values = [round(share, 4) for _, share in shares]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "uid": "importance",
+        "x": values,
+        "y": [plain_text(name) for name in names],
+        "text": [formatting.percent(value) for value in values],
+        "textposition": "auto",
+        "cliponaxis": False,
+        "marker": {"color": colors.RIGHT},
+        "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+    }
+    figure = framed([bars], title, "share of the differences in accuracy", "")
+    figure["layout"]["showlegend"] = False
+    figure["layout"]["xaxis"].update({"range": [0, 1.02], **PERCENT_TICKS})
+    figure["layout"]["yaxis"]["autorange"] = "reversed"
+    return figure
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of each decade, as far as they lie between the ends; the ends themselves where fewer than two do."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return inside if len(inside) > 1 else [float(f"{end:.2g}") for end in dict.fromkeys((low, high))]
 
 
 def faded(color: str) -> str:

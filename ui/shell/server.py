@@ -16,6 +16,7 @@ from engine.data.labels.label_folders import LABELS
 from engine.lab.lab import Lab
 from engine.lab.messages import GetCatalog
 from engine.lab.projections.projection_queue import ProjectionQueue
+from engine.lab.sweeps.sweep_queue import SweepQueue
 from engine.runs.atomic_write import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,12 @@ def listens_to_this_machine_only(address: str) -> bool:
 def projector() -> ProjectionQueue:
     """Its process starts when the Space page is first opened."""
     return ProjectionQueue(lab().store.root)
+
+
+@st.cache_resource(show_spinner=False)
+def sweeps() -> SweepQueue:
+    """Started once per server, with the Lab: it goes on with what was under way."""
+    return SweepQueue(lab()).start()
 
 
 @st.cache_resource(show_spinner="Starting the engine …")
