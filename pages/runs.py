@@ -7,9 +7,10 @@ import streamlit as st
 from ui.run_list.dialogs import confirm_delete_unreadable
 from ui.run_list.row import run_row
 from ui.run_list.sharing import open_shared_file
+from ui.run_list.sweep_groups import sweep_groups
 from ui.runs.run_names import accuracy_order, run_name
 from ui.shell.page import empty_state, escape_markdown, expander, header, how_it_works
-from ui.shell.server import lab
+from ui.shell.server import lab, sweeps
 from ui.style import formatting
 
 header("Runs", "Everything that was trained here, newest first.")
@@ -51,10 +52,12 @@ else:
         f"{formatting.count(len(runs))} run{'s' if len(runs) > 1 else ''},"
         f" {formatting.size(disk_used([(run.id, run.status.state) for run in runs]))} on disk."
     )
-    for run in shown[:_SHOWN]:
+    # Who searches wants the rows.
+    rest = shown if words else sweep_groups(shown, sweeps().store.sweeps(), _SHOWN)
+    for run in rest[:_SHOWN]:
         run_row(run)
-    if len(shown) > _SHOWN:
-        st.caption(f"{formatting.count(len(shown) - _SHOWN)} more: search to narrow the list.")
+    if len(rest) > _SHOWN:
+        st.caption(f"{formatting.count(len(rest) - _SHOWN)} more: search to narrow the list.")
     if not shown:
         st.caption("No run matches.")
 

@@ -10,10 +10,11 @@ import pytest
 from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.runs.atomic_write import write_json
+from engine.runs.folder import Status
 from engine.tuning.dimension import Dimension
 from engine.tuning.sweep_folder import DrawResult, FreshPlan, FreshResult, SweepFolder, SweepStatus, SweepStore, Trial
 from engine.tuning.sweep_plan import SweepPlan
-from tests.app.app_helpers import Open, words
+from tests.app.app_helpers import Open, put_beside, words
 from tests.app.known_runs import figure
 from ui.shell.server import sweeps
 
@@ -75,8 +76,8 @@ def test_a_preset_that_learns_without_labels_is_not_offered_and_another_one_brin
     app = open_page("tune")
     source = app.selectbox(key="tune_source_digits-fixmatch")
     presets = catalog()["presets"]
-    titles = [preset["title"] for preset in presets.values() if preset["config"]["data"]["labels"]["kind"] != "none"]
-    assert source.options == titles
+    learning = [name for name, one in presets.items() if one["config"]["data"]["labels"]["kind"] != "none"]
+    assert source.options == [f"{name} · {presets[name]['title']}" for name in learning]
     source.select("digits-label-spreading").run()
     assert not app.exception
     keys = app.multiselect(key="tune_keys_digits-label-spreading").options
@@ -131,6 +132,28 @@ def test_the_best_settings_go_into_the_form_of_train(sweep: SweepFolder, open_pa
     config = app.session_state["train_config"]
     assert (config["method"]["threshold"], config["optimizer"]["lr"]) == (0.8, 0.03)
     assert (config["seed"], config["data"]["split_seed"]) == (0, None)
+
+
+def test_the_runs_of_a_sweep_stand_together_in_the_list_of_runs(lab: Lab, sweep: SweepFolder, open_page: Open) -> None:
+    config = sweep.plan().run_config("mine, trial 1", TRIALS[1].values, 1000)
+    folder = put_beside(lab, config, Status("finished", 20, 20, 30.0, metrics={"test/accuracy": 0.9}))
+    own = put_beside(lab, {**config, "name": "my own"}, Status("finished", 20, 20, 30.0))
+    trials = (replace(TRIALS[1], draws=(DrawResult(1000, folder.id, 0.95),)), TRIALS[0])
+    sweep.write_status(replace(sweep.status(), trials=trials))
+    app = open_page("runs")
+    (group,) = [one for one in app.expander if one.label.startswith("Sweep")]
+    assert group.label == "Sweep mine · 1 run · best validation accuracy 95.0 %"
+    assert "my own" in words(app)
+    assert "mine, trial 1" not in words(app)
+    app.session_state["runs_sweep_mine"] = True
+    app.run()
+    assert not app.exception
+    assert "mine, trial 1" in words(app)
+    app.session_state["runs_sweep_mine"] = False
+    app.text_input(key="runs_search").set_value("trial").run()
+    assert "mine, trial 1" in words(app)  # who searches finds it
+    lab.delete(folder.id)
+    lab.delete(own.id)
 
 
 def test_started_it_waits_for_its_first_run_and_can_be_paused(lab: Lab, open_page: Open) -> None:

@@ -34,7 +34,8 @@ def sweep_form(runs: list[Run], chosen: Run | None) -> SweepPlan | None:
     keys = st.multiselect(
         "What varies", list(fields), usual, format_func=lambda key: titles[key], key=f"tune_keys_{source}"
     )
-    dimensions = [_dimension(key, fields[key], titles[key], base, source) for key in keys]
+    with st.container():  # what stands below keeps its place, and with it what is being typed there
+        dimensions = [_dimension(key, fields[key], titles[key], base, source) for key in keys]
     left, right = st.columns(2)
     trials = left.number_input("Trials", 1, 10_000, 40, key="tune_trials", help="Settings that are tried.")
     draws = right.number_input(
@@ -87,7 +88,7 @@ def _begin_with(runs: list[Run], chosen: Run | None) -> tuple[str, Config]:
     known = {run.id: run for run in runs[:_RUNS] if _is_known(run)}
     if chosen is not None and _is_known(chosen):
         known = {chosen.id: chosen, **known}
-    titles = {name: PRESETS[name].title for name in presets} | run_titles(list(known.values()))
+    titles = {name: f"{name} · {PRESETS[name].title}" for name in presets} | run_titles(list(known.values()))
     names = [*presets, *known]
     first = chosen.id if chosen is not None and chosen.id in known else _FIRST
     source: str = st.selectbox(

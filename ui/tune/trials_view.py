@@ -70,7 +70,7 @@ def best_trials(plan: SweepPlan, status: SweepStatus) -> None:
         )
         with actions, st.container(horizontal=True, horizontal_alignment="right"):
             runs = [draw.run for draw in trial.draws]
-            if runs and st.button("Open", key=f"tune_open_{trial.number}", help="Its first run, on Train."):
+            if runs and st.button("Open run", key=f"tune_open_{trial.number}", help="Its first run, on Train."):
                 open_page("pages/train.py", runs[0])
             if st.button("Use settings", key=f"tune_use_{trial.number}", help="Put them into Train's form."):
                 with show_errors():
