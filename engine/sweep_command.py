@@ -30,7 +30,14 @@ from engine.tuning.verdict import verdict
 if TYPE_CHECKING:
     from engine.training.commands import Control
 
-_PLANNED = ("config", "source", "dimensions", "label_draws", "seed")  # what an unfinished sweep keeps
+# What a sweep keeps once it has begun.
+_OTHERWISE = {
+    "config": "other settings",
+    "source": "another preset or run",
+    "dimensions": "other ranges",
+    "label_draws": "another number of label draws",
+    "seed": "another seed",
+}
 
 
 def sweep(
@@ -77,7 +84,9 @@ def sweep(
         base = (preset, config, run, changes)
         named = None if name is None or not (store.root / name / "plan.json").exists() else store.open(name)
         if named is None and fresh_seeds:
-            named = store.open(name or "")
+            if name is None:
+                raise ConfigError("Say which sweep's best settings to test: give its --name.")
+            named = store.open(name)
         opened = _planned(named, vary, (trials, minutes, label_draws, seed), base, name, checkpoints)
         with interruptible() as control, Bar() as bar:
             read_images(RunConfig.parse(opened.config), control, bar)
@@ -115,15 +124,14 @@ def _planned(
     else:
         asked = _asked(vary, label_draws, seed, base, name, checkpoints)
     if before is not None:
-        changed = next((field for field in _PLANNED if getattr(asked, field) != getattr(before, field)), None)
+        changed = next((field for field in _OTHERWISE if getattr(asked, field) != getattr(before, field)), None)
         for field, value in (("label_draws", label_draws), ("seed", seed)):
             if value is not None and value != getattr(before, field):
                 changed = field
         if changed is not None:
-            words = {"config": "settings", "dimensions": "ranges", "label_draws": "label draws"}.get(changed, changed)
             raise ConfigError(
-                f"The sweep {before.name} was begun with another {words}: leave that out to go on with it, or give"
-                " the new sweep another --name."
+                f"The sweep {before.name} was begun with {_OTHERWISE[changed]}: leave that out to go on with it, or"
+                " give the new sweep another --name."
             )
         asked = before
     return asked.with_budget(trials, minutes)
