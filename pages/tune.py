@@ -80,7 +80,7 @@ how_it_works(
     " tree-structured Parzen estimator proposes settings that are frequent among good trials and rare among poor ones"
     " (Bergstra et al. 2011; Optuna, Akiba et al. 2019, arXiv:1907.10902).",
     "**What it goes by.** The mean validation accuracy at the end of training, over the trial's draws of labels. Test"
-    " images are not looked at. Trials share their draws, so they differ in their settings alone.",
+    " images play no part. Trials share their draws, so they differ in their settings alone.",
     "**Pruning.** From a third of the steps on, a trial whose best validation accuracy so far is below the median of"
     " the finished trials at the same step is stopped, once eight have finished.",
     "**What mattered.** The share of the variance of accuracy that each setting explains by itself, by functional ANOVA"
