@@ -132,6 +132,7 @@ def test_the_best_settings_and_its_own_are_compared_on_new_draws_of_labels(
     assert [run.id for run in Store(copied).runs()] == before
 
 
+@pytest.mark.slow
 def test_a_poor_trial_is_pruned_and_its_run_stopped_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "UNPRUNED", 1)
     long = {**TOY, "budget": {"steps": 160, "batch_size": 4, "evaluate_every": 10}}
@@ -161,6 +162,7 @@ def test_a_poor_trial_is_pruned_and_its_run_stopped_early(tmp_path: Path, monkey
     assert drive(sweep, tmp_path).trials == status.trials
 
 
+@pytest.mark.slow
 def test_a_diverged_trial_is_told_as_failed_and_the_sweep_goes_on(tmp_path: Path) -> None:
     wild = {**TOY, "optimizer": {"name": "sgd", "lr": 10, "momentum": 0.99, "warmup_steps": 0, "weight_decay": 1}}
     wild = {

@@ -13,6 +13,8 @@ from engine.runs.store import Store
 from engine.tuning.sweep_folder import SweepStore
 from tests.integration.command_line import engine
 
+pytestmark = pytest.mark.slow  # a sweep of three trials
+
 SMALL = (
     *("--set", "budget.steps=12", "--set", "budget.evaluate_every=4", "--set", "budget.batch_size=8"),
     *("--set", "hardware.threads=1", "--set", "backbone.width=4"),
