@@ -53,7 +53,9 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
     counts = standing.counts
 
     def show_similar(name: str) -> None:
-        if name in labeling.position:
+        if not labeling.has_features:
+            st.toast("Images like this one are found once the features are there.", icon=":material/hourglass:")
+        elif name in labeling.position:
             show_group(opened, labeling.nearest(labeling.position[name], _IN_A_GROUP))
 
     label_board(
