@@ -16,6 +16,7 @@ from typing import Any
 from engine.errors import FewLabError
 from engine.runs.folder import RunFolder, State, Status
 from engine.training.checkpoint_writer import CheckpointWriter
+from engine.training.observers.observer import Observers
 
 CHECKPOINT_SECONDS = 10.0
 HEARTBEAT_SECONDS = 5.0  # while nothing else tells
@@ -37,6 +38,7 @@ class Recorder:
         self.step, self.seconds = 0, 0.0
         self._progress = progress
         self._checkpoints = CheckpointWriter(folder, checkpoint_seconds)
+        self.observers = Observers({})
 
     def begin(self, steps: int, images_per_step: int) -> None:
         """The run is set up, or restored to `step` and `seconds`: from here on its time counts."""
@@ -72,7 +74,12 @@ class Recorder:
     def log(self, scalars: dict[str, float]) -> None:
         """The scalars since the last point of the curves."""
         self.tick()
-        self.folder.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **scalars})
+        self.record({"seconds": round(self.seconds, 3), **scalars})
+
+    def record(self, metrics: dict[str, float]) -> None:
+        """What is measured at this step, for the run's folder and whoever watches."""
+        self.folder.add_metrics({"step": self.step, **metrics})
+        self.observers.record(self.step, metrics)
 
     def save(self, state: dict[str, Any], wait: bool) -> None:
         """Write a checkpoint of `state`, which is all that goes on changes with, beside what comes next. wait: until it
@@ -125,10 +132,12 @@ class Recorder:
     def end(self, state: State, reason: str, metrics: dict[str, float]) -> Status:
         """The last word of a run that was not cut off."""
         self.tick()
+        self.observers.end(state, metrics)
         self.folder.add_event(state, self.step, **({"reason": reason} if reason else {}))
         return self.tell(state, reason=reason, **({"metrics": metrics} if metrics else {}))
 
     def fail(self, reason: str, state: State = "failed") -> None:
+        self.observers.end(state, {})
         try:
             self.folder.update_status(state=state, reason=reason, heartbeat=time.time())
         except (OSError, FewLabError):  # the disk itself is the trouble: the caller still gets the sentence

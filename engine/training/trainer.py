@@ -37,6 +37,7 @@ from engine.training.evaluation.evaluator import Evaluator, FinalModel
 from engine.training.loops.make_loop import make_loop
 from engine.training.loops.optimizer import learning_rate
 from engine.training.model_file import save_model
+from engine.training.observers.observer import begin_observers
 from engine.training.recorder import CHECKPOINT_SECONDS, Progress, Recorder
 from engine.training.running_metrics import RunningMetrics
 
@@ -252,6 +253,7 @@ class Trainer:
         # The time of its steps tells how long the others will take; features are there already when it is resumed.
         recorder.take_back_to(seconds)
         recorder.tell("running", metrics={})
+        recorder.observers = begin_observers(self.folder, self.folder.config(), recorder.step)
         self._replay()
         while recorder.step < steps and not self._converged and not self._ends_early():
             end = self._commands.obey(self.config)
@@ -350,7 +352,7 @@ class Trainer:
                 arrays[f"view_{name}"] = (view[:12] * 255).round().byte().cpu().numpy()
             arrays["view_ids"] = shown_batch(batch).ids[:12].cpu().numpy()
         self.folder.write_snapshot(step, arrays)
-        self.folder.add_metrics({"step": step, **metrics})
+        self.recorder.record(metrics)
         return metrics
 
     def _stored_pseudo_labels(self) -> dict[str, NDArray[Any]]:
