@@ -1,9 +1,10 @@
-"""What candidate labels are worth: PRODEN beside "all candidates true" and the true labels, on the same draws.
+"""What candidate labels are worth: methods for them beside "all candidates true" and true labels, on the same draws.
 
-    python -m benchmarks.partial_label [--rates 0.1 0.3 0.5 0.7] [--seeds 0 1 2] [--json]
+    python -m benchmarks.partial_label [--methods proden ...] [--rates 0.1 0.3 0.5 0.7] [--seeds 0 1 2] [--json]
 
-Digits with the steps and batch of the preset `digits-proden`. Prints test accuracy (final averaged weights; mean and
-every seed). The true labels are those of the same training images; what is held back for validation is the same too.
+Digits with the preset `digits-METHOD` of each, all with the steps and the batch of `digits-proden`; what has no preset
+takes that one's. One thread each, two at once. Prints test accuracy (final averaged weights; mean and every seed). The
+true labels are those of the same training images; what is held back for validation is the same too.
 """
 
 from __future__ import annotations
@@ -12,38 +13,49 @@ import argparse
 import json
 import statistics
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from engine.config.overlay import apply_changes
 from engine.config.run_config import RunConfig
-from engine.lab.executors.inline import train
 from engine.presets import PRESETS
 
-PRESET = PRESETS["digits-proden"].config
+BASE = PRESETS["digits-proden"].config
+FAMILY = ("proden", "rc", "cc", "lws", "pico", "all_candidates")
 
 
-def accuracy(method: str, labels: dict[str, Any], seed: int, checkpoints: str) -> float:
-    plain = apply_changes(PRESET, {"seed": seed, "method.name": method})
-    plain["data"] = {**plain["data"], "labels": labels}
-    return train(RunConfig.parse(plain), checkpoints).status.metrics["test/accuracy"]
+def config_of(method: str, labels: dict[str, Any], seed: int) -> RunConfig:
+    preset = PRESETS.get(f"digits-{method}")
+    plain = dict(preset.config) if preset is not None else apply_changes(BASE, {"method.name": method})
+    plain["data"], plain["budget"] = {**BASE["data"], "labels": labels}, BASE["budget"]
+    return RunConfig.parse(apply_changes(plain, {"seed": seed, "hardware.device": "cpu", "hardware.threads": 1}))
+
+
+def accuracy(method: str, labels: dict[str, Any], seed: int) -> float:
+    import torch
+
+    from engine.lab.executors.inline import train
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as checkpoints:
+        return train(config_of(method, labels, seed), checkpoints).status.metrics["test/accuracy"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", default=list(FAMILY))
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1, 0.3, 0.5, 0.7])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     kinds: list[tuple[str, dict[str, Any]]] = [("supervised", {"kind": "all"})]
-    kinds += [
-        (method, {"kind": "partial", "rate": rate})
-        for rate in arguments.rates
-        for method in ("proden", "all_candidates")
-    ]
+    kinds += [(method, {"kind": "partial", "rate": rate}) for rate in arguments.rates for method in arguments.methods]
     rows = []
-    with tempfile.TemporaryDirectory() as checkpoints:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         for method, labels in kinds:
-            found = [accuracy(method, labels, seed, checkpoints) for seed in arguments.seeds]
+            asked = [pool.submit(accuracy, method, labels, seed) for seed in arguments.seeds]
+            found = [one.result() for one in asked]
             rows.append({"method": method, "labels": labels, "mean": statistics.mean(found), "each": found})
             if not arguments.json:
                 what = "true labels" if method == "supervised" else f"rate {labels['rate']}"
