@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.analysis.certainty import Certainty
-from engine.analysis.conformal import USUAL, Conformal
+from engine.analysis.certainty import Certainty, conformal_of
+from engine.analysis.conformal import USUAL
 from engine.analysis.labeled_features import labeled_features
 from engine.config.run_config import RunConfig
 from engine.errors import RunError
@@ -72,7 +72,7 @@ class Predictor:
         self.temperature: float | None = about.get("temperature")
         self.labeled = labeled_features(folder, about.get("step"))
         self.certainty = Certainty(
-            Conformal.read(about["conformal"]) if about.get("conformal") else None,
+            conformal_of(folder),
             None if self.labeled is None else self.labeled.usual,
         )
         self.probe: dict[str, Any] | None = about.get("probe")

@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.conformal import COVERAGES, Conformal, labels_needed, prediction_sets
+from engine.analysis.conformal import COVERAGES, Conformal, conformal, labels_needed, prediction_sets
+from engine.analysis.temperature import scaled
+from engine.errors import RunError
+from engine.runs.folder import PARTS, RunFolder
+from engine.runs.stored_images import stored_images_of
 
 
 class Decision(NamedTuple):
@@ -75,3 +79,28 @@ class Certainty:
             f"A coverage of {coverage:.0%} needs {labels_needed(coverage)} labeled validation images, and this model"
             f" has {self.labels}."
         )
+
+
+def conformal_of(folder: RunFolder) -> Conformal | None:
+    """What a run's model file says; of one that was written before models said so, from the validation images of its
+    last evaluation. None where neither knows of any.
+    """
+    about = folder.model_about()
+    if "conformal" in about:
+        try:
+            return Conformal.read(about["conformal"])
+        except ValueError:
+            return None
+    images, steps = stored_images_of(folder), folder.snapshot_steps()
+    if not about or images is None or not steps:
+        return None
+    try:
+        arrays = folder.whole_snapshot(steps[-1], ("ids", "part", "probabilities"))
+    except RunError:  # damaged, or of a network without classes
+        return None
+    held_out = arrays["part"] == PARTS.index("validation")
+    labels = images.true_labels(arrays["ids"][held_out])
+    probabilities, known = arrays["probabilities"][held_out], labels >= 0
+    if not known.any() or probabilities.shape[1] != len(images.class_names):
+        return None
+    return conformal(scaled(probabilities[known], folder.temperature() or 1.0), labels[known])

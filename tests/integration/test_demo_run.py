@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from engine.predictor import Predictor
 from engine.runs.store import Run, Store
 from engine.runs.stored_images import load_stored_images
 from engine.training.retest import retest
@@ -43,3 +46,19 @@ def test_it_is_small() -> None:
         if path.is_file() and path.parent.name != "projections"
     ]
     assert sum(sizes) < 3_000_000
+
+
+def test_its_model_which_is_older_says_when_it_is_sure_from_its_last_evaluation(demo: Run) -> None:
+    """The coverage, counted by hand: the true class is among the possible ones for as many validation images."""
+    predictor = Predictor(demo.folder)
+    assert "conformal" not in demo.folder.model_about()
+    assert predictor.certainty.coverages == (0.8, 0.9, 0.95, 0.99)
+    images = load_stored_images(demo.folder.path.parent, IMAGES)
+    held_out = demo.folder.split()["validation"]
+    probabilities = predictor.probabilities(np.array(images.images[images.rows(held_out)]), calibrated=True)
+    of_truth = np.sort(probabilities[np.arange(len(held_out)), images.true_labels(held_out)])[::-1]
+    for coverage in predictor.certainty.coverages:
+        conformal = predictor.certainty.conformal
+        assert conformal is not None
+        rank = math.ceil((len(held_out) + 1) * coverage)
+        assert conformal.cutoffs[coverage] == pytest.approx(of_truth[rank - 1], abs=2e-3)  # kept in half precision

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from engine.analysis.certainty import Certainty
+from engine.analysis.certainty import Certainty, conformal_of
 from engine.analysis.conformal import COVERAGES, USUAL, Conformal, labels_needed
 from engine.lab.messages import Predictions
 from engine.runs.store import Run
@@ -35,9 +35,14 @@ def fit_choice() -> None:
     )
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def _conformal(run: str, written: int, _run: Run) -> Conformal | None:
+    return conformal_of(_run.folder)
+
+
 def coverage_choice(run: Run) -> float:
     """The coverage of the prediction sets, of those that the model can promise."""
-    certainty = _certainty_of(run)
+    certainty = Certainty(_conformal(run.id, run.folder.model_file.stat().st_mtime_ns, run))
     offered = certainty.coverages
     if not offered:
         st.caption(
@@ -58,14 +63,6 @@ def coverage_choice(run: Run) -> float:
         ),
     )
     return chosen or (USUAL if USUAL in offered else offered[-1])
-
-
-def _certainty_of(run: Run) -> Certainty:
-    """What the model file says; none of a model that was written before it did."""
-    try:
-        return Certainty(Conformal.read(run.folder.model_about().get("conformal")))
-    except ValueError:
-        return Certainty()
 
 
 def prediction_view(predictions: Predictions, run: Run, coverage: float) -> None:
