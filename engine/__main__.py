@@ -236,7 +236,7 @@ def share(
 
 @app.command("open")
 def open_file(file: Path, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
-    """Bring the runs of a file that `share` wrote in here, once each of its files was checked."""
+    """Bring in the runs of a file that `share` wrote, once each of its files has been checked."""
     with sentences():
         from engine.runs.shared_file import open_shared
         from engine.training.model_file import load_model
@@ -250,7 +250,8 @@ def serve(
     run: str,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any that is free.")] = 8600,
     host: Annotated[
-        str, typer.Option(help="Address to listen at. Elsewhere than here anybody who reaches it can ask.")
+        str,
+        typer.Option(help="Address to listen at. With any but 127.0.0.1, anyone who can reach it may send requests."),
     ] = "127.0.0.1",
     body_megabytes: Annotated[int, typer.Option(min=1, max=2_000, help="The largest request.")] = 64,
     images: Annotated[int, typer.Option(min=1, max=1_000, help="The most images of a request.")] = 64,

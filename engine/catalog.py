@@ -78,6 +78,7 @@ def _method(cls: Any) -> dict[str, Any]:
         "recipes": list(dict.fromkeys(view["name"] for view in cls.views.values())),
         "views": cls.views,
         "fitted": cls.fitted,
+        "average_served": getattr(cls, "average_served", False),
         "family": family(cls),
         "headline": list(cls.headline),
         "views_caption": cls.views_caption,

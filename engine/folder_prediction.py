@@ -16,6 +16,7 @@ from threading import Lock
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from engine.analysis.conformal import USUAL
 from engine.csv_text import cell_as_it_was, csv_text, yes_or_no
@@ -69,6 +70,17 @@ def predict_folder(
         raise DataError(f"{images} is no folder and no archive: name the one that holds the images.")
     if not source.names:
         raise DataError(f"There is no image in {images}: name the folder or archive that holds them.")
+    lock = FileLock(table.with_name(f".{table.name}.lock"))
+    try:
+        with closing(source), lock.acquire(timeout=0):
+            return _continued(predictor, source, table, sort_into, told, coverage)
+    except Timeout:
+        raise DataError(f"{table.name} is being written already: wait until that is done.") from None
+
+
+def _continued(
+    predictor: Predictor, source: _Source, table: Path, sort_into: Path | None, told: Told, coverage: float
+) -> Outcome:
     columns = heading(coverage)
     have = _complete_rows(table, columns)
     missing = [name for name in source.names if _in_table(name) not in have]
@@ -76,8 +88,9 @@ def predict_folder(
     done, refused = every - len(missing), 0
     outcome = Outcome(len(missing), done, 0)
     told(done, every)
+    if sort_into is not None:  # rows of an earlier time, when copies were not asked for
+        _copy(source, sort_into, [(name, have[_in_table(name)]) for name in source.names if _in_table(name) in have])
     with (
-        closing(source),
         table.open("a", newline="", encoding="utf-8", errors=_STRANGE) as out,
         ThreadPoolExecutor(os.cpu_count()) as threads,
     ):
@@ -86,7 +99,7 @@ def predict_folder(
         for names, decoded in _decoded(threads, predictor, source, missing):
             rows, failed = _rows(predictor, names, decoded, coverage)
             if sort_into is not None:
-                _copy(source, sort_into, rows)
+                _copy(source, sort_into, [(str(row[0]), str(row[1])) for row in rows])
             out.write(csv_text(rows))
             out.flush()
             done, refused = done + len(names), refused + failed
@@ -176,14 +189,14 @@ def _in_table(name: str) -> str:
     return name.encode("utf-8", _STRANGE).decode("utf-8")
 
 
-def _complete_rows(table: Path, columns: tuple[str, ...]) -> set[str]:
-    """Files that have a row; what was torn behind the last one is cut off. Raises DataError if the file is no such
-    table.
+def _complete_rows(table: Path, columns: tuple[str, ...]) -> dict[str, str]:
+    """Files that have a row, and their classes; what was torn behind the last one is cut off. Raises DataError if the
+    file is no such table.
     """
     if not table.exists():
-        return set()
+        return {}
     data = read_plain_file(table, _LARGEST_TABLE)
-    kept, files = 0, set[str]()
+    kept, files = 0, dict[str, str]()
     lines = data.decode("utf-8", "replace")
     reader = csv.reader(io.StringIO(lines, newline=""))
     ends = _ends_of_records(lines)
@@ -191,7 +204,7 @@ def _complete_rows(table: Path, columns: tuple[str, ...]) -> set[str]:
         if number == 0 and tuple(row) != columns:
             raise DataError(f"{table} is not a table of such predictions: choose another file for them.")
         if number:
-            files.add(cell_as_it_was(row[0]))
+            files[cell_as_it_was(row[0])] = cell_as_it_was(row[1])
         kept = end
     whole = len(lines[:kept].encode("utf-8", "replace"))
     if whole < len(data):
@@ -263,14 +276,14 @@ def _rows(
     return rows, len(images) - len(readable)
 
 
-def _copy(source: _Source, sort_into: Path, rows: list[tuple[str | float, ...]]) -> None:
-    """Each classified image into the folder of its class, in the folders it had below the one that was named: so no two
-    have one name.
+def _copy(source: _Source, sort_into: Path, rows: list[tuple[str, str]]) -> None:
+    """Each classified image into the folder of its class, unless it is there, in the folders it had below the one that
+    was named: so no two have one name. rows: names and classes, "" where an image was refused.
     """
-    for row in rows:
-        if not row[1]:
+    for name, label in rows:
+        if not label:
             continue
-        home = sort_into / (_UNSAFE.sub("_", str(row[1])).strip(". ") or "class")
-        copy = home / str(row[0])
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        source.copy(str(row[0]), copy)
+        copy = sort_into / (_UNSAFE.sub("_", label).strip(". ") or "class") / name
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            source.copy(name, copy)

@@ -70,17 +70,21 @@ class Predictor:
         )
         self.metrics: dict[str, float] = about["metrics"]
         self.temperature: float | None = about.get("temperature")
-        self.labeled = labeled_features(folder, about.get("step"))
-        self.certainty = Certainty(
-            conformal_of(folder),
-            None if self.labeled is None else self.labeled.usual,
-        )
         self.probe: dict[str, Any] | None = about.get("probe")
         if self.probe is not None and not self.probe.get("labels"):
             raise RunError(
                 f"Run {folder.id} learned features and no classes, and its images have no labels for a probe: give"
                 " some of them a label and start it again."
             )
+        self.labeled = labeled_features(folder, about.get("step"))
+        if self.labeled is not None and self.labeled.features.shape[1] != self._width():
+            self.labeled = None  # of another network, as a run from elsewhere may bring it
+        self.certainty = Certainty(conformal_of(folder), None if self.labeled is None else self.labeled.usual)
+
+    def _width(self) -> int:
+        """Of the features."""
+        blank = np.zeros((1, self.channels, self.size, self.size), np.uint8)
+        return int(self._outputs(blank)[0].shape[1])
 
     def read(self, data: bytes, name: str = "image") -> NDArray[np.uint8]:
         """The image in a file's bytes, uint8 [H, W, 1 or 3], decoded as the run's own were. Raises ImageError."""

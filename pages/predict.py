@@ -96,8 +96,8 @@ how_it_works(
     "Probabilities are calibrated: the logits are divided by the temperature that was fitted on validation images, as"
     " Errors shows it. Predictions do not change by it.",
     "Possible classes are a prediction set (split conformal prediction): from held-out labels it is known from which"
-    " probability on a class must be counted so that the true one is among them as often as the coverage says. One"
-    " possible class means sure.",
+    " probability on a class must be counted so that the true one is among them as often as the coverage says. Sure"
+    " means that one class is possible, at 50 % or more, and that the image is not unlike all labeled ones.",
     "An image whose features are farther from every labeled image than those of 95 % of the validation images is unlike"
     " what the model learned from: it may be of no class that the model knows.",
 )

@@ -76,9 +76,9 @@ with form_side, st.container(key="tune_launch"), show_errors():
         st.rerun()
 
 how_it_works(
-    "**The search.** The first trial is the settings as they are. The next are drawn at random; from the eleventh on, a"
-    " tree-structured Parzen estimator proposes settings that are frequent among good trials and rare among poor ones"
-    " (Bergstra et al. 2011; Optuna, Akiba et al. 2019, arXiv:1907.10902).",
+    "**The search.** The first trial is the settings as they are, where they lie in the ranges. The next are drawn at"
+    " random; from the eleventh on, a tree-structured Parzen estimator proposes settings that are frequent among good"
+    " trials and rare among poor ones (Bergstra et al. 2011; Optuna, Akiba et al. 2019, arXiv:1907.10902).",
     "**What it goes by.** The mean validation accuracy at the end of training, over the trial's draws of labels. Test"
     " images play no part. Trials share their draws, so they differ in their settings alone.",
     "**Pruning.** From a third of the steps on, a trial whose best validation accuracy so far is below the median of"

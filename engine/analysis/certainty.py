@@ -15,20 +15,24 @@ from engine.errors import RunError
 from engine.runs.folder import PARTS, RunFolder
 from engine.runs.stored_images import stored_images_of
 
+LIKELY = 0.5
+"""A calibrated probability from which an answer is more often right than wrong."""
+
 
 class Decision(NamedTuple):
     """possible: the classes of the prediction set, most probable first; None where there are too few held-out labels
-    for the coverage. unfamiliar: whether the image is farther from every labeled one than is usual; None where that is
-    not known.
+    for the coverage. likely: whether the most probable class is more probable than not. unfamiliar: whether the image
+    is farther from every labeled one than is usual; None where that is not known.
     """
 
     possible: tuple[int, ...] | None
+    likely: bool
     unfamiliar: bool | None
 
     @property
     def sure(self) -> bool | None:
-        """Whether one class is possible, and the image is not unfamiliar. None without a prediction set."""
-        return None if self.possible is None else len(self.possible) == 1 and not self.unfamiliar
+        """Whether one class is possible and likely, and the image is not unfamiliar. None without a prediction set."""
+        return None if self.possible is None else len(self.possible) == 1 and self.likely and not self.unfamiliar
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,10 @@ class Certainty:
         cutoff = None if self.conformal is None else self.conformal.cutoffs.get(coverage)
         possible = None
         if cutoff is not None:
-            order = np.argsort(-probabilities, kind="stable")
-            possible = tuple(int(k) for k in order if prediction_sets(probabilities, cutoff)[k])
+            order, inside = np.argsort(-probabilities, kind="stable"), prediction_sets(probabilities, cutoff)
+            possible = tuple(int(k) for k in order if inside[k])
         unfamiliar = None if self.usual is None or distance is None else bool(distance > self.usual)
-        return Decision(possible, unfamiliar)
+        return Decision(possible, bool(probabilities.max() >= LIKELY), unfamiliar)
 
     def too_few(self, coverage: float) -> str | None:
         """Why this coverage cannot be promised, as a sentence; None where it can."""

@@ -61,8 +61,11 @@ def conformal(probabilities: Floats, labels: NDArray[np.int64]) -> Conformal:
 
 
 def prediction_sets(probabilities: Floats, cutoff: float) -> NDArray[np.bool_]:
-    """bool [N, K]: which classes are in the set of each image. It can be empty: then no class is probable enough."""
+    """bool [N, K]: which classes are in the set of each image: those from the cutoff on, and the most probable one in
+    any case, which adds to the coverage and leaves no set empty.
+    """
     sets: NDArray[np.bool_] = probabilities.astype(np.float64) >= cutoff
+    np.put_along_axis(sets, probabilities.argmax(-1)[..., None], True, -1)
     return sets
 
 

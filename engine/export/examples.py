@@ -23,7 +23,7 @@ for path in map(Path, sys.argv[1:]):
     (probabilities,), *distance = session.run(None, {"images": pixels[None]})
     best = sorted(zip(probabilities, about["class_names"]), reverse=True)[:3]
     unlike = distance and about["usual_distance"] and distance[0][0] > about["usual_distance"]
-    sure = not unlike and cutoff is not None and sum(probabilities >= cutoff) == 1
+    sure = not unlike and cutoff is not None and best[0][0] >= 0.5 and sum(probabilities >= cutoff) <= 1
     print(f"{path}: " + ", ".join(f"{name} {share:.1%}" for share, name in best) + ("" if sure else " (not sure)"))
 '''
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.certainty import LIKELY
 from engine.analysis.conformal import COVERAGES, labels_needed, prediction_sets
 from engine.analysis.labeled_features import USUAL_SHARE
 from engine.analysis.labeling.label_head import interval
@@ -127,7 +128,7 @@ def _sureness(predictor: Predictor, measured: Measured | None) -> str:
     )
     if certainty.conformal is None or not certainty.coverages:
         return (
-            f"Prediction sets need {labels_needed(COVERAGES[0])} labeled validation images and more; there were"
+            f"Prediction sets need {labels_needed(COVERAGES[0])} labeled validation images at least; there were"
             f" {certainty.labels}. {far}"
         )
     rows = []
@@ -147,7 +148,8 @@ def _sureness(predictor: Predictor, measured: Measured | None) -> str:
     return (
         f"Prediction sets (split conformal prediction, {certainty.labels:,} labeled validation images): the classes"
         " from a probability on hold the true one for the stated share of images like these. An answer is sure where"
-        f" the set has one class.\n\n{table}\n\n{far}"
+        f" the set has one class, at {LIKELY:.0%} or more, and the image is not unlike all labeled"
+        f" ones.\n\n{table}\n\n{far}"
     )
 
 

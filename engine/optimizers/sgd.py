@@ -25,7 +25,7 @@ class SGD(Optimizer):
         lr: float = param(
             0.1, gt=0, le=10, symbol="η", live=True, log=True, help="Learning rate at the start of the schedule."
         )
-        momentum: float = param(0.9, ge=0, lt=1, advanced=True, help="Momentum coefficient.")
+        momentum: float = param(0.9, ge=0, lt=1, search=(0.5, 0.99), advanced=True, help="Momentum coefficient.")
         nesterov: bool = param(True, advanced=True, help="Nesterov's momentum; needs momentum above 0.")
 
         @model_validator(mode="after")

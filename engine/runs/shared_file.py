@@ -7,6 +7,7 @@ compared, asked and started again, and not resumed.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -15,6 +16,8 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from engine.errors import FewLabError, RunError
 from engine.finite_json import finite_json
@@ -49,13 +52,15 @@ class Opened(NamedTuple):
 
 
 def share(runs: Sequence[Run], file: Path, with_images: bool = False) -> None:
-    """Write runs to `file`, with the images that they learned from if asked. Raises RunError for a run that has not
-    ended, images that are not on this machine, or a file that cannot be written.
+    """Write runs to `file`, with the images that they learned from if asked; without, the views of images that
+    evaluations kept stay behind too. The path of the images goes along as a setting. Raises RunError for a run that has
+    not ended, images that are not on this machine, or a file that cannot be written.
     """
     for run in runs:
         if run.status.state not in ("finished", "stopped"):
             raise RunError(f"Run {run.id} is {run.status.state}: only a run that has ended can be shared.")
     images = _images_of(runs) if with_images else {}
+    runs = list({run.id: run for run in runs}.values())
     about = {"version": VERSION, "runs": [run.id for run in runs], "images": sorted(images)}
     temporary = file.with_name(f".{file.name}.tmp")
     try:
@@ -65,7 +70,10 @@ def share(runs: Sequence[Run], file: Path, with_images: bool = False) -> None:
                 for path in sorted(run.folder.path.rglob("*")):
                     name = f"runs/{run.id}/{path.relative_to(run.folder.path).as_posix()}"
                     if _RUN_FILE.fullmatch(name) and not path.is_symlink():
-                        _add(archive, path, name)
+                        if path.suffix == ".npz" and path.parent.name == "snapshots" and not with_images:
+                            archive.writestr(name, _without_views(run.folder, int(path.stem)))
+                        else:
+                            _add(archive, path, name)
             for content, folder in images.items():
                 for path in sorted(folder.iterdir()):
                     name = f"images/{content}/{path.name}"
@@ -89,6 +97,9 @@ def open_shared(file: Path, store: Store, check_model: CheckModel) -> Opened:
             open_plain_file(file) as opened,
             zipfile.ZipFile(opened) as archive,
         ):
+            # Members that overlap would come out larger than the file is.
+            if sum(member.file_size for member in archive.infolist()) > file.stat().st_size:
+                raise RunError("This file holds what is no part of a shared run: ask for it again.")
             return _bring_in(archive, Path(made), store, check_model)
     except zipfile.BadZipFile:
         raise RunError(f"{file.name} is no file of shared runs, or it was cut off: ask for it again.") from None
@@ -244,6 +255,14 @@ def _images_of(runs: Sequence[Run]) -> dict[str, Path]:
             raise RunError(f"The images of run {run.id} are not on this machine: share it without them.")
         found[content] = stored_images_folder(run.folder.path.parent, content)
     return found
+
+
+def _without_views(folder: RunFolder, step: int) -> bytes:
+    """An evaluation without the augmented images that it shows."""
+    buffer = io.BytesIO()
+    arrays = {name: array for name, array in folder.snapshot(step).items() if not name.startswith("view_")}
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub takes no keyword arrays by name
+    return buffer.getvalue()
 
 
 def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:

@@ -20,7 +20,7 @@ curl -F images=@one.jpg -F images=@two.png "{address}/predict?coverage=0.95"
 """
 
 
-def description_page(openapi: dict[str, Any], address: str = "http://127.0.0.1:8600") -> str:
+def description_page(openapi: dict[str, Any], address: str) -> str:
     """HTML. openapi: as `/openapi.json` has it."""
     schemas = openapi["components"]["schemas"]
     operations = "".join(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,7 +31,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         408: "It did not arrive in time.",
         413: "More bytes or pixels than are taken.",
         415: "Neither an image nor a form.",
-        422: "A file is no image that can be read, there are too many, or a parameter is none.",
+        422: "A file is no image that can be read, there are too many, or a parameter is not valid.",
         503: "Too many requests at once: try again after a second.",
     }.items()
 }
@@ -72,8 +71,8 @@ def make_server(predictor: Predictor, run: str, limits: Limits = Limits()) -> Fa
         return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg']}."}, 422)
 
     @app.get("/docs", include_in_schema=False, response_class=HTMLResponse)
-    async def docs() -> str:
-        return description_page(app.openapi())
+    async def docs(request: Request) -> str:
+        return description_page(app.openapi(), str(request.base_url).rstrip("/"))
 
     @app.get("/health")
     async def health() -> Health:
@@ -148,7 +147,9 @@ def _images_of(form: FormData) -> list[tuple[str, _Read]]:
     fields = form.multi_items()
     files = [value for name, value in fields if name == "images" and isinstance(value, UploadFile)]
     if len(files) < len(fields) or not files:
-        raise RequestValidationError([{"loc": ["images"], "msg": "A form holds files in fields of this name only"}])
+        raise RequestValidationError(
+            [{"loc": ["images"], "msg": "Send files in form fields of this name, and no other fields"}]
+        )
     return [(file.filename or "image", file.file.read) for file in files]
 
 
@@ -185,8 +186,8 @@ def listen(app: FastAPI, host: str, port: int, told: Callable[[str], None]) -> N
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise LabError(
-            f"The server cannot listen at {host} port {port} ({os.strerror(error.errno or 0)}): choose another --port"
-            " or --host."
+            f"The server cannot listen at {host} port {port} ({error.strerror or type(error).__name__}): choose another"
+            " --port or --host."
         ) from None
     bound = listener.getsockname()[1]
     told(f"http://{f'[{host}]' if ':' in host else host}:{bound}/docs")

@@ -77,6 +77,8 @@ def settings_to_vary(config: Plain, catalog: Plain) -> dict[str, dict[str, Any]]
             for name, field in schema["properties"].items():
                 if (part != "budget" or name in _budget_of(method)) and _varies(field):
                     found[f"{prefix}.{name}"] = _without_null(field)
+    if not method["average_served"]:  # its own average is served, and a second one is refused
+        found.pop("optimizer.ema_decay", None)
     return found
 
 

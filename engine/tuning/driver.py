@@ -93,13 +93,13 @@ class SweepDriver:
             self._tell()
             reason = self._fresh() if task == "fresh" else self._search(self._study)
         except FewLabError as error:
-            self.sweep.want("rest")
+            self._rest()
             self._tell(state="failed", reason=str(error))
             raise
         if reason is not None:
-            self.sweep.want("rest")
+            self._rest()
             self._tell(state="finished", reason=reason)
-        elif self._trainer.leaves:
+        elif self._trainer.leaves or self._is_asked_for_another:
             self._tell(state="waiting")
         else:
             self._tell(state="stopped" if self.sweep.wanted().action == "stop" else "paused")
@@ -186,9 +186,19 @@ class SweepDriver:
                 break
         return status or Status("failed", reason="Its run was deleted.")
 
+    def _rest(self) -> None:
+        """What was asked is done; what was asked for meanwhile stays."""
+        if not self._is_asked_for_another:
+            self.sweep.want("rest")
+
+    @property
+    def _is_asked_for_another(self) -> bool:
+        """Whether somebody wants the other task now: the search, or the test on new draws."""
+        return self.sweep.wanted().task != self.status.task
+
     def _ends(self) -> bool:
-        """Whether the sweep is to be paused or stopped, or this process to end."""
-        return self._trainer.leaves or self.sweep.wanted().action in ("pause", "stop")
+        """Whether the sweep is to be paused or stopped, to do another thing, or this process to end."""
+        return self._trainer.leaves or self._is_asked_for_another or self.sweep.wanted().action in ("pause", "stop")
 
     def _look(self) -> bool:
         """While a run trains: its curve is told to the study. Whether the run is to be stopped."""

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from engine.config.settings import shown_value
 from engine.errors import ConfigError, RunError, UnknownName
@@ -87,7 +87,7 @@ class FreshResult:
 @dataclass(frozen=True)
 class SweepStatus:
     """seconds: trained in all. importance: share of the differences in accuracy by setting; empty while too few trials
-    have finished. pruner, sampler: in words.
+    have finished.
     """
 
     state: SweepState = "waiting"
@@ -150,6 +150,8 @@ class SweepFolder:
         test.
         """
         plan, best = self.plan(), self.status().best(1)
+        if self.is_driven():
+            raise ConfigError(f"The sweep {self.name} goes on at this moment: pause it, or wait for its end.")
         if not best:
             raise ConfigError(f"No trial of the sweep {self.name} has finished yet: let it go on first.")
         if best[0].values == plan.own_values():
@@ -186,6 +188,14 @@ class SweepFolder:
         status = self.status()
         asked = self.wanted().action in ("pause", "stop")
         return asked and status.state == "running" and time.time() - status.heartbeat < HEARD
+
+    def is_driven(self) -> bool:
+        """Whether a process drives it now."""
+        try:
+            with self.lock().acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
 
     def lock(self) -> FileLock:
         """Whoever holds it drives the sweep."""

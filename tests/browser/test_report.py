@@ -28,6 +28,10 @@ def test_a_report_draws_its_figures_and_shows_its_images_without_asking_anybody(
     broken = "images => images.filter(image => !image.naturalWidth).length"
     assert page.locator(".gallery img").count() >= 10
     assert page.locator(".gallery img").evaluate_all(broken) == 0
+    figures.nth(1).hover()
+    with page.expect_download() as picture:
+        figures.nth(1).locator("[data-title^='Download plot']").click()
+    assert picture.value.suggested_filename.endswith(".png")
     # A figure zooms: dragging over it changes its axis.
     first = figures.first
     before = first.evaluate("host => host.layout.xaxis.range")

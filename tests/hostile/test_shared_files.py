@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import zipfile
@@ -15,6 +16,7 @@ import pytest
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.errors import FewLabError, RunError
 from engine.predictor import Predictor
+from engine.runs.folder import RunFolder
 from engine.runs.shared_file import open_shared, share
 from engine.runs.store import Run, Store
 from engine.training.model_file import load_model
@@ -64,9 +66,15 @@ def test_without_images_none_go_along_and_a_run_that_is_here_is_left_as_it_is(or
     share([original], small)
     with zipfile.ZipFile(small) as archive:
         assert not [name for name in archive.namelist() if name.startswith("images/")]
+        for name in archive.namelist():
+            if "/snapshots/" in name:
+                kept = np.load(io.BytesIO(archive.read(name)))
+                assert not [array for array in kept if array.startswith("view_")], name
+                assert "probabilities" in kept
     opened(small, tmp_path / "there")
     run = Store(tmp_path / "there").run(original.id)
     assert EvaluatedRun(run).images is None
+    assert any("view_ids" in original.folder.snapshot(step) for step in original.folder.snapshot_steps())
     Store(tmp_path / "there").rename(original.id, "my own name")
     assert opened(small, tmp_path / "there") == ([], [original.id])
     assert Store(tmp_path / "there").run(original.id).name == "my own name"
@@ -80,6 +88,43 @@ def test_images_of_a_stranger_never_stand_for_ones_own(original: Run, file: Path
     assert not (tmp_path / "there" / ".pictures" / content).exists()
     run = Store(tmp_path / "there").run(original.id)
     assert (run.folder.content_hash() or "").startswith("shared")
+
+
+def test_a_run_that_is_named_twice_goes_along_once(original: Run, tmp_path: Path) -> None:
+    share([original, original], tmp_path / "twice.fewlab")
+    assert opened(tmp_path / "twice.fewlab", tmp_path / "there") == ([original.id], [])
+
+
+def test_features_of_another_width_tell_no_distance_and_the_model_answers(original: Run, tmp_path: Path) -> None:
+    shutil.copytree(original.folder.path, tmp_path / original.id)
+    folder = RunFolder(tmp_path / original.id)
+    step = folder.snapshot_steps()[-1]
+    arrays = folder.snapshot(step)
+    folder.write_snapshot(step, {**arrays, "embeddings": arrays["embeddings"][:, :3]})
+    image = np.zeros((20, 20, 1), np.uint8)
+    (answer,) = Predictor(folder).predict([image])
+    (before,) = Predictor(original.folder).predict([image])
+    assert (answer.probabilities == before.probabilities).all()
+    assert (answer.nearest, answer.distance) == (None, None)
+
+
+def test_members_that_lie_over_each_other_are_refused_before_anything_is_unpacked(file: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(file) as archive:
+        run = json.loads(archive.read("shared.json"))["runs"][0]
+    made = tmp_path / "over.fewlab"
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("shared.json", json.dumps({"version": 1, "runs": [run], "images": []}))
+        archive.writestr(f"runs/{run}/snapshots/00000001.npz", bytes(1_000_000))
+        first = archive.filelist[-1]
+        for number in range(2, 60):
+            again = zipfile.ZipInfo(f"runs/{run}/snapshots/{number:08}.npz")
+            again.header_offset, again.CRC = first.header_offset, first.CRC
+            again.file_size = again.compress_size = first.file_size
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+    assert made.stat().st_size < 1_100_000
+    with pytest.raises(RunError, match="no part of a shared run"):
+        opened(made, tmp_path / "there")
 
 
 def test_a_run_that_has_not_ended_is_not_shared(original: Run, tmp_path: Path) -> None:

@@ -151,6 +151,36 @@ def test_an_archive_gets_the_rows_of_the_folder_that_it_was_made_of(
     assert copies == {path.read_bytes() for path in plain if path.name != "broken.png"}
 
 
+def test_copies_are_made_of_images_that_have_a_row_already(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
+    predict_folder(predictor, folder, tmp_path / "table.csv")
+    again = predict_folder(predictor, folder, tmp_path / "table.csv", tmp_path / "sorted")
+    assert (again.images, again.before) == (0, 156)
+    predict_folder(predictor, folder, tmp_path / "at once.csv", tmp_path / "at once")
+    later, at_once = (
+        {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
+        for root in (tmp_path / "sorted", tmp_path / "at once")
+    )
+    assert later == at_once
+    assert len(later) == 154
+
+
+def test_a_table_that_is_being_written_is_left_to_who_writes_it(
+    predictor: Predictor, folder: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    refused: list[str] = []
+
+    def second(done: int, total: int) -> None:
+        if done and not refused:
+            with pytest.raises(DataError, match="is being written already") as error:
+                predict_folder(predictor, folder, table)
+            refused.append(str(error.value))
+
+    predict_folder(predictor, folder, table, told=second)
+    assert len(refused) == 1
+    assert len({row[0] for row in rows(table)}) == len(rows(table)) == 157
+
+
 def test_another_table_is_left_as_it_is(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "accounts.csv"
     table.write_text("name,amount\nrent,700\n")

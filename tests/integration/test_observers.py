@@ -98,6 +98,15 @@ def test_an_observer_that_fails_is_left_out_and_the_run_goes_on(
     assert "The observer tensorboard failed and hears no more of this run." in caplog.text
 
 
+def test_an_observer_that_cannot_begin_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("FEWLAB_OBSERVERS", f"tensorboard:{tmp_path / 'file' / 'logs'}")
+    assert train(SHORT, tmp_path / "runs").status.state == "finished"
+    assert "The observer tensorboard cannot begin and hears nothing of this run." in caplog.text
+
+
 @pytest.mark.slow
 def test_wandb_keeps_the_metrics_and_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Offline: into the file that would be sent, in which numbers are text."""
@@ -122,6 +131,7 @@ def test_wandb_keeps_the_metrics_and_the_settings(tmp_path: Path, monkeypatch: p
     [
         ("tensorboard", "name tensorboard with a folder"),
         ("mlflow:x", "'mlflow:x'"),
+        ("tensorboard:a,tensorboard:b", "names tensorboard twice"),
         ("trackio:x", "whose package trackio is not installed"),
     ],
 )

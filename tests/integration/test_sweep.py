@@ -224,6 +224,29 @@ def test_a_sweep_that_was_left_goes_on_with_the_very_run_it_left(action: Any, tm
     assert (run.status.state, run.status.step) == ("finished", 120)
 
 
+def test_another_task_that_is_asked_for_while_a_run_trains_comes_next_and_no_trial_is_lost(tmp_path: Path) -> None:
+    longer = {**TOY, "budget": {"steps": 120, "batch_size": 4, "evaluate_every": 10}}
+    sweep = SweepStore(tmp_path).create(plan(longer, LR, trials=2))
+    refused: list[str] = []
+
+    def ask() -> None:
+        until(lambda: trained_steps(tmp_path) > 0, "a step")
+        with pytest.raises(ConfigError, match="goes on at this moment") as error:
+            sweep.ask_for_fresh_seeds(2)
+        refused.append(str(error.value))
+        sweep.want("run", "fresh")
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    status = drive(sweep, tmp_path)
+    asking.join()
+    assert len(refused) == 1
+    assert (status.state, status.over) == ("waiting", 0)
+    assert (sweep.wanted().task, sweep.wanted().action) == ("fresh", "run")
+    sweep.want("run", "search")
+    assert [trial.state for trial in drive(sweep, tmp_path).trials] == ["finished", "finished"]
+
+
 def trained_steps(root: Path) -> int:
     return sum(len(run.folder.metrics()) for run in Store(root).runs())
 

@@ -8,7 +8,7 @@ from mapie.classification import SplitConformalClassifier
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from engine.analysis.certainty import Certainty
+from engine.analysis.certainty import Certainty, Decision
 from engine.analysis.conformal import COVERAGES, Conformal, conformal, labels_needed, prediction_sets
 
 
@@ -27,7 +27,10 @@ def test_sets_are_those_of_mapie(held_out: int, seed: int) -> None:
             estimator=model, confidence_level=coverage, conformity_score="lac", prefit=True
         ).conformalize(rest[:held_out], true[:held_out])
         _, sets = theirs.predict_set(rest[held_out:])
-        assert (prediction_sets(probabilities[held_out:], cutoff) == sets[:, :, 0]).all(), coverage
+        wanted = sets[:, :, 0]
+        empty = np.flatnonzero(~wanted.any(1))  # ours hold the most probable class in any case
+        wanted[empty, probabilities[held_out:][empty].argmax(1)] = True
+        assert (prediction_sets(probabilities[held_out:], cutoff) == wanted).all(), coverage
     assert found.labels == held_out
 
 
@@ -47,7 +50,9 @@ def test_sets_hold_the_true_class_as_often_as_is_promised_also_for_a_model_that_
         found = conformal(*draw(60, draws))
         probabilities, labels = draw(60, draws)
         for coverage, shares in held.items():
-            shares.append(float(prediction_sets(probabilities, found.cutoffs[coverage])[np.arange(60), labels].mean()))
+            shares.append(float((probabilities >= found.cutoffs[coverage])[np.arange(60), labels].mean()))
+            sets = prediction_sets(probabilities, found.cutoffs[coverage])
+            assert sets[np.arange(60), labels].mean() >= shares[-1]  # the most probable class only adds to it
     for coverage, shares in held.items():
         error = np.std(shares) / np.sqrt(len(shares))
         exact = np.ceil(61 * coverage) / 61  # what the method gives for 60 labels, at least the coverage
@@ -77,14 +82,29 @@ def test_what_was_written_is_read_and_anything_else_is_refused() -> None:
 
 def test_sure_is_one_possible_class_of_an_image_that_is_not_unlike_the_labeled_ones() -> None:
     certainty = Certainty(Conformal(40, {0.9: 0.3}), usual=0.5)
-    sure, two, none = np.array([0.8, 0.1, 0.1]), np.array([0.3, 0.1, 0.6]), np.array([0.29, 0.28, 0.28])
+    sure, two, low = np.array([0.8, 0.1, 0.1]), np.array([0.3, 0.1, 0.6]), np.array([0.29, 0.28, 0.28])
     assert certainty.decide(sure, 0.4, 0.9).sure is True
     assert certainty.decide(sure, 0.6, 0.9).sure is False
     assert certainty.decide(two, 0.4, 0.9).possible == (2, 0)
-    assert certainty.decide(none, 0.4, 0.9) == ((), False)
-    assert certainty.decide(sure, None, 0.9) == ((0,), None)
+    assert certainty.decide(low, 0.4, 0.9) == Decision((0,), False, False)
+    assert certainty.decide(low, 0.4, 0.9).sure is False
+    assert certainty.decide(sure, None, 0.9) == Decision((0,), True, None)
     assert certainty.decide(sure, 0.4, 0.99).sure is None
     assert certainty.too_few(0.9) is None
     assert certainty.too_few(0.99) == ("A coverage of 99% needs 99 labeled validation images, and this model has 40.")
     assert Certainty.read(certainty.plain()) == certainty
     assert Certainty.read(Certainty().plain()) == Certainty()
+
+
+def test_more_coverage_names_more_classes_and_makes_fewer_answers_sure() -> None:
+    draws = np.random.default_rng(3)
+    probabilities, labels = draw(400, draws)
+    certainty = Certainty(conformal(probabilities[:200], labels[:200]))
+    sets, sure = [], []
+    for coverage in (0.8, 0.9, 0.95, 0.99):
+        decisions = [certainty.decide(one, None, coverage) for one in probabilities[200:]]
+        sets.append(sum(len(one.possible or ()) for one in decisions))
+        sure.append(sum(one.sure is True for one in decisions))
+    assert sets == sorted(sets)
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] > sure[-1] > 0

@@ -52,7 +52,8 @@ def test_a_range_is_read_as_it_is_meant_and_written_as_it_is_typed(text: str, di
         ("method.unlabeled_ratio", Dimension("method.unlabeled_ratio", 1, 64, whole=True)),  # all that is allowed
         ("method.distribution_alignment", Dimension("method.distribution_alignment", choices=(False, True))),
         ("budget.steps", Dimension("budget.steps", 250, 4000, log=True, whole=True)),  # a factor of four around 1,000
-        ("optimizer.momentum", Dimension("optimizer.momentum", 0.0, 0.999)),  # below 1
+        ("optimizer.momentum", Dimension("optimizer.momentum", 0.5, 0.99)),  # what is worth searching
+        ("optimizer.ema_decay", Dimension("optimizer.ema_decay", 0.0, 0.999)),  # below 1
     ],
 )
 def test_without_a_range_one_is_proposed_from_the_declaration(text: str, dimension: Dimension) -> None:
@@ -76,6 +77,10 @@ def test_every_range_that_is_proposed_for_a_preset_holds_only_what_its_settings_
         dimension = proposed(key, field, value_of(plain, key))
         # Read from its own text, it is checked against the schema.
         assert parse_dimension(f"{key}={dimension.text()}", plain, CATALOG).key == key
+        # And a run can have both of its ends, also where settings depend on each other.
+        ends = dimension.choices or (dimension.low, dimension.high)
+        for end in ends if key.startswith("optimizer.") else ():
+            RunConfig.parse(plain).with_changes({key: end})
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def test_a_verdict_on_a_known_image_says_whether_it_is_correct() -> None:
 
 
 def test_the_note_in_a_table_tells_doubt_and_refusals() -> None:
+    assert note(judged(REFUSED, FROM_VALIDATION)) == "'d.txt' is no image."
     assert [note(judged(one)) for one in (SURE, UNSURE, EVEN, REFUSED)] == [
         "",
         "not sure",
@@ -84,18 +85,18 @@ def test_the_csv_of_predictions_runs_no_file_name_and_no_class_name() -> None:
 def test_with_a_coverage_a_verdict_names_the_possible_classes_and_doubts_an_image_unlike_all_labeled_ones() -> None:
     near = ImagePrediction("a", probabilities=(0.1, 0.6, 0.3), top=(("dog", 0.6), ("owl", 0.3)), distance=0.2)
     far = ImagePrediction("b", probabilities=(0.1, 0.7, 0.2), top=(("dog", 0.7), ("owl", 0.2)), distance=0.6)
-    thin = ImagePrediction("c", probabilities=(0.28, 0.29, 0.28), top=(("dog", 0.29), ("cat", 0.28)), distance=0.2)
+    thin = ImagePrediction("c", probabilities=(0.28, 0.45, 0.27), top=(("dog", 0.45), ("cat", 0.28)), distance=0.2)
     read = [judged(one, FROM_VALIDATION) for one in (near, far, thin)]
     assert [one.decision.sure for one in read] == [False, False, False]
     assert verdict(read[0]) == "Not sure: **dog** · 60.0 % or **owl** · 30.0 %"
     assert verdict(read[1]) == "**dog** · 70.0 %  \nMaybe none of these: it is unlike every labeled image."
-    assert verdict(read[2]) == "Not sure: no class is probable enough, most likely **dog** · 29.0 %"
+    assert verdict(read[2]) == "Not sure, most likely **dog** · 45.0 %"
     assert [note(one) for one in read] == ["not sure: dog 60.0 % or owl 30.0 %", "maybe none of these", "not sure"]
     rows = list(csv.DictReader(io.StringIO(as_csv([*read, judged(SURE, FROM_VALIDATION)], CLASSES, 0.9))))
     assert [(row["sure at 90%"], row["possible classes"], row["unfamiliar"]) for row in rows] == [
         ("no", "dog; owl", "no"),
         ("no", "dog", "yes"),
-        ("no", "", "no"),
+        ("no", "dog", "no"),
         ("yes", "dog", ""),
     ]
 

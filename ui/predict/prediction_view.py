@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from engine.analysis.certainty import Certainty, conformal_of
+from engine.analysis.certainty import LIKELY, Certainty, conformal_of
 from engine.analysis.conformal import COVERAGES, USUAL, Conformal, labels_needed
 from engine.lab.messages import Predictions
 from engine.runs.store import Run
@@ -13,7 +13,7 @@ from engine.runs.stored_images import StoredImages, stored_images_of
 from ui.components.gallery import GalleryItem, gallery, image_uri, png_uri
 from ui.components.live_figure import live_figure
 from ui.figures.classification import probability_bars
-from ui.predict.verdicts import DECISION_THRESHOLD, Judged, as_csv, judge, note, verdict
+from ui.predict.verdicts import Judged, as_csv, judge, note, verdict
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
@@ -46,8 +46,8 @@ def coverage_choice(run: Run) -> float:
     offered = certainty.coverages
     if not offered:
         st.caption(
-            f"Whether it is sure is said once a run has {labels_needed(COVERAGES[0])} labeled validation images; this"
-            f" one has {certainty.labels}."
+            f"Saying whether an answer is sure needs at least {labels_needed(COVERAGES[0])} labeled validation images;"
+            f" this run has {certainty.labels}."
         )
         return USUAL
     chosen: float | None = st.segmented_control(
@@ -108,7 +108,7 @@ def _card(judged: Judged, number: int, certainty: Certainty, coverage: float, st
         gallery([*items, nearest] if nearest else items, key=f"predict_seen_{number}", thumb=84)
         st.markdown(verdict(judged))
         cutoff = certainty.conformal.cutoffs.get(coverage) if certainty.conformal else None
-        threshold = DECISION_THRESHOLD if cutoff is None else cutoff
+        threshold = LIKELY if cutoff is None else cutoff
         said = f"{'uncertain below' if cutoff is None else 'possible from'} {formatting.percent(threshold)}"
         live_figure(
             probability_bars(

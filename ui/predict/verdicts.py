@@ -13,7 +13,6 @@ from engine.lab.messages import ImagePrediction
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
-DECISION_THRESHOLD = 0.5  # below this probability a prediction is called uncertain, where no coverage can be promised
 _NAMED = 4  # possible classes that are named
 
 
@@ -34,7 +33,7 @@ class Judged(NamedTuple):
     def is_sure(self) -> bool:
         """At the chosen coverage, or where none can be promised by the most probable class alone."""
         sure = self.decision.sure
-        return self.prediction.top[0][1] >= DECISION_THRESHOLD if sure is None else sure
+        return self.decision.likely if sure is None else sure
 
     def possible(self, say: Callable[[str, str], str]) -> str:
         """The most probable classes of the prediction set, and how many more there are. say: puts the name of a class
@@ -48,6 +47,8 @@ class Judged(NamedTuple):
 
 
 def judge(prediction: ImagePrediction, certainty: Certainty, coverage: float, class_names: Sequence[str]) -> Judged:
+    if not prediction.probabilities:  # a file that could not be read
+        return Judged(prediction, Decision(None, False, None), class_names)
     decision = certainty.decide(np.array(prediction.probabilities), prediction.distance, coverage)
     return Judged(prediction, decision, class_names)
 
@@ -61,8 +62,8 @@ def verdict(judged: Judged) -> str:
     words = f"**{escape_markdown(name)}** · {formatting.percent(probability)}"
     if len(decision.possible or ()) > 1:
         words = "Not sure: " + judged.possible(lambda one, p: f"**{escape_markdown(one)}** · {p}")
-    elif decision.possible == ():
-        words = f"Not sure: no class is probable enough, most likely {words}"
+    elif decision.possible is not None and not decision.likely:
+        words = f"Not sure, most likely {words}"
     elif decision.possible is None and not judged.is_sure:
         words = f"Uncertain, most likely {words}"
     if decision.unfamiliar:
@@ -84,7 +85,7 @@ def note(judged: Judged) -> str:
     notes = ["maybe none of these"] if decision.unfamiliar else []
     if len(decision.possible or ()) > 1:
         notes.append("not sure: " + judged.possible(lambda one, p: f"{one} {p}"))
-    elif decision.possible == () or (decision.possible is None and not judged.is_sure):
+    elif not decision.likely:
         notes.append("not sure")
     return "; ".join(notes)
 

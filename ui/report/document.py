@@ -46,7 +46,7 @@ def document(title: str, parts: Iterable[str]) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width">'
         # Whatever a name or a setting holds: nothing is fetched, sent or framed.
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; style-src'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data: blob:; style-src'
         " 'unsafe-inline'; script-src 'unsafe-inline'\">"
         f"<style>{_STYLE}</style></head><body>\n{body}\n<script>{script}</script><script>{_DRAW}</script></body></html>\n"
     )

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.lab.messages import OpenShared
 from engine.runs.shared_file import ENDING, share
 from engine.runs.store import Run
+from engine.runs.stored_images import stored_images_of
 from ui.forms.uploads import LARGEST_UPLOAD
 from ui.runs.run_names import run_name
 from ui.shell.page import escape_markdown, show_errors
@@ -17,6 +18,7 @@ from ui.shell.server import lab
 from ui.style import formatting
 
 _MADE, _OPENED = "share_made", "share_opened"  # in the session
+_LARGEST = 500_000_000  # bytes of images that go through the browser
 
 
 @st.dialog("Share this run")
@@ -24,9 +26,18 @@ def share_dialog(run: Run) -> None:
     """One file; with the images only if asked, because they are the person's own."""
     st.markdown(
         f"**{escape_markdown(run_name(run))}** as one file for another FewLab: settings, curves, evaluations and the"
-        " model. It opens on its page Runs, where it can be looked into, compared and asked."
+        " model. It opens on its page Runs, where it can be inspected, compared and used to classify images. The"
+        " path of the images is among the settings."
     )
     with_images = st.toggle("With the images that it learned from", key="share_images")
+    stored = stored_images_of(run.folder)
+    if with_images and stored is not None and stored.images.nbytes > _LARGEST:
+        st.info(
+            f"Its images have {formatting.size(stored.images.nbytes)}: write the file with `python -m engine share"
+            f" {run.id} --with-images --to {run.id}{ENDING}`.",
+            icon=":material/terminal:",
+        )
+        return
     with show_errors():
         if st.button("Make the file", type="primary", key="share_make"):
             st.session_state[_MADE] = (run.id, with_images, _shared(run, with_images))
@@ -63,11 +74,15 @@ def open_shared_file() -> None:
     opened = st.session_state.setdefault(_OPENED, {})
     with show_errors():
         if uploaded.file_id not in opened:
+            opened[uploaded.file_id] = None  # what is refused is not checked again with every click
             with tempfile.TemporaryDirectory(prefix="fewlab-") as folder, st.spinner("Checking its files …"):
                 file = Path(folder) / f"shared{ENDING}"
                 file.write_bytes(uploaded.getbuffer())
                 opened[uploaded.file_id] = lab().assistant.ask(OpenShared(str(file), str(lab().store.root)))
             st.rerun()
+        if opened[uploaded.file_id] is None:
+            st.warning("This file was refused: remove it and choose another.", icon=":material/block:")
+            return
         runs, before = opened[uploaded.file_id]
         said = f"{formatting.count(len(runs))} run{'' if len(runs) == 1 else 's'} opened"
         if before:

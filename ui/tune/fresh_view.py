@@ -19,7 +19,7 @@ def fresh_seeds(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> Non
     """The button, and what came of it so far."""
     st.subheader("On new draws of labels", anchor=False)
     best = status.best(1)
-    is_busy = sweep.shown_state() in ("running", "waiting")
+    is_busy = sweep.shown_state() in ("running", "waiting") or sweep.is_leaving()
     is_own = bool(best) and best[0].values == plan.own_values()
     if st.button(
         f"Run the best with {SEEDS} new seeds",

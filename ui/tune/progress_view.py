@@ -59,6 +59,8 @@ def sweep_progress(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> 
     st.progress(min(1.0, share), text=" · ".join(filter(None, counts)))
     if state == "failed":
         st.error(escape_markdown(status.reason), icon=":material/error:")
+    elif state == "finished" and status.reason:
+        st.caption(escape_markdown(status.reason))
     if state == "waiting" and not lab().trains:
         st.info("Another FewLab trains in this checkpoints folder, and goes on with this sweep.")
 

@@ -22,7 +22,7 @@ def draw_trials(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> Non
     """Parallel coordinates of all trials that have an accuracy; the best are the brightest lines."""
     shown = [trial for trial in status.trials if trial.accuracy is not None and trial.state != "failed"]
     if not shown:
-        st.caption("The first trial is the settings that the sweep begins with; its line appears when it is evaluated.")
+        st.caption("The line of the first trial appears when it is evaluated.")
         return
     dimensions = plan.dimensions[:_AXES]
     figure = parallel_coordinates(

@@ -55,14 +55,17 @@ def begin_observers(folder: RunFolder, config: Mapping[str, Any], step: int) -> 
     """
     begun: dict[str, Observer] = {}
     for kind, where in _asked_for(os.environ.get(VARIABLE, "")):
+        if kind in begun:
+            raise ConfigError(f"{VARIABLE} names {kind} twice: leave one of them out.")
         try:
-            module = import_module(KINDS[kind])
-            begun[kind] = module.begin(kind, where, folder, config, step)
+            begun[kind] = import_module(KINDS[kind]).begin(kind, where, folder, config, step)
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"{VARIABLE} asks for {kind}, whose package {error.name} is not installed: install it, or leave {kind}"
                 " out."
             ) from None
+        except Exception:
+            log.exception("The observer %s cannot begin and hears nothing of this run.", kind)
     return Observers(begun)
 
 
