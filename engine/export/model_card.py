@@ -143,7 +143,12 @@ def _sureness(predictor: Predictor, measured: Measured | None) -> str:
         rows.append("| " + " | ".join(cells) + " |")
     columns = ["coverage", "classes from this probability on"]
     if len(cells) > len(columns):
-        columns += ["test images whose set holds the true class", "classes in a set", "sets of one", "of them right"]
+        columns += [
+            "test images whose set holds the true class",
+            "classes in a set",
+            "sets of one",
+            "accuracy of these",
+        ]
     table = "\n".join(["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|", *rows])
     return (
         f"Prediction sets (split conformal prediction, {certainty.labels:,} labeled validation images): the classes"
