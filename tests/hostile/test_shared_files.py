@@ -45,6 +45,8 @@ def test_a_run_opens_elsewhere_with_curves_evaluations_images_and_answers_and_ca
     assert opened(file, tmp_path / "there") == ([original.id], [])
     run = Store(tmp_path / "there").run(original.id)
     assert (run.config, run.status.metrics) == (original.config, original.status.metrics)
+    assert run.status.seconds == original.status.seconds
+    assert run.status.images_per_second == original.status.images_per_second
     assert run.folder.metrics() == original.folder.metrics()
     here, there = EvaluatedRun(original), EvaluatedRun(run)
     assert there.steps == here.steps

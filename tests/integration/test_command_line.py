@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits
 
 from engine.images.decode import readable_formats
 from engine.methods.base.method import Method
+from engine.predictor import Predictor
 from engine.presets import PRESETS
 from engine.registry import backbones, datasets, methods
 from engine.runs.store import Store
@@ -170,6 +171,32 @@ def test_predict_for_people_names_the_best_classes(trained: dict[str, Any], root
     (line,) = engine("predict", trained["run"], tmp_path / "black.png", "--checkpoints", root).stdout.splitlines()
     assert line.startswith(f"{tmp_path / 'black.png'}: ")
     assert line.count("%") == 5
+
+
+def test_predict_says_what_is_possible_at_the_coverage_that_is_asked_for(
+    trained: dict[str, Any], root: Path, tmp_path: Path
+) -> None:
+    """More classes with more coverage: of a network that has hardly learned, nearly all of them."""
+    Image.new("L", (20, 20), 0).save(tmp_path / "black.png")
+    conformal = Predictor(Store(root).open(trained["run"])).certainty.conformal
+    assert conformal is not None
+    counts = []
+    for coverage in (0.8, 0.99):
+        done = engine(
+            "predict",
+            trained["run"],
+            tmp_path / "black.png",
+            "--coverage",
+            str(coverage),
+            "--checkpoints",
+            root,
+            "--json",
+        )
+        (image,) = answer(done)["pictures"]
+        reach = sum(top["probability"] >= conformal.cutoffs[coverage] for top in image["top"])
+        assert min(5, len(image["possible"])) == reach
+        counts.append(len(image["possible"]))
+    assert counts[0] < counts[1]
 
 
 def test_a_coverage_that_nobody_can_promise_is_refused_in_a_sentence(

@@ -124,6 +124,27 @@ def test_the_card_says_what_was_measured(run: Run, exported: Exported) -> None:
     assert f"On {exported.parity.images} images of the run" in card
 
 
+def test_the_card_is_measured_with_calibrated_probabilities(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cutoffs of its prediction sets are of those."""
+    seen: list[Measured] = []
+
+    def noted(run: Run, predictor: Predictor, measured: Measured, *more: object) -> str:
+        seen.append(measured)
+        return model_card(run, predictor, measured, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("engine.export.export_run.model_card", noted)
+    export(run, "safetensors", tmp_path)
+    predictor, stored = Predictor(run.folder), stored_images_of(run.folder)
+    assert stored is not None
+    assert predictor.temperature is not None
+    images = np.array(stored.images[np.sort(stored.rows(run.folder.split()["test"]))])
+    logits = np.log(predictor.probabilities(images).astype(np.float64)) / predictor.temperature
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    assert seen[0].probabilities == pytest.approx(powers / powers.sum(1, keepdims=True), abs=1e-4)
+
+
 def test_rows_of_the_cards_confusion_are_true_classes_and_columns_predicted_ones(run: Run) -> None:
     """Of three images of day two are taken for night; the one of night is known."""
     predicted = np.eye(2, dtype=np.float32)[[0, 1, 1, 1]]

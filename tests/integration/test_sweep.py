@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from engine.errors import ConfigError, RunError
 from engine.registry import datasets
@@ -63,6 +66,19 @@ def test_a_trial_is_judged_by_the_mean_validation_accuracy_of_its_draws(root: Pa
         assert trial.seconds == pytest.approx(sum(run.status.seconds for run in runs))
     best = max(status.trials, key=lambda trial: trial.accuracy or 0)
     assert status.best(1)[0].accuracy == best.accuracy
+
+
+def test_what_prunes_sees_the_curves_of_all_draws_one_behind_the_other(root: Path, ended: SweepFolder) -> None:
+    storage = JournalStorage(JournalFileBackend(str(ended.journal_file)))
+    study = optuna.load_study(study_name=ended.name, storage=storage)
+    for trial, known in zip(study.trials, ended.status().trials, strict=True):
+        curves = [Store(root).run(draw.run).folder.metrics() for draw in known.draws]
+        assert trial.intermediate_values == {
+            20 * number + row["step"]: row["validation/accuracy"]
+            for number, rows in enumerate(curves)
+            for row in rows
+            if "validation/accuracy" in row
+        }
 
 
 def test_the_first_trial_is_the_settings_that_it_began_with(ended: SweepFolder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from engine.training.evaluation.evaluator import Evaluator
 from engine.training.hardware import resolve
 from engine.training.loops.batches import Batches
 from engine.training.loops.gradient_loop import GradientLoop
+from engine.training.recorder import Recorder
 from engine.training.running_metrics import RunningMetrics
 from engine.training.trainer import Trainer
 from tests.contract.toy import Toy
@@ -85,6 +87,19 @@ def test_the_saved_model_is_what_the_last_evaluation_measured(tmp_path: Path) ->
     answers = [max(predictor.top(each), key=lambda top: top["probability"]) for each in _predictions(predictor, test)]
     right = [answer["class"] == images.class_names[images.labels[i]] for answer, i in zip(answers, test, strict=True)]
     assert np.mean(right) == pytest.approx(run.status.metrics["test/accuracy"])
+
+
+def test_the_nearest_labeled_image_is_looked_for_in_the_features_of_the_models_own_weights(tmp_path: Path) -> None:
+    """A resumed run evaluates on, and its next model is written at its end."""
+    run = train(config(), tmp_path)
+    before = Predictor(run.folder).labeled
+    arrays = run.folder.snapshot(STEPS)
+    run.folder.write_snapshot(STEPS + 5, {**arrays, "embeddings": -arrays["embeddings"]})
+    after = Predictor(run.folder).labeled
+    assert before is not None
+    assert after is not None
+    assert (after.features == before.features).all()
+    assert after.usual == before.usual
 
 
 def _predictions(predictor: Predictor, rows: np.ndarray) -> list[Any]:
@@ -222,6 +237,18 @@ def test_the_seconds_of_a_resumed_run_go_on_from_those_before(tmp_path: Path) ->
     assert seconds == sorted(seconds)
     assert seconds[-1] > saved
     assert resumed.status.seconds >= seconds[-1]
+
+
+def test_a_pause_is_no_training_time(tmp_path: Path) -> None:
+    recorder = Recorder(Store(tmp_path).create(config().model_dump(mode="json")))
+    recorder.begin(STEPS, 4)
+    recorder.tick()
+    trained = recorder.seconds
+    recorder.tell("paused")
+    time.sleep(0.1)
+    assert recorder.tell("paused").seconds == trained  # as it is told every second
+    recorder.restart_clock()
+    assert trained <= recorder.tell("running").seconds < trained + 0.1
 
 
 def test_a_checkpoint_is_on_the_disk_before_it_takes_the_place_of_the_last_one(

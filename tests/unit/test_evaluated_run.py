@@ -11,8 +11,10 @@ import pytest
 from engine.analysis.evaluated_run import EvaluatedRun, Neighbor, stamp
 from engine.errors import RunError
 from engine.runs.folder import Status
+from engine.runs.projections import Projection
 from engine.runs.store import Run, Store
 from engine.runs.stored_images import store_images, stored_images_of
+from ui.space.point_colors import coloring
 
 CONFIG = {
     "seed": 0,
@@ -163,3 +165,13 @@ def test_a_run_without_an_evaluation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="has not been evaluated yet"):
         EvaluatedRun(run)
     assert stamp(run)[0] == 0
+
+
+def test_a_point_whose_class_nobody_knows_is_neither_correct_nor_incorrect(run: Run) -> None:
+    """At step 0 images 10 and 30 are taken for what they are, 5 and 7 are not; of 40 nothing is known."""
+    ids, none = np.sort(IDS), np.zeros(0)
+    part, labels = PART[np.argsort(IDS)], np.array([1, 0, 1, 0, -1])
+    projection = Projection(ids, part, labels, np.zeros((1, 5, 2), np.float32), np.array([0]), none, none, none, 0.0)
+    colored = coloring(EvaluatedRun(run), projection, "right", 0)
+    assert colored.groups is not None
+    assert [colored.names[k] for k in colored.groups] == ["incorrect", "incorrect", "correct", "correct", "unknown"]

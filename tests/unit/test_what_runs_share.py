@@ -12,6 +12,7 @@ from engine.metrics import Metric
 from engine.presets import PRESETS
 from engine.runs.folder import RunFolder, Status
 from engine.runs.store import Run
+from ui.compare.benchmark_form import config_of_entry
 from ui.compare.run_groups import grouped
 from ui.runs.metrics import formatted_difference
 from ui.train.time_estimate import cost_key
@@ -99,3 +100,10 @@ def test_a_baseline_differs_from_what_it_is_held_against_in_the_method_alone(of:
 def test_a_difference_has_its_sign_in_every_unit(unit: Any, difference: float, text: str) -> None:
     metric = Metric("loss/labeled", "Loss", "One sentence.", unit=unit)
     assert formatted_difference(metric, difference) == text
+
+
+def test_each_seed_of_a_benchmark_draws_labels_of_its_own_and_the_first_those_of_the_base() -> None:
+    base = RunConfig.parse({"seed": 3, "data": {"split_seed": 7}}).model_dump(mode="json")
+    entries = [RunConfig.parse(config_of_entry(base, "fixmatch", 4, seed)) for seed in range(3)]
+    assert [entry.seed for entry in entries] == [3, 4, 5]
+    assert [entry.data.split_seed for entry in entries] == [7, 4, 5]
