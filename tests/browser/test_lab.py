@@ -78,7 +78,7 @@ def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(
     address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
     page.goto(f"{address}/runs")
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
-    lab, inside = ("Start", "Train", "Compare", "Runs"), ("Pseudo-labels", "Candidates", "Space", "Errors")
+    lab, inside = ("Start", "Train", "Compare", "Tune", "Runs"), ("Pseudo-labels", "Candidates", "Space", "Errors")
     expect(page.get_by_test_id("stSidebarNavLink")).to_have_text(
         [re.compile(f"{name}$") for name in (*lab, *inside, "Data", "Label", "Predict")]
     )
@@ -196,7 +196,8 @@ def test_an_uploaded_digit_is_classified(page: Page, url: str, finished: Run) ->
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
     rows = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
-    assert rows[0].startswith("image,prediction,probability,error,0,1,2")
+    assert rows[0].startswith("image,prediction,probability,sure at ")
+    assert ",error,0,1,2" in rows[0]
     assert rows[1].startswith(f"digit.png,{label},")
     assert len(rows) == 4
 
