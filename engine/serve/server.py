@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -185,9 +186,10 @@ def listen(app: FastAPI, host: str, port: int, told: Callable[[str], None]) -> N
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
+        # Python adds the address to the system's words; of a name that is none the system has no number.
+        words = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise LabError(
-            f"The server cannot listen at {host} port {port} ({error.strerror or type(error).__name__}): choose another"
-            " --port or --host."
+            f"The server cannot listen at {host} port {port} ({words}): choose another --port or --host."
         ) from None
     bound = listener.getsockname()[1]
     told(f"http://{f'[{host}]' if ':' in host else host}:{bound}/docs")
