@@ -157,9 +157,10 @@ class WorkerClient:
         return future
 
     def close(self) -> None:
-        """End the child by closing its input."""
-        self._closed = True
-        child = self._child
+        """End the child by closing its input, also one that another thread is just starting."""
+        with self._lock:
+            self._closed = True
+            child = self._child
         if child is not None and child.process.stdin is not None:
             try:
                 child.process.stdin.close()

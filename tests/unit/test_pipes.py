@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,30 @@ def test_a_question_with_a_number_that_is_none_reaches_the_worker_as_json(number
         "config": {"optimizer": {"lr": None}, "name": NAME, "seed": 3},
         "seconds": 0.5,
     }
+
+
+def test_a_child_that_is_just_being_started_ends_when_its_client_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, closed, really = threading.Event(), threading.Event(), subprocess.Popen
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        child = really(*args, **kwargs)
+        started.set()
+        closed.wait(0.5)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", slowly)
+    client = WorkerClient(tmp_path / "log", module="tests.unit.raw_worker")
+    starting = threading.Thread(target=client.start)
+    starting.start()
+    assert started.wait(10)
+    client.close()
+    closed.set()
+    starting.join()
+    gone = client.wait(10)
+    client.kill()
+    assert gone
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
