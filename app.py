@@ -7,13 +7,16 @@ from pathlib import Path
 import streamlit as st
 
 from ui.components.plotly_script import write_script
+from ui.runs.training_now import training_now
 from ui.shell.entry import open_front_door
 from ui.shell.page import escape_markdown, show_errors
 from ui.shell.server import lab, sweeps
 
 # A file of our own: Streamlit fetches the image of a named icon from another machine.
 ICON = Path(__file__).parent / "ui" / "icon.svg"
-st.set_page_config(page_title="FewLab", page_icon=ICON, layout="wide")
+LOGO = ICON.with_name("logo.svg")
+st.set_page_config(page_title="FewLab", page_icon=ICON, layout="wide", initial_sidebar_state=236)
+st.logo(LOGO, size="large", icon_image=ICON)
 
 
 @st.cache_resource(show_spinner=False)
@@ -48,26 +51,7 @@ if (!window.fewlabHistory) {
   };
 }
 """
-# Streamlit leaves 6 rem above every page: with them, the curves of the Train page would begin below the first screen.
-STYLE = """<style>
-.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; }
-.stMainBlockContainer h1 { font-size: 2rem; padding-bottom: 0; }
-.stMainBlockContainer h3 { font-size: 1.3rem; }
-/* Start stays in reach while the form is scrolled. The wrapper sticks: what is in it fills it and could not move. */
-@media (min-width: 641px) {
-  [data-testid="stLayoutWrapper"]:has(> .st-key-train_launch, > .st-key-tune_launch) {
-    position: sticky; bottom: 0; z-index: 1;
-  }
-  .st-key-train_launch, .st-key-tune_launch { background: light-dark(#ffffff, #171614); padding: 0.6rem 0 0.8rem; }
-}
-[data-testid="stLayoutWrapper"]:has(> .st-key-one_entry) { display: none; }
-/* In one column, on a telephone, an open run stands above the form that made it. */
-@media (max-width: 640px) {
-  .st-key-train_sides_run .stColumn:has(.st-key-train_form_side) { order: 2; }
-  .st-key-tune_sides_run .stColumn:has(.st-key-tune_form_side) { order: 2; }
-}
-</style>"""
-st.html(STYLE)
+st.html(Path(__file__).parent / "ui" / "style" / "page.css")
 with st.container(key="one_entry"):
     st.html(f"<script>{ONE_ENTRY}</script>", unsafe_allow_javascript=True)
 navigation = st.navigation(
@@ -92,5 +76,7 @@ navigation = st.navigation(
         "Use": [st.Page("pages/predict.py", title="Predict", icon=":material/image_search:")],
     }
 )
+with show_errors():
+    training_now()
 with show_errors():
     navigation.run()

@@ -1,10 +1,12 @@
 """Every method of a family on handwritten digits: the same labels, network, steps and view budget for all.
 
-    python -m benchmarks.methods semi_supervised [--labels 1 2 4] [--seeds 0 1 2 3 4] [--part test] [--json]
+    python -m benchmarks.methods semi_supervised [--labels 1 2 4] [--seeds 0 1 2 3 4] [--part test]
+        [--set KEY=VALUE ...] [--json]
 
 Each preset `digits-...` of the family's methods is trained in a process of its own, one thread each, two at once. All
 semi-supervised methods have 1,000 steps and two unlabeled images for each labeled one; what else their presets say was
-chosen on validation images of seeds 10 and above. Prints the accuracy of what answers (mean, spread, each seed) and the
+chosen on validation images of seeds 10 and above. `--set` changes all of them alike, such as the images
+(data.name=fashion_mnist) or the network. Prints the accuracy of what answers (mean, spread, each seed) and the
 seconds of training.
 """
 
@@ -24,17 +26,19 @@ from engine.config.overlay import apply_changes
 from engine.config.run_config import RunConfig
 from engine.presets import PRESETS
 from engine.registry import methods
+from engine.terminal import assignment
 
 
 class Trial(NamedTuple):
     preset: str
     labels: int
     seed: int
+    more: dict[str, Any] = {}  # changes besides, as --set has them
 
 
 def config_of(trial: Trial) -> RunConfig:
     """The seed draws the labels as well."""
-    changes: dict[str, Any] = {"seed": trial.seed, "hardware.device": "cpu", "hardware.threads": 1}
+    changes: dict[str, Any] = {"seed": trial.seed, "hardware.device": "cpu", "hardware.threads": 1, **trial.more}
     if trial.labels:
         changes["data.labels.per_class"] = trial.labels
     # Before it is completed: a seed that comes later would draw other weights for the same labels.
@@ -70,14 +74,16 @@ def main() -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[2], help="labels per class; 0: as the preset says")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--part", choices=["test", "validation"], default="test")
+    parser.add_argument("--set", nargs="*", default=[], help="changes to every config, such as data.name=fashion_mnist")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    more = dict(map(assignment, arguments.set))
     names = arguments.presets or presets_of(arguments.family)
     rows: list[dict[str, Any]] = []
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         for labels in arguments.labels:
             for name in names:
-                trials = [Trial(name, labels, seed) for seed in arguments.seeds]
+                trials = [Trial(name, labels, seed, more) for seed in arguments.seeds]
                 results = list(pool.map(accuracy, trials, [arguments.part] * len(trials)))
                 shares = [share for share, _ in results]
                 row = {

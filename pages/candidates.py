@@ -11,7 +11,7 @@ from engine.runs.store import Run
 from ui.candidates.candidate_images import candidate_images
 from ui.candidates.weights_view import figures, tiles
 from ui.runs.current_run import open_page, watch_new_run
-from ui.runs.image_history import image_history
+from ui.runs.image_panel import image_panel, show_image
 from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
 from ui.shell.page import empty_state, guarded_fragment, header, how_it_works, show_errors
 from ui.shell.server import lab
@@ -32,9 +32,9 @@ def has_rate(run: EvaluatedRun) -> bool:
 
 def pick_rate(run: EvaluatedRun) -> None:
     """The rate that the candidates were made with, and a button that trains with another one."""
-    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    line = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     given = float(run.config["data"]["labels"].get("rate", 0.0))
-    rate = left.slider(
+    rate = line.slider(
         "Rate of wrong candidates q",
         0.0,
         0.99,
@@ -44,9 +44,7 @@ def pick_rate(run: EvaluatedRun) -> None:
         help="The probability with which each wrong label is among an image's candidates. Moving it changes nothing of"
         " this run: the button starts another one.",
     )
-    if right.button(
-        f"Retrain at {rate:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"
-    ):
+    if line.button(f"Retrain at {rate:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:"):
         config = copy.deepcopy(run.folder.config())
         config["data"]["labels"]["rate"] = rate
         config["name"] = ""
@@ -57,9 +55,12 @@ def pick_rate(run: EvaluatedRun) -> None:
 
 
 def page(run: EvaluatedRun) -> None:
-    step = evaluation_slider(run, _KEY)
+    evaluation, rate = st.columns(2, gap="medium", vertical_alignment="bottom")
+    with evaluation:
+        step = evaluation_slider(run, _KEY)
     if has_rate(run):
-        pick_rate(run)
+        with rate:
+            pick_rate(run)
     weights = run.candidate_weights(step)
     if weights is None:
         st.info("This method weighs no candidates: it learns from whole sets, and Errors shows the result.")
@@ -69,12 +70,10 @@ def page(run: EvaluatedRun) -> None:
         return
     tiles(weights)
     figures(run, weights, step)
-    opened = f"{_KEY}_image_{run.id}"
     asked = candidate_images(run, weights)
     if asked is not None:
-        st.session_state[opened] = asked
-    if opened in st.session_state:
-        image_history(run, st.session_state[opened], step, _KEY)
+        show_image(run, asked, _KEY)
+    image_panel(run, step, _KEY)
 
 
 runs = [run for run in lab().store.runs() if is_partial(run) and run.folder.snapshot_steps()]

@@ -8,7 +8,8 @@ from engine.analysis.evaluated_run import EvaluatedRun
 from engine.runs.store import Run
 from ui.errors.calibration_view import reliability_view, roc_view
 from ui.errors.comparison_view import compare_runs
-from ui.errors.confusion_view import confusion_matrix_view, most_confident_errors, per_class_metrics
+from ui.errors.confusion_view import confusion_matrix_view, most_confident_errors, per_class_metrics, pick_numbers
+from ui.runs.image_panel import image_panel
 from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
 from ui.shell.page import empty_state, guarded_fragment, header, how_it_works, show_errors
 from ui.shell.remembered import one_of, read_query_param, remember, remembered, set_query_param
@@ -44,37 +45,38 @@ def say_why_nothing_is_shown(run: EvaluatedRun, step: int) -> None:
 
 
 def page(run: EvaluatedRun, others: list[Run]) -> None:
-    step = evaluation_slider(run, _KEY)
+    evaluation, choice, numbers = st.columns([5, 2, 3], gap="medium", vertical_alignment="bottom")
+    with evaluation:
+        step = evaluation_slider(run, _KEY)
     parts = [part for part in ("test", "validation") if len(run.predictions(step, part).with_known_label())]
     if not parts:
         say_why_nothing_is_shown(run, step)
         return
-    part = pick_part(run, parts)
+    with choice:
+        part = pick_part(run, parts)
+    with numbers:
+        shares = pick_numbers(run)
     predictions = run.predictions(step, part).with_known_label()
-    correct = int((predictions.labels == predictions.true_labels).sum())
-    st.markdown(
-        f"Accuracy **{formatting.percent(correct / len(predictions))}**: {formatting.count(correct)} of"
-        f" {formatting.count(len(predictions))} {part} images"
-    )
+    confusion_matrix_view(run, predictions, shares, _KEY)
     everything, final = len(run.folder.split()[part]), run.status.metrics.get(f"{part}/accuracy")
     if everything > len(predictions) and final is not None:
         st.caption(
             f"Evaluations keep a fixed sample of the {part} images. On all {formatting.count(everything)}, the final"
             f" accuracy is {formatting.percent(final)}."
         )
-    confusion_matrix_view(run, predictions)
-    most_confident_errors(run, predictions)
+    most_confident_errors(run, predictions, _KEY)
     left, right = st.columns(2)
     with left:
         roc_view(run, predictions)
     with right:
         reliability_view(run, predictions)
-    per_class_metrics(run, predictions)
+    per_class_metrics(run, predictions, _KEY)
     st.subheader("Compare with another run", anchor=False)
     if others:
-        compare_runs(run, others, predictions)
+        compare_runs(run, others, predictions, _KEY)
     else:
         st.caption("A second run on the same images can be compared here.")
+    image_panel(run, step, _KEY)
 
 
 runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]

@@ -9,6 +9,8 @@ import streamlit as st
 from engine.images.decode import LARGEST_FILE, readable_formats
 from engine.lab.messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
+from engine.runs.stored_images import stored_images_of
+from ui.components.drawing_pad import drawing_pad
 from ui.predict.folder_view import folder_view
 from ui.predict.prediction_view import AS_IT_IS, CARDS, coverage_choice, fit_choice, prediction_view
 from ui.runs.current_run import pick_run
@@ -19,6 +21,7 @@ from ui.shell.server import lab
 from ui.style import formatting
 
 header("Predict", "Classify images with a trained model.")
+_PAD = "a drawing"
 _MINUTES = 2  # for which one upload may keep the page waiting
 
 
@@ -29,12 +32,33 @@ def _predictions(run: str, written: int, files: tuple[tuple[str, bytes], ...], a
 
 
 def uploads(run: Run, files: list[Any], coverage: float) -> None:
+    classify(run, tuple((file.name, file.getvalue()) for file in files), coverage)
+
+
+def classify(run: Run, files: tuple[tuple[str, bytes], ...], coverage: float) -> None:
     written = run.folder.model_file.stat().st_mtime_ns
-    contents = tuple((file.name, file.getvalue()) for file in files)
-    predictions = _predictions(str(run.folder.path), written, contents, st.session_state.get("predict_fit") == AS_IT_IS)
+    predictions = _predictions(str(run.folder.path), written, files, st.session_state.get("predict_fit") == AS_IT_IS)
     if predictions.fits_figures:
         fit_choice()
     prediction_view(predictions, run, coverage)
+
+
+def is_drawn(run: Run) -> bool:
+    """Whether its images have one channel, as digits, letters and doodles have: such can be drawn."""
+    stored = stored_images_of(run.folder)
+    return stored is not None and stored.images.shape[1] == 1
+
+
+def drawn(run: Run, coverage: float) -> None:
+    """The pad, and beside it the answer, anew after every stroke."""
+    pad, answer = st.columns([2, 5], gap="medium")
+    with pad:
+        drawing = drawing_pad(key="predict_pad")
+    with answer:
+        if drawing is None:
+            st.caption("Draw something that the model knows: it answers after every stroke.")
+        else:
+            classify(run, (("drawing.png", drawing),), coverage)
 
 
 def samples(run: Run, coverage: float) -> None:
@@ -61,16 +85,16 @@ elif run is not None:
         f"Test accuracy {headline_accuracy(run) or formatting.NOTHING}, trained {formatting.date(run.created)}."
     )
     left, right = st.columns([3, 2])
-    source = (
-        left.segmented_control(
-            "Images from", ["my files", "a folder", "camera", "the test set"], default="my files", key="predict_source"
-        )
-        or "my files"
-    )
+    sources = ["my files", "a folder", "camera", "the test set"]
+    if is_drawn(run):
+        sources.insert(0, _PAD)
+    source = left.segmented_control("Images from", sources, default=sources[0], key="predict_source") or sources[0]
     with right:
         coverage = coverage_choice(run)
     with show_errors():
-        if source == "a folder":
+        if source == _PAD:
+            drawn(run, coverage)
+        elif source == "a folder":
             folder_view(run, coverage)
         elif source == "my files":
             files = st.file_uploader(

@@ -6,11 +6,11 @@ import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.thresholds import apply_threshold
-from ui.pseudo_labels.galleries import galleries, open_image
+from ui.pseudo_labels.galleries import galleries
 from ui.pseudo_labels.runs_with_pseudo_labels import has_unlabeled
 from ui.pseudo_labels.threshold_view import figures_of_known_labels, history_figures, threshold_figures, tiles
 from ui.runs.current_run import open_page, watch_new_run
-from ui.runs.image_history import image_history
+from ui.runs.image_panel import image_panel
 from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
 from ui.runs.threshold_parameter import last_threshold, retrained, threshold_parameter
 from ui.shell.page import empty_state, guarded_fragment, header, how_it_works, show_errors
@@ -31,39 +31,40 @@ def retrain(run: EvaluatedRun, parameter: str, threshold: float) -> None:
 
 def pick_threshold(run: EvaluatedRun) -> float:
     """The slider, and where the method has a threshold the button that trains with it."""
-    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    line = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     state_key = f"{_KEY}_threshold_{run.id}"
     read_query_param("tau", state_key, run.id, share_from_text)
     default = last_threshold(run.run)
     chosen: float | None = remembered(state_key, None)
-    threshold = left.slider("Threshold τ", 0.0, 1.0, default if chosen is None else chosen, step=0.01, key=state_key)
+    threshold = line.slider("Threshold τ", 0.0, 1.0, default if chosen is None else chosen, step=0.01, key=state_key)
     remember(state_key, threshold if threshold != default else None)
     set_query_param("tau", threshold)
     parameter = threshold_parameter(run.config)
-    if parameter is not None and right.button(
-        f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:", width="stretch"
+    if parameter is not None and line.button(
+        f"Retrain at {threshold:.2f}", key=f"{_KEY}_retrain", type="primary", icon=":material/replay:"
     ):
         retrain(run, parameter.key, threshold)
     return threshold
 
 
 def page(run: EvaluatedRun) -> None:
-    step = evaluation_slider(run, _KEY)
-    threshold = pick_threshold(run)
+    evaluation, selection = st.columns(2, gap="medium", vertical_alignment="bottom")
+    with evaluation:
+        step = evaluation_slider(run, _KEY)
+    with selection:
+        threshold = pick_threshold(run)
     pseudo_labels = run.predictions(step, "unlabeled").as_pseudo_labels()
     result = apply_threshold(pseudo_labels, threshold, len(run.class_names))
     tiles(pseudo_labels, result)
+    threshold_figures(run, pseudo_labels, threshold)
     st.caption(
         f"Counted over the {formatting.count(len(pseudo_labels.ids))} unlabeled images of each evaluation; the mask"
         " rate on the Train page counts the weak views in each batch."
     )
-    threshold_figures(run, pseudo_labels, threshold)
     history_figures(run, result, threshold, step)
     figures_of_known_labels(run, pseudo_labels, result)
-    galleries(run, pseudo_labels, threshold)
-    image = open_image(run)
-    if image is not None:
-        image_history(run, image, step, _KEY, threshold=threshold)
+    galleries(run, pseudo_labels, threshold, _KEY)
+    image_panel(run, step, _KEY, threshold=threshold)
 
 
 runs = [run for run in lab().store.runs() if has_unlabeled(run) and run.folder.snapshot_steps()]

@@ -8,14 +8,13 @@ from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.projection import ProjectionRequest
 from engine.lab.projections.projection_inputs import Sample, Source
 from engine.runs.store import Run
+from ui.runs.image_panel import image_panel
 from ui.runs.run_bar import open_run, run_bar
-from ui.runs.run_names import run_name, run_titles
+from ui.runs.run_names import run_name
 from ui.shell.page import empty_state, header, how_it_works, show_errors
-from ui.shell.remembered import remember, remembered
 from ui.shell.server import lab, projector
-from ui.space.form import METHODS, previous_choice, remember_choice, space_form
+from ui.space.form import METHODS, space_form
 from ui.space.map_view import animation, map_view, trust_tiles
-from ui.space.point_colors import COLORS, OF_PREDICTIONS
 from ui.space.projection_job import projection, projection_inputs
 from ui.space.selection_view import selection_view
 from ui.style import formatting
@@ -27,32 +26,6 @@ _TITLES: dict[Source, str] = {
     "projections": "projection-head output",
     "pixels": "raw pixels",
 }
-
-
-def pick_color(run: EvaluatedRun, step: int) -> str:
-    is_partial = (run.config["data"].get("labels") or {}).get("kind") == "partial"
-    has_predictions = any(len(run.predictions(step, part)) for part in ("test", "unlabeled"))
-    offered = [
-        by for by in COLORS if (by != "candidates" or is_partial) and (by not in OF_PREDICTIONS or has_predictions)
-    ]
-    before = offered.index(previous_choice("color", offered[0], offered, run.id))
-    by: str = st.selectbox("Color", offered, before, format_func=lambda name: COLORS[name], key=f"{_KEY}_color")
-    remember_choice("color", by, offered)
-    return by
-
-
-def pick_other(others: list[Run]) -> Run | None:
-    titles = run_titles(others)
-    state_key, choices = f"{_KEY}_beside", [None, *titles]
-    chosen = st.selectbox(
-        "Compare with",
-        choices,
-        choices.index(remembered(state_key, None, choices)),
-        format_func=lambda run_id: titles[run_id] if run_id else "no other run",
-        key=state_key,
-    )
-    remember(state_key, chosen)
-    return next((run for run in others if run.id == chosen), None)
 
 
 def map_of_other(
@@ -70,13 +43,8 @@ def map_of_other(
 
 
 def page(run: EvaluatedRun, others: list[Run]) -> None:
-    source, request, sample, steps = space_form(run)
+    source, request, sample, steps, by, beside = space_form(run, others)
     step = steps[-1]
-    left, right = st.columns(2)
-    with left:
-        by = pick_color(run, step)
-    with right:
-        beside = pick_other(others)
     inputs = projection_inputs(run, source, steps, sample)
     projected = projection(run, inputs, source, request, sample, steps, _KEY)
     if projected is None:
@@ -93,8 +61,9 @@ def page(run: EvaluatedRun, others: list[Run]) -> None:
         with second:
             map_of_other(other, nearest, source, request, sample, by, revision)
     with second if beside is None else st.container():
-        selection_view(run, inputs, projected, step)
+        selection_view(run, inputs, projected, step, _KEY)
     trust_tiles(projected)
+    image_panel(run, step, _KEY)
 
 
 runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]

@@ -3,95 +3,30 @@
 from __future__ import annotations
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from engine.presets import PRESETS
 from engine.runs.store import Run
 from ui.components.live_figure import preload_figures
 from ui.figures.sparkline import sparkline
 from ui.runs.current_run import open_page
-from ui.runs.prefill import prefill, usable, with_features
 from ui.runs.run_names import headline_accuracy, run_name
 from ui.shell.page import escape_markdown, expander, header, how_it_works, show_errors
 from ui.shell.server import lab
-from ui.start.begin import try_it
+from ui.start.cards import ON_CARDS, situation_cards
 from ui.start.experiment_list import experiment_list
 from ui.start.preset_list import preset_list
-from ui.style import formatting, illustrations
+from ui.style import formatting
 
 # What is shown at first asks the engine nothing: its process takes seconds to start, on a new machine ten.
 header("FewLab", "Thousands of images, a handful of labels: see what can be done.")
 store = lab().store
-_BESIDE = ("digits-supervised", "noise-fixmatch")  # under the cards, not in them
 
-
-def build_on() -> None:
-    """The form, prefilled to start from the features of the newest run that has a network."""
-    with st.spinner("Starting …"), show_errors():
-        trained = next((run for run in store.runs() if usable(run)), None)
-        if trained is None:
-            st.info(
-                "None of your runs has trained a network yet: train one first, and its features can be used here.",
-                icon=":material/school:",
-            )
-            return
-        prefill(with_features(trained, "fine_tune"))
-        open_page("pages/train.py", trained.id)
-
-
-def card(column: DeltaGenerator, situation: str, title: str, summary: str) -> DeltaGenerator:
-    """A framed container with the image of an idea; returns where its button goes."""
-    container = column.container(border=True, height="stretch")
-    container.image(illustrations.OF_SITUATIONS[situation], width=200)
-    container.subheader(title, anchor=False)
-    container.markdown(summary)
-    return container
-
-
-st.subheader("What do you have?", anchor=False)
-cards = [(name, preset) for name, preset in PRESETS.items() if preset.situation]
-columns = st.columns(len(cards) + 2)
-with card(
-    columns[0], "own", "My own photos", "A folder of them, with a few labels or none: bring them in, and label some."
-):
-    if st.button("Bring them in", key="start_own", width="stretch"):
-        st.switch_page("pages/data.py")
-for number, (column, (name, preset)) in enumerate(zip(columns[1:], cards, strict=False)):
-    with card(column, str(preset.situation), preset.title, preset.summary):
-        if st.button(
-            f"Try it: {preset.duration.removeprefix('about ')}",
-            key=f"start_{name}",
-            type="primary" if number == 0 else "secondary",
-            width="stretch",
-        ):
-            try_it(name)
-any_model = any(run.folder.model_file.exists() for run in store.runs())
-with card(
-    columns[-1],
-    "model",
-    "A model to build on",
-    "Start from features learned by an earlier run, and add a few labels.",
-):
-    help_ = None if any_model else "Train a run first, and its features can be used here."
-    if st.button("Choose one", key="start_model", width="stretch", disabled=not any_model, help=help_):
-        build_on()
-with st.container(horizontal=True):
-    for name in _BESIDE:
-        if st.button(
-            f"{PRESETS[name].title}: {PRESETS[name].duration.removeprefix('about ')}",
-            key=f"start_{name}",
-            help=PRESETS[name].summary,
-            type="tertiary",
-        ):
-            try_it(name)
-
-
+situation_cards()
 if (experiments := expander("Experiments: what a student should have seen once", "start_experiments")) is not None:
     with experiments:
         experiment_list()
 if (more := expander("More presets: other images, other methods, settings from the papers", "start_more")) is not None:
     with more:
-        preset_list({*_BESIDE, *(name for name, _ in cards)})
+        preset_list(ON_CARDS)
 
 
 def row(run: Run) -> None:
@@ -104,13 +39,13 @@ def row(run: Run) -> None:
         if drawn:
             curve.image(drawn, width=140)
         accuracy.markdown(headline_accuracy(run) or run.status.state)
-        with action:
-            if run.status.state in ("stopped", "interrupted"):
-                if st.button("Resume", key=f"start_resume_{run.id}", width="stretch"):
-                    with show_errors():
-                        lab().resume(run.id)
-                        open_page("pages/train.py", run.id)
-            elif st.button("Open", key=f"start_open_{run.id}", width="stretch"):
+        with action, st.container(horizontal=True, gap="small"):
+            resumable = run.status.state in ("stopped", "interrupted")
+            if resumable and st.button("Resume", key=f"start_resume_{run.id}"):
+                with show_errors():
+                    lab().resume(run.id)
+                    open_page("pages/train.py", run.id)
+            if st.button("Open", key=f"start_open_{run.id}"):
                 open_page("pages/train.py", run.id)
 
 

@@ -43,7 +43,12 @@ with run_side:
         )
     else:
         st.subheader(escape_markdown(run_name(run)), anchor=False)
-        run_buttons(run)
+        with st.container(key="train_toolbar"):
+            buttons, settings = st.columns([2, 5], vertical_alignment="bottom", gap="medium")
+            with buttons:
+                run_buttons(run)
+            with settings:
+                retrain_config = live_settings(run)
         if not lab().trains and run.status.active:
             st.info("Another FewLab trains in this checkpoints folder; this one watches and takes over when it ends.")
         queued = [other for other in lab().store.queue() if other.id != run.id]
@@ -52,7 +57,6 @@ with run_side:
                 f"{len(queued)} more in the queue: "
                 + ", ".join(escape_markdown(run_name(other)) for other in queued[:3])
             )
-        retrain_config = live_settings(run)
         if retrain_config is not None:
             start(retrain_config)
         monitor(run)

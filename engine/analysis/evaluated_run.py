@@ -171,6 +171,10 @@ class EvaluatedRun:
         """int64 [n]: the true classes of these images, -1 where they are unknown."""
         return np.full(len(ids), -1, np.int64) if self.images is None else self.images.true_labels(ids)
 
+    def true_label(self, sample: int) -> int:
+        """The true class of one image, -1 where it is unknown."""
+        return int(self.true_labels(np.array([sample]))[0])
+
     def pixels(self, sample: int) -> NDArray[np.uint8]:
         """uint8 [C, H, W] of one image. Raises RunError where the images are not on this machine."""
         if self.images is None:

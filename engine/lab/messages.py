@@ -410,6 +410,34 @@ class PredictSamples(_PredictionRequest):
 
 
 @dataclass(frozen=True)
+class Explain(Request[NDArray[np.float32]]):
+    """Where the model of the run in the folder `run` looks: engine.analysis.occlusion of an image as the network is
+    given it, uint8 of this shape [C, H, W]; the reply is float32 [H, W].
+    """
+
+    name = "explain"
+    patience = 120.0
+    run: str
+    pixels: bytes
+    shape: tuple[int, ...]
+
+    def write(self) -> Plain:
+        return {"run": self.run, "pixels": _write_bytes(self.pixels), "shape": list(self.shape)}
+
+    @classmethod
+    def read(cls, arguments: Plain) -> Self:
+        return cls(arguments["run"], base64.b64decode(arguments["pixels"]), tuple(arguments["shape"]))
+
+    @staticmethod
+    def write_reply(reply: NDArray[np.float32]) -> Plain:
+        return _write_array(np.ascontiguousarray(reply, "<f4").view(np.uint8))  # [H, 4 W]
+
+    @classmethod
+    def read_reply(cls, value: Plain) -> NDArray[np.float32]:
+        return _read_array(value).view("<f4")
+
+
+@dataclass(frozen=True)
 class ComputeProjection(Request[str]):
     """Compute a projection and keep it in the run's folder; the reply is the name it is kept under.
 

@@ -58,7 +58,7 @@ def test_the_history_of_an_image_opens(run: Run, open_page: Open) -> None:
     sample = button.key.rpartition("_")[2]
     button.click().run()
     assert not app.exception
-    assert "Image history" in words(app)
+    assert "The prediction" in words(app)
     assert f"Image {sample}" in words(app).replace("*", "")
 
 

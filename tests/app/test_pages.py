@@ -196,7 +196,9 @@ def test_a_finished_run_is_shown_everywhere(run: Run, open_page: Open) -> None:
     train = open_page("train", run=run.id)
     assert [metric.label for metric in train.metric] == ["Test accuracy", "Mask rate", "Pseudo-label accuracy"]
     assert train.metric[0].value.endswith(" %")
-    assert {"Retrain", "Retrain at 0.90", "Predict with it", "Compare"} <= {button.label for button in train.button}
+    assert {"Edit as new run", "Retrain at 0.90", "Predict with it", "Compare"} <= {
+        button.label for button in train.button
+    }
     # The name is text, not markup.
     assert "short \\<b\\>run\\</b\\> \\*of\\* digits" in words(train)
     assert "**short \\<b\\>run\\</b\\> \\*of\\* digits**" in words(open_page("runs"))
@@ -262,13 +264,14 @@ def test_the_first_look_at_start_asks_the_engine_nothing(
     for module in (
         "ui.shell.server",
         "ui.runs.run_names",
+        "ui.runs.distinct_names",
         "ui.runs.prefill",
         "ui.train.initial_weights",
         "ui.train.form",
     ):
         monkeypatch.setattr(f"{module}.catalog", refuse)
     app = open_page("start")
-    assert len([button for button in app.button if str(button.label).startswith("Try it")]) == 3
+    assert len([button for button in app.button if str(button.label).startswith("Try it")]) == 4
     assert any(button.label == "Open" for button in app.button)
 
 
@@ -276,7 +279,8 @@ def test_two_runs_compared_show_only_what_differs(run: Run, second: Run, open_pa
     app = open_page("compare")
     assert "Settings that differ" in words(app)
     tables = [table.value for table in app.dataframe]
-    assert list(tables[1]["setting"]) == ["method.threshold"]
+    assert list(tables[1]["setting"]) == ["τ"]
+    assert list(tables[1]["in the config"]) == ["method.threshold"]
 
 
 def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, run: Run, open_page: Open) -> None:

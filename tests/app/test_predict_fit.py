@@ -22,6 +22,7 @@ def test_a_drawing_is_fitted_to_the_digits_until_it_is_switched_off(lab: Lab, op
     sheet = np.full((60, 60), 255)
     sheet[15:45, 28:32] = 0
     app = open_page("predict", run=run.id)
+    app.button_group(key="predict_source").set_value("my files").run()
     app.file_uploader(key="predict_files").upload("one.png", encoded(sheet), "image/png").run()
     assert not app.exception
     assert "Probabilities are calibrated with the temperature" in words(app)

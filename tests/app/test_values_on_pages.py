@@ -183,13 +183,13 @@ def test_the_nearest_labeled_images_stand_nearest_first(first: Run, open_page: O
         ids, part, features = file["ids"], file["part"], file["embeddings"].astype(np.float64)
     sample = int(ids[part == 1][7])
     app = open_page("pseudo_labels", run=first.id)
-    app.session_state[f"pseudo_image_{first.id}"] = sample
+    app.session_state["image_panel"] = ("pseudo", first.id, sample)
     app.run()
     own = features[ids == sample][0]
     cosines = features[part == 0] @ own / np.linalg.norm(features[part == 0], axis=1) / np.linalg.norm(own)
     order = np.argsort(-cosines)[:6]
-    assert shown_ids(app, "pseudo_near") == ids[part == 0][order].tolist()
-    lines = [item["lines"][-1] for item in component(app, "pseudo_near")["items"]]
+    assert shown_ids(app, f"panel_nearest_{sample}") == ids[part == 0][order].tolist()
+    lines = [item["lines"][-1] for item in component(app, f"panel_nearest_{sample}")["items"]]
     assert lines == [f"cos {cosine:.2f}" for cosine in cosines[order]]
 
 

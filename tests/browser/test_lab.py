@@ -106,14 +106,14 @@ def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: P
     page.get_by_role("button", name="Start", exact=True).click()
     wait_for(lambda: newest(checkpoints).id != before, "the run")
     run = newest(checkpoints)
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Pause").click()
     wait_for(lambda: run.folder.status().state == "paused", "the pause")
     slider = page.get_by_role("slider", name="Threshold τ of this run")
     slider.focus()
     for _ in range(5):
         slider.press("ArrowLeft")
     wait_for(lambda: any(e["event"] == "change" for e in run.folder.events()), "the change")
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Resume").click()
     wait_for(lambda: run.folder.status().state == "finished", "the end")
     changes = [e["value"] for e in run.folder.events() if e["event"] == "change"]
     assert changes[-1] == pytest.approx(run.config["method"]["threshold"] - 0.05)
@@ -176,6 +176,7 @@ def test_an_uploaded_digit_is_classified(page: Page, url: str, finished: Run) ->
     assert confident, "a trained model is confident about some of the first 200 digits"
     image = Image.fromarray(candidates[confident[0]])
     page.goto(f"{url}/predict?run={finished.id}")
+    page.get_by_role("radio", name="my files").or_(page.get_by_role("button", name="my files")).first.click()
     files: list[FilePayload] = [
         {"name": "digit.png", "mimeType": "image/png", "buffer": png(image)},
         # Dark on white paper and large, as it would be photographed.

@@ -94,7 +94,7 @@ def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url:
 
 def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:
     opened(page, url, run)
-    page.get_by_text("Animate over training").click()
+    page.get_by_text("Animate").click()
     player = page.locator(".fewlab-player")
     expect(player).to_be_visible()
     steps = run.folder.snapshot_steps()

@@ -47,7 +47,9 @@ def test_a_sweep_is_started_watched_and_its_best_trial_opened(
     start = page.get_by_role("button", name="Start", exact=True)
     expect(start).to_be_enabled()
     start.click()
-    expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Pause")).to_be_visible(
+        timeout=30_000
+    )
     (sweep,) = SweepStore(checkpoints).sweeps()
     wait_for(lambda: sweep.shown_state() == "finished", "the end of the sweep")
     status = sweep.status()

@@ -22,6 +22,7 @@ from engine.lab.messages import (
     ComputeProjection,
     CountLabels,
     DataPreview,
+    Explain,
     ExportedModel,
     ExportModel,
     FolderPredicted,
@@ -59,6 +60,7 @@ SENT: list[Request[Any]] = [
     Predict("run", (("ä.png", bytes(range(256))), ("empty", b""))),
     PredictSamples("run", "cafe", 6, 1),
     PredictFolder("/run", "/photos.zip", "/table.csv", "", 0.9, "/progress.json"),
+    Explain("/run", bytes(range(12)), (1, 3, 4)),
     OpenShared("/tmp/a.fewlab", "/checkpoints"),
     ExportModel("/checkpoints/run", "onnx", "/tmp/model.zip"),
     ComputeProjection(4, "run", "pixels", {"method": "pca"}, [10, 20], {"limit": 60}),
@@ -118,6 +120,13 @@ def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None
     assert got.images[0].seen is not None
     assert got.images[0].seen.tolist() == seen.tolist()
     assert {**vars(got.images[0]), "seen": None} == {**vars(answer), "seen": None}
+
+
+def test_where_a_model_looks_arrives_to_the_bit() -> None:
+    sent = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+    got = Explain.read_reply(json.loads(json.dumps(Explain.write_reply(sent))))
+    assert got.dtype == np.float32
+    assert got.tolist() == sent.tolist()
 
 
 def test_the_labels_that_were_given_arrive_as_they_were_counted() -> None:

@@ -6,23 +6,18 @@ import streamlit as st
 
 from engine.runs.store import Run
 from ui.runs.run_names import run_titles
+from ui.shell.server import catalog
 
 _CHOSEN, _GENERATION = "compare_chosen", "compare_generation"
-_FILTERS = (("method", "Method"), ("data", "Data set"))
+_FILTERS = (("method", "Method", "methods"), ("data", "Data set", "datasets"))
 
 
 def pick_runs(runs: dict[str, Run]) -> list[Run]:
     """Filters and the picker; the choice is kept for this tab and in the page's address."""
     choice = _default_choice(runs)
-    filters = {
-        part: column.selectbox(
-            title,
-            ["all", *sorted({run.config[part]["name"] for run in runs.values()})],
-            format_func=lambda name: str(name).replace("_", " "),
-            key=f"compare_{part}",
-        )
-        for column, (part, title) in zip(st.columns(2), _FILTERS, strict=True)
-    }
+    picker, narrowing = st.columns([7, 1], vertical_alignment="bottom", gap="small")
+    with narrowing.popover("Filter", icon=":material/filter_list:", width="stretch"):
+        filters = {part: _filter(runs, part, title, table) for part, title, table in _FILTERS}
     offered = [
         run_id
         for run_id, run in runs.items()
@@ -32,13 +27,28 @@ def pick_runs(runs: dict[str, Run]) -> list[Run]:
     # Streamlit knows a choice by its text, and that changes when a run ends: then the widget is another one, which
     # begins with what was chosen.
     state_key = f"compare_runs_{st.session_state.get(_GENERATION, 0)}_{hash(tuple(titles.values()))}"
-    chosen = st.multiselect(
+    chosen = picker.multiselect(
         "Runs, newest first", offered, choice, format_func=lambda run_id: titles[run_id], key=state_key
     )
     st.session_state[_CHOSEN] = chosen
     if st.query_params.get_all("runs") != chosen:
         st.query_params["runs"] = chosen
     return [runs[run_id] for run_id in chosen]
+
+
+def _filter(runs: dict[str, Run], part: str, title: str, table: str) -> str:
+    """One of the names that the runs have, as it is called elsewhere, or "all"."""
+    titles = {
+        name: str(catalog()[table].get(name, {}).get("title", name))
+        for name in {run.config[part]["name"] for run in runs.values()}
+    }
+    chosen: str = st.selectbox(
+        title,
+        ["all", *sorted(titles, key=lambda name: titles[name].lower())],
+        format_func=lambda name: titles.get(name, name),
+        key=f"compare_{part}",
+    )
+    return chosen
 
 
 def choose_runs(run_ids: list[str]) -> None:

@@ -6,9 +6,10 @@ import streamlit as st
 
 from engine.analysis.compare import budget_curve, differing, without_budget
 from engine.runs.store import Run
-from ui.compare.run_groups import disambiguate, settings
+from ui.compare.run_groups import settings
 from ui.components.live_figure import live_figure
 from ui.figures.compare import label_budget_curves, parallel_coordinates
+from ui.runs.distinct_names import distinct_names
 from ui.shell.server import catalog
 
 _AXES = 8  # settings that parallel coordinates show side by side
@@ -23,7 +24,7 @@ def label_budgets(runs: list[Run]) -> None:
         if "per_class" in (run.config["data"].get("labels") or {}):
             groups.setdefault(without_budget(settings(run)), []).append(run)
     firsts = [group[0] for group in groups.values()]
-    names = disambiguate([_method_title(run) for run in firsts], firsts, alike=_DRAW)
+    names = distinct_names([_method_title(run) for run in firsts], [settings(run) for run in firsts], alike=_DRAW)
     points = [
         budget_curve([(run.config["data"]["labels"]["per_class"], run.status.metrics[_ACCURACY]) for run in group])
         for group in groups.values()

@@ -10,7 +10,8 @@ import streamlit as st
 from engine.analysis.compare import differing
 from engine.metrics import Metric
 from engine.runs.store import Run
-from ui.compare.run_groups import as_text, disambiguate, grouped, legend_names, settings
+from ui.compare.run_groups import grouped, legend_names, settings
+from ui.runs.distinct_names import distinct_names, setting_words, value_text
 from ui.runs.metrics import declared_metrics
 from ui.runs.run_names import run_name
 from ui.shell.page import escape_markdown
@@ -60,7 +61,7 @@ def _cell(metric: Metric, value: float | None) -> float | None:
 def means_over_seeds(runs: list[Run]) -> None:
     """Mean and range of finished runs that differ only in their seed: one run alone says little."""
     groups = grouped([run for run in runs if run.status.state == "finished" and _ACCURACY in run.status.metrics])
-    names = disambiguate([run_name(group[0]) for group in groups], [group[0] for group in groups])
+    names = distinct_names([run_name(group[0]) for group in groups], [settings(group[0]) for group in groups])
     for name, group in zip(names, groups, strict=True):
         accuracies = [run.status.metrics[_ACCURACY] for run in group]
         if len(group) > 1:
@@ -79,7 +80,11 @@ def differing_settings(runs: list[Run]) -> None:
         st.caption("These runs have the same settings.")
         return
     table = [
-        {"setting": key, **{names[run.id]: as_text(value) for run, value in zip(runs, values, strict=True)}}
+        {
+            "setting": setting_words(key, runs[0].config),
+            "in the config": key,
+            **{names[run.id]: value_text(value) for run, value in zip(runs, values, strict=True)},
+        }
         for key, values in rows.items()
     ]
     st.dataframe(table, hide_index=True, width="stretch", placeholder=formatting.NOTHING)

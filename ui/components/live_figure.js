@@ -201,7 +201,7 @@ function config(host, state) {
   return (state.config ??= {
     displaylogo: false,
     doubleClick: false,
-    displayModeBar: touch() ? true : "hover",
+    displayModeBar: touch() ? false : "hover",
     modeBarButtons: [
       [
         ...(state.selected ? ["lasso2d", "select2d"] : []),
@@ -306,7 +306,7 @@ function themed(figure, host) {
   };
 
   const fontSize = narrow ? 14 : 15;
-  const lines = wrapped(layout.title.text, host.clientWidth - (touch() ? 160 : 20), `600 ${fontSize}px ${colors.font}`);
+  const lines = wrapped(layout.title.text, host.clientWidth - 20, `600 ${fontSize}px ${colors.font}`);
   layout.title = {
     // anchored "top" its first line would leave the image as soon as there is a second; anchored "bottom" y is the
     // first line's foot
@@ -350,7 +350,6 @@ function wrapped(text, width, font) {
   return lines;
 }
 
-// On a touch screen a finger on a figure scrolls the page until the person chooses zoom or pan in the bar, which is
-// always there.
+// On a touch screen a finger on a figure scrolls the page; the bar would cover the title of a figure so small.
 const touch = () => window.matchMedia("(hover: none)").matches;
 const asText = (escaped) => escaped.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");

@@ -15,7 +15,7 @@ from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 
-def compare_runs(run: EvaluatedRun, others: list[Run], predictions: Predictions) -> None:
+def compare_runs(run: EvaluatedRun, others: list[Run], predictions: Predictions, page: str) -> None:
     """Nothing but a picker until another run is chosen. others: of the same images."""
     titles = run_titles(others)
     chosen = st.selectbox(
@@ -58,6 +58,6 @@ def compare_runs(run: EvaluatedRun, others: list[Run], predictions: Predictions)
                 for i in positions
             ]
             if images:
-                image_browser(run, images, predictions.step, name, narrow=True)
+                image_browser(run, images, name, page)
             else:
                 st.caption("None.")

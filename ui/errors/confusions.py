@@ -45,6 +45,12 @@ def errors_of(predictions: Predictions) -> Ids:
     return most_confident(predictions.confidence, predictions.labels != predictions.true_labels)
 
 
+def errors_of_class(predictions: Predictions, k: int) -> Ids:
+    """Positions of the images of class k that were missed, and of those mistaken for it, the most confident first."""
+    concerned = (predictions.true_labels == k) | (predictions.labels == k)
+    return most_confident(predictions.confidence, concerned & (predictions.labels != predictions.true_labels))
+
+
 class Changes(NamedTuple):
     """What a second run predicts for images that both evaluated.
 

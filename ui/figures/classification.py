@@ -200,6 +200,7 @@ def confusion_matrix(
     classes: Sequence[str],
     *,
     shares: bool = False,
+    chosen: tuple[int, int] | None = None,
     title: str = "Confusion matrix: errors are off the diagonal",
 ) -> Figure:
     """Rows are true classes, columns predicted ones. counts: int [K, K]. Color is the share of the row; blue the
@@ -207,7 +208,8 @@ def confusion_matrix(
 
     Small shares are drawn stronger than in proportion, because a class confused once in fifty is worth seeing. Counts,
     or with `shares` shares of the row, stand in the cells up to CELLS_UP_TO classes; any number of classes is legible
-    by hovering and zooming. A click on a cell gives `customdata` [true index, predicted index].
+    by hovering and zooming. A click on a cell gives `customdata` [true index, predicted index]. chosen: the cell that
+    is framed.
     """
     counts_of = np.asarray(counts)
     k = len(classes)
@@ -267,6 +269,11 @@ def confusion_matrix(
                 "tickangle": 0,
             }
         )
+    if chosen is not None:
+        true, predicted = chosen
+        ends = {"x0": predicted - 0.5, "x1": predicted + 0.5, "y0": true - 0.5, "y1": true + 0.5}
+        frame = {"color": colors.MUTED, "width": 3}
+        layout["shapes"] = [{"type": "rect", "xref": "x", "yref": "y", "line": frame, **ends}]
     layout["xaxis"]["tickangle"] = -60 if max(map(len, names), default=0) > 3 else 0
     layout["yaxis"]["autorange"] = "reversed"
     # Annotations instead of the traces' own text: that one chooses its color as if the cells were opaque.

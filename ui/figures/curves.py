@@ -8,10 +8,12 @@ drawn. Every name that may come from a file (classes, runs) goes through `plain_
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from engine.analysis.curves import downsample
@@ -65,12 +67,14 @@ def line_chart(
     x_format: str = ",d",
     markers: bool = True,
     ghost_name: str = "previous run",
+    zoom: bool = False,
 ) -> Figure:
     """Curves over training steps, at most 2,000 points each with their extremes kept.
 
     ghosts: the curves of another run, thin, pale and dotted behind; one legend entry, `ghost_name`, shows or hides all
     of them. marks: vertical lines with a label. percent: y is a share, shown on a fixed axis from 0 to 100 %. x_max:
     where the run will end. x_format: how the tip over a point writes x. markers: few points are marked one by one.
+    zoom: the axis of shares begins below where the curves live once they have left their start.
     """
     traces = []
     for index, ghost in enumerate(ghosts):
@@ -107,7 +111,8 @@ def line_chart(
     layout["xaxis"].update({"range": [0, x_max]} if x_max else {"rangemode": "tozero"})
     layout["xaxis"].update({"spikethickness": 1, "spikedash": "dot", "spikecolor": colors.MUTED})
     layout["xaxis"]["unifiedhovertitle"] = {"text": f"{without_template(plain_text(x_title))} %{{x:{x_format}}}"}
-    layout["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
+    lowest = _where_curves_live([*series, *ghosts]) if zoom else 0.0
+    layout["yaxis"].update({"range": [lowest, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     layout["shapes"] = [vertical_line(mark.step) for mark in marks]
     layout["annotations"] = [
         # Shares are high where a run goes well, losses low: labels stand where the curves are not.
@@ -117,6 +122,13 @@ def line_chart(
         for index, mark in enumerate(marks)
     ]
     return figure
+
+
+def _where_curves_live(series: Sequence[Series]) -> float:
+    """A tenth at or below all shares but those of the first fifth of each curve, where it comes from chance."""
+    later = [values[len(values) // 5 :] for values in (np.asarray(one.y, float) for one in series)]
+    known = np.concatenate([values[np.isfinite(values)] for values in later]) if later else np.zeros(0)
+    return max(0.0, math.floor(10 * float(known.min()) - 0.2) / 10) if len(known) else 0.0
 
 
 def _line(series: Series, index: int, line: dict[str, Any], markers: bool = True) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ui.components.gallery import GalleryItem, gallery, image_uri, png_uri
 from ui.components.live_figure import live_figure
 from ui.figures.classification import probability_bars
 from ui.predict.verdicts import Judged, as_csv, judge, note, verdict
+from ui.predict.where_it_looks import where_it_looks
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
@@ -74,7 +75,7 @@ def prediction_view(predictions: Predictions, run: Run, coverage: float) -> None
         stored = stored_images_of(run.folder)
         for number, one in enumerate(judged):
             with columns[number % len(columns)]:
-                _card(one, number, certainty, coverage, stored)
+                _card(one, number, certainty, coverage, stored, run)
     else:
         st.dataframe([_row(one) for one in judged], hide_index=True, width="stretch")
     st.download_button(
@@ -92,7 +93,9 @@ def prediction_view(predictions: Predictions, run: Run, coverage: float) -> None
         )
 
 
-def _card(judged: Judged, number: int, certainty: Certainty, coverage: float, stored: StoredImages | None) -> None:
+def _card(
+    judged: Judged, number: int, certainty: Certainty, coverage: float, stored: StoredImages | None, run: Run
+) -> None:
     prediction = judged.prediction
     with st.container(border=True):
         if prediction.error or prediction.seen is None:
@@ -104,9 +107,18 @@ def _card(judged: Judged, number: int, certainty: Certainty, coverage: float, st
         items = [GalleryItem(1, image_uri(prediction.seen), ("network input", size))]
         if prediction.thumbnail is not None:
             items.insert(0, GalleryItem(0, png_uri(prediction.thumbnail), ("your image", prediction.name)))
-        nearest = _nearest(judged, stored)
-        gallery([*items, nearest] if nearest else items, key=f"predict_seen_{number}", thumb=84)
-        st.markdown(verdict(judged))
+        st.markdown(f"#### {verdict(judged)}")
+        explains = st.session_state.get(f"predict_explain_{number}", False)
+        reasons = [_nearest(judged, stored), where_it_looks(run, prediction) if explains else None]
+        gallery([*items, *filter(None, reasons)], key=f"predict_seen_{number}", thumb=84)
+        st.toggle(
+            "Where does it look?",
+            key=f"predict_explain_{number}",
+            help="Covers one part of the image after another. Orange: without this part the model is less sure of its"
+            " answer; blue: it would be more sure.",
+        )
+        if explains and reasons[1] is None:
+            st.caption("No single part matters: with any of them covered, the answer keeps its probability.")
         cutoff = certainty.conformal.cutoffs.get(coverage) if certainty.conformal else None
         threshold = LIKELY if cutoff is None else cutoff
         said = f"{'uncertain below' if cutoff is None else 'possible from'} {formatting.percent(threshold)}"

@@ -8,6 +8,7 @@ from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.thresholds import PseudoLabelSet
 from ui.pseudo_labels.selections import Selected, below_threshold, confident_errors, most_changed
 from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.runs.image_panel import open_image, show_image
 from ui.style import formatting
 
 _GALLERY = 36  # images that are shown
@@ -23,13 +24,8 @@ _EMPTY = {
 }
 
 
-def open_image(run: EvaluatedRun) -> int | None:
-    """The image whose history is shown."""
-    image: int | None = st.session_state.get(_state_key(run))
-    return image
-
-
-def galleries(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float) -> None:
+def galleries(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float, page: str) -> None:
+    """A click on an image opens it on this page."""
     which = (
         st.segmented_control(
             "Images",
@@ -55,12 +51,9 @@ def galleries(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float
         )
         for i, note in selected[:_GALLERY]
     ]
-    clicked = image_gallery(run, images, f"pseudo_gallery_{which}", selected=open_image(run))
+    clicked = image_gallery(run, images, f"pseudo_gallery_{which}", selected=open_image(run, page))
     if clicked is not None:
-        st.session_state[_state_key(run)] = clicked
-        st.rerun(scope="fragment")
-    if open_image(run) is None:
-        st.caption("Click an image to see its history.")
+        show_image(run, clicked, page)
 
 
 def _selected(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float, which: str) -> list[Selected]:
@@ -69,7 +62,3 @@ def _selected(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float
     if which == "below":
         return below_threshold(pseudo_labels, threshold)
     return most_changed(pseudo_labels, run.prediction_history())
-
-
-def _state_key(run: EvaluatedRun) -> str:
-    return f"pseudo_image_{run.id}"

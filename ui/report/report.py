@@ -23,7 +23,7 @@ from ui.figures.curves import Series, line_chart
 from ui.figures.pseudo_labels import RELIABILITY, reliability_diagram
 from ui.report.document import code, details, document, gallery, heading, paragraph, plots, table
 from ui.runs.metrics import formatted, logged_metrics
-from ui.runs.run_names import headline_accuracy, run_name, run_title, run_titles
+from ui.runs.run_names import headline_accuracy, run_name, run_titles
 from ui.shell.server import catalog
 from ui.style import colors, formatting
 
@@ -35,7 +35,7 @@ _ACCURACY = "test/accuracy"
 def report(runs: Sequence[Run]) -> str:
     """HTML of one run, or of several side by side and each on its own. runs: at least one."""
     if len(runs) == 1:
-        return document(run_title(runs[0]), [heading(run_title(runs[0]), 1), *_run(runs[0])])
+        return document(title := run_titles(runs)[runs[0].id], [heading(title, 1), *_run(runs[0])])
     titles = run_titles(runs)
     parts = [heading(f"{len(runs)} runs compared", 1), *_comparison(runs, titles)]
     for run in runs:

@@ -58,7 +58,7 @@ def run_row(run: Run) -> None:
                     with show_errors():
                         lab().command(run.id, "stop")
                         st.rerun()
-            if st.button("Retrain", key=f"runs_retrain_{run.id}"):
+            if st.button("Edit as new run", key=f"runs_retrain_{run.id}"):
                 with show_errors():
                     prefill(run.config)
                     announce_prefill()

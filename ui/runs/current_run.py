@@ -121,6 +121,7 @@ def pick_run(runs: list[Run], label: str, lacks: str) -> Run | None:
         format_func=lambda run_id: titles[run_id],
         key=f"pick_{label}_{'none' if index is None else ids[index]}",
         placeholder="Choose a run",
+        label_visibility="collapsed",
     )
     if chosen is None:
         return None

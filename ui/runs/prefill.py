@@ -23,8 +23,8 @@ _NAMED = (
 
 
 def prefill(config: Config) -> None:
-    """Put a config into the form, as "Retrain" does; the widgets start from it anew. Raises ConfigError where it names
-    what this FewLab does not have: in the session, it would break the page until it is loaded again.
+    """Put a config into the form, as "Edit as new run" does; the widgets start from it anew. Raises ConfigError where
+    it names what this FewLab does not have: in the session, it would break the page until it is loaded again.
     """
     _check_names(config)
     st.session_state[CONFIG] = own_labels(config)

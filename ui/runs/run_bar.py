@@ -29,7 +29,7 @@ def run_bar(runs: list[Run], pages: Sequence[str], lacks: str = "has not been ev
     """The picker over `runs` (those with snapshots), and beside it the same run on other pages; None if there is no
     run to show. lacks: what a run that is not among them does not have.
     """
-    left, right = st.columns([5, 4], vertical_alignment="bottom")
+    left, right = st.columns([5, 4], vertical_alignment="center")
     with left:
         run = pick_run(runs, "Run", lacks)
     if run is None:
@@ -49,11 +49,11 @@ def _open_run(run_id: str, written: tuple[Any, ...], _run: Run) -> EvaluatedRun:
     return EvaluatedRun(_run)
 
 
-def page_links(run: Run, pages: Sequence[str]) -> None:
-    """The same run on other pages."""
+def page_links(run: Run | EvaluatedRun, pages: Sequence[str], key: str = "elsewhere") -> None:
+    """The same run on other pages. key: of these links, where a page has several."""
     with st.container(horizontal=True):
         for page, title in _PAGES.items():
-            if page in pages and st.button(title, key=f"elsewhere_{page}", type="tertiary"):
+            if page in pages and st.button(title, key=f"{key}_{page}", type="tertiary"):
                 open_page(page, run.id)
 
 
@@ -82,12 +82,15 @@ def evaluation_slider(run: EvaluatedRun, key: str) -> int:
             st.session_state[played] += 1
             remember_step(run, run.steps[-1])
             st.rerun()  # the whole page, so that the fragment stops running by itself
-    left, right = st.columns([6, 1], vertical_alignment="bottom")
-    step = left.select_slider("Evaluation after step", run.steps, key=state_key, format_func=formatting.count)
     plays = bool(st.session_state.get(playing))
-    if right.button(
-        "Stop" if plays else "Play", key=f"{key}_play", icon=":material/pause:" if plays else ":material/play_arrow:"
-    ):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        step = st.select_slider("Evaluation after step", run.steps, key=state_key, format_func=formatting.count)
+        pressed = st.button(
+            "Stop" if plays else "Play",
+            key=f"{key}_play",
+            icon=":material/pause:" if plays else ":material/play_arrow:",
+        )
+    if pressed:
         st.session_state[playing] = False if plays else "begins"
         if not plays and step == run.steps[-1]:
             st.session_state[f"{key}_from_start"] = True

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.runs.store import Run
 from ui.figures.frame import unique_names
+from ui.runs.distinct_names import distinct_names
 from ui.shell.server import catalog
 from ui.style import formatting
 
@@ -57,14 +58,16 @@ def accuracy_order(run: Run) -> tuple[int, float]:
     return (1 if answers_by_probe(run) else 2), accuracy
 
 
-def run_title(run: Run) -> str:
-    """Name, final accuracy if there is one, and when: how a run is called in every list."""
-    return f"{run_name(run)} · {headline_accuracy(run) or run.status.state} · {formatting.date(run.created)}"
-
-
 def run_titles(runs: Sequence[Run]) -> dict[str, str]:
-    """By run id, for a list to choose from: no two alike, because Streamlit knows a choice by its text."""
-    return dict(zip([run.id for run in runs], unique_names([run_title(run) for run in runs]), strict=True))
+    """By run id, for a list to choose from: name with what distinguishes it, final accuracy if there is one, and when.
+    No two are alike, because Streamlit knows a choice by its text.
+    """
+    names = distinct_names([run_name(run) for run in runs], [run.config for run in runs], alike=("data.split_seed",))
+    titles = [
+        f"{name} · {headline_accuracy(run) or run.status.state} · {formatting.date(run.created)}"
+        for name, run in zip(names, runs, strict=True)
+    ]
+    return dict(zip([run.id for run in runs], unique_names(titles), strict=True))
 
 
 def _title(kind: str, name: str) -> str:

@@ -23,8 +23,9 @@ _LINKS = re.compile(r"://|www|@", re.IGNORECASE)
 def header(title: str, sentence: str) -> None:
     """The page's one heading and the sentence under it; must be the first call of a page."""
     enter()
-    st.title(title, anchor=False)
-    st.markdown(sentence)
+    with st.container(key="page_header", horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.title(title, anchor=False, width="content")
+        st.markdown(sentence, width="content")
 
 
 def how_it_works(*paragraphs: str) -> None:
@@ -79,6 +80,13 @@ def guarded_fragment(function: Callable[P, None], run_every: float | None = None
             function(*args, **kwargs)
 
     return st.fragment(guarded, run_every=run_every)
+
+
+def redraw_part() -> None:
+    """After a click: draw the fragment again that it was in, or the page where that is no fragment's."""
+    context = get_script_run_ctx()
+    is_part = context is not None and bool(context.fragment_ids_this_run)
+    st.rerun(scope="fragment" if is_part else "app")
 
 
 def redraw_page() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -12,10 +12,12 @@ from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.projection import Method, ProjectionRequest
 from engine.lab.projections.projection_inputs import Sample, Source
 from engine.runs.folder import PARTS
+from engine.runs.store import Run
 from ui.forms import schema_form as forms
 from ui.runs.run_bar import remember_step, remembered_step
-from ui.shell.page import expander
+from ui.runs.run_names import run_titles
 from ui.shell.remembered import one_of, read_query_param, remember, remembered, set_query_param
+from ui.space.point_colors import COLORS, OF_PREDICTIONS
 from ui.style import formatting
 
 _KEY = "space"
@@ -37,9 +39,22 @@ def remember_choice(name: str, value: Any, among: Collection[Any]) -> None:
     set_query_param(name, value)
 
 
-def space_form(run: EvaluatedRun) -> tuple[Source, ProjectionRequest, Sample, list[int]]:
-    """Draw the form; returns source, request, sample and steps as they are set now."""
-    first, second, third = st.columns([5.5, 3, 5.8], vertical_alignment="bottom")
+class SpaceChoice(NamedTuple):
+    """What is drawn. steps: the evaluations that are projected together. by: what colors the points. beside: a run of
+    the same images.
+    """
+
+    source: Source
+    request: ProjectionRequest
+    sample: Sample
+    steps: list[int]
+    by: str
+    beside: Run | None
+
+
+def space_form(run: EvaluatedRun, others: list[Run]) -> SpaceChoice:
+    """Draw the form, two lines above the map; returns what is chosen now. others: runs of the same images."""
+    first, second, third, fourth = st.columns([5.5, 2.4, 4.6, 3], vertical_alignment="bottom", gap="small")
     method = previous_choice("projection", "pca", METHODS, run.id)
     method = (
         first.segmented_control(
@@ -66,10 +81,12 @@ def space_form(run: EvaluatedRun) -> tuple[Source, ProjectionRequest, Sample, li
         )
         or "embeddings"
     )
-    evaluation, playing = st.columns([5, 2], vertical_alignment="bottom")
+    with fourth:
+        by = pick_color(run)
+    evaluation, playing, further, beside = st.columns([5, 2.4, 2, 4], vertical_alignment="bottom", gap="small")
     is_static = source == "pixels" or len(run.steps) < 2 or dimensions == 3
     animate = playing.toggle(
-        "Animate over training",
+        "Animate",
         remembered(f"{_KEY}_through", False) and not is_static,
         key=f"{_KEY}_through_{is_static}",
         disabled=is_static,
@@ -86,14 +103,43 @@ def space_form(run: EvaluatedRun) -> tuple[Source, ProjectionRequest, Sample, li
         "dimensions": dimensions,
     }
     sample: dict[str, Any] = remembered(f"{_KEY}_sample", {})
-    if (more := expander("More settings", f"{_KEY}_more")) is not None:
-        with more:
-            settings, sample = more_settings(run, settings, sample)
+    with further.popover("Settings", icon=":material/tune:", width="stretch"):
+        settings, sample = more_settings(run, settings, sample)
     remember(f"{_KEY}_settings_{method}", settings)
     remember(f"{_KEY}_sample", sample)
     with evaluation:
         steps = pick_steps(run, animate)
-    return source, ProjectionRequest.parse(settings), Sample.parse(sample), steps
+    with beside:
+        other = pick_other(others)
+    return SpaceChoice(source, ProjectionRequest.parse(settings), Sample.parse(sample), steps, by, other)
+
+
+def pick_color(run: EvaluatedRun) -> str:
+    """What colors the points, of what the last evaluation can say."""
+    is_partial = (run.config["data"].get("labels") or {}).get("kind") == "partial"
+    has_predictions = any(len(run.predictions(run.steps[-1], part)) for part in ("test", "unlabeled"))
+    offered = [
+        by for by in COLORS if (by != "candidates" or is_partial) and (by not in OF_PREDICTIONS or has_predictions)
+    ]
+    before = offered.index(previous_choice("color", offered[0], offered, run.id))
+    by: str = st.selectbox("Color", offered, before, format_func=lambda name: COLORS[name], key=f"{_KEY}_color")
+    remember_choice("color", by, offered)
+    return by
+
+
+def pick_other(others: list[Run]) -> Run | None:
+    """A run of the same images to see beside this one, if one is wanted."""
+    titles = run_titles(others)
+    state_key, choices = f"{_KEY}_beside", [None, *titles]
+    chosen = st.selectbox(
+        "Compare with",
+        choices,
+        choices.index(remembered(state_key, None, choices)),
+        format_func=lambda run_id: titles[run_id] if run_id else "no other run",
+        key=state_key,
+    )
+    remember(state_key, chosen)
+    return next((run for run in others if run.id == chosen), None)
 
 
 def pick_steps(run: EvaluatedRun, animate: bool) -> list[int]:

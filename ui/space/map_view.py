@@ -32,7 +32,7 @@ def map_view(
         selected_images(run),
     )
     flat = projection.frames.shape[2] == 2
-    event = live_figure(figure, key=key, revision=revision, height=560, clickable=True, selectable=flat)
+    event = live_figure(figure, key=key, revision=revision, height=520, clickable=True, selectable=flat)
     if event is not None:
         clicked = [event["customdata"][0]] if event.get("customdata") else []
         select_images(run, [int(sample) for sample in event.get("selected") or clicked])

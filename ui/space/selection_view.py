@@ -11,6 +11,7 @@ from engine.id_positions import find_ids, positions_of
 from engine.lab.projections.projection_inputs import ProjectionInputs
 from engine.runs.projections import Projection
 from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.runs.image_panel import show_image
 from ui.runs.label_group import MOST_IN_GROUP, can_be_labeled, label_together
 from ui.shell.page import show_errors
 from ui.space.selection import clear_selection, open_image, selected_images, show_neighbors_of
@@ -19,8 +20,8 @@ from ui.style import formatting
 _GALLERY, _NEIGHBORS = 60, 12  # images that are shown
 
 
-def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Projection, step: int) -> None:
-    """The selected images that are among the points; one of them, clicked, shows its nearest neighbors."""
+def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Projection, step: int, page: str) -> None:
+    """The selected images that are among the points; one of them, clicked, opens and shows its nearest neighbors."""
     selected = selected_images(run)
     if not selected:
         st.caption("Lasso or click points to see their images.")
@@ -52,12 +53,12 @@ def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Proj
     clicked = image_gallery(run, images, "space_gallery", selected=opened, thumb=48)
     if clicked is not None:
         show_neighbors_of(run, clicked)
-        st.rerun()
+        show_image(run, clicked, page)
     if opened is not None and opened in projection.ids:
-        nearest_images(run, inputs, opened, step)
+        nearest_images(run, inputs, opened, step, page)
 
 
-def nearest_images(run: EvaluatedRun, inputs: ProjectionInputs, image: int, step: int) -> None:
+def nearest_images(run: EvaluatedRun, inputs: ProjectionInputs, image: int, step: int, page: str) -> None:
     st.markdown(f"**Nearest to image {image}** in the full space, by cosine")
     query = positions_of(np.array([image]), inputs.ids)
     nearest = nearest_neighbors(inputs.last(), _NEIGHBORS, "cosine", query)
@@ -66,4 +67,6 @@ def nearest_images(run: EvaluatedRun, inputs: ProjectionInputs, image: int, step
     predicted, _ = run.predictions_of(ids, step)
     rows = zip(ids, inputs.labels[positions], predicted, 1 - nearest.distances[0], strict=True)
     images = [GalleryImage(int(i), int(truth), int(label), (f"cos {cosine:.2f}",)) for i, truth, label, cosine in rows]
-    image_gallery(run, images, "space_nearest", thumb=48)
+    clicked = image_gallery(run, images, "space_nearest", thumb=48)
+    if clicked is not None:
+        show_image(run, clicked, page)

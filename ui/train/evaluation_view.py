@@ -11,12 +11,15 @@ from ui.components.live_figure import live_figure
 from ui.figures.candidate_bars import bars
 from ui.figures.classification import confidence_histogram
 from ui.runs.image_gallery import captioned
+from ui.runs.image_panel import image_panel, show_image
+from ui.runs.run_bar import open_run
 from ui.shell.server import catalog
 from ui.style import colors, formatting
 from ui.train.latest_evaluation import LatestEvaluation, latest_evaluation, true_labels
 
 _LATEST = 24  # images in the gallery of pseudo-labels
 _SHOWN = 6  # images whose views are shown
+_PLACES = 1000  # more than there are views on the page
 _BARS, _WIDEST = 5, 5  # images with bars of their candidates, and bars of one image at most
 
 
@@ -85,6 +88,7 @@ def evaluation_galleries(run: Run, key: str) -> None:
     if "pseudo_ids" in latest.arrays:
         _pseudo_labels(latest, key)
     _views(latest, key)
+    image_panel(open_run(run), latest.step, key)
 
 
 def _pseudo_labels(latest: LatestEvaluation, key: str) -> None:
@@ -97,14 +101,17 @@ def _pseudo_labels(latest: LatestEvaluation, key: str) -> None:
         if len(used)
         else "**No prediction has reached the threshold yet**"
     )
-    items = []
+    items: dict[int, GalleryItem] = {}  # by image: one of several batches is shown once, as it was most confident
     for i in used[np.argsort(-arrays["pseudo_confidence"][used], kind="stable")]:
+        sample = int(arrays["pseudo_ids"][i])
         row = int(images.rows(arrays["pseudo_ids"][i : i + 1])[0])
         confidence = formatting.percent(float(arrays["pseudo_confidence"][i]))
         label, truth = int(arrays["pseudo_labels"][i]), int(images.labels[row])
         uri = image_uri(np.asarray(images.images[row]))
-        items.append(captioned(int(i), uri, label, truth, images.class_names, (confidence,)))
-    gallery(items, key=f"{key}_gallery", thumb=56)
+        items.setdefault(sample, captioned(sample, uri, label, truth, images.class_names, (confidence,)))
+    clicked = gallery(list(items.values()), key=f"{key}_gallery", thumb=56)
+    if clicked is not None:
+        show_image(open_run(latest.run), clicked, key)
 
 
 def _views(latest: LatestEvaluation, key: str) -> None:
@@ -117,12 +124,17 @@ def _views(latest: LatestEvaluation, key: str) -> None:
     titles = method.get("view_titles", {})
     st.markdown(f"**{method.get('views_caption', 'What the network was shown')}**")
     items = []
+    ids = latest.arrays.get("view_ids")  # runs of earlier versions have none
     for i in range(min(_SHOWN, len(latest.arrays[names[0]]))):
         for j, name in enumerate(names):
             view = name.removeprefix("view_")
             title = titles.get(view, view.replace("_", " "))
-            items.append(GalleryItem(len(names) * i + j, image_uri(latest.arrays[name][i]), (title,), colors.MUTED))
-    gallery(items, key=f"{key}_views", thumb=56)
+            # An image may be in a batch twice, and each button needs a number of its own.
+            number = _PLACES * (0 if ids is None else int(ids[i])) + len(names) * i + j
+            items.append(GalleryItem(number, image_uri(latest.arrays[name][i]), (title,), colors.MUTED))
+    clicked = gallery(items, key=f"{key}_views", thumb=56)
+    if clicked is not None and ids is not None:
+        show_image(open_run(latest.run), clicked // _PLACES, key)
 
 
 def _is_partial(run: Run) -> bool:

@@ -29,12 +29,12 @@ def metric_curves(journal: RunJournal, ghost: RunJournal | None, key: str) -> No
         title, y_title = (losses[0].heading, "share") if is_residual else ("Training loss", "loss (nats)")
         # The loss of another method is another quantity: on one axis, the lower curve would look like the better one.
         same = ghost if ghost is not None and _method(ghost) == _method(journal) else None
-        _draw(journal, same, losses, f"{key}_loss", title=title, y_title=y_title, height=280)
+        _draw(journal, same, losses, f"{key}_loss", title=title, y_title=y_title, height=250)
     with right:
         accuracies = charts["accuracy"]
         # The linear probe at the end is one point and no curve.
         curves = [metric for metric in accuracies if len(journal.column(metric.name)[0]) > 1]
-        _draw(journal, ghost, curves or accuracies, f"{key}_accuracy", title="Accuracy", y_title="accuracy", height=280)
+        _draw(journal, ghost, curves or accuracies, f"{key}_accuracy", title="Accuracy", y_title="accuracy", height=250)
     if unknown := journal.latest("unknown"):
         st.caption(
             f"{formatting.percent(unknown)} of images are not connected to any labeled image and stay unknown."
@@ -72,6 +72,7 @@ def _draw(
         journal.marks,
         percent=is_share and metrics[0].chart != "loss",
         x_max=steps,
+        zoom=key.endswith("_accuracy"),
     )
     live_figure(figure, key=key, revision=journal.run.id, height=height)
 

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.runs.store import Run
 from ui.runs.current_run import ghost_of
 from ui.runs.run_journal import RunJournal
+from ui.runs.told import told
 from ui.shell.page import escape_markdown, guarded_fragment, redraw_page
 from ui.shell.server import lab
 from ui.train.evaluation_view import evaluation_galleries
@@ -28,7 +29,7 @@ def monitor(shown: Run) -> None:
             redraw_page()
         before = ghost_of(run)
         journal, ghost = RunJournal.read(run), RunJournal.read(before) if before is not None else None
-        progress(run.status)
+        progress(run.status, told(run))
         if run.status.active and journal.refused:
             st.warning(escape_markdown(journal.refused), icon=":material/block:")
         metric_tiles(journal, ghost)

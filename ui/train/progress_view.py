@@ -28,8 +28,8 @@ def polling_interval(run: Run) -> float | None:
     return 1.0 if status.seconds < 10 else 2.0
 
 
-def progress(status: Status) -> None:
-    """Bar, steps, time left, speed; or the state and its reason."""
+def progress(status: Status, told: str = "") -> None:
+    """Bar, steps, time left, speed; or the state and its reason. told: what it is about to do, "stopping …"."""
     words = f"step {formatting.count(status.step)} of {formatting.count(status.steps)}"
     share = min(1.0, status.step / max(1, status.steps))
     if status.state == "running" and status.step >= status.steps:
@@ -37,6 +37,7 @@ def progress(status: Status) -> None:
     elif status.state in ("running", "paused"):
         left = status.seconds / status.step * (status.steps - status.step) if status.step else None
         parts = [
+            told.capitalize(),
             "Paused" if status.state == "paused" else "",
             words,
             f"{formatting.duration(left)} left" if left is not None else escape_markdown(status.reason) or "starting",

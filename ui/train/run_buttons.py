@@ -9,40 +9,32 @@ from engine.runs.store import Run
 from ui.runs.current_run import GHOST, ghost_of, open_comparison, open_page
 from ui.runs.prefill import announce_prefill, prefill, usable, with_features
 from ui.runs.run_bar import page_links
+from ui.runs.told import tell
 from ui.shell.page import show_errors
 from ui.shell.server import lab
 
 
 def run_buttons(run: Run) -> None:
-    """Those that fit the run's state."""
+    """Those that fit the run's state. What was asked for is said at once, until the run has obeyed."""
     state, is_ours = run.status.state, run.id == lab().current
-    columns = st.columns(4)
-    with show_errors():
-        if (
-            state == "running"
-            and is_ours
-            and columns[0].button("Pause", key="train_pause", icon=":material/pause:", width="stretch")
-        ):
+    with show_errors(), st.container(horizontal=True, gap="small"):
+        if state == "running" and is_ours and st.button("Pause", key="train_pause", icon=":material/pause:"):
+            tell(run, "pausing …")
             lab().command(run.id, "pause")
-        if (state in RESUMABLE or (state == "paused" and is_ours)) and columns[0].button(
-            "Resume", key="train_resume", icon=":material/resume:", width="stretch"
+        if (state in RESUMABLE or (state == "paused" and is_ours)) and st.button(
+            "Resume", key="train_resume", icon=":material/resume:"
         ):
+            tell(run, "resuming …")
             lab().resume(run.id)
             st.rerun()
         if (state in ("running", "paused") and is_ours) or state == "queued":
-            if columns[1].button(
-                "Stop",
-                key="train_stop",
-                icon=":material/stop:",
-                width="stretch",
-                help="Keeps the model; can be resumed.",
-            ):
+            if st.button("Stop", key="train_stop", icon=":material/stop:", help="Keeps the model; can be resumed."):
+                tell(run, "stopping …")
                 lab().command(run.id, "stop")
-        elif columns[0 if state in ("finished", "failed") else 1].button(
-            "Retrain",
+        elif st.button(
+            "Edit as new run",
             key="train_retrain",
             icon=":material/replay:",
-            width="stretch",
             help="Put these settings into the form; this run is shown as a faint reference curve behind the new one.",
         ):
             prefill(run.folder.config())

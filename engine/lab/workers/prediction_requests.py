@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.allowed_folders import check_allowed
+from engine.analysis.occlusion import occlusion
 from engine.errors import ImageError, ImportCancelled
 from engine.folder_prediction import predict_folder
 from engine.images.decode import read_image
 from engine.lab.messages import (
+    Explain,
     FolderPredicted,
     ImagePrediction,
     Predict,
@@ -59,6 +61,12 @@ def predict_samples(request: PredictSamples) -> Predictions:
         prediction = Prediction(p, image, False, False, nearest, distance)
         images.append(_answer(predictor, prediction, f"test image {sample}", truth=truth))
     return _answers(predictor, images)
+
+
+def explain(request: Explain) -> NDArray[np.float32]:
+    """Raises RunError if the run has no model."""
+    image = np.frombuffer(request.pixels, np.uint8).reshape(request.shape)
+    return occlusion(_predictor(request.run).probabilities, image)
 
 
 def predict_all(request: PredictFolder) -> FolderPredicted:

@@ -17,6 +17,7 @@ from engine.lab.messages import (
     CheckSweep,
     ComputeFeatures,
     CountLabels,
+    Explain,
     ExportModel,
     GetCatalog,
     ImportImages,
@@ -40,7 +41,7 @@ from engine.lab.workers.data_requests import (
     preview_files,
 )
 from engine.lab.workers.export_requests import export_model, open_shared_runs
-from engine.lab.workers.prediction_requests import predict, predict_all, predict_samples
+from engine.lab.workers.prediction_requests import explain, predict, predict_all, predict_samples
 from engine.lab.workers.sweep_requests import check_planned
 from engine.registry import methods
 from engine.runs.store import Store
@@ -111,6 +112,7 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (Predict, predict),
         (PredictSamples, predict_samples),
         (PredictFolder, predict_all),
+        (Explain, explain),
         (ExportModel, export_model),
         (OpenShared, open_shared_runs),
     )

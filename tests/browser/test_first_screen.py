@@ -1,0 +1,99 @@
+"""What docs/DESIGN_LANGUAGE.md promises of the first screen, and the panel that an image opens on every page."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from engine.runs.store import Run
+from tests.browser.conftest import Studied
+
+pytestmark = pytest.mark.slow
+HIGHEST = 260  # pixels from the top of the window to the main figure, gallery or pad, at 1280 x 800
+LEAST_PLOT = 150  # pixels of height within a figure's axes, whatever its legend
+
+
+@pytest.mark.parametrize(
+    ("where", "main"),
+    [
+        ("train", ".fewlab-figure"),
+        ("pseudo_labels", ".fewlab-figure"),
+        ("space", ".fewlab-figure"),
+        ("errors", ".fewlab-figure"),
+        ("compare", ".fewlab-figure"),
+        ("predict", ".fewlab-pad"),
+    ],
+)
+def test_the_answer_is_on_the_first_screen(page: Page, studied: Studied, run: Run, where: str, main: str) -> None:
+    page.goto(f"{studied.url}/{where}?run={run.id}")
+    # Beside the form of Train stand the labeled images, which are no answer.
+    shown = page.locator(f".stMain {main}").filter(visible=True).first
+    expect(shown).to_be_visible()
+    if main == ".fewlab-figure":
+        expect(shown.locator(".main-svg").first).to_be_visible()
+    page.wait_for_function(
+        "([main, highest]) => [...document.querySelectorAll(`.stMain ${main}`)]"
+        ".some((one) => one.getBoundingClientRect().height > 0 && one.getBoundingClientRect().top <= highest)",
+        arg=[main, HIGHEST],
+        timeout=20_000,
+    )
+
+
+@pytest.mark.parametrize("where", ["train", "pseudo_labels", "compare"])
+def test_a_legend_takes_no_height_from_a_plot(page: Page, studied: Studied, run: Run, where: str) -> None:
+    page.goto(f"{studied.url}/{where}?run={run.id}")
+    expect(page.locator(".fewlab-figure .main-svg").first).to_be_visible()
+    page.wait_for_function("document.querySelectorAll('.fewlab-figure .plot').length > 0")
+    heights = page.evaluate("[...document.querySelectorAll('.fewlab-figure')].map((one) => one._fullLayout?._size?.h)")
+    drawn = [height for height in heights if height is not None]
+    assert drawn
+    assert min(drawn) >= LEAST_PLOT, drawn
+
+
+@pytest.mark.parametrize("where", ["train", "pseudo_labels", "errors"])
+def test_an_image_opens_one_panel_in_sight_and_escape_closes_it(
+    page: Page, studied: Studied, run: Run, where: str
+) -> None:
+    page.goto(f"{studied.url}/{where}?run={run.id}")
+    # The gallery of a page is the last one drawn: on Train the form has one too, of images of no run.
+    captioned = page.locator(".fewlab-gallery button").filter(has_text="%").first
+    captioned.click()
+    panel = page.get_by_role("dialog")
+    expect(panel).to_be_in_viewport()
+    expect(panel.get_by_text("true class").first).to_be_visible()
+    expect(panel.get_by_text("Nearest labeled images")).to_be_visible()
+    before = panel.locator(".fewlab-gallery button").first.get_attribute("data-id")
+    near = panel.locator(".fewlab-gallery").nth(1).locator("button").first
+    wanted = near.get_attribute("data-id")
+    assert wanted != before
+    near.click()
+    expect(panel.locator(f".fewlab-gallery button[data-id='{wanted}']").first).to_be_visible()
+    expect(panel.get_by_text(f"Image {wanted}")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+
+def test_what_is_drawn_is_classified_after_the_stroke_and_the_pad_can_be_emptied(
+    page: Page, studied: Studied, run: Run
+) -> None:
+    page.goto(f"{studied.url}/predict?run={run.id}")
+    pad = page.locator(".fewlab-pad canvas")
+    expect(pad).to_be_visible()
+    expect(page.get_by_text("Draw something that the model knows")).to_be_visible()
+    box = pad.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 40, steps=8)
+    page.mouse.up()
+    expect(page.get_by_text("network input")).to_be_visible()
+    page.get_by_text("Where does it look?").click()
+    expect(page.get_by_text("where it looks").or_(page.get_by_text("No single part matters"))).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Draw something that the model knows")).to_be_visible()
+    expect(page.get_by_role("button", name="Clear")).to_be_disabled()
+
+
+def test_the_sidebar_says_on_a_page_of_another_run_that_nothing_trains(page: Page, studied: Studied, run: Run) -> None:
+    page.goto(f"{studied.url}/errors?run={run.id}")
+    expect(page.get_by_test_id("stSidebar").get_by_text("Nothing is training.")).to_be_visible()

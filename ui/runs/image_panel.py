@@ -1,0 +1,109 @@
+"""The side panel of an image: the same on every page, wherever the image was clicked."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.analysis.evaluated_run import EvaluatedRun, ImageHistory
+from ui.components.gallery import GalleryItem, gallery, image_uri
+from ui.components.live_figure import live_figure
+from ui.figures.pseudo_labels import history_figure
+from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.runs.run_bar import page_links
+from ui.shell.page import escape_markdown, redraw_part, show_errors
+from ui.style import colors, formatting
+
+_OPEN = "image_panel"  # in the session: the page, the run and the image that is open, and the one it was opened from
+_LARGE = 240  # screen pixels of the image
+_LIKELIEST = 3  # classes that are named of one evaluation
+_CHANGES = 12  # steps of changed predictions that are named
+_LINKS = ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/errors.py", "pages/predict.py"]
+
+
+def open_image(run: EvaluatedRun, page: str) -> int | None:
+    """The image that is open on this page, to mark it in a gallery."""
+    opened = st.session_state.get(_OPEN)
+    return int(opened[2]) if opened is not None and opened[:2] == (page, run.id) else None
+
+
+def show_image(run: EvaluatedRun, sample: int, page: str) -> None:
+    """Open it, from the page or from the panel itself."""
+    st.session_state[_OPEN] = (page, run.id, sample)
+    redraw_part()
+
+
+def image_panel(run: EvaluatedRun, step: int, page: str, *, threshold: float | None = None) -> None:
+    """Draw the panel if an image is open on this page; the last call of what the page draws again by itself, because a
+    panel that is not drawn again is closed. step: the evaluation whose prediction is spelled out.
+    """
+    if open_image(run, page) is not None and run.images is not None:
+        _panel(run, step, page, threshold)
+
+
+def _close() -> None:
+    st.session_state.pop(_OPEN, None)
+
+
+@st.dialog("Image", width=460, position="right", on_dismiss=_close)
+def _panel(run: EvaluatedRun, step: int, page: str, threshold: float | None) -> None:
+    sample = open_image(run, page)
+    if sample is None:
+        return
+    with show_errors(), st.container(key="image_panel"):
+        assert run.images is not None
+        pixels = run.pixels(sample)
+        gallery([GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key=f"panel_image_{sample}", thumb=_LARGE)
+        truth = run.true_label(sample)
+        words = f"Image **{sample}** · {pixels.shape[2]} x {pixels.shape[1]} px"
+        if truth >= 0:
+            words += f" · true class **{escape_markdown(run.class_names[truth])}**"
+        st.markdown(words)
+        if (file_name := run.images.file_name(sample)) is not None:
+            st.caption(escape_markdown(file_name))
+        history = run.image_history(sample, step)
+        if history is None:
+            st.caption("It is not among the images that every evaluation predicts, so it has no history here.")
+        else:
+            _history(run, history, step, threshold)
+            _nearest(run, history, page)
+        page_links(run, _LINKS, key="panel")
+
+
+def _history(run: EvaluatedRun, history: ImageHistory, step: int, threshold: float | None) -> None:
+    names = run.class_names
+    st.markdown(
+        f"After step {formatting.count(step)}: "
+        + ", ".join(
+            f"**{escape_markdown(names[k])}** {formatting.percent(share)}" for k, share in history.likeliest(_LIKELIEST)
+        )
+    )
+    figure = history_figure(
+        history.steps, history.confidence, history.labels, names, threshold, "Predicted class and confidence"
+    )
+    live_figure(figure, key="panel_history", revision=f"{run.id} {history.id}", height=240)
+    said = []
+    if threshold is not None:
+        first = history.first_above(threshold)
+        said.append(
+            f"Above τ = {threshold:.2f} from step {formatting.count(first)} to the end."
+            if first is not None
+            else f"Below τ = {threshold:.2f} at the end."
+        )
+    changes = history.changed_at
+    said.append(
+        f"The prediction changed at step {', '.join(formatting.count(at) for at in changes[:_CHANGES])}"
+        + (f" and {len(changes) - _CHANGES} more times." if len(changes) > _CHANGES else ".")
+        if changes
+        else "The prediction never changed."
+    )
+    st.caption(" ".join(said))
+
+
+def _nearest(run: EvaluatedRun, history: ImageHistory, page: str) -> None:
+    if not history.nearest:
+        return
+    st.markdown("**Nearest labeled images**, in the network's features")
+    near = [GalleryImage(one.id, one.true_label, -1, (f"cos {one.cosine:.2f}",)) for one in history.nearest]
+    clicked = image_gallery(run, near, f"panel_nearest_{history.id}", thumb=52)
+    if clicked is not None:
+        show_image(run, clicked, page)

@@ -1,0 +1,79 @@
+"""In the sidebar of every page: what trains now, how far it is, and what waits."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.errors import FewLabError
+from engine.runs.store import Run
+from ui.runs.current_run import open_page
+from ui.runs.run_names import run_name
+from ui.runs.told import tell, told
+from ui.shell.page import escape_markdown, guarded_fragment
+from ui.shell.server import lab
+from ui.style import formatting
+
+_EVERY = 3.0  # seconds between two looks: seldom, because each costs the training some speed
+
+
+def training_now() -> None:
+    """A panel that looks again as long as there is something to see; while nothing trains it asks nothing."""
+    running, waiting = _running(), len(lab().store.queue())
+    with st.sidebar:
+        guarded_fragment(_panel, _EVERY if running is not None or waiting else None)()
+
+
+def _running() -> Run | None:
+    """The run that trains or is paused, here or by another FewLab in the same folder."""
+    current = lab().current
+    if current is not None:
+        try:
+            return lab().store.run(current)
+        except FewLabError:
+            return None
+    if lab().trains:
+        return None
+    return next((run for run in lab().store.runs() if run.status.state in ("running", "paused")), None)
+
+
+def _panel() -> None:
+    run = _running()
+    waiting = [other for other in lab().store.queue() if run is None or other.id != run.id]
+    with st.container(key="training_now", gap="xsmall"):
+        if run is None:
+            st.caption("Nothing is training." if not waiting else "About to start …")
+        else:
+            _run(run)
+        if waiting and st.button(
+            f"{formatting.count(len(waiting))} waiting",
+            key="training_now_queue",
+            type="tertiary",
+            help="Open the queue.",
+        ):
+            st.switch_page("pages/runs.py")
+
+
+def _run(run: Run) -> None:
+    status, is_ours = run.status, run.id == lab().current
+    if st.button(escape_markdown(run_name(run)), key="training_now_open", type="tertiary", help="Open it on Train."):
+        open_page("pages/train.py", run.id)
+    left = status.seconds / status.step * (status.steps - status.step) if status.step else None
+    words = "paused" if status.state == "paused" else f"{formatting.duration(left)} left" if left else "starting"
+    share = min(1.0, status.step / max(1, status.steps))
+    st.progress(share, text=f"{formatting.percent(share)} · {told(run) or words}")
+    if not is_ours:
+        return
+    with st.container(horizontal=True, gap="xsmall"):
+        if status.state == "paused":
+            if st.button("Resume", key="training_now_resume", icon=":material/resume:"):
+                tell(run, "resuming …")
+                lab().resume(run.id)
+                st.rerun(scope="fragment")
+        elif st.button("Pause", key="training_now_pause", icon=":material/pause:"):
+            tell(run, "pausing …")
+            lab().command(run.id, "pause")
+            st.rerun(scope="fragment")
+        if st.button("Stop", key="training_now_stop", icon=":material/stop:", help="Keeps the model; can be resumed."):
+            tell(run, "stopping …")
+            lab().command(run.id, "stop")
+            st.rerun(scope="fragment")
