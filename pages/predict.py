@@ -86,9 +86,11 @@ elif run is not None:
     )
     left, right = st.columns([3, 2])
     sources = ["my files", "a folder", "camera", "the test set"]
+    usual = sources[0]
     if is_drawn(run):
         sources.insert(0, _PAD)
-    source = left.segmented_control("Images from", sources, default=sources[0], key="predict_source") or sources[0]
+        usual = _PAD if run.config["data"]["name"] != "folder" else usual  # own photos may be grey, too
+    source = left.segmented_control("Images from", sources, default=usual, key="predict_source") or usual
     with right:
         coverage = coverage_choice(run)
     with show_errors():

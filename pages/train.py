@@ -44,7 +44,7 @@ with run_side:
     else:
         st.subheader(escape_markdown(run_name(run)), anchor=False)
         with st.container(key="train_toolbar"):
-            buttons, settings = st.columns([2, 5], vertical_alignment="bottom", gap="medium")
+            buttons, settings = st.columns([2, 5], vertical_alignment="center", gap="medium")
             with buttons:
                 run_buttons(run)
             with settings:

@@ -77,7 +77,7 @@ def histogram(run: Run, key: str) -> None:
     )
     threshold = float(arrays["pseudo_threshold"][-1]) if "pseudo_threshold" in arrays else None
     figure = confidence_histogram(correct, incorrect, unknown if unknown.any() else None, edges, threshold)
-    live_figure(figure, key=f"{key}_histogram", revision=run.id, height=260)
+    live_figure(figure, key=f"{key}_histogram", revision=run.id, height=325)
 
 
 def evaluation_galleries(run: Run, key: str) -> None:

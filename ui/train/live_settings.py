@@ -28,12 +28,12 @@ def live_settings(run: Run) -> Config | None:
     active = run.status.state in ("running", "paused") and run.id == lab().current
     if threshold is not None and threshold.key in fields:
         field = fields.pop(threshold.key)
-        left, right = st.columns([3, 1], vertical_alignment="bottom")
-        with left:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            title = forms.label(threshold.key.rpartition(".")[2], field)
+            st.markdown(title, width="content", help="It changes while the run trains." if active else None)
             value = _control(run, threshold.key, field, config, active, is_slider=True)
-        if active:
-            right.caption("changes while it trains")
-        elif right.button(f"Retrain at {value:.2f}", key="train_retrain_at", width="stretch"):
+            pressed = not active and st.button(f"Retrain at {value:.2f}", key="train_retrain_at")
+        if pressed:
             return retrained(config, threshold.key, value)
     if not active or not fields:
         return None
@@ -93,6 +93,7 @@ def _control(run: Run, key: str, field: Config, config: Config, active: bool, is
             key=widget,
             help=text,
             on_change=on_change,
+            label_visibility="collapsed",
         )
         return float(value)
     return float(

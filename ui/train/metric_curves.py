@@ -29,12 +29,12 @@ def metric_curves(journal: RunJournal, ghost: RunJournal | None, key: str) -> No
         title, y_title = (losses[0].heading, "share") if is_residual else ("Training loss", "loss (nats)")
         # The loss of another method is another quantity: on one axis, the lower curve would look like the better one.
         same = ghost if ghost is not None and _method(ghost) == _method(journal) else None
-        _draw(journal, same, losses, f"{key}_loss", title=title, y_title=y_title, height=250)
+        _draw(journal, same, losses, f"{key}_loss", title=title, y_title=y_title, height=325)
     with right:
         accuracies = charts["accuracy"]
         # The linear probe at the end is one point and no curve.
         curves = [metric for metric in accuracies if len(journal.column(metric.name)[0]) > 1]
-        _draw(journal, ghost, curves or accuracies, f"{key}_accuracy", title="Accuracy", y_title="accuracy", height=250)
+        _draw(journal, ghost, curves or accuracies, f"{key}_accuracy", title="Accuracy", y_title="accuracy", height=325)
     if unknown := journal.latest("unknown"):
         st.caption(
             f"{formatting.percent(unknown)} of images are not connected to any labeled image and stay unknown."
@@ -60,7 +60,7 @@ def _draw(
     *,
     title: str | None = None,
     y_title: str | None = None,
-    height: int = 260,
+    height: int = 325,
 ) -> None:
     steps = max(journal.run.status.steps, ghost.run.status.steps if ghost else 0)
     is_share = bool(metrics) and all(metric.unit == "share" for metric in metrics)
