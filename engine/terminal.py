@@ -17,7 +17,6 @@ import typer
 from engine.errors import ConfigError, DataError, FewLabError, RunError, UnknownName
 from engine.finite_json import finite_json
 from engine.plain_file import read_plain_file
-from engine.processes.environment import process_number
 from engine.runs.folder import Status
 
 if TYPE_CHECKING:
@@ -33,29 +32,23 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for ma
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """One sentence on stderr instead of a traceback; exit status 2 for a wrong request, 1 for a run that failed. Of
-    processes that were started together, only the first one says it.
-    """
+    """One sentence on stderr instead of a traceback; exit status 2 for a wrong request, 1 for a run that failed."""
     try:
         yield
     except (ConfigError, DataError, UnknownName, RunError) as error:
-        _say(error)
+        print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     except FewLabError as error:
-        _say(error)
+        print(error, file=sys.stderr)
         raise typer.Exit(1) from None
     except OSError as error:
         where = error.filename or "The folder of the runs"
-        _say(
+        print(
             f"{where} cannot be read or written ({error.strerror or type(error).__name__}): choose a folder that this"
-            " user may write to and that has room, in --checkpoints."
+            " user may write to and that has room, in --checkpoints.",
+            file=sys.stderr,
         )
         raise typer.Exit(2) from None
-
-
-def _say(sentence: object) -> None:
-    if process_number() == 0:
-        print(sentence, file=sys.stderr)
 
 
 def assignment(text: str) -> tuple[str, Any]:
@@ -77,7 +70,7 @@ def interruptible() -> Iterator[Any]:
     from engine.training.commands import Command, Control
 
     control = Control()
-    numbers = ending_signals()
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     # What the caller has this process ignore, as nohup does, it goes on ignoring.
     before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
 
@@ -95,11 +88,6 @@ def interruptible() -> Iterator[Any]:
         yield control
     finally:
         restore()
-
-
-def ending_signals() -> list[signal.Signals]:
-    """Those that end a run."""
-    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class Bar:

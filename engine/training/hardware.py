@@ -16,7 +16,6 @@ from engine.backbones.mixed_precision import MixedPrecision, set_precision
 from engine.config.parts import Hardware
 from engine.cores import usable_cores
 from engine.errors import ConfigError
-from engine.processes.group import Processes
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -35,7 +34,6 @@ class Machine:
     deterministic: bool = True
     tf32: bool | None = None  # None: as torch has it, in runs from before it was stated
     compiled: bool = False
-    processes: int = 1  # that divide each step
 
     @property
     def is_cuda(self) -> bool:
@@ -72,11 +70,10 @@ class Machine:
         return placed
 
 
-def resolve(wanted: Hardware, processes: Processes | None = None) -> Machine:
-    """Turn "auto" into facts, for this process alone or for each of several. Raises ConfigError if a GPU is asked for
-    that is not there, more threads than cores, or what several processes cannot do.
+def resolve(wanted: Hardware) -> Machine:
+    """Turn "auto" into facts. Raises ConfigError if a GPU is asked for that is not there, or more threads than
+    cores.
     """
-    together = 1 if processes is None else processes.local_size
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     asked, _, number = wanted.device.partition(":")
     if asked == "cuda" and int(number or 0) >= gpus:
@@ -84,8 +81,6 @@ def resolve(wanted: Hardware, processes: Processes | None = None) -> Machine:
         others = ['"auto"', '"cpu"', *(f'"cuda:{n}"' for n in range(gpus))]
         raise ConfigError(f'hardware.device is "{wanted.device}", but {there}: choose {_either(others)}.')
     device = wanted.device if asked == "cuda" else "cuda" if gpus and asked == "auto" else "cpu"
-    if processes is not None:
-        _check_several(wanted, device, gpus, processes)
     rounds = wanted.precision == "bfloat16" or (wanted.precision == "auto" and device != "cpu")
     precision = "bfloat16" if rounds else "float32"
     cores = usable_cores()
@@ -94,48 +89,13 @@ def resolve(wanted: Hardware, processes: Processes | None = None) -> Machine:
             f"hardware.threads is {wanted.threads}, but FewLab may use {cores} core{'s' if cores > 1 else ''} here, and"
             f" more threads only wait for one another: choose at most {cores}, or 0 for one per core."
         )
-    threads = wanted.threads or max(1, cores // together)
+    threads = wanted.threads or cores
     # channels_last measured a fifth to a third faster for these networks on CPU, and is what GPU convolutions want in
     # bfloat16.
     return Machine(
-        device,
-        precision,
-        threads,
-        True,
-        str(torch.__version__),
-        wanted.deterministic,
-        wanted.tf32,
-        wanted.compile,
-        1 if processes is None else processes.size,
+        device, precision, threads, True, str(torch.__version__), wanted.deterministic, wanted.tf32, wanted.compile
     )
 
 
 def _either(words: list[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]])
-
-
-def _check_several(wanted: Hardware, device: str, gpus: int, processes: Processes) -> None:
-    if device != "cpu" and wanted.device not in ("auto", "cuda"):
-        raise ConfigError(
-            f'hardware.device is "{wanted.device}", but each of several processes takes the GPU of its own number:'
-            ' choose "auto", "cuda" or "cpu".'
-        )
-    if device != "cpu" and gpus < processes.local_size:
-        raise ConfigError(
-            f"{processes.local_size} processes were started and there {_are(gpus)} here: start one for each GPU, or"
-            ' choose "cpu" as hardware.device.'
-        )
-    if not wanted.deterministic:
-        raise ConfigError(
-            "hardware.deterministic is off, but several processes repeat what they do not divide, and must agree to the"
-            " bit: turn it on, or train in one process."
-        )
-    if wanted.compile:
-        raise ConfigError(
-            "hardware.compile is on, but a compiled network cannot be divided among processes: turn it off, or train in"
-            " one process."
-        )
-
-
-def _are(gpus: int) -> str:
-    return "is one GPU" if gpus == 1 else f"are {gpus} GPUs"

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from engine.augment.recipes.recipe import Recipe
-from engine.augment.rows_of_batch import rows_of_batch
 from engine.config.parts import RecipeParams
 from engine.registry import recipes
 from tests.contract.other_values import other_values, settings_of
@@ -73,18 +72,6 @@ def test_a_view_keeps_the_shape_lies_between_0_and_1_and_leaves_the_images_alone
         assert seen.min() >= 0, params
         assert seen.max() <= 1, params
         assert torch.equal(images, before), params
-
-
-@pytest.mark.parametrize("shape", [(7, 1, 8, 8), (6, 3, 32, 32)], ids=str)
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_views_of_some_rows_of_a_batch_are_these_rows_of_its_views(recipe: str, shape: Shape) -> None:
-    """Processes that divide a batch make the views that one process makes."""
-    images = random_images(shape)
-    for params in variants(recipe):
-        whole = view(recipe, images, seed=5, **params)
-        for rows in (slice(0, 4), slice(4, len(images))):
-            part = build(recipe, images.shape[1], **params)(images[rows], rows_of_batch(5, rows, len(images)))
-            assert torch.equal(part, whole[rows]), params
 
 
 @pytest.mark.parametrize("value", [0, 255])

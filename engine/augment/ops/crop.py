@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from engine.augment.ops.batch_rows import on_device
-from engine.augment.rows_of_batch import RowsOfBatch
 
 
 class Crop(NamedTuple):
@@ -60,9 +59,6 @@ def _reflect(positions: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
 
 
 def uniform(generator: torch.Generator, count: int, batch: int) -> npt.NDArray[np.float64]:
-    """float64 [count, batch] in [0, 1). float64, so that floor(u * n) never reaches n. Of a generator for some rows of
-    a batch their part of what all of its images draw.
-    """
-    total = generator.total if isinstance(generator, RowsOfBatch) else batch
-    numbers: npt.NDArray[np.float64] = torch.rand((count, total), dtype=torch.float64, generator=generator).numpy()
-    return numbers[:, generator.rows] if isinstance(generator, RowsOfBatch) else numbers
+    """float64 [count, batch] in [0, 1). float64, so that floor(u * n) never reaches n."""
+    numbers: npt.NDArray[np.float64] = torch.rand((count, batch), dtype=torch.float64, generator=generator).numpy()
+    return numbers

@@ -45,6 +45,6 @@ class Recipe(ABC):
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """images: uint8 [B, C, H, W]. Returns float32 [B, C, H, W] in [0, 1], H and W the views' size.
 
-        All chance comes from `generator` (on the CPU, whatever the images' device) by way of `uniform`, in an amount
-        that depends on the batch's shape alone; views of some rows of a batch are these rows of its views.
+        All chance comes from `generator` (on the CPU, whatever the images' device), in an amount that depends on the
+        batch's shape alone.
         """

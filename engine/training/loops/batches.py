@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.augment.recipes.recipe import Recipe
-from engine.augment.rows_of_batch import rows_of_batch
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.row_sampler import RowSampler
@@ -20,8 +19,6 @@ from engine.id_positions import positions_of
 from engine.methods.base.batch import Batch, Stream, StreamBatch, View
 from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod
-from engine.processes.division import Share, share_of
-from engine.processes.group import Processes
 from engine.registry import recipes
 from engine.to_device import to_device
 from engine.training.hardware import Machine
@@ -69,11 +66,10 @@ class Batches:
         unlabeled = [name for name, stream in self._streams.items() if stream.pool != "labeled"]
         return self._samplers[[*named, *unlabeled, *self._streams][0]].steps_per_pass
 
-    def batch(self, now: StepContext, processes: Processes | None = None) -> Batch:
-        """The streams of a step. processes: those that make the views together, all of which must ask for them."""
-        return {name: self._part(name, now, processes) for name in self._streams}
+    def batch(self, now: StepContext) -> Batch:
+        return {name: self._part(name, now) for name in self._streams}
 
-    def _part(self, name: str, now: StepContext, processes: Processes | None) -> StreamBatch:
+    def _part(self, name: str, now: StepContext) -> StreamBatch:
         stream = self._streams[name]
         rows = to_device(self._samplers[name].rows(now.step), self._device)
         positions = self._positions[name][rows]
@@ -84,21 +80,15 @@ class Batches:
         images = to_device(self._images.index_select(0, positions.to(self._images.device)), self._device)
         with_candidates = self._candidates if stream.pool != "labeled" else None
         candidates = with_candidates[rows] if with_candidates is not None else None
-        share = share_of(len(rows), processes)
         part = StreamBatch(self._ids[name][rows], rows, labels, candidates=candidates)
         for view_name, view in stream.views.items():
             recipe = self._recipes[view]
-            names = [f"view/{name}/{view_name}/{i}" for i in range(view.count or 1)]
-            views = [self._view(recipe, images, now, each, share) for each in names]
+            views = [self._view(recipe, images, now, f"view/{name}/{view_name}/{i}") for i in range(view.count or 1)]
             part.views[view_name] = views[0] if view.count is None else torch.stack(views)
         return part
 
-    def _view(self, recipe: Recipe, images: Tensor, now: StepContext, name: str, share: Share | None) -> Tensor:
-        if share is None:
-            view = recipe(images, now.rng(name))
-        else:
-            view = share.gather(recipe(images[share.own], rows_of_batch(now.derive(name), share.own, share.total)))
-        return view.contiguous(memory_format=self._format)
+    def _view(self, recipe: Recipe, images: Tensor, now: StepContext, name: str) -> Tensor:
+        return recipe(images, now.rng(name)).contiguous(memory_format=self._format)
 
 
 def check_streams(method: GradientMethod, config: RunConfig, images: ImageSet, task: TaskSpec) -> None:
