@@ -69,6 +69,17 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "checkpoints")
 
 
+@pytest.fixture(scope="module")
+def toy() -> Iterator[None]:
+    """The made-up data set of the contract suite is registered."""
+    from engine.registry import datasets
+    from tests.contract.toy import Toy
+
+    datasets.register(Toy)
+    yield
+    datasets.remove("toy")
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """Train a config once per session and hand the run to every test that asks for the same settings."""

@@ -23,6 +23,7 @@ from engine.runs.folder import RESUMABLE, RunFolder, Status
 
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
 OPENING = ".opening-"  # and of one that holds shared runs until they are checked
+PREDICTIONS = ".predictions"
 _NEW = ".new-"  # how the name of a folder begins that is just being made
 _YEARS = range(1971, 2200)  # that every time zone and every platform can count
 
@@ -160,6 +161,12 @@ class Store:
         folder = self.open(run_id)
         folder.write_config({**folder.config(), "name": name})
 
+    def prediction_table(self, run_id: str, key: str) -> Path:
+        """Where a run's predictions for one folder of images go; it is deleted with the run. key: of file name
+        characters, one for each folder and way of asking.
+        """
+        return self.root / PREDICTIONS / f"{run_id}.{key}.csv"
+
     def delete(self, run_id: str, is_over: bool = False) -> None:
         """Remove a run and everything in it. Raises RunError while it trains, unless it is_over."""
         folder = self.open(run_id)
@@ -178,6 +185,8 @@ class Store:
                 f"Run {run_id} cannot be deleted while a program has one of its files open: close that program and try"
                 " again."
             ) from None
+        for table in (self.root / PREDICTIONS).glob(f"*{run_id}.*"):  # and the lock file of one
+            table.unlink(missing_ok=True)
         _remove(doomed)
 
     def sweep(self) -> None:

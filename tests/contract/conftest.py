@@ -8,21 +8,18 @@ import pytest
 
 from engine.analysis import probes
 from engine.lab.executors.inline import train
-from engine.registry import backbones, datasets
+from engine.registry import backbones
 from engine.runs.store import Run
 from engine.training.evaluation import probes as probe_suite
 from tests.contract.dropout_cnn import DropoutCNN
 from tests.contract.method_runs import Trained, config
-from tests.contract.toy import Toy
 
 
 @pytest.fixture(scope="module")
-def parts_of_tests() -> Iterator[None]:
+def parts_of_tests(toy: None) -> Iterator[None]:
     """The parts that were made for tests are registered."""
-    datasets.register(Toy)
     backbones.register(DropoutCNN)
     yield
-    datasets.remove("toy")
     backbones.remove("dropout_cnn")
 
 

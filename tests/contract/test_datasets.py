@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from engine.data.image_set import DataSource, ImageSet
 from engine.data.sets.torchvision_source import TorchvisionSet
 from engine.data.split import make_split
 from engine.registry import datasets
-from tests.contract.toy import Toy
 from tests.fixtures_images import encoded, folder_of
+
+pytestmark = pytest.mark.usefixtures("toy")
 
 DATASETS = [*datasets, "toy"]  # the toy's ids are scattered and in no order
 # A changed hash means that old runs can no longer be repeated: it belongs into the change log.
@@ -53,13 +54,6 @@ print(json.dumps({
     for name, params in asked.items()
 }))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _toy() -> Iterator[None]:
-    datasets.register(Toy)
-    yield
-    datasets.remove("toy")
 
 
 @pytest.fixture(scope="module")

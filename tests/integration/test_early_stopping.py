@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import pytest
 from engine.config.run_config import RunConfig
 from engine.errors import ConfigError
 from engine.lab.executors.inline import resume, train
-from engine.registry import datasets
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
 from engine.training import checkpoint
 from engine.training.commands import Command
 from engine.training.trainer import Trainer
-from tests.contract.toy import Toy
 from tests.integration.trainer_process import At
+
+pytestmark = pytest.mark.usefixtures("toy")
 
 EVERY, PATIENCE = 5, 2
 CONFIG: dict[str, Any] = {
@@ -29,13 +28,6 @@ CONFIG: dict[str, Any] = {
     "budget": {"steps": 200, "batch_size": 4, "evaluate_every": EVERY},
     "hardware": {"device": "cpu", "threads": 1},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _toy() -> Iterator[None]:
-    datasets.register(Toy)
-    yield
-    datasets.remove("toy")
 
 
 def config(**training: Any) -> RunConfig:

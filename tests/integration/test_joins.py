@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from engine.methods.base.context import StepContext, TaskSpec
 from engine.methods.base.method import GradientMethod, StepResult
 from engine.methods.parts.feature_queue import FeatureQueue
 from engine.methods.semi_supervised.self_training import SelfTraining
-from engine.registry import backbones, datasets
+from engine.registry import backbones
 from engine.runs.folder import RunFolder
 from engine.runs.store import Store
 from engine.training import running_metrics
@@ -32,17 +31,11 @@ from engine.training.loops.gradient_loop import GradientLoop
 from engine.training.model_file import load_model
 from engine.training.running_metrics import RunningMetrics
 from engine.training.trainer import Trainer
-from tests.contract.toy import Toy
 from tests.fixtures_images import folder_of, grey, source
 
+pytestmark = pytest.mark.usefixtures("toy")
+
 STEPS = 12
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _parts() -> Iterator[None]:
-    datasets.register(Toy)
-    yield
-    datasets.remove("toy")
 
 
 def config(

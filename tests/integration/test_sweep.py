@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from engine.errors import ConfigError, RunError
-from engine.registry import datasets
+from engine.lab.sweeps.sweep_worker import SweepWorker
+from engine.lab.worker_stdio import WorkerStdio
 from engine.runs.store import Run, Store
 from engine.training.commands import Command, Control
 from engine.tuning import driver, study
@@ -24,16 +26,10 @@ from engine.tuning.dimension import Dimension
 from engine.tuning.sweep_check import check_sweep
 from engine.tuning.sweep_folder import SweepFolder, SweepStatus, SweepStore
 from engine.tuning.verdict import verdict
-from tests.contract.toy import Toy
 from tests.integration.process_helpers import until
 from tests.integration.sweeps import LR, TOY, drive, plan
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _toy() -> Iterator[None]:
-    datasets.register(Toy)
-    yield
-    datasets.remove("toy")
+pytestmark = pytest.mark.usefixtures("toy")
 
 
 @pytest.fixture(scope="module")
@@ -340,3 +336,17 @@ def test_a_damaged_sweep_is_left_out_of_the_list(name: str, content: bytes, tmp_
     harmless = (name, content) == ("status.json", b'{"version": 1, "dimensions": "x"}')
     harmless = harmless or (name == "wanted.json" and content.startswith(b"{"))
     assert [one.name for one in store.sweeps()] == (["small", "other"] if harmless else [other.name])
+
+
+def test_a_sweep_that_another_fewlab_drives_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sweep = SweepStore(tmp_path).create(plan(TOY, LR))
+    worker = SweepWorker(WorkerStdio(io.BytesIO(json.dumps({"checkpoints": str(tmp_path)}).encode()), io.BytesIO()))
+    looks = iter([[sweep], [sweep], [sweep], []])
+    with sweep.lock(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.lab.sweeps.sweep_worker.SweepStore.asked_to_run", lambda store: next(looks))
+        patch.setattr("engine.lab.sweeps.sweep_worker.SweepWorker._wait_for_the_end", lambda worker: None)
+        patch.setattr("engine.lab.sweeps.sweep_worker._AGAIN", 0.0)
+        worker.serve()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the sweep small ended: The sweep small goes on in another FewLab: pause or stop it there."
+    ]

@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.errors import RunError
-from engine.registry import datasets
 from engine.runs.store import Store
 from engine.tuning.study import Study
 from engine.tuning.sweep_folder import SweepFolder, SweepStore
-from tests.contract.toy import Toy
 from tests.integration.process_helpers import until
 from tests.integration.sweeps import LR, TOY, drive, plan, start
 
+pytestmark = pytest.mark.usefixtures("toy")
+
 CONFIG = {**TOY, "budget": {"steps": 50, "batch_size": 4, "evaluate_every": 10}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _toy() -> Iterator[None]:
-    datasets.register(Toy)
-    yield
-    datasets.remove("toy")
 
 
 def created(root: Path, **more: Any) -> SweepFolder:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from engine.methods.base.batch import PseudoLabels
 from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod, StepResult
 from engine.predictor import Predictor
-from engine.registry import datasets
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
 from engine.training.assemble import AssembledRun, assemble, load_images
@@ -32,16 +30,10 @@ from engine.training.loops.gradient_loop import GradientLoop
 from engine.training.recorder import Recorder
 from engine.training.running_metrics import RunningMetrics
 from engine.training.trainer import Trainer
-from tests.contract.toy import Toy
+
+pytestmark = pytest.mark.usefixtures("toy")
 
 STEPS = 12
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _toy() -> Iterator[None]:
-    datasets.register(Toy)
-    yield
-    datasets.remove("toy")
 
 
 def config(method: str = "fixmatch", changes: dict[str, Any] | None = None) -> RunConfig:

@@ -179,6 +179,18 @@ def test_a_run_that_does_not_train_can_be_deleted_with_everything_in_it(store: S
     assert list(store.root.iterdir()) == []
 
 
+def test_tables_of_predictions_go_with_their_run(store: Store) -> None:
+    folder, other = ended(store, "finished"), ended(store, "finished")
+    tables = [store.prediction_table(run.id, key) for run in (folder, other) for key in ("a", "b")]
+    tables[0].parent.mkdir()
+    for table in tables:
+        table.write_text("file")
+        table.with_name(f".{table.name}.lock").touch()
+    store.delete(folder.id)
+    left = sorted(path.name for path in tables[0].parent.iterdir())
+    assert left == sorted(name for table in tables[2:] for name in (table.name, f".{table.name}.lock"))
+
+
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_a_run_that_trains_cannot_be_deleted(store: Store, state: str) -> None:
     folder = ended(store, state)

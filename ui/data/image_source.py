@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.forms.uploads import LARGEST_UPLOAD, stored_upload
+from ui.forms.uploads import uploaded_images
 from ui.shell.remembered import remember, remembered
 
 _SOURCES = {"path": "On this machine", "files": "Upload files", "folder": "Upload a folder"}
@@ -26,7 +26,7 @@ def choose_images() -> str:
     )
     remember(_KEY, source)
     if source == "path":
-        path: str = st.text_input(
+        typed: str = st.text_input(
             "Folder or archive",
             remembered("data_path", ""),
             key="data_path",
@@ -34,23 +34,13 @@ def choose_images() -> str:
             placeholder="/home/me/photos or /home/me/photos.zip",
             help="A folder, or a zip or tar archive, on the machine that runs FewLab.",
         ).strip()
-        remember("data_path", path)
-        return path
-    if source == "files":
-        files = st.file_uploader(
-            "Images, with a table of labels if there is one, or one archive",
-            accept_multiple_files=True,
-            max_upload_size=LARGEST_UPLOAD,
-            key="data_files",
-        )
-    else:
-        files = st.file_uploader(
-            "A folder of images",
-            accept_multiple_files="directory",
-            max_upload_size=LARGEST_UPLOAD,
-            key="data_folder",
-        )
-    if files:
-        with st.spinner("Storing the upload …"):
-            remember("data_uploaded", stored_upload(files))
+        remember("data_path", typed)
+        return typed
+    path = (
+        uploaded_images("Images, with a table of labels if there is one, or one archive", "data_files")
+        if source == "files"
+        else uploaded_images("A folder of images", "data_folder", is_folder=True)
+    )
+    if path:
+        remember("data_uploaded", path)
     return str(remembered("data_uploaded", ""))

@@ -23,6 +23,20 @@ _STORED = "uploads_kept"
 _ENDINGS = tuple(f".{ending}" for ending in ARCHIVES)
 
 
+def uploaded_images(words: str, key: str, is_folder: bool = False) -> str:
+    """Many files, or a whole folder, to be uploaded: the path of their archive, "" while there are none."""
+    files = st.file_uploader(
+        words,
+        accept_multiple_files="directory" if is_folder else True,
+        max_upload_size=LARGEST_UPLOAD,
+        key=key,
+    )
+    if not files:
+        return ""
+    with st.spinner("Storing the upload …"):
+        return stored_upload(files)
+
+
 def stored_upload(files: Sequence[UploadedFile]) -> str:
     """The path of an archive of these files, under their own names; of a single archive, as it is."""
     key = " ".join(file.file_id for file in files)

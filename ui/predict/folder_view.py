@@ -15,7 +15,7 @@ from engine.errors import FewLabError
 from engine.lab.messages import PredictFolder
 from engine.runs.store import Run
 from ui.forms.background_job import BackgroundJob, new_progress_file
-from ui.forms.uploads import LARGEST_UPLOAD, stored_upload
+from ui.forms.uploads import uploaded_images
 from ui.shell.page import escape_markdown, guarded_fragment, redraw_page
 from ui.shell.remembered import remember, remembered
 from ui.shell.server import lab
@@ -65,15 +65,8 @@ def _images() -> tuple[str, str]:
         placeholder="/home/me/photos or /home/me/photos.zip",
     ).strip()
     remember("predict_path", path)
-    files = upload.file_uploader(
-        "Or upload a folder",
-        accept_multiple_files="directory",
-        max_upload_size=LARGEST_UPLOAD,
-        key="predict_folder",
-    )
-    if files:
-        with st.spinner("Storing the upload …"):
-            path = stored_upload(files)
+    with upload:
+        path = uploaded_images("Or upload a folder", "predict_folder", is_folder=True) or path
     sort_into = ""
     if allowed_folders() is None:  # elsewhere nobody may write into the server's folders
         sort_into = st.text_input(
@@ -89,8 +82,8 @@ def _images() -> tuple[str, str]:
 def _table(run: Run, path: str, coverage: float) -> Path:
     """One for each model, images and coverage: started again, a table goes on."""
     written = run.folder.model_file.stat().st_mtime_ns
-    name = hashlib.sha256(f"{run.id} {written} {path} {coverage}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return lab().store.root / ".predictions" / f"{name}.csv"
+    key = hashlib.sha256(f"{written} {path} {coverage}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return lab().store.prediction_table(run.id, key)
 
 
 def _watch(job: BackgroundJob) -> None:

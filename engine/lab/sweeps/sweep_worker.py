@@ -60,6 +60,7 @@ class SweepWorker:
 
     def __init__(self, stdio: WorkerStdio) -> None:
         self._stdio, self._messages = stdio, stdio.messages()
+        self._said: dict[str, str] = {}  # by sweep, why it could not be driven the last time
 
     def serve(self) -> None:
         told = next(self._messages, None)
@@ -83,12 +84,19 @@ class SweepWorker:
         try:
             SweepDriver(sweep, self._store.root, QueueTrainer(self._store, self._stdio)).drive()
         except FewLabError as error:
-            log.warning("the sweep %s ended: %s", sweep.name, error)
+            self._say_once(sweep, f"ended: {error}")
             return False
-        except OSError:  # a full disk: the sweep is still asked for when that is mended
-            log.exception("the sweep %s could not be written", sweep.name)
+        except OSError as error:  # a full disk: the sweep is still asked for when that is mended
+            self._say_once(sweep, f"could not be written: {error}")
             return False
+        self._said.pop(sweep.name, None)
         return True
+
+    def _say_once(self, sweep: SweepFolder, what: str) -> None:
+        """Not at every try: one that another FewLab drives would be told of every other second, for hours."""
+        if self._said.get(sweep.name) != what:
+            self._said[sweep.name] = what
+            log.warning("the sweep %s %s", sweep.name, what)
 
 
 def main() -> None:
