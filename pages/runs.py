@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ui.run_list.actions import actions
 from ui.run_list.dialogs import confirm_delete_unreadable
-from ui.run_list.row import run_row
+from ui.run_list.run_table import disk_used, run_table
 from ui.run_list.sharing import open_shared_file
-from ui.run_list.sweep_groups import sweep_groups
+from ui.run_list.sweep_groups import sweep_groups, without_sweeps
+from ui.run_list.unfinished import UNFINISHED, unfinished_runs
 from ui.runs.run_names import accuracy_order, run_name
 from ui.shell.page import empty_state, escape_markdown, expander, header, how_it_works
 from ui.shell.server import lab, sweeps
@@ -15,14 +17,8 @@ from ui.style import formatting
 
 header("Runs", "Everything that was trained here, newest first.")
 store = lab().store
-_SHOWN = 50  # rows
+_SHOWN = 200  # rows
 runs = store.runs()
-
-
-@st.cache_data(ttl=60, max_entries=4, show_spinner=False)
-def disk_used(of: list[tuple[str, str]]) -> int:
-    """Bytes of these runs; counted again when one is added, deleted or ends."""
-    return sum(store.open(run_id).size_on_disk() for run_id, _ in of)
 
 
 if not runs:
@@ -47,19 +43,24 @@ else:
         "duration": lambda r: r.status.seconds,
     }
     shown.sort(key=keys[by], reverse=True)
-    shown.sort(key=lambda run: run.status.state != "interrupted")  # interrupted runs stand on top
-    st.caption(
-        f"{formatting.count(len(runs))} run{'s' if len(runs) > 1 else ''},"
-        f" {formatting.size(disk_used([(run.id, run.status.state) for run in runs]))} on disk."
-    )
-    # Who searches wants the rows.
-    rest = shown if words else sweep_groups(shown, sweeps().store.sweeps(), _SHOWN)
-    for run in rest[:_SHOWN]:
-        run_row(run)
-    if len(rest) > _SHOWN:
-        st.caption(f"{formatting.count(len(rest) - _SHOWN)} more: search to narrow the list.")
-    if not shown:
-        st.caption("No run matches.")
+    unfinished = [run for run in shown if run.status.state in UNFINISHED]
+    ended = [run for run in shown if run.status.state not in UNFINISHED]
+    unfinished_runs(unfinished)
+    # Who searches wants the rows, also those of a sweep.
+    all_sweeps = sweeps().store.sweeps()
+    alone = ended if words else without_sweeps(ended, all_sweeps)
+    if alone:
+        line = st.container()
+        chosen = run_table(alone[:_SHOWN], "runs_table")
+        with line:
+            actions(chosen, "runs")
+    if not words:
+        sweep_groups(ended, all_sweeps)
+    on_disk = formatting.size(sum(disk_used(run.id, run.status.state) for run in runs))
+    said = f"{formatting.count(len(runs))} run{'s' if len(runs) > 1 else ''}, {on_disk} on disk."
+    if len(alone) > _SHOWN:
+        said += f" {formatting.count(len(alone) - _SHOWN)} more than are listed: search to narrow the list."
+    st.caption(said if shown else f"No run matches. {said}")
 
 for folder, sentence in store.unreadable():
     left, right = st.columns([8, 2], vertical_alignment="center")

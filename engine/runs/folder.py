@@ -8,7 +8,7 @@ import os
 import re
 import time
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -310,24 +310,23 @@ class RunFolder:
         return arrays
 
     def as_zip(self) -> bytes:
+        """This run alone, as `runs_as_zip` puts it."""
+        return runs_as_zip([self])
+
+    def add_to(self, archive: zipfile.ZipFile) -> None:
         """All files of the run but its projections, which can be computed again, and what is just being written.
         Snapshots and weights are compact already: nothing is compressed. Links are left out: they could lead anywhere.
         """
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for path in self._own_files():
-                if path.name.startswith(".") or ".tmp" in path.suffixes or path.parent.name == "projections":
-                    continue
-                try:
-                    with open_plain_file(path) as file:
-                        information = zipfile.ZipInfo.from_file(
-                            path, f"{self.id}/{path.relative_to(self.path).as_posix()}"
-                        )
-                        content = file.read()
-                except FileNotFoundError:  # renamed meanwhile by the run that trains
-                    continue
-                archive.writestr(information, content)
-        return buffer.getvalue()
+        for path in self._own_files():
+            if path.name.startswith(".") or ".tmp" in path.suffixes or path.parent.name == "projections":
+                continue
+            try:
+                with open_plain_file(path) as file:
+                    information = zipfile.ZipInfo.from_file(path, f"{self.id}/{path.relative_to(self.path).as_posix()}")
+                    content = file.read()
+            except FileNotFoundError:  # renamed meanwhile by the run that trains
+                continue
+            archive.writestr(information, content)
 
     def _own_files(self) -> list[Path]:
         """The plain files in the folder, without following any link."""
@@ -350,6 +349,15 @@ class RunFolder:
             except OSError:  # a temporary file that was renamed meanwhile
                 continue
         return total
+
+
+def runs_as_zip(folders: Sequence[RunFolder]) -> bytes:
+    """A zip archive with each of these runs in a folder of its own."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for folder in folders:
+            folder.add_to(archive)
+    return buffer.getvalue()
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, float]:

@@ -22,6 +22,21 @@ def words(app: AppTest) -> str:
     return " ".join(str(element.value) for kind in kinds for element in getattr(app, kind))
 
 
+def run_rows(app: AppTest) -> list[dict[str, Any]]:
+    """The rows of the list of runs, in their order."""
+    tables = [table.value for table in app.dataframe if table.key and table.key.startswith("runs_")]
+    return [row for table in tables for row in table.to_dict("records")]
+
+
+def choose_in_list(app: AppTest, *run_ids: str) -> None:
+    """Tick these runs in the list of runs, which stand in one table."""
+    table = next(table for table in app.dataframe if "id" in table.value and set(run_ids) <= set(table.value["id"]))
+    assert table.key is not None
+    rows = [index for index, run_id in enumerate(table.value["id"]) if run_id in run_ids]
+    app.session_state[table.key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    app.run()
+
+
 def put_beside(lab: Lab, config: dict[str, Any], status: Status) -> RunFolder:
     """A run that was never queued here: a lab takes up what is queued before its status can be changed."""
     elsewhere = Store(lab.store.root.parent / "elsewhere").create(config)

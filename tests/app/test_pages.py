@@ -13,7 +13,7 @@ from engine.lab.lab import Lab
 from engine.lab.messages import ImportImages
 from engine.presets import PRESETS
 from engine.runs.store import Run
-from tests.app.app_helpers import Open, put_beside, words
+from tests.app.app_helpers import Open, choose_in_list, put_beside, words
 from tests.fixtures_images import folder_of, grey
 from ui.shell.page import escape_markdown
 
@@ -305,8 +305,11 @@ def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, run: Run, 
 
 def test_deleting_asks_first_and_names_what_goes(lab: Lab, run: Run, open_page: Open) -> None:
     app = open_page("runs")
-    app.button(key=f"runs_delete_{run.id}").click().run()
+    assert app.button(key="runs_delete").disabled
+    choose_in_list(app, run.id)
+    app.button(key="runs_delete").click().run()
     assert "of curves, snapshots and weights will be permanently deleted" in words(app)
+    assert "short \\<b\\>run" in words(app)
     assert lab.store.run(run.id).status == run.status
 
 

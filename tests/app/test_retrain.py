@@ -12,7 +12,7 @@ from engine.analysis.compare import differing
 from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.runs.folder import PARTS, RunFolder, Status
-from tests.app.app_helpers import Open, put_beside
+from tests.app.app_helpers import Open, choose_in_list, put_beside, run_rows
 
 CONFIG = catalog()["presets"]["digits-fixmatch"]["config"]
 
@@ -31,7 +31,7 @@ def in_the_form(app: AppTest) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("page", "key"), [("train", "train_retrain"), ("runs", "runs_retrain_{id}")], ids=["on Train", "in the list"]
+    ("page", "key"), [("train", "train_retrain"), ("runs", "runs_retrain")], ids=["on Train", "in the list"]
 )
 @pytest.mark.parametrize(
     ("part", "kind"),
@@ -42,8 +42,10 @@ def test_a_run_of_what_is_no_longer_there_cannot_be_retrained_and_leaves_the_for
 ) -> None:
     folder = ended(lab, **{part: {**CONFIG[part], "name": "gone"}})
     app = open_page(page, run=folder.id)
+    if page == "runs":
+        choose_in_list(app, folder.id)
     before = in_the_form(app)
-    app.button(key=key.format(id=folder.id)).click().run()
+    app.button(key=key).click().run()
     assert not app.exception
     (sentence,) = (error.value.replace("\\", "") for error in app.error)
     assert sentence == f"This FewLab has no {kind} named 'gone': choose another run to start from."
@@ -51,14 +53,16 @@ def test_a_run_of_what_is_no_longer_there_cannot_be_retrained_and_leaves_the_for
     lab.delete(folder.id)
 
 
-@pytest.mark.parametrize(("page", "key"), [("train", "train_retrain"), ("runs", "runs_retrain_{id}")])
+@pytest.mark.parametrize(("page", "key"), [("train", "train_retrain"), ("runs", "runs_retrain")])
 def test_retrain_says_that_the_form_was_filled_in_and_says_it_once(
     page: str, key: str, lab: Lab, open_page: Open
 ) -> None:
     folder = ended(lab)
     app = open_page(page, run=folder.id)
     assert not app.toast
-    app.button(key=key.format(id=folder.id)).click().run()
+    if page == "runs":
+        choose_in_list(app, folder.id)
+    app.button(key=key).click().run()
     assert [toast.value for toast in app.toast] == ["Settings are in the form: press Start."]
     assert not app.run().toast
     lab.delete(folder.id)
@@ -73,8 +77,8 @@ def test_lists_say_what_a_probe_was_given_and_sort_it_behind_runs_that_classify_
     app = open_page("runs")
     app.text_input(key="runs_search").set_value("judged").run()
     app.selectbox(key="runs_sort").set_value("test accuracy").run()
-    listed = [markdown.value for markdown in app.markdown if " · finished" in markdown.value]
-    assert [row.split(" · ")[0] for row in listed] == ["50.0 %", "97.0 % (probe, all labels)"]
+    listed = [(row["accuracy"], row["given"]) for row in run_rows(app)]
+    assert listed == [(50.0, "2 labels per class"), (97.0, "probe, all labels")]
     for folder in (probed, own):
         lab.delete(folder.id)
 

@@ -14,7 +14,7 @@ from engine.runs.folder import Status
 from engine.tuning.dimension import Dimension
 from engine.tuning.sweep_folder import DrawResult, FreshPlan, FreshResult, SweepFolder, SweepStatus, SweepStore, Trial
 from engine.tuning.sweep_plan import SweepPlan
-from tests.app.app_helpers import Open, put_beside, words
+from tests.app.app_helpers import Open, put_beside, run_rows, words
 from tests.app.known_runs import figure
 from ui.shell.server import sweeps
 
@@ -143,15 +143,16 @@ def test_the_runs_of_a_sweep_stand_together_in_the_list_of_runs(lab: Lab, sweep:
     app = open_page("runs")
     (group,) = [one for one in app.expander if one.label.startswith("Sweep")]
     assert group.label == "Sweep mine · 1 run · best validation accuracy 95.0 %"
-    assert "my own" in words(app)
-    assert "mine, trial 1" not in words(app)
+    names = {row["run"] for row in run_rows(app)}
+    assert "my own" in names
+    assert "mine, trial 1" not in names
     app.session_state["runs_sweep_mine"] = True
     app.run()
     assert not app.exception
-    assert "mine, trial 1" in words(app)
+    assert "mine, trial 1" in {row["run"] for row in run_rows(app)}
     app.session_state["runs_sweep_mine"] = False
     app.text_input(key="runs_search").set_value("trial").run()
-    assert "mine, trial 1" in words(app)  # who searches finds it
+    assert [row["run"] for row in run_rows(app)] == ["mine, trial 1"]  # who searches finds it
     lab.delete(folder.id)
     lab.delete(own.id)
 

@@ -218,10 +218,12 @@ def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, fini
     )
 
 
-def more(page: Page, what: str) -> None:
-    """Press a button in the newest run's menu."""
-    page.get_by_role("button", name="More").first.click()
-    page.get_by_role("button", name=what, exact=True).first.click()
+def choose_newest(page: Page) -> None:
+    """Tick the first row of the list of runs, a canvas: its box lies in the first column, below the headings."""
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible()
+    table.click(position={"x": 16, "y": 36 + 18})
+    expect(page.get_by_text("1 chosen")).to_be_visible()
 
 
 def test_a_run_is_renamed_and_deleted_only_when_confirmed(
@@ -231,26 +233,42 @@ def test_a_run_is_renamed_and_deleted_only_when_confirmed(
     shutil.copytree(finished.folder.path, checkpoints / mine)
     run = Store(checkpoints).run(mine)
     page.goto(f"{url}/runs")
-    more(page, "Rename")
-    page.get_by_test_id("stDialog").get_by_role("textbox").fill("a name of mine")
+    choose_newest(page)
+    page.get_by_role("button", name="Rename").click()
+    name = page.get_by_test_id("stDialog").get_by_role("textbox")
+    expect(name).to_have_value("FixMatch on handwritten digits, 2 labels per class")
+    name.fill("a name of mine")
     page.get_by_test_id("stDialog").get_by_role("button", name="Rename").click()
     wait_for(lambda: Store(checkpoints).run(run.id).name == "a name of mine", "the new name")
-    expect(page.get_by_text("a name of mine")).to_be_visible()
-    more(page, "Delete")
-    page.get_by_role("button", name="Keep it").click()
+    expect(page.get_by_test_id("stDialog")).to_have_count(0)
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_test_id("stDialog").get_by_text("a name of mine")).to_be_visible()
+    page.get_by_role("button", name="Keep").click()
     assert run.folder.path.is_dir()
     expect(page.get_by_test_id("stDialog")).to_have_count(0)
+    page.get_by_role("button", name="Take along").click()
     with page.expect_download() as download:
-        more(page, "Export")
+        page.get_by_role("button", name="Folder", exact=True).click()
     assert download.value.suggested_filename == f"{run.id}.zip"
     with zipfile.ZipFile(download.value.path()) as archive:
         assert {f"{run.id}/config.json", f"{run.id}/metrics.jsonl", f"{run.id}/model.safetensors"} <= set(
             archive.namelist()
         )
     page.keyboard.press("Escape")
-    more(page, "Delete")
-    page.get_by_role("button", name="Delete it").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete this run").click()
     wait_for(lambda: not run.folder.path.exists(), "the end of the run")
+
+
+def test_a_click_on_open_in_the_list_of_runs_opens_the_run(
+    page: Page, url: str, checkpoints: Path, finished: Run
+) -> None:
+    page.goto(f"{url}/runs")
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible()
+    table.click(position={"x": 33 + 26, "y": 36 + 18})
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    wait_for(lambda: f"run={newest(checkpoints).id}" in page.url, "the run in the address")
 
 
 def kind_of_message(data: bytes | str) -> str | None:

@@ -14,9 +14,12 @@ pytestmark = pytest.mark.slow
 
 def test_a_run_is_shared_and_opens_in_another_lab(page: Page, studied: Studied, serve: Serve, tmp_path: Path) -> None:
     page.goto(f"{studied.url}/runs")
-    page.get_by_role("button", name="More").first.click()
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible()
+    table.click(position={"x": 16, "y": 36 + 18})  # the box of the first row
+    page.get_by_role("button", name="Take along").click()
     page.get_by_role("button", name="Share", exact=True).click()
-    page.get_by_text("With the images that it learned from").click()
+    page.get_by_text("With the images that were learned from").click()
     page.get_by_role("button", name="Make the file").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download (").click()
@@ -28,8 +31,7 @@ def test_a_run_is_shared_and_opens_in_another_lab(page: Page, studied: Studied, 
     page.get_by_text("Open runs of another FewLab").click()
     page.locator("input[type=file]").set_input_files(file)
     expect(page.get_by_text("1 run opened.")).to_be_visible()
-    run = page.get_by_text("handwritten digits").first
-    expect(run).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     shared = next(path.name for path in (tmp_path / "there").iterdir() if path.name[0] != ".")
     page.goto(f"{there}/errors?run={shared}")
     expect(page.locator(".fewlab-gallery img").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""Dialogs that rename or delete a run."""
+"""Dialogs that rename a run or delete some."""
 
 from __future__ import annotations
 
@@ -6,25 +6,34 @@ import streamlit as st
 
 from engine.runs.store import Run
 from ui.runs.current_run import forget_if_current
-from ui.runs.run_names import run_name
+from ui.runs.run_names import automatic_name, run_name, run_titles
 from ui.shell.page import escape_markdown, show_errors
 from ui.shell.server import lab
 from ui.style import formatting
 
+_NAMED = 12  # runs of one deletion
 
-@st.dialog("Delete this run?")
-def confirm_delete(run: Run) -> None:
+
+@st.dialog("Delete for good?")
+def confirm_delete(runs: list[Run]) -> None:
+    """Names what goes, each with what tells it from others of its name."""
+    titles = run_titles(lab().store.runs())
+    st.markdown("\n".join(f"- {escape_markdown(titles.get(run.id, run_name(run)))}" for run in runs[:_NAMED]))
+    if len(runs) > _NAMED:
+        st.markdown(f"and {len(runs) - _NAMED} more.")
     st.markdown(
-        f"**{escape_markdown(run_name(run))}** and its {formatting.size(run.folder.size_on_disk())}"
-        " of curves, snapshots and weights will be permanently deleted."
+        f"{formatting.size(sum(run.folder.size_on_disk() for run in runs))} of curves, snapshots and weights will be"
+        " permanently deleted."
     )
     yes, no = st.columns(2)
-    if yes.button("Delete it", type="primary", key="runs_delete_yes", width="stretch"):
+    many = f"{len(runs)} runs" if len(runs) > 1 else "this run"
+    if yes.button(f":red[Delete {many}]", key="runs_delete_yes", width="stretch"):
         with show_errors():
-            lab().delete(run.id)
-            forget_if_current(run.id)
+            for run in runs:
+                lab().delete(run.id)
+                forget_if_current(run.id)
             st.rerun()
-    if no.button("Keep it", key="runs_delete_no", width="stretch"):
+    if no.button("Keep", key="runs_delete_no", width="stretch"):
         st.rerun()
 
 
@@ -34,7 +43,7 @@ def confirm_delete_unreadable(run_id: str) -> None:
         f"{escape_markdown(run_id)} cannot be opened here. If a newer FewLab wrote it, that one can open it."
         " Deleting it is permanent."
     )
-    if st.button("Delete it", type="primary", key="runs_delete_unreadable_yes"):
+    if st.button(":red[Delete this folder]", key="runs_delete_unreadable_yes"):
         with show_errors():
             lab().delete(run_id)
             st.rerun()
@@ -42,8 +51,10 @@ def confirm_delete_unreadable(run_id: str) -> None:
 
 @st.dialog("Rename this run")
 def rename(run: Run) -> None:
-    name = st.text_input("Name", run.config.get("name", ""), max_chars=200, key="runs_new_name")
+    given = run.config.get("name", "")
+    name = st.text_input("Name", given or automatic_name(run.config), max_chars=200, key="runs_new_name")
     if st.button("Rename", type="primary", key="runs_rename_yes"):
         with show_errors():
-            lab().store.rename(run.id, name.strip())
+            if name.strip() != automatic_name(run.config) or given:
+                lab().store.rename(run.id, name.strip())
             st.rerun()

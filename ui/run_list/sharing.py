@@ -21,32 +21,36 @@ _MADE, _OPENED = "share_made", "share_opened"  # in the session
 _LARGEST = 500_000_000  # bytes of images that go through the browser
 
 
-@st.dialog("Share this run")
-def share_dialog(run: Run) -> None:
+@st.dialog("Share")
+def share_dialog(runs: list[Run]) -> None:
     """One file; with the images only if asked, because they are the person's own."""
+    what = run_name(runs[0]) if len(runs) == 1 else f"{len(runs)} runs"
     st.markdown(
-        f"**{escape_markdown(run_name(run))}** as one file for another FewLab: settings, curves, evaluations and the"
-        " model. It opens on its page Runs, where it can be inspected, compared and used to classify images. The"
-        " path of the images is among the settings."
+        f"**{escape_markdown(what)}** as one file for another FewLab: settings, curves, evaluations and the model. It"
+        " opens on its page Runs, where it can be inspected, compared and used to classify images. The path of the"
+        " images is among the settings."
     )
-    with_images = st.toggle("With the images that it learned from", key="share_images")
-    stored = stored_images_of(run.folder)
-    if with_images and stored is not None and stored.images.nbytes > _LARGEST:
+    with_images = st.toggle("With the images that were learned from", key="share_images")
+    stored = [stored_images_of(run.folder) for run in runs] if with_images else []
+    image_bytes = sum(one.images.nbytes for one in stored if one is not None)
+    ids = [run.id for run in runs]
+    name = ids[0] if len(ids) == 1 else "fewlab-runs"
+    if image_bytes > _LARGEST:
         st.info(
-            f"Its images have {formatting.size(stored.images.nbytes)}: write the file with `python -m engine share"
-            f" {run.id} --with-images --to {run.id}{ENDING}`.",
+            f"The images have {formatting.size(image_bytes)}: write the file with `python -m engine share"
+            f" {' '.join(ids)} --with-images --to {name}{ENDING}`.",
             icon=":material/terminal:",
         )
         return
     with show_errors():
         if st.button("Make the file", type="primary", key="share_make"):
-            st.session_state[_MADE] = (run.id, with_images, _shared(run, with_images))
+            st.session_state[_MADE] = (ids, with_images, _shared(runs, with_images))
         made = st.session_state.get(_MADE)
-        if made is not None and made[:2] == (run.id, with_images):
+        if made is not None and made[:2] == (ids, with_images):
             st.download_button(
                 f"Download ({formatting.size(len(made[2]))})",
                 made[2],
-                f"{run.id}{ENDING}",
+                f"{name}{ENDING}",
                 "application/zip",
                 key="share_download",
                 on_click="ignore",
@@ -54,10 +58,10 @@ def share_dialog(run: Run) -> None:
             )
 
 
-def _shared(run: Run, with_images: bool) -> bytes:
+def _shared(runs: list[Run], with_images: bool) -> bytes:
     with tempfile.TemporaryDirectory(prefix="fewlab-") as folder:
-        file = Path(folder) / f"run{ENDING}"
-        share([run], file, with_images)
+        file = Path(folder) / f"runs{ENDING}"
+        share(runs, file, with_images)
         return file.read_bytes()
 
 

@@ -20,20 +20,33 @@ def distinct_names(
     """Unique names: to equal ones is added in which settings they differ ("τ 0.60"), but for those in `alike`, or a
     number where in none.
     """
-    unique = list(names)
+    unique = [
+        ", ".join(filter(None, [name, more]))
+        for name, more in zip(names, what_differs(names, configs, alike), strict=True)
+    ]
+    return [
+        name if unique.count(name) == 1 else f"{name} ({unique[: i + 1].count(name)})" for i, name in enumerate(unique)
+    ]
+
+
+def what_differs(
+    names: Sequence[str], configs: Sequence[dict[str, Any]], alike: Sequence[str] = ("data.split_seed",)
+) -> list[str]:
+    """Of each run, in which settings those of its name differ, but for those in `alike`: "τ 0.6, seed 3"; empty where
+    no other has its name, or nothing differs.
+    """
+    said = [""] * len(names)
     for name in {name for name in names if list(names).count(name) > 1}:
         alike_at = [i for i, other in enumerate(names) if other == name]
         rows = {key: values for key, values in differing([configs[i] for i in alike_at]).items() if key not in alike}
         for number, i in enumerate(alike_at):
-            said = [
+            words = [
                 f"{setting_words(key, configs[i])} {value_text(values[number])}"
                 for key, values in rows.items()
                 if values[number] is not None
-            ][:_SAID]
-            unique[i] = ", ".join([name, *said])
-    return [
-        name if unique.count(name) == 1 else f"{name} ({unique[: i + 1].count(name)})" for i, name in enumerate(unique)
-    ]
+            ]
+            said[i] = ", ".join(words[:_SAID])
+    return said
 
 
 def setting_words(key: str, config: dict[str, Any]) -> str:

@@ -18,9 +18,17 @@ def run_name(run: Run) -> str:
 
 
 def automatic_name(config: dict[str, Any]) -> str:
-    data = _title("datasets", config["data"]["name"])
+    data = data_title(config)
     lowered = data[0].lower() + data[1:] if data[1:2].islower() else data  # not of an abbreviation
-    return f"{_title('methods', config['method']['name'])} on {lowered}, {labels(config['data'].get('labels') or {})}"
+    return f"{method_title(config)} on {lowered}, {labels(config['data'].get('labels') or {})}"
+
+
+def method_title(config: dict[str, Any]) -> str:
+    return _title("methods", config["method"]["name"])
+
+
+def data_title(config: dict[str, Any]) -> str:
+    return _title("datasets", config["data"]["name"])
 
 
 def labels(settings: dict[str, Any]) -> str:

@@ -1,0 +1,73 @@
+"""The list of runs: chosen, compared, told apart, and the queue above it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import zipfile
+
+from engine.catalog import catalog
+from engine.lab.lab import Lab
+from engine.runs.folder import Status, runs_as_zip
+from tests.app.app_helpers import Open, choose_in_list, put_beside, run_rows
+
+CONFIG = catalog()["presets"]["digits-fixmatch"]["config"]
+
+
+def test_several_runs_are_exported_as_one_archive_with_a_folder_each(lab: Lab) -> None:
+    folders = [put_beside(lab, {**CONFIG, "seed": seed}, Status("finished")) for seed in (1, 2)]
+    with zipfile.ZipFile(io.BytesIO(runs_as_zip(folders))) as archive:
+        assert {name.split("/")[0] for name in archive.namelist()} == {folder.id for folder in folders}
+        assert {name.split("/")[1] for name in archive.namelist()} == {"config.json", "status.json"}
+    for folder in folders:
+        lab.delete(folder.id)
+
+
+def test_chosen_runs_are_compared_and_a_choice_ends_with_the_rows_it_was_made_in(lab: Lab, open_page: Open) -> None:
+    run, second = (put_beside(lab, {**CONFIG, "seed": seed}, Status("finished")) for seed in (1, 2))
+    for folder in (run, second):
+        folder.add_metrics({"step": 10, "test/accuracy": 0.5})
+    app = open_page("runs")
+    assert all(app.button(key=f"runs_{what}").disabled for what in ("compare", "rename", "retrain", "delete"))
+    choose_in_list(app, run.id, second.id)
+    assert app.button(key="runs_rename").disabled  # of one run only
+    # Another list, in which the same places hold other runs: nothing is chosen there.
+    app.text_input(key="runs_search").set_value(second.id).run()
+    assert [row["id"] for row in run_rows(app)] == [second.id]
+    assert app.button(key="runs_compare").disabled
+    app.text_input(key="runs_search").set_value("").run()
+    choose_in_list(app, run.id, second.id)
+    app.button(key="runs_compare").click().run()
+    assert not app.exception
+    assert set(app.session_state["compare_chosen"]) == {run.id, second.id}
+    for folder in (run, second):
+        lab.delete(folder.id)
+
+
+def test_runs_of_one_name_say_in_the_list_what_they_differ_in(lab: Lab, open_page: Open) -> None:
+    folders = [
+        put_beside(lab, {**CONFIG, "name": "mine", "seed": seed}, Status("finished", metrics={"test/accuracy": 0.5}))
+        for seed in (4, 5)
+    ]
+    app = open_page("runs")
+    rows = {row["id"]: row for row in run_rows(app)}
+    assert [rows[folder.id]["differs"] for folder in folders] == ["seed 4", "seed 5"]
+    assert rows[folders[0].id]["accuracy"] == 50.0
+    for folder in folders:
+        lab.delete(folder.id)
+
+
+def test_a_queue_stands_above_the_list_in_its_order_and_can_be_changed(lab: Lab, open_page: Open) -> None:
+    waiting = [
+        put_beside(lab, {**CONFIG, "name": f"waits {order}"}, Status("queued", steps=10, order=2e9 + order))
+        for order in range(3)
+    ]
+    lab.close()  # nothing of it begins to train; the last test of this file
+    app = open_page("runs")
+    lines = [element.value for element in app.markdown if "waits" in element.value and "queued" in element.value]
+    assert [line.split("·")[0].strip(" *") for line in lines][:3] == ["waits 0", "waits 1", "waits 2"]
+    assert app.button(key=f"runs_up_{waiting[0].id}").disabled
+    app.button(key=f"runs_up_{waiting[2].id}").click().run()
+    assert [run.id for run in lab.store.queue()] == [waiting[i].id for i in (0, 2, 1)]
+    for folder in waiting:
+        shutil.rmtree(folder.path)

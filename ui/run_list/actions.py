@@ -1,0 +1,90 @@
+"""What can be done with the chosen runs of a table."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from engine.lab.lab import NOT_DELETED
+from engine.runs.folder import RESUMABLE, runs_as_zip
+from engine.runs.store import Run
+from ui.report.report import report
+from ui.run_list.dialogs import confirm_delete, rename
+from ui.run_list.sharing import share_dialog
+from ui.runs.current_run import GHOST, open_comparison, open_page
+from ui.runs.export_dialog import export_dialog
+from ui.runs.prefill import announce_prefill, prefill
+from ui.shell.page import show_errors
+from ui.shell.server import lab
+
+
+def actions(chosen: list[Run], key: str) -> None:
+    """One line of buttons; those that act on one run wait until exactly one is chosen."""
+    one = chosen[0] if len(chosen) == 1 else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_actions"):
+        if st.button("Edit as new run", key=f"{key}_retrain", disabled=one is None) and one is not None:
+            with show_errors():
+                prefill(one.config)
+                announce_prefill()
+                st.session_state[GHOST] = one.id
+                open_page("pages/train.py", one.id)
+        resumable = one is not None and one.status.state in RESUMABLE and one.id != lab().current
+        if resumable and one is not None and st.button("Resume", key=f"{key}_resume"):
+            resume(one)
+        if st.button("Compare", key=f"{key}_compare", disabled=not chosen, icon=":material/compare_arrows:"):
+            open_comparison([run.id for run in chosen])
+        if st.button("Rename", key=f"{key}_rename", disabled=one is None) and one is not None:
+            rename(one)
+        with st.popover("Take along", key=f"{key}_more", disabled=not chosen, icon=":material/download:"):
+            _take_along(chosen, one, key)
+        alive = any(run.status.state in ("running", "paused") for run in chosen)
+        if st.button(
+            "Delete",
+            key=f"{key}_delete",
+            disabled=not chosen or alive or not lab().may_delete,
+            help=None if lab().may_delete else NOT_DELETED,
+            icon=":material/delete:",
+        ):
+            confirm_delete(chosen)
+        st.caption(
+            f"{len(chosen)} chosen" if chosen else "Choose runs by the boxes on the left; a heading sorts.",
+            width="content",
+        )
+
+
+def resume(run: Run) -> None:
+    with show_errors():
+        lab().resume(run.id)
+        open_page("pages/train.py", run.id)
+
+
+def _take_along(chosen: list[Run], one: Run | None, key: str) -> None:
+    if not chosen:
+        return
+    name = one.id if one is not None else "fewlab-runs"
+    if one is not None and one.folder.model_file.exists() and st.button("Model", key=f"{key}_model", width="stretch"):
+        export_dialog(one)
+    st.download_button(
+        "Report",
+        partial(report, chosen),
+        f"{name}.html",
+        "text/html",
+        key=f"{key}_report",
+        on_click="ignore",
+        help="One HTML file with measurements, figures, images and settings, to read and send.",
+        width="stretch",
+    )
+    st.download_button(
+        "Folder" if one is not None else "Folders",
+        partial(runs_as_zip, [run.folder for run in chosen]),
+        f"{name}.zip",
+        "application/zip",
+        key=f"{key}_export",
+        on_click="ignore",
+        help="All files of the run, with what resuming needs.",
+        width="stretch",
+    )
+    ended = all(run.status.state in ("finished", "stopped") for run in chosen)
+    if ended and st.button("Share", key=f"{key}_share", width="stretch"):
+        share_dialog(chosen)
