@@ -139,5 +139,7 @@ def test_what_is_not_there_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, sentence: str
 ) -> None:
     monkeypatch.setenv("FEWLAB_OBSERVERS", asked)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=sentence):
         train(SHORT, tmp_path / "runs")
+    assert not (tmp_path / "a").exists()  # nothing was written before all was understood

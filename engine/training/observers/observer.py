@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -54,9 +54,7 @@ def begin_observers(folder: RunFolder, config: Mapping[str, Any], step: int) -> 
     none, or whose package is missing.
     """
     begun: dict[str, Observer] = {}
-    for kind, where in _asked_for(os.environ.get(VARIABLE, "")):
-        if kind in begun:
-            raise ConfigError(f"{VARIABLE} names {kind} twice: leave one of them out.")
+    for kind, where in _asked_for(os.environ.get(VARIABLE, "")).items():
         try:
             begun[kind] = import_module(KINDS[kind]).begin(kind, where, folder, config, step)
         except ModuleNotFoundError as error:
@@ -69,7 +67,9 @@ def begin_observers(folder: RunFolder, config: Mapping[str, Any], step: int) -> 
     return Observers(begun)
 
 
-def _asked_for(text: str) -> Iterator[tuple[str, str]]:
+def _asked_for(text: str) -> dict[str, str]:
+    """Where each kind goes; known before one of them begins to write."""
+    asked: dict[str, str] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         kind, _, where = part.partition(":")
         if kind not in KINDS or not where:
@@ -77,4 +77,7 @@ def _asked_for(text: str) -> Iterator[tuple[str, str]]:
                 f"{VARIABLE} holds {part!r}: name tensorboard with a folder, or wandb or trackio with a project, as in"
                 " tensorboard:logs,wandb:my-project."
             )
-        yield kind, where
+        if kind in asked:
+            raise ConfigError(f"{VARIABLE} names {kind} twice: leave one of them out.")
+        asked[kind] = where
+    return asked
