@@ -62,7 +62,8 @@ else:
         " imported.",
         icon=":material/add_photo_alternate:",
     )
-    st.image(illustrations.OF_SITUATIONS["few"], width=260)
+    drawing = illustrations.OF_SITUATIONS["few"]
+    st.image(drawing, width=260, alt=illustrations.label_of(drawing))
 how_it_works(
     "One folder per class is understood, under any folders, with or without train, validation and test folders; images"
     " beside the class folders, or in a folder unlabeled, have no label. So is a table (CSV or TSV) with a column of"

@@ -37,7 +37,7 @@ def row(run: Run) -> None:
             [r["test/accuracy"] for r in run.folder.metrics() if isinstance(r.get("test/accuracy"), int | float)]
         )
         if drawn:
-            curve.image(drawn, width=140)
+            curve.image(drawn, width=140, alt="test accuracy over the run")
         accuracy.markdown(headline_accuracy(run) or run.status.state)
         with action, st.container(horizontal=True, gap="small"):
             resumable = run.status.state in ("stopped", "interrupted")

@@ -46,7 +46,8 @@ with sweep_side, show_errors():
             " look into.",
             icon=":material/tune:",
         )
-        st.image(illustrations.OF_SITUATIONS["model"], width=260)
+        drawing = illustrations.OF_SITUATIONS["model"]
+        st.image(drawing, width=260, alt=illustrations.label_of(drawing))
     else:
         left, right = st.columns([3, 4], vertical_alignment="center")
         with left:

@@ -199,7 +199,7 @@ def test_the_nearest_labeled_images_stand_nearest_first(first: Run, open_page: O
 def test_compare_has_every_runs_own_final_metrics(first: Run, second: Run, open_page: Open) -> None:
     app = open_page("compare", runs=[first.id, second.id])
     table = next(one.value for one in app.dataframe if "training time" in one.value)
-    assert list(table["run"]) == ["first · seed 5", "second · seed 6"]
+    assert list(table["run"]) == ["first, seed 5", "second, seed 6"]
     assert list(table["Test accuracy"]) == pytest.approx([43.21, 50.0])
     assert table["Macro F1"][0] == pytest.approx(34.56)
     assert np.isnan(table["Macro F1"][1])
@@ -225,8 +225,8 @@ def test_compare_averages_over_seeds_and_shows_each_run_where_that_is_switched_o
     )
     app.toggle(key="compare_seeds").set_value(False).run()
     assert drawn_curves(app) == {
-        "first · seed 5": ([10, 20], [0.1, 0.2]),
-        "second · seed 6": ([10, 20], [0.125, 0.25]),
+        "first, seed 5": ([10, 20], [0.1, 0.2]),
+        "second, seed 6": ([10, 20], [0.125, 0.25]),
     }
 
 
@@ -235,8 +235,8 @@ def test_compare_names_the_runs_that_never_logged_a_metric(first: Run, second: R
     assert not [one for one in app.caption if "Not logged by" in one.value]
     app.button_group(key="compare_curve").set_value("loss/labeled").run()
     assert not app.exception
-    assert [one.value for one in app.caption if "Not logged by" in one.value] == ["Not logged by: second · seed 6"]
-    assert drawn_curves(app) == {"first · seed 5": ([10, 20], [0.2, 0.1])}
+    assert [one.value for one in app.caption if "Not logged by" in one.value] == ["Not logged by: second, seed 6"]
+    assert drawn_curves(app) == {"first, seed 5": ([10, 20], [0.2, 0.1])}
 
 
 def test_the_csv_of_compare_has_each_metric_under_its_name(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import tomllib
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -63,9 +65,15 @@ def distance(one: str, other: str, sight: str) -> float:
     return float(np.linalg.norm(oklab(SIGHTS[sight] @ linear(one)) - oklab(SIGHTS[sight] @ linear(other))))
 
 
+THEMES = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text())["theme"]
+GROUNDS = {theme: THEMES[theme]["backgroundColor"] for theme in ("light", "dark")}
+
+
 @pytest.mark.parametrize("sight", SIGHTS)
-def test_no_two_of_the_ten_class_colors_look_alike(sight: str) -> None:
-    closest = min(distance(one, other, sight) for one, other in itertools.combinations(colors.CLASS_COLORS, 2))
+@pytest.mark.parametrize("theme", [0, 1], ids=list(GROUNDS))
+def test_no_two_of_the_ten_class_colors_look_alike(theme: int, sight: str) -> None:
+    shown = [colors.BY_THEME[name][theme] for name in colors.CLASS_COLORS]
+    closest = min(distance(one, other, sight) for one, other in itertools.combinations(shown, 2))
     # Tritanopia: one person in 10,000; the others: one man in 12.
     assert closest > (0.065 if sight == "tritanopia" else 0.095)
 
@@ -76,19 +84,27 @@ def test_right_wrong_and_unknown_differ_for_every_kind_of_sight(sight: str) -> N
         assert distance(one, other, sight) > 0.08
 
 
-def test_every_color_can_be_seen_on_white_and_on_the_dark_background() -> None:
-    for color in colors.CLASS_COLORS:
-        assert contrast(color, "#FFFFFF") > 1.7
-        assert contrast(color, "#0E1117") > 2.2
+@pytest.mark.parametrize("theme", [0, 1], ids=list(GROUNDS))
+def test_every_color_has_three_to_one_against_the_ground_of_its_theme(theme: int) -> None:
+    ground = list(GROUNDS.values())[theme]
     for color in [
+        *(colors.BY_THEME[name][theme] for name in colors.CLASS_COLORS),
+        *(colors.class_color(index) for index in range(10, 1000)),
         *(color for color, _ in colors.METRIC_STROKES.values()),
         colors.RIGHT,
         colors.WRONG,
         colors.UNKNOWN,
         colors.MUTED,
+        colors.GREEN,
+        colors.PURPLE,
     ]:
-        assert contrast(color, "#FFFFFF") > 3
-        assert contrast(color, "#0E1117") > 3
+        assert contrast(color, ground) >= 3, color
+
+
+def test_the_color_of_what_is_pressed_can_be_read() -> None:
+    """Its words are white on light ground, and dark on dark ground."""
+    assert contrast(THEMES["light"]["primaryColor"], "#FFFFFF") >= 4.5
+    assert contrast(THEMES["dark"]["primaryColor"], GROUNDS["dark"]) >= 4.5
 
 
 def test_a_hundred_classes_have_a_hundred_colors_and_neighbors_differ_visibly() -> None:

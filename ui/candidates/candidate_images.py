@@ -54,8 +54,8 @@ def candidate_images(run: EvaluatedRun, weights: CandidateWeights) -> int | None
     for place, row in enumerate(rows[:_SHOWN]):
         with columns[place % _COLUMNS], st.container(horizontal=True, vertical_alignment="center"):
             sample = int(weights.ids[row])
-            st.image(image_uri(run.pixels(sample)), width=48)
-            st.image(bars(_named(run, weights, int(row))), width=WIDTH)
+            st.image(image_uri(run.pixels(sample)), width=48, alt=f"image {sample}")
+            st.image(bars(_named(run, weights, int(row))), width=WIDTH, alt="weights of its candidates")
             if st.button(
                 "History", key=f"candidates_open_{sample}", type="tertiary", help="This image through the evaluations"
             ):

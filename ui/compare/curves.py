@@ -9,14 +9,12 @@ import streamlit as st
 from engine.analysis.compare import over_seeds
 from engine.metrics import Metric, declaration_of
 from engine.runs.store import Run
-from ui.compare.run_groups import grouped, journal, legend_names, settings
+from ui.compare.run_groups import grouped, journal, legend_names, short_names
 from ui.components.live_figure import live_figure
 from ui.figures.compare import run_dash, seed_bands
 from ui.figures.curves import Series, line_chart
 from ui.figures.frame import Figure
-from ui.runs.distinct_names import distinct_names
 from ui.runs.metrics import declared_metrics, logged_metrics
-from ui.runs.run_names import run_name
 from ui.shell.page import escape_markdown
 from ui.style import colors
 
@@ -83,7 +81,7 @@ def _average_figure(metric: Metric, groups: list[list[Run]], drawn: list[Run], c
     """The bands of those groups whose runs have steps in common; None where no group has any."""
     # A run that is still on its way would cut its whole group's band off where it is now.
     ended = [[run for run in group if not run.status.active] or group for group in groups]
-    titles = distinct_names([run_name(group[0]) for group in ended], [settings(group[0]) for group in ended])
+    titles = short_names([group[0] for group in ended])
     bands = [(title, over_seeds([curves[run.id] for run in group])) for title, group in zip(titles, ended, strict=True)]
     apart = [title for title, band in bands if not band.steps]
     if apart:

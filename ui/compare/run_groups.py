@@ -9,16 +9,33 @@ import streamlit as st
 from engine.analysis.compare import without_seeds
 from engine.csv_text import csv_text
 from engine.runs.store import Run
-from ui.runs.distinct_names import distinct_names
-from ui.runs.run_names import run_name
+from ui.runs.distinct_names import what_differs
+from ui.runs.run_names import data_title, labels, method_title, run_name
 
 
 def legend_names(chosen: list[Run]) -> dict[str, str]:
     """By run id, a name of its own: the same on every chart and table of this page."""
-    names = distinct_names(
-        [f"{run_name(run)} · seed {run.config['seed']}" for run in chosen], [settings(run) for run in chosen]
-    )
+    seeds = [f"seed {run.config['seed']}" for run in chosen]
+    names = short_names(chosen, seeds if len(set(seeds)) > 1 else [""] * len(chosen))
     return dict(zip([run.id for run in chosen], names, strict=True))
+
+
+def short_names(runs: list[Run], more: list[str] | None = None) -> list[str]:
+    """What tells these runs apart, and no more, so that a legend stays short: "FixMatch" and "Supervised", or "τ 0.6"
+    and "τ 0.9". more: what else is said of each.
+    """
+    about = [
+        (run.name or method_title(run.config), data_title(run.config), labels(run.config["data"].get("labels") or {}))
+        for run in runs
+    ]
+    varying = [column for column in zip(*about, strict=True) if len(set(column)) > 1]
+    bases = [", ".join(parts) for parts in zip(*varying, strict=True)] if varying else [""] * len(runs)
+    differs = what_differs(bases, [settings(run) for run in runs], alike=("seed", "data.split_seed"))
+    said = [
+        ", ".join(filter(None, parts)) or run_name(run)
+        for run, *parts in zip(runs, bases, differs, more or [""] * len(runs), strict=True)
+    ]
+    return [name if said.count(name) == 1 else f"{name} ({said[: i + 1].count(name)})" for i, name in enumerate(said)]
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)

@@ -10,10 +10,9 @@ import streamlit as st
 from engine.analysis.compare import differing
 from engine.metrics import Metric
 from engine.runs.store import Run
-from ui.compare.run_groups import grouped, legend_names, settings
-from ui.runs.distinct_names import distinct_names, setting_words, value_text
+from ui.compare.run_groups import grouped, legend_names, settings, short_names
+from ui.runs.distinct_names import setting_words, value_text
 from ui.runs.metrics import declared_metrics
-from ui.runs.run_names import run_name
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
@@ -35,8 +34,8 @@ def final_metrics(runs: list[Run]) -> None:
     rows: list[dict[str, Any]] = [
         {
             "run": names[run.id],
-            "state": run.status.state,
             **{metric.title: _cell(metric, run.status.metrics.get(metric.name)) for metric in metrics},
+            "state": run.status.state,
             "training time": formatting.duration(run.status.seconds),
         }
         for run in runs
@@ -61,7 +60,7 @@ def _cell(metric: Metric, value: float | None) -> float | None:
 def means_over_seeds(runs: list[Run]) -> None:
     """Mean and range of finished runs that differ only in their seed: one run alone says little."""
     groups = grouped([run for run in runs if run.status.state == "finished" and _ACCURACY in run.status.metrics])
-    names = distinct_names([run_name(group[0]) for group in groups], [settings(group[0]) for group in groups])
+    names = short_names([group[0] for group in groups])
     for name, group in zip(names, groups, strict=True):
         accuracies = [run.status.metrics[_ACCURACY] for run in group]
         if len(group) > 1:
@@ -82,8 +81,8 @@ def differing_settings(runs: list[Run]) -> None:
     table = [
         {
             "setting": setting_words(key, runs[0].config),
-            "in the config": key,
             **{names[run.id]: value_text(value) for run, value in zip(runs, values, strict=True)},
+            "in the config": key,
         }
         for key, values in rows.items()
     ]

@@ -16,6 +16,8 @@ import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 
+from ui.style import colors
+
 _CSS = """
 .fewlab-gallery { display: flex; flex-wrap: wrap; gap: 8px; padding: 3px; }
 .fewlab-gallery button {
@@ -71,7 +73,10 @@ def gallery(
     thumb: the side of an image in screen pixels; smaller images are enlarged with visible pixels. selected: the id
     that stands out.
     """
-    data = {"items": [asdict(item) for item in items], "thumb": thumb, "selected": selected}
+    drawn = [
+        {**asdict(item), "border": None if item.border is None else colors.css_color(item.border)} for item in items
+    ]
+    data = {"items": drawn, "thumb": thumb, "selected": selected}
     result = _component(data=data, key=key, on_clicked_change=_nothing)
     clicked: int | None = result.clicked
     return clicked

@@ -14,6 +14,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".fewlab-figure");
   const state = (host.fewlab ??= start(host, parentElement));
   state.figure = JSON.parse(data.figure);
+  state.colors = data.colors;
   state.revision = data.revision;
   state.script = data.script;
   state.place = `${data.key} ${data.revision}`;
@@ -110,7 +111,7 @@ function draw(host, state) {
   state.waiting = state.held;
   if (state.held) return;
   if (!host.data) host.textContent = "";
-  const { data, layout } = themed(structuredClone(state.figure), host);
+  const { data, layout } = themed(recolored(state.figure, onThisGround(host, state.colors)), host);
   layout.uirevision = state.revision;
   // what was surrounded stands out by itself; a lasso that begins in an old outline would move that instead
   if (state.selected) layout.selections = [];
@@ -272,6 +273,26 @@ function themeColors(host) {
     accent: read("--st-primary-color", "#0087c3"),
     font: read("--st-font", "sans-serif"),
   };
+}
+
+// By the name of a color: what it is on the ground of this theme.
+function onThisGround(host, colors) {
+  const probe = document.createElement("canvas").getContext("2d");
+  probe.fillStyle = themeColors(host).background;
+  probe.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+  const dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128;
+  return Object.fromEntries(Object.entries(colors).map(([name, variants]) => [name, variants[dark ? 1 : 0]]));
+}
+
+// A copy with the theme's colors, which are looked for only where a figure holds colors: a class may be called "#FFA500".
+function recolored(value, colors, isColor = false) {
+  if (typeof value === "string") return isColor ? (colors[value] ?? value) : value;
+  if (Array.isArray(value)) return value.map((one) => recolored(one, colors, isColor));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, recolored(one, colors, isColor || /color/i.test(key))]),
+  );
 }
 
 function themed(figure, host) {

@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from ui.components.plotly_script import script_url
+from ui.style import colors
 
 _component = st.components.v2.component(
     "fewlab_live_figure",
@@ -54,6 +55,7 @@ def live_figure(
         "clickable": clickable,
         "selectable": selectable,
         "script": script_url(),
+        "colors": colors.BY_THEME,
     }
     result = _component(data=data, key=key, on_clicked_change=_nothing, on_selected_change=_nothing)
     if selectable and result.selected is not None:

@@ -60,7 +60,10 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
 
     label_board(
         images,
-        [BoardClass(name, counts[k], colors.class_color(k)) for k, name in enumerate(standing.classes)],
+        [
+            BoardClass(name, counts[k], colors.css_color(colors.class_color(k)))
+            for k, name in enumerate(standing.classes)
+        ],
         of=opened.folder.name,
         mode="grid" if rows is not None or mode == "many" else "one",
         acknowledged=st.session_state.setdefault(_ACKNOWLEDGED, {}),

@@ -47,7 +47,8 @@ def expander(label: str, key: str, icon: str | None = None) -> DeltaGenerator | 
 def empty_state(sentence: str, icon: str) -> None:
     """An empty page: what would be here, the image of the idea, and the button that fills it."""
     st.info(sentence, icon=icon)
-    st.image(illustrations.OF_SITUATIONS["few"], width=260)
+    drawing = illustrations.OF_SITUATIONS["few"]
+    st.image(drawing, width=260, alt=illustrations.label_of(drawing))
     st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
 
 

@@ -93,7 +93,7 @@ def _frame(column: DeltaGenerator, about: Card) -> DeltaGenerator:
     frame = column.container(border=True, height="stretch", key=f"card_{about.key}", gap="small")
     words = frame.container(gap="xsmall")
     drawing, title = words.columns([2, 3], vertical_alignment="center", gap="small")
-    drawing.image(about.drawing, width="stretch")
+    drawing.image(about.drawing, width="stretch", alt=illustrations.label_of(about.drawing))
     title.subheader(about.title, anchor=False)
     words.markdown(about.benefit)
     words.caption(about.method)

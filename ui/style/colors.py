@@ -10,9 +10,9 @@ from typing import Literal, get_args
 Dash = Literal["solid", "dash", "dot", "dashdot"]
 DASHES: tuple[Dash, ...] = get_args(Dash)
 
-# Found by search: among colors visible on white and on Streamlit's dark background, these keep the largest smallest
-# distance (OKLab) under normal sight and simulated protanopia, deuteranopia and tritanopia. Okabe and Ito's eight, on
-# the same scale, hold two that nearly coincide.
+# The colors of classes by the names that figures are written in; what is seen is the variant of the theme. Found by
+# search: they keep a large smallest distance (OKLab) under normal sight and simulated protanopia, deuteranopia and
+# tritanopia. Okabe and Ito's eight, on the same scale, hold two that nearly coincide.
 CLASS_COLORS = (
     "#0087C3",
     "#FFA500",
@@ -25,6 +25,36 @@ CLASS_COLORS = (
     "#FF2DFF",
     "#000FFF",
 )
+
+# The same ten on each ground, at 3:1 against it and more, found in the same way: near the hue of the name, and as far
+# from each other. Blue and green, which verdicts and curves have too, stay as they are.
+_ON_LIGHT = (
+    "#0087C3",
+    "#673801",
+    "#2D8700",
+    "#EC6873",
+    "#9801A5",
+    "#226D4D",
+    "#4E1F22",
+    "#7D5AFF",
+    "#F00FB1",
+    "#1702EC",
+)
+_ON_DARK = (
+    "#0087C3",
+    "#FEA60D",
+    "#2D8700",
+    "#FE0029",
+    "#BD0C84",
+    "#0BE2B5",
+    "#C8967D",
+    "#D2B4FF",
+    "#DF438D",
+    "#194EFD",
+)
+BY_THEME = {name: pair for name, *pair in zip(CLASS_COLORS, _ON_LIGHT, _ON_DARK, strict=True)}
+"""By the name of a class's color: what it is on a light ground, and on a dark one. Others are the same on both."""
+_BETWEEN = (0.13, 0.19, 0.28)  # luminances that have 3:1 against both grounds
 
 # Verdicts and curves: blue against orange differs for every kind of sight; text, dash or hatching always says the same.
 RIGHT, WRONG, UNKNOWN, MUTED = "#0087C3", "#E06000", "#8A8F9C", "#808495"
@@ -54,7 +84,7 @@ def class_color(index: int) -> str:
     """The color of class `index` (0, 1, ...) on every page, as "#RRGGBB". It depends on nothing else, so adding a class
     recolors none.
 
-    Ten are fixed; the rest goes around the hues by the golden angle and through three lightnesses, so that neighbors
+    Ten are fixed; the rest goes around the hues by the golden angle and through three luminances, so that neighbors
     differ in both. Beyond ten, color alone cannot tell classes apart: names stand beside it.
     """
     if index < 0:
@@ -62,8 +92,24 @@ def class_color(index: int) -> str:
     if index < len(CLASS_COLORS):
         return CLASS_COLORS[index]
     hue = (index * (3 - math.sqrt(5)) / 2) % 1
-    red, green, blue = colorsys.hls_to_rgb(hue, (0.36, 0.52, 0.68)[index % 3], 0.65)
+    low, high = 0.0, 1.0
+    for _ in range(12):  # lightness rises with luminance
+        lightness = (low + high) / 2
+        is_dark = _luminance(colorsys.hls_to_rgb(hue, lightness, 0.75)) < _BETWEEN[index % 3]
+        low, high = (lightness, high) if is_dark else (low, lightness)
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.75)
     return f"#{round(red * 255):02X}{round(green * 255):02X}{round(blue * 255):02X}"
+
+
+def _luminance(rgb: tuple[float, float, float]) -> float:
+    """Relative luminance of sRGB values in [0, 1] (WCAG 2.2)."""
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def css_color(color: str) -> str:
+    """A color as a style sheet has it, with its variant for each theme."""
+    return "light-dark({}, {})".format(*BY_THEME[color]) if color in BY_THEME else color
 
 
 def metric_strokes(names: Sequence[str]) -> dict[str, tuple[str, Dash]]:

@@ -28,6 +28,11 @@ def _svg(content: str, label: str) -> str:
     )
 
 
+def label_of(svg: str) -> str:
+    """What a drawing of this module shows, for those who do not see it."""
+    return svg[svg.index("<title>") + len("<title>") : svg.index("</title>")]
+
+
 def _dot(x: float, y: float, fill: str, ring: bool = False) -> str:
     outline = f'stroke="{MUTED}" stroke-width="3"' if ring else 'stroke="none"'
     return f'<circle cx="{x}" cy="{y}" r="{7 if ring else 5}" fill="{fill}" {outline}/>'

@@ -57,9 +57,9 @@ def candidate_weights(run: Run) -> None:
         candidates = np.flatnonzero(arrays["candidate_sets"][i])
         heaviest = candidates[np.argsort(-weights[candidates], kind="stable")][:_WIDEST]
         left, right = st.columns([1, 6], vertical_alignment="center")
-        left.image(image_uri(np.asarray(images.images[row])), width=40)
+        left.image(image_uri(np.asarray(images.images[row])), width=40, alt=f"image {row}")
         named = [(images.class_names[k] + (" ✓" if k == truth else ""), float(weights[k])) for k in heaviest]
-        right.image(bars(named), width="stretch")
+        right.image(bars(named), width="stretch", alt="weights of its candidates")
 
 
 def histogram(run: Run, key: str) -> None:

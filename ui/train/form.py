@@ -49,14 +49,16 @@ def train_form() -> tuple[Config, DeltaGenerator]:
     )
     with st.container(border=True):
         st.markdown("**1 · Data**")
-        data = _choose("Data set", choices["datasets"], config["data"]["name"], f"{key}_data")
+        by_title = dict(sorted(choices["datasets"].items(), key=lambda item: item[1]["title"].lower()))
+        data = _choose("Data set", by_title, config["data"]["name"], f"{key}_data")
         data_container, images_container = st.container(), st.container()
     with st.container(border=True):
         st.markdown("**2 · Method**")
         fitting = {name: part for name, part in choices["methods"].items() if situation in _situations(part)}
         current = config["method"]["name"] if config["method"]["name"] in fitting else _first_method(situation)
         method = _choose("Method", fitting, current, f"{key}_{situation}_method")
-        st.image(illustrations.of_method(method, situation), width=160)
+        drawing = illustrations.of_method(method, situation)
+        st.image(drawing, width=160, alt=illustrations.label_of(drawing))
         st.caption(f"Paper: {escape_markdown(fitting[method]['paper'])}")
         method_container = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
