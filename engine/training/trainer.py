@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from typing import Any
@@ -40,6 +41,13 @@ from engine.training.model_file import save_model
 from engine.training.observers.observer import begin_observers
 from engine.training.recorder import CHECKPOINT_SECONDS, Progress, Recorder
 from engine.training.running_metrics import RunningMetrics
+
+
+def forget_ended_runs() -> None:
+    """Give back what the runs of this process that have ended still hold: a trainer and its parts refer to each other,
+    and Python would keep their images and networks until its collector looks at what is old, some twenty runs later.
+    """
+    gc.collect()
 
 
 def unexpected(error: Exception) -> str:

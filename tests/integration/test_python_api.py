@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,6 +73,19 @@ def test_train_load_and_predict(tmp_path: Path) -> None:
     for image, answer in zip(images, answers, strict=True):
         assert predictor.predict([image])[0].probabilities == pytest.approx(answer.probabilities, abs=1e-6)
     assert predictor.predict([]) == []
+
+
+def test_a_run_that_has_ended_holds_no_memory(tmp_path: Path) -> None:
+    from engine import train
+    from engine.data.image_set import ImageSet
+    from engine.training.trainer import Trainer
+
+    gc.disable()  # whose turn would come after some twenty runs
+    try:
+        train(TINY, tmp_path)
+        assert [one for one in gc.get_objects() if type(one) in (Trainer, ImageSet)] == []
+    finally:
+        gc.enable()
 
 
 def test_a_plain_dictionary_will_do(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from engine.runs.store import Run, Store
 from engine.training.assemble import check
 from engine.training.commands import Control
 from engine.training.run_log import run_log
-from engine.training.trainer import Trainer
+from engine.training.trainer import Trainer, forget_ended_runs
 
 Progress = Callable[[Status], None]
 
@@ -93,6 +93,7 @@ def _train(store: Store, folder: RunFolder, progress: Progress | None, control: 
                 if folder.status().state == "queued":
                     with run_log(folder):
                         Trainer(folder, control, progress).run()
+                    forget_ended_runs()
         except Timeout:
             if not _follow(folder, progress, control):
                 break

@@ -72,7 +72,7 @@ class TrainingWorker:
         from engine.errors import FewLabError
         from engine.runs.folder import RunFolder
         from engine.training.run_log import run_log
-        from engine.training.trainer import Trainer, unexpected
+        from engine.training.trainer import Trainer, forget_ended_runs, unexpected
 
         folder, reason = RunFolder(Path(run)), ""
         try:
@@ -86,6 +86,7 @@ class TrainingWorker:
             # Before it is said: the answer may be the same run again, with a control of its own.
             self._controls.pop(run, None)
             self._stdio.say({"event": "ended", "run": run, "reason": reason})
+        forget_ended_runs()
 
 
 def main() -> None:
