@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from benchmarks.methods import Trial, config_of
+from benchmarks.ranks import each_seed, mean_and_interval
 
 
 def test_every_seed_draws_labels_of_its_own_and_the_budget_is_the_one_that_was_asked_for() -> None:
@@ -10,3 +14,14 @@ def test_every_seed_draws_labels_of_its_own_and_the_budget_is_the_one_that_was_a
     assert [config.data.split_seed for config in configs] == [0, 3]
     assert [config.seed for config in configs] == [0, 3]
     assert all(config.data.labels.model_dump()["per_class"] == 4 for config in configs)
+
+
+def test_ranks_are_read_from_the_table_of_each_seed() -> None:
+    table = (
+        "| method | accuracy | each |\n| --- | --- | --- |\n| A | 1.0 ± 0.1 % | 90.0 91.5 |\n| B | - | 80.0 81.0 |\n\nx"
+    )
+    assert each_seed(table, "| method |", 2) == {"A": [90.0, 91.5], "B": [80.0, 81.0]}
+    # By hand: mean 3, standard deviation 1.5811, and t(0.975, 4) = 2.7764.
+    mean, half = mean_and_interval(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    assert mean == 3
+    assert half == pytest.approx(2.7764 * 1.5811 / 5**0.5, rel=1e-4)
