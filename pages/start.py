@@ -58,10 +58,10 @@ st.page_link("pages/train.py", label="Choose a method and settings of your own",
 how_it_works(
     "A run is one training: a method, a data set, a handful of labels and a seed. It trains in the background, writes"
     " all its results to a folder, and can be stopped and resumed.",
-    "Which method? On handwritten digits, over five draws of labels, FlexMatch lost least where there was one label per"
-    " class, and shared the first rank with ReMixMatch, which takes twice the time, at two and four. With four labels per"
-    " class FixMatch is as good as any, and the simplest. For photos begin with a pretrained network: a linear probe or"
-    " label spreading. docs/RESULTS.md has the tables, with their intervals.",
+    "Which method? On handwritten digits, over five draws of labels, FlexMatch lost least where there was one label"
+    " per class, and shared the first rank with ReMixMatch, which takes twice the time, at two and four. With four"
+    " labels per class FixMatch is as good as any, and the simplest. For photos begin with a pretrained network: a"
+    " linear probe or label spreading. docs/RESULTS.md has the tables, with their intervals.",
     "The question to ask is always: how much better than the supervised baseline on the same labels? So every preset"
     " has its baseline, and the noise preset shows what happens where nothing can be learned.",
 )
