@@ -152,7 +152,9 @@ def test_every_unlabeled_image_is_in_the_histogram_also_those_that_are_certain(f
     app = open_page("pseudo_labels", run=first.id, tau="0.75")
     _, table, truth = snapshot(first, 20, "unlabeled")
     right, known, last = table.argmax(1) == truth, truth >= 0, table.max(1) >= 0.95
-    bars = {trace["name"]: trace["y"] for trace in figure(app, "pseudo_histogram")["data"]}
+    bars = {
+        trace["name"]: [count for _, count in trace["customdata"]] for trace in figure(app, "pseudo_histogram")["data"]
+    }
     wanted = {"correct": right, "incorrect": known & ~right, "true class unknown": ~known}
     assert {name: sum(counts) for name, counts in bars.items()} == {name: of.sum() for name, of in wanted.items()}
     assert {name: counts[-1] for name, counts in bars.items()} == {

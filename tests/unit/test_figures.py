@@ -112,12 +112,25 @@ def test_the_confidence_histogram_stacks_correct_incorrect_and_unknown_and_draws
         ("incorrect", [0.25, 0.75], [2, 0]),
         ("true class unknown", [0.25, 0.75], [3, 1]),
     ]
-    assert figure["data"][0]["customdata"] == ["0.00–0.50", "0.50–1.00"]
+    assert figure["data"][0]["customdata"] == [["0.00–0.50", 1], ["0.50–1.00", 5]]
     assert figure["layout"]["barmode"] == "stack"
     assert figure["layout"]["xaxis"]["range"] == [0, 1]
     assert figure["layout"]["shapes"][0]["x0"] == 0.95
     assert figure["layout"]["annotations"][0]["text"] == "τ = 0.95"
     assert len({trace["marker"]["pattern"]["shape"] for trace in figure["data"]}) == 3
+
+
+def test_where_one_bar_holds_nearly_all_heights_are_square_roots_of_stacks_and_numbers_stay_numbers() -> None:
+    figure = sent(confidence_histogram([4, 900], [5, 0], None, [0.0, 0.5, 1.0], None))
+    # By hand: a stack of 4 and 5 is 3 high, of which 2 are the 4.
+    assert [trace["y"] for trace in figure["data"]] == [[2.0, 30.0], [1.0, 0.0]]
+    assert [point[1] for trace in figure["data"] for point in trace["customdata"]] == [4, 900, 5, 0]
+    axis = figure["layout"]["yaxis"]
+    assert axis["title"]["text"] == "images (square-root scale)"
+    assert [round(at**2) for at in axis["tickvals"]] == [int(text.replace(",", "")) for text in axis["ticktext"]]
+    assert axis["ticktext"][0] == "0"
+    assert axis["ticktext"][-1] == "900"
+    assert figure["table"]["rows"][1] == ["correct", 0.5, 1.0, 900]
 
 
 def test_without_threshold_or_unknown_labels_the_histogram_shows_neither() -> None:

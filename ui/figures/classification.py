@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matr
 # Of a cell by its share of the row; never so strong that the number in it could not be read in either theme.
 _ALPHAS = ((0, 0.0), (0.01, 0.15), (0.05, 0.3), (0.2, 0.45), (1, 0.6))
 _UNKNOWN = "true class unknown"
+_NEARLY_ALL = 0.8  # of the images in one bar
 _TOP = 5  # classes whose probabilities are drawn
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
 
@@ -45,7 +47,8 @@ def confidence_histogram(
     title: str = "Confidence histogram: predictions right of τ are used",
     x_title: str = "confidence (largest probability)",
 ) -> Figure:
-    """Images per range of confidence, stacked: correct, incorrect, and (hatched) those whose true class is unknown.
+    """Images per range of confidence, stacked: correct, incorrect, and (hatched) those whose true class is unknown. On
+    a square-root scale where one bar holds nearly all, so that the others can be seen.
 
     correct, incorrect, unknown: int [B]. edges: [B + 1], ascending. threshold: τ, drawn as a labeled line unless None.
     """
@@ -57,7 +60,7 @@ def confidence_histogram(
         ("incorrect", incorrect, colors.WRONG, "/"),
         (_UNKNOWN, unknown, colors.UNKNOWN, "x"),
     ]
-    traces = []
+    traces: list[dict[str, Any]] = []
     for name, counts, color, hatching in layers:
         if counts is None:
             continue
@@ -75,27 +78,55 @@ def confidence_histogram(
                 "name": name,
                 "uid": trace_uid("layer", name),
                 "x": middles.round(6).tolist(),
-                "y": values.tolist(),
+                "y": values,
                 "width": widths.round(6).tolist(),
                 "marker": {
                     "color": color,
                     "pattern": bar_pattern(hatching, color),
                     "line": {"width": 0},
                 },
-                "customdata": ranges,
-                "hovertemplate": "%{fullData.name}: %{y:,d} at confidence %{customdata}<extra></extra>",
+                "customdata": [[between, count] for between, count in zip(ranges, values.tolist(), strict=True)],
+                "hovertemplate": "%{fullData.name}: %{customdata[1]:,d} at confidence %{customdata[0]}<extra></extra>",
             }
         )
+    rows = [
+        [trace["name"], float(low), float(high), count]
+        for trace in traces
+        for low, high, count in zip(borders[:-1], borders[1:], trace["y"].tolist(), strict=True)
+    ]
+    ticks = _square_roots(traces)
     figure = framed(traces, title, x_title, "images")
     layout = figure["layout"]
     layout.update({"barmode": "stack", "bargap": 0})
     layout["xaxis"].update({"range": [float(borders[0]), float(borders[-1])], "tickformat": ".2~f"})
     layout["yaxis"]["rangemode"] = "tozero"
+    if ticks:
+        layout["yaxis"].update({"tickvals": [count**0.5 for count in ticks], "ticktext": [f"{n:,}" for n in ticks]})
+        layout["yaxis"]["title"]["text"] = "images (square-root scale)"
+    figure["table"] = csv_table(["true class", "from", "to", "images"], rows)
     if threshold is not None:
         layout["shapes"] = [vertical_line(threshold, width=2)]
         middle = (borders[0] + borders[-1]) / 2
         layout["annotations"] = [line_label(threshold, f"τ = {threshold:.2f}", left=bool(threshold > middle))]
     return figure
+
+
+def _square_roots(traces: list[dict[str, Any]]) -> list[int]:
+    """Turn the counts of stacked bars into heights, those of a square-root scale where one bar holds nearly all; the
+    counts that such a scale is to show, else none. A stack's height is the root of its sum, not the sum of roots.
+    """
+    below = np.zeros(len(traces[0]["y"]))
+    total = sum(trace["y"] for trace in traces)
+    highest = float(total.max(initial=0))
+    on_roots = highest > _NEARLY_ALL * total.sum()
+    for trace in traces:
+        above = below + trace["y"]
+        trace["y"] = (np.sqrt(above) - np.sqrt(below)).round(4).tolist() if on_roots else trace["y"].tolist()
+        below = above
+    if not on_roots:
+        return []
+    rounded = [float(f"{highest * share:.0e}") for share in (1 / 16, 1 / 4, 9 / 16, 1)]
+    return sorted({0, *(int(count) for count in rounded if 1 <= count <= highest)})
 
 
 @dataclass(frozen=True, slots=True)
