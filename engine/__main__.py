@@ -5,6 +5,7 @@ predict | export | share | open | serve`.
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from engine.data_commands import data
 from engine.errors import ConfigError, ImageError, UnknownName
 from engine.finite_json import finite_json
 from engine.plain_file import open_plain_file
+from engine.processes.environment import process_count, process_number
 from engine.runs.store import Run, Store
 from engine.sweep_command import sweep
 from engine.terminal import (
@@ -24,6 +26,7 @@ from engine.terminal import (
     Checkpoints,
     Json,
     assignment,
+    ending_signals,
     interruptible,
     plain_config,
     print_answer,
@@ -31,10 +34,39 @@ from engine.terminal import (
     sentences,
 )
 
+TOGETHER = ("train", "resume")
+"""The commands that several processes carry out together."""
+
 app = typer.Typer(
     help="FewLab: learning with few labels.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 app.add_typer(data)
+
+
+@app.callback()
+def alone(context: typer.Context) -> None:
+    if process_count() > 1 and context.invoked_subcommand not in TOGETHER:
+        with sentences():
+            raise ConfigError(
+                f"{process_count()} processes were started together, and `{context.invoked_subcommand}` takes one:"
+                " start it without torchrun, with which `train` and `resume` divide a run."
+            )
+
+
+def _takes_part() -> bool:
+    """Of processes that `torchrun` started together all but the first: take part in the run that the first one trains.
+    False, at once, in the first one and in a process that was started alone.
+    """
+    if process_count() == 1:
+        return False
+    with sentences():
+        if process_number() > 0:
+            # The first process hears of it too, and ends the run when it has written a checkpoint.
+            for number in ending_signals():
+                signal.signal(number, signal.SIG_IGN)
+        from engine.lab.executors.inline import take_part
+
+        return take_part() is not None
 
 
 @app.command()
@@ -93,7 +125,9 @@ def train(
     checkpoints: Checkpoints = DEFAULT,
     as_json: Json = False,
 ) -> None:
-    """Train a run to its end."""
+    """Train a run to its end; started by torchrun, in several processes."""
+    if _takes_part():
+        return
     plain = plain_config(preset, config)
     wanted = dict(assignment(text) for text in changes or [])
     if seed is not None:
@@ -116,7 +150,9 @@ app.command()(sweep)
 
 @app.command()
 def resume(run: str, checkpoints: Checkpoints = DEFAULT, as_json: Json = False) -> None:
-    """Go on with a stopped, interrupted or killed run."""
+    """Go on with a stopped, interrupted or killed run; started by torchrun, in several processes."""
+    if _takes_part():
+        return
     with sentences():
         from engine.config.run_config import RunConfig
         from engine.lab.executors.inline import resume as resume_inline

@@ -17,6 +17,7 @@ import typer
 from engine.errors import ConfigError, DataError, FewLabError, RunError, UnknownName
 from engine.finite_json import finite_json
 from engine.plain_file import read_plain_file
+from engine.processes.environment import process_number
 from engine.runs.folder import Status
 
 if TYPE_CHECKING:
@@ -32,23 +33,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for ma
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """One sentence on stderr instead of a traceback; exit status 2 for a wrong request, 1 for a run that failed."""
+    """One sentence on stderr instead of a traceback; exit status 2 for a wrong request, 1 for a run that failed. Of
+    processes that were started together, only the first one says it.
+    """
     try:
         yield
     except (ConfigError, DataError, UnknownName, RunError) as error:
-        print(error, file=sys.stderr)
+        _say(error)
         raise typer.Exit(2) from None
     except FewLabError as error:
-        print(error, file=sys.stderr)
+        _say(error)
         raise typer.Exit(1) from None
     except OSError as error:
         where = error.filename or "The folder of the runs"
-        print(
+        _say(
             f"{where} cannot be read or written ({error.strerror or type(error).__name__}): choose a folder that this"
-            " user may write to and that has room, in --checkpoints.",
-            file=sys.stderr,
+            " user may write to and that has room, in --checkpoints."
         )
         raise typer.Exit(2) from None
+
+
+def _say(sentence: object) -> None:
+    if process_number() == 0:
+        print(sentence, file=sys.stderr)
 
 
 def assignment(text: str) -> tuple[str, Any]:
@@ -70,7 +77,7 @@ def interruptible() -> Iterator[Any]:
     from engine.training.commands import Command, Control
 
     control = Control()
-    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    numbers = ending_signals()
     # What the caller has this process ignore, as nohup does, it goes on ignoring.
     before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
 
@@ -88,6 +95,11 @@ def interruptible() -> Iterator[Any]:
         yield control
     finally:
         restore()
+
+
+def ending_signals() -> list[signal.Signals]:
+    """Those that end a run."""
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class Bar:

@@ -26,11 +26,13 @@ from engine.id_positions import positions_of
 from engine.images.figure import FigureStyle
 from engine.methods.base.context import TaskSpec
 from engine.methods.base.method import GradientMethod, Method
+from engine.processes.group import Processes
 from engine.registry import backbones, datasets, methods
 from engine.runs.folder import RunFolder
 from engine.training.hardware import Machine, resolve
 from engine.training.initial_weights import start_from
 from engine.training.loops.batches import check_streams
+from engine.training.run_log import log
 
 _MOST_THREADS = 1024  # more are no machine's; torch would start them all
 
@@ -178,14 +180,17 @@ def initial_network(config: RunConfig, task: TaskSpec, trained: Backbone, checkp
         return None
 
 
-def machine_of(config: RunConfig, folder: RunFolder, events: list[dict[str, Any]]) -> Machine:
-    """The machine that the run was begun on; of a new run, the one that its settings resolve to here.
+def machine_of(
+    config: RunConfig, folder: RunFolder, events: list[dict[str, Any]], processes: Processes | None = None
+) -> Machine:
+    """The machine that the run was last trained on; of a new run, and of one that goes on in another number of
+    processes, the one that its settings resolve to here.
 
     Raises RunError if the run's journal does not say it, ConfigError if this machine cannot go on with it.
     """
-    begun = next((event["machine"] for event in events if _begins(event)), None)
+    begun = next((event["machine"] for event in reversed(events) if _begins(event)), None)
     if begun is None:
-        return resolve(config.hardware)
+        return resolve(config.hardware, processes)
     try:
         machine = Machine(**begun)
         if not _is_machine(machine):
@@ -200,6 +205,13 @@ def machine_of(config: RunConfig, folder: RunFolder, events: list[dict[str, Any]
             "This run was trained on a GPU, and there is none here: start it again with the same settings instead of"
             " resuming it."
         )
+    count = 1 if processes is None else processes.size
+    if machine.processes != count:
+        log.warning(
+            "Run %s was trained in %d process%s and goes on in %d: not with the bits that it would have had.",
+            *(folder.id, machine.processes, "" if machine.processes == 1 else "es", count),
+        )
+        return resolve(config.hardware, processes)
     return machine
 
 
@@ -211,11 +223,13 @@ def _is_machine(machine: Machine) -> bool:
         and all(isinstance(switch, bool) for switch in switches)
         and type(machine.threads) is int
         and 1 <= machine.threads <= _MOST_THREADS
+        and type(machine.processes) is int
+        and machine.processes >= 1
     )
 
 
 def _begins(event: dict[str, Any]) -> bool:
-    return event.get("event") == "start" and isinstance(event.get("machine"), dict)
+    return event.get("event") in ("start", "continue") and isinstance(event.get("machine"), dict)
 
 
 def set_normalization(backbone: Backbone, images: ImageSet) -> None:

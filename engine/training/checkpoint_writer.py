@@ -37,7 +37,7 @@ class CheckpointWriter:
         """Copy `state` and write it beside what comes next. Raises OSError if the one before could not be written."""
         self.finish()
         began = self._saved_at = time.perf_counter()
-        self._writing = self._thread.submit(self._write, _copied(state), began)
+        self._writing = self._thread.submit(self._write, on_cpu(state), began)
 
     def finish(self) -> None:
         """Wait until what was begun is on the disk. Raises OSError if it could not be written."""
@@ -51,14 +51,14 @@ class CheckpointWriter:
         self._cost = time.perf_counter() - began
 
 
-def _copied(value: Any) -> Any:
+def on_cpu(value: Any) -> Any:
     """The value with its tensors copied to the CPU; dicts and lists that hold them are copied too, as what they are."""
     if isinstance(value, Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
         held = copy.copy(value)
-        held.update({key: _copied(part) for key, part in value.items()})
+        held.update({key: on_cpu(part) for key, part in value.items()})
         return held
     if isinstance(value, list):
-        return [_copied(part) for part in value]
+        return [on_cpu(part) for part in value]
     return value

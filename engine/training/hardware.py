@@ -16,6 +16,7 @@ from engine.backbones.mixed_precision import MixedPrecision, set_precision
 from engine.config.parts import Hardware
 from engine.cores import usable_cores
 from engine.errors import ConfigError
+from engine.processes.group import Processes
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -34,6 +35,7 @@ class Machine:
     deterministic: bool = True
     tf32: bool | None = None  # None: as torch has it, in runs from before it was stated
     compiled: bool = False
+    processes: int = 1  # that divide each step
 
     @property
     def is_cuda(self) -> bool:
@@ -70,10 +72,11 @@ class Machine:
         return placed
 
 
-def resolve(wanted: Hardware) -> Machine:
-    """Turn "auto" into facts. Raises ConfigError if a GPU is asked for that is not there, or more threads than
-    cores.
+def resolve(wanted: Hardware, processes: Processes | None = None) -> Machine:
+    """Turn "auto" into facts, for this process alone or for each of several. Raises ConfigError if a GPU is asked for
+    that is not there, or more threads than cores.
     """
+    together = 1 if processes is None else processes.local_size
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     asked, _, number = wanted.device.partition(":")
     if asked == "cuda" and int(number or 0) >= gpus:
@@ -89,11 +92,19 @@ def resolve(wanted: Hardware) -> Machine:
             f"hardware.threads is {wanted.threads}, but FewLab may use {cores} core{'s' if cores > 1 else ''} here, and"
             f" more threads only wait for one another: choose at most {cores}, or 0 for one per core."
         )
-    threads = wanted.threads or cores
+    threads = wanted.threads or max(1, cores // together)
     # channels_last measured a fifth to a third faster for these networks on CPU, and is what GPU convolutions want in
     # bfloat16.
     return Machine(
-        device, precision, threads, True, str(torch.__version__), wanted.deterministic, wanted.tf32, wanted.compile
+        device,
+        precision,
+        threads,
+        True,
+        str(torch.__version__),
+        wanted.deterministic,
+        wanted.tf32,
+        wanted.compile,
+        1 if processes is None else processes.size,
     )
 
 

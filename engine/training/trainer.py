@@ -22,6 +22,7 @@ from engine.errors import (
 )
 from engine.methods.base.batch import shown_batch
 from engine.methods.base.context import StepContext
+from engine.processes.group import Processes
 from engine.runs.folder import RunFolder, State, Status
 from engine.runs.stored_images import store_images
 from engine.training import checkpoint
@@ -35,12 +36,14 @@ from engine.training.assemble import (
 from engine.training.commands import CommandHandler, Control
 from engine.training.early_end import EarlyEnd
 from engine.training.evaluation.evaluator import Evaluator, FinalModel
+from engine.training.loops.loop import is_logged
 from engine.training.loops.make_loop import make_loop
 from engine.training.loops.optimizer import learning_rate
 from engine.training.model_file import save_model
 from engine.training.observers.observer import begin_observers
 from engine.training.recorder import CHECKPOINT_SECONDS, Progress, Recorder
 from engine.training.running_metrics import RunningMetrics
+from engine.training.together import Leader
 
 
 def forget_ended_runs() -> None:
@@ -50,7 +53,7 @@ def forget_ended_runs() -> None:
     gc.collect()
 
 
-def unexpected(error: Exception) -> str:
+def unexpected(error: BaseException) -> str:
     """What a run says that ended by an error that nobody foresaw."""
     return f"The run failed with an unexpected {type(error).__name__}; log.txt of the run has the details."
 
@@ -72,7 +75,7 @@ class _EnoughError(Exception):
 
 class Trainer:
     """Trains the run in `folder`. Everything the user sees of it goes through the folder; commands come through
-    `control`.
+    `control`. processes: those that train it together, of which this one leads.
 
     Raises FewLabError if the run cannot be set up or its checkpoint is damaged; the folder's status then says why.
     """
@@ -83,10 +86,12 @@ class Trainer:
         control: Control | None = None,
         progress: Progress | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        processes: Processes | None = None,
     ) -> None:
         self.folder = folder
         self.control = control or Control()
         self.recorder = Recorder(folder, progress, checkpoint_seconds)
+        self._processes, self._leader = processes, Leader(processes)
 
     def run(self) -> Status:
         """Train to the end or until told to stop. Returns the final status; an error is written into the folder and
@@ -185,18 +190,18 @@ class Trainer:
         self._was_queued = self.folder.status().state == "queued"
         saved = checkpoint.load(self.folder)
         events = self.folder.events()
-        self.machine = machine_of(self.config, self.folder, events)
+        self.machine = machine_of(self.config, self.folder, events, self._processes)
         self.machine.apply()
         begun = next((event for event in events if event.get("event") == "start"), {})
         known = None if saved is None else str(begun.get("weights", ""))
         sets = None if saved is None or not candidates_follow_from_a_run(self.config) else self.folder.candidates()
         images, split, self._task, method, weights, made = assemble(self.config, self.folder.path.parent, known, sets)
-        self._class_names = images.class_names
+        self._class_names, self._candidates = images.class_names, split.candidates
         self._background = border_brightness(images)
         self._fingerprint = self.config.fingerprint(images.content_hash + weights + made)
         self.method = self.machine.place(method)
         self.evaluator = Evaluator(images, split, self.machine)
-        self.loop = make_loop(self.method, self.config, images, split, self.machine, self.evaluator)
+        self.loop = make_loop(self.method, self.config, images, split, self.machine, self.evaluator, self._processes)
         self.running = RunningMetrics(images, self.machine.device)
         self._early = EarlyEnd(self.config.training)
         self._converged = self._cancelled = False
@@ -263,13 +268,15 @@ class Trainer:
         recorder.tell("running", metrics={})
         recorder.observers = begin_observers(self.folder, self.folder.config(), recorder.step)
         self._replay()
+        state = {"method": self.method.state_dict(), **self.loop.state()}
+        self._leader.begin(self.folder, self.config, self.machine, self._candidates, recorder.step, state)
         while recorder.step < steps and not self._converged and not self._ends_early():
             end = self._commands.obey(self.config)
             if end is not None:
                 return self._end(end)
             self._replay()
             self._step_once()
-            if self._logs(recorder.step) or self._converged:
+            if is_logged(recorder.step, steps) or self._converged:
                 self._log()
             if recorder.step % every == 0 and recorder.step < steps and not self._converged:
                 self._early.evaluated(recorder.step, self._evaluate())
@@ -308,19 +315,15 @@ class Trainer:
 
     def _step_once(self) -> None:
         now = self._context(self.recorder.step)
-        result = self.loop.run_step(now, self.config)
+        with self._leader.step(self.config):
+            result = self.loop.run_step(now, self.config)
         self.running.add(result)
         self._loss, self._converged = result.loss.detach(), result.converged
         self.recorder.step += 1
 
     def _context(self, step: int) -> StepContext:
         steps = self.config.budget.steps
-        return StepContext(self.config.seed, step, steps, self.loop.steps_per_epoch, self._logs(step + 1))
-
-    def _logs(self, done: int) -> bool:
-        """Whether the curves get a point after so many steps."""
-        steps = self.config.budget.steps
-        return done % max(5, steps // 1000) == 0 or done in (1, steps)
+        return StepContext(self.config.seed, step, steps, self.loop.steps_per_epoch, is_logged(step + 1, steps))
 
     def _log(self) -> None:
         scalars = self.running.read()
@@ -333,6 +336,7 @@ class Trainer:
         return NonFiniteLoss(step, learning_rate(self.config.optimizer, step - 1, self.config.budget.steps))
 
     def _save(self, wait: bool) -> None:
+        self._leader.compare(self.method, self.recorder.step)
         self.recorder.save(
             {
                 "fingerprint": self._fingerprint,
@@ -380,6 +384,7 @@ class Trainer:
     def _end(self, state: State) -> Status:
         self.recorder.tick()
         self._save(wait=True)
+        self._leader.end()
         metrics: dict[str, float] = {}
         if state in ("finished", "stopped") and self.recorder.step > 0:
             try:

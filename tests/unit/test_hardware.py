@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from engine.config.parts import Hardware
+from engine.config.run_config import RunConfig
 from engine.cores import usable_cores
 from engine.errors import ConfigError
 from engine.training.hardware import Machine, resolve
+from engine.training.together import check_several
 
 CORES = usable_cores()
 
@@ -88,3 +90,63 @@ def test_waiting_threads_are_told_to_be_brief_before_torch_is_loaded_unless_anot
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, env={**without, **set_by_hand}, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == expected
+
+
+class Four:
+    """Four processes on one machine, as far as resolving asks."""
+
+    size = local_size = 4
+
+
+def several(**wanted: object) -> Machine:
+    return resolve(Hardware.parse(wanted), Four())  # type: ignore[arg-type]  # no process is asked for anything
+
+
+def test_several_processes_share_the_cores_and_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.training.hardware.usable_cores", lambda: 10)
+    assert (several(device="cpu").threads, several(device="cpu").processes) == (2, 4)
+    assert several(device="cpu", threads=5).threads == 5
+    assert resolve(Hardware(device="cpu")).processes == 1
+
+
+@pytest.mark.parametrize(
+    ("gpus", "wanted", "sentence"),
+    [
+        (
+            4,
+            {"device": "cuda:1"},
+            'hardware.device is "cuda:1", but each of several processes takes the GPU of its own number: choose "auto",'
+            ' "cuda" or "cpu".',
+        ),
+        (
+            1,
+            {"device": "auto"},
+            '4 processes were started and there is one GPU here: start one for each GPU, or choose "cpu" as'
+            " hardware.device.",
+        ),
+        (
+            0,
+            {"deterministic": False},
+            "hardware.deterministic is off, but several processes repeat what they do not divide, and must agree to the"
+            " bit: turn it on, or train in one process.",
+        ),
+        (
+            0,
+            {"compile": True},
+            "hardware.compile is on, but a compiled network cannot be divided among processes: turn it off, or train in"
+            " one process.",
+        ),
+    ],
+)
+def test_what_several_processes_cannot_compute_with_is_refused(
+    gpus: int, wanted: dict[str, object], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, gpus)
+    with pytest.raises(ConfigError) as refused:
+        check_several(RunConfig.parse({"hardware": wanted}), Four())  # type: ignore[arg-type]  # nobody is asked
+    assert str(refused.value) == sentence
+
+
+def test_four_processes_on_four_gpus_are_as_one_on_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, 4)
+    assert several(device="auto").device == several(device="cuda").device == "cuda"

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.backbones.mixed_precision import MixedPrecision
 from engine.config.run_config import RunConfig
 from engine.data.image_set import ImageSet
 from engine.data.split import Split
@@ -18,6 +19,8 @@ from engine.id_positions import positions_of
 from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod, PoolPass, StepResult
+from engine.processes.division import divided, sum_gradients
+from engine.processes.group import Processes
 from engine.training.evaluation.evaluator import Evaluator
 from engine.training.evaluation.feature_cache import Told
 from engine.training.hardware import Machine
@@ -28,7 +31,7 @@ from engine.training.loops.weight_average import WeightAverage
 
 
 class GradientLoop(TrainingLoop):
-    """Batches, backward pass, optimizer, weight average."""
+    """Batches, backward pass, optimizer, weight average. Several processes divide the batches of the networks."""
 
     def __init__(
         self,
@@ -38,8 +41,10 @@ class GradientLoop(TrainingLoop):
         split: Split,
         machine: Machine,
         evaluator: Evaluator,
+        processes: Processes | None = None,
     ) -> None:
-        self.method, self._machine, self._evaluator = method, machine, evaluator
+        self.method, self._machine, self._evaluator, self._processes = method, machine, evaluator, processes
+        self._networks = [module for module in method.modules() if isinstance(module, MixedPrecision)]
         self.optimizer = ScheduledOptimizer(method, config.optimizer)
         averaged = {"average": method.served() if method.average_served else None}
         averaged["average_head"] = method.projection_head()
@@ -67,9 +72,11 @@ class GradientLoop(TrainingLoop):
         self.method.train()
         self._open_groups(now)
         self.optimizer.torch.zero_grad(set_to_none=True)
-        with self._derived_chance(now, "global"):
+        with self._derived_chance(now, "global"), divided(self._networks, self._processes):
             result = self.method.step(batch, now)
             result.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            if self._processes is not None:
+                sum_gradients(self._networks, self._processes)
             self.method.before_update(now)
             self.optimizer.torch.step()
             self.method.after_update(batch, now)

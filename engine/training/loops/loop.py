@@ -16,6 +16,11 @@ from engine.methods.base.method import StepResult
 from engine.training.evaluation.feature_cache import Told
 
 
+def is_logged(done: int, steps: int) -> bool:
+    """Whether the curves of a run of so many steps get a point after `done` of them."""
+    return done % max(5, steps // 1000) == 0 or done in (1, steps)
+
+
 class TrainingLoop(ABC):
     """How one run's method gets from step to step. `begin` comes before the first step, after `load_state` if there is
     one.
