@@ -100,6 +100,11 @@ def command_line_page() -> str:
         " `--set part.name=value`. With `--json`, `methods`, `datasets` and `backbones` list the settings of theirs"
         " with defaults and ranges; `presets` shows whole configurations, with views, optimizer, budget and hardware.",
         "",
+        "`torchrun --nproc-per-node N -m engine train ...`, or `resume`, divides the steps of one run among N processes"
+        " of this machine, by gloo on a CPU and by nccl on GPUs, one for each process. All settings, the batch size and"
+        " the learning rate too, are those of the run and not of a process. The first process alone writes, prints and"
+        " takes commands. All other commands take one process and say so.",
+        "",
     ]
     for name, command in _with_those_of_groups(commands):
         arguments = [p for p in command.params if p.param_type_name == "argument"]
