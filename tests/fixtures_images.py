@@ -31,6 +31,27 @@ def red(side: int = 10) -> bytes:
     return encoded(np.tile(np.array([200, 0, 0]), (side, side, 1)))
 
 
+def awkward_files(width: int, height: int) -> dict[str, bytes]:
+    """Files of noise that a careless program reads otherwise: turned by EXIF, grey, transparent, of 16 bits, with a
+    palette.
+    """
+    draws = np.random.default_rng(1)
+    color, alpha = draws.integers(0, 256, (height, width, 3)), draws.integers(0, 256, (height, width, 1))
+    one_byte = Image.fromarray(color.astype(np.uint8))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    palette, sixteen = io.BytesIO(), io.BytesIO()
+    one_byte.convert("P").save(palette, "GIF")
+    Image.fromarray(draws.integers(0, 65_536, (height, width), dtype=np.uint16)).save(sixteen, "PNG")
+    return {
+        "turned.jpg": encoded(color, "JPEG", exif=turned, quality=95),
+        "grey.png": encoded(color[..., 0]),
+        "transparent.png": encoded(np.concatenate([color, alpha], 2)),
+        "sixteen.png": sixteen.getvalue(),
+        "palette.gif": palette.getvalue(),
+    }
+
+
 CATS_AND_DOGS = {f"{kind}/{i}.png": grey(base + i) for kind, base in (("cat", 10), ("dog", 110)) for i in range(10)}
 
 

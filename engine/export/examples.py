@@ -27,24 +27,52 @@ for path in map(Path, sys.argv[1:]):
     print(f"{path}: " + ", ".join(f"{name} {share:.1%}" for share, name in best) + ("" if sure else " (not sure)"))
 '''
 
-JAVASCRIPT = """// node predict.mjs IMAGE (needs: npm install onnxruntime-node sharp)
+JAVASCRIPT = """// node predict.mjs IMAGE ... (needs: npm install onnxruntime-node sharp)
 import fs from "node:fs";
+import { fileURLToPath } from "node:url";
 import ort from "onnxruntime-node";
 import sharp from "sharp";
 
 const about = JSON.parse(fs.readFileSync(new URL("about.json", import.meta.url)));
 const { size, channels, fit } = about.preparation;
-const how = { fit: { squash: "fill", crop: "cover", pad: "contain" }[fit], background: "white", kernel: "linear" };
-const image = sharp(process.argv[2]).rotate().flatten({ background: "white" }).resize(size, size, how);
-const bytes = await (channels === 1 ? image.greyscale() : image.toColourspace("srgb")).raw().toBuffer();
-const pixels = Uint8Array.from({ length: bytes.length }, (_, i) => {
-  const [channel, place] = [Math.floor(i / (size * size)), i % (size * size)]; // one plane after the other
-  return bytes[place * channels + channel];
-});
-const session = await ort.InferenceSession.create(new URL("model.onnx", import.meta.url).pathname);
-const { probabilities } = await session.run({ images: new ort.Tensor("uint8", pixels, [1, channels, size, size]) });
-const ranked = about.class_names.map((name, k) => [probabilities.data[k], name]).sort((a, b) => b[0] - a[0]);
-console.log(ranked.slice(0, 3).map(([share, name]) => `${name} ${(100 * share).toFixed(1)} %`).join(", "));
+const session = await ort.InferenceSession.create(fileURLToPath(new URL("model.onnx", import.meta.url)));
+for (const path of process.argv.slice(2)) {
+  const input = new ort.Tensor("uint8", await prepared(path), [1, channels, size, size]);
+  const { probabilities } = await session.run({ images: input });
+  const ranked = about.class_names.map((name, k) => [probabilities.data[k], name]).sort((a, b) => b[0] - a[0]);
+  const best = ranked.slice(0, 3).map(([share, name]) => `${name} ${(100 * share).toFixed(1)}%`);
+  console.log(`${path}: ${best.join(", ")}`);
+}
+
+// A file's image as the model takes it: upright, on white, its color profile ignored, one plane after the other.
+async function prepared(path) {
+  const upright = sharp(path, { ignoreIcc: true }).rotate().flatten({ background: "white" }).toColourspace("srgb");
+  const { data, info } = await upright.raw().toBuffer({ resolveWithObject: true });
+  if (channels === 1) makeGrey(data);
+  const raw = { width: info.width, height: info.height, channels: 3 };
+  const [r, g, b] = [0, 1, 2].map((k) => borderMedian(data, info, k));
+  const how = { fit: { squash: "fill", crop: "cover", pad: "contain" }[fit], background: { r, g, b } };
+  const fitted = await sharp(data, { raw }).resize(size, size, { ...how, kernel: "linear" }).raw().toBuffer();
+  return Uint8Array.from({ length: channels * size * size }, (_, i) => {
+    const [channel, place] = [Math.floor(i / (size * size)), i % (size * size)];
+    return fitted[3 * place + channel];
+  });
+}
+
+// The weights of ITU-R 601 in whole numbers, as FewLab has them; sharp's own grey is another.
+function makeGrey(data) {
+  for (let i = 0; i < data.length; i += 3) {
+    data.fill((19595 * data[i] + 38470 * data[i + 1] + 7471 * data[i + 2] + 32768) >> 16, i, i + 3);
+  }
+}
+
+function borderMedian(data, { width, height }, channel) {
+  const edge = [];
+  for (let x = 0; x < width; x++) edge.push(data[3 * x + channel], data[3 * ((height - 1) * width + x) + channel]);
+  for (let y = 0; y < height; y++) edge.push(data[3 * y * width + channel], data[3 * ((y + 1) * width - 1) + channel]);
+  edge.sort((a, b) => a - b);
+  return Math.floor((edge[edge.length / 2 - 1] + edge[edge.length / 2]) / 2);
+}
 """
 
 _PREPARATION = ("preparation", "decode", "fit", "figure")

@@ -94,7 +94,7 @@ def _write_all(
     (to / "parity.json").write_text(finite_json(None if parity is None else parity._asdict()), "utf-8")
     if format == "onnx":
         files += write_examples(to)
-    (to / "MODEL_CARD.md").write_text(model_card(run, predictor, measured, parity, _use(format)), "utf-8")
+    (to / "MODEL_CARD.md").write_text(model_card(run, predictor, measured, parity, _use(format, predictor)), "utf-8")
     return files, parity
 
 
@@ -126,13 +126,19 @@ def _images_of(run: Run) -> _Images | None:
     )
 
 
-def _use(format: Format) -> str:
+def _use(format: Format, predictor: Predictor) -> str:
     if format == "onnx":
+        figures = (
+            ""
+            if predictor.preparation.figures is None
+            else " Nor does it look for the figure in an image, cut it out and draw it as the set does, as `predict.py`"
+            " does: give it images that are drawn like the set's own."
+        )
         return (
             "`model.onnx` takes images that are prepared already, as `about.json` says: resizing is not inside, because"
             " no operator of ONNX does it bit for bit as FewLab. `predict.py` prepares any image file with FewLab's own"
             " code, which lies beside it, and answers exactly as FewLab does. `predict.mjs` resizes with another"
-            " filter: its answers may differ a little where an image is not of the model's size."
+            " filter: its answers may differ a little where an image is not of the model's size." + figures
         )
     if format == "torch":
         return (

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from engine.lab.executors.inline import train
 from engine.predictor import Predictor
 from engine.runs.store import Run
 from engine.runs.stored_images import stored_images_of
+from tests.fixtures_images import awkward_files, folder_of
 
 PHOTOS = {
     "data": {"name": "folder", "size": 24, "fit": "pad", "labels": {"kind": "all"}},
@@ -52,26 +54,10 @@ def exported(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     return export(run, "onnx", tmp_path_factory.mktemp("export"))
 
 
-@pytest.fixture(scope="module")
-def awkward(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Image files that a careless program reads otherwise: turned by EXIF, grey, transparent, 16 bits, a palette."""
-    root, draws = tmp_path_factory.mktemp("awkward"), np.random.default_rng(1)
-    color = Image.fromarray(draws.integers(0, 256, (40, 70, 3), dtype=np.uint8))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    color.save(root / "turned.jpg", exif=exif, quality=95)
-    color.convert("L").save(root / "grey.png")
-    see_through = color.convert("RGBA")
-    see_through.putalpha(Image.fromarray(draws.integers(0, 256, (40, 70), dtype=np.uint8)))
-    see_through.save(root / "transparent.png")
-    Image.fromarray(draws.integers(0, 65_536, (40, 70), dtype=np.uint16)).save(root / "sixteen.png")
-    color.convert("P").save(root / "palette.gif")
-    return sorted(root.iterdir())
-
-
 def test_the_example_program_answers_as_the_run_does_for_awkward_files(
-    run: Run, exported: Exported, awkward: list[Path], tmp_path: Path
+    run: Run, exported: Exported, tmp_path: Path
 ) -> None:
+    awkward = sorted(folder_of(tmp_path, awkward_files(70, 40)).iterdir())
     program = [sys.executable, str(exported.to / "predict.py"), *map(str, awkward)]
     # From elsewhere and without the project: what lies in the folder is enough.
     done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
@@ -122,6 +108,15 @@ def test_the_card_says_what_was_measured(run: Run, exported: Exported) -> None:
     assert json.loads(card.split("```json\n")[1].split("\n```")[0]) == run.config
     assert exported.parity is not None
     assert f"On {exported.parity.images} images of the run" in card
+
+
+def test_the_card_says_where_the_program_in_javascript_reads_an_image_otherwise(
+    exported: Exported, trained: Callable[..., Run], tmp_path: Path
+) -> None:
+    export(trained(), "onnx", tmp_path)
+    said = "Nor does it look for the figure in an image"
+    assert said in (tmp_path / "MODEL_CARD.md").read_text("utf-8")  # digits, which fill their frame
+    assert said not in (exported.to / "MODEL_CARD.md").read_text("utf-8")
 
 
 def test_the_card_is_measured_with_calibrated_probabilities(
