@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from benchmarks import scale
 from benchmarks.methods import Trial, config_of
 from benchmarks.ranks import each_seed, mean_and_interval
 
@@ -25,3 +29,13 @@ def test_ranks_are_read_from_the_table_of_each_seed() -> None:
     mean, half = mean_and_interval(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
     assert mean == 3
     assert half == pytest.approx(2.7764 * 1.5811 / 5**0.5, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what memory is a process's own")
+def test_every_step_of_a_large_set_is_timed_and_its_memory_seen(tmp_path: Path) -> None:
+    groups = scale.made_up(tmp_path / "features.npy", 6_000, 24)
+    assert set(groups.tolist()) == set(range(scale.CLASSES))
+    steps = list(scale.measure(tmp_path / "features.npy", groups))
+    assert len({step.name for step in steps}) == len(steps) == 11
+    assert all(step.seconds > 0 and step.memory > 10 for step in steps)
