@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.components.plotly_script import write_script
+from ui.runs.tour import tour
 from ui.runs.training_now import training_now
 from ui.shell.entry import open_front_door
 from ui.shell.page import escape_markdown, show_errors
@@ -78,5 +79,6 @@ navigation = st.navigation(
 )
 with show_errors():
     training_now()
+    tour()
 with show_errors():
     navigation.run()

@@ -43,9 +43,8 @@ else:
         "duration": lambda r: r.status.seconds,
     }
     shown.sort(key=keys[by], reverse=True)
-    unfinished = [run for run in shown if run.status.state in UNFINISHED]
-    ended = [run for run in shown if run.status.state not in UNFINISHED]
-    unfinished_runs(unfinished)
+    unfinished_runs([run for run in shown if run.status.state in UNFINISHED])
+    ended = [run for run in shown if not run.status.active]
     # Who searches wants the rows, also those of a sweep.
     all_sweeps = sweeps().store.sweeps()
     alone = ended if words else without_sweeps(ended, all_sweeps)

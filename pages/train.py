@@ -15,6 +15,7 @@ from ui.shell.server import catalog, lab
 from ui.train.form import labeled_images, train_form
 from ui.train.live_settings import live_settings
 from ui.train.monitor import monitor
+from ui.train.presentation import is_presented, present_button, presentation
 from ui.train.run_buttons import next_steps, run_buttons
 from ui.train.time_estimate import time_estimate
 
@@ -32,6 +33,11 @@ def start(config: dict[str, Any], seeds: int = 1) -> None:
         st.rerun()
 
 
+if run is not None and is_presented():
+    if (again := presentation(run)) is not None:
+        start(again)
+    st.stop()
+
 with st.container(key="train_sides_run" if run is not None else "train_sides"):
     form_side, run_side = st.columns([2, 5], gap="medium")
 
@@ -42,7 +48,9 @@ with run_side:
             icon=":material/show_chart:",
         )
     else:
-        st.subheader(escape_markdown(run_name(run)), anchor=False)
+        with st.container(key="train_name", horizontal=True, vertical_alignment="center"):
+            st.subheader(escape_markdown(run_name(run)), anchor=False)
+            present_button()
         with st.container(key="train_toolbar"):
             buttons, settings = st.columns([2, 5], vertical_alignment="center", gap="medium")
             with buttons:

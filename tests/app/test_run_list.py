@@ -57,6 +57,16 @@ def test_runs_of_one_name_say_in_the_list_what_they_differ_in(lab: Lab, open_pag
         lab.delete(folder.id)
 
 
+def test_an_interrupted_run_stands_on_top_and_in_the_list_with_its_reason(lab: Lab, open_page: Open) -> None:
+    cut = put_beside(lab, CONFIG, Status("interrupted", 5, 20, 3.0, reason="Its process ended while it trained."))
+    app = open_page("runs")
+    assert app.button(key=f"runs_resume_{cut.id}")
+    assert [row["reason"] for row in run_rows(app) if row["id"] == cut.id] == ["Its process ended while it trained."]
+    choose_in_list(app, cut.id)
+    assert not app.button(key="runs_delete").disabled
+    lab.delete(cut.id)
+
+
 def test_a_queue_stands_above_the_list_in_its_order_and_can_be_changed(lab: Lab, open_page: Open) -> None:
     waiting = [
         put_beside(lab, {**CONFIG, "name": f"waits {order}"}, Status("queued", steps=10, order=2e9 + order))

@@ -100,3 +100,47 @@ def test_what_is_drawn_is_classified_after_the_stroke_and_the_pad_can_be_emptied
 def test_the_sidebar_says_on_a_page_of_another_run_that_nothing_trains(page: Page, studied: Studied, run: Run) -> None:
     page.goto(f"{studied.url}/errors?run={run.id}")
     expect(page.get_by_test_id("stSidebar").get_by_text("Nothing is training.")).to_be_visible()
+
+
+def test_a_tour_leads_through_four_pages_and_never_comes_back(page: Page, studied: Studied) -> None:
+    seen = studied.checkpoints / ".tour.json"
+    seen.unlink(missing_ok=True)
+    page.goto(studied.url)
+    sidebar = page.get_by_test_id("stSidebar")
+    for number, name in ((1, "Train"), (2, "Pseudo-labels"), (3, "Data")):
+        expect(sidebar.get_by_text(f"Tour, step {number} of 4")).to_be_visible()
+        sidebar.get_by_role("button", name="Next").click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    sidebar.get_by_role("button", name="Done").click()
+    expect(sidebar.get_by_text("Tour, step")).to_have_count(0)
+    page.reload()
+    expect(sidebar.get_by_text("Nothing is training.")).to_be_visible()
+    expect(sidebar.get_by_text("Tour, step")).to_have_count(0)
+
+
+def test_who_wants_no_tour_is_not_asked_again(page: Page, studied: Studied) -> None:
+    (studied.checkpoints / ".tour.json").unlink(missing_ok=True)
+    page.goto(f"{studied.url}/runs")
+    sidebar = page.get_by_test_id("stSidebar")
+    sidebar.get_by_role("button", name="No tour").click()
+    expect(sidebar.get_by_text("Tour, step")).to_have_count(0)
+    page.reload()
+    expect(sidebar.get_by_text("Nothing is training.")).to_be_visible()
+    expect(sidebar.get_by_text("Tour, step")).to_have_count(0)
+
+
+def test_a_run_before_an_audience_stands_alone_and_larger(page: Page, studied: Studied, run: Run) -> None:
+    page.goto(f"{studied.url}/train?run={run.id}")
+    figure = page.locator(".stMain .fewlab-figure").filter(has=page.locator(".main-svg")).first
+    expect(figure).to_be_visible()
+    before = figure.evaluate("(one) => one._fullLayout.font.size")
+    page.get_by_role("button", name="Present").click()
+    expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_have_count(0)
+    page.wait_for_function(
+        "(least) => document.querySelector('.st-key-presentation .fewlab-figure')?._fullLayout?.font.size > least",
+        arg=1.3 * before,
+    )
+    page.get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).to_be_visible()

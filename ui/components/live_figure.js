@@ -21,7 +21,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.clicked = data.clickable ? (point) => setTriggerValue("clicked", point) : null;
   state.selected = data.selectable ? (ids) => setTriggerValue("selected", ids) : null;
   state.height = data.height;
-  host.style.height = `${data.height + state.rows}px`;
+  host.style.height = `${data.height * scaleOf(host) + state.rows}px`;
   host.style.cursor = data.clickable ? "pointer" : "";
   host.setAttribute("role", "group");
   host.setAttribute("aria-label", asText(state.figure.layout.title.text));
@@ -127,14 +127,17 @@ function draw(host, state) {
   if (first) watch(host, state);
 }
 
+// How much larger a figure is, with all that it says: before an audience.
+const scaleOf = (host) => Number(getComputedStyle(host).getPropertyValue("--fewlab-figure-scale")) || 1;
+
 // Every row of the legend beyond the first makes the figure higher, or it would make the plot lower.
 const LEGEND_ROW = 30;
 function makeRoomForLegend(host, state) {
   const { legend } = host._fullLayout;
-  const rows = legend?.orientation === "h" ? Math.max(0, Math.round((legend._height ?? 0) - LEGEND_ROW)) : 0;
+  const rows = legend?.orientation === "h" ? Math.max(0, Math.round((legend._height ?? 0) - LEGEND_ROW * scaleOf(host))) : 0;
   if (rows === state.rows) return;
   state.rows = rows;
-  host.style.height = `${state.height + rows}px`;
+  host.style.height = `${state.height * scaleOf(host) + rows}px`;
   draw(host, state);
 }
 
@@ -299,6 +302,7 @@ function themed(figure, host) {
   const { layout } = figure;
   const colors = themeColors(host);
   const narrow = host.clientWidth < 480;
+  const scale = scaleOf(host);
   Object.assign(layout, {
     autosize: false,
     width: host.clientWidth,
@@ -307,7 +311,7 @@ function themed(figure, host) {
   });
   layout.template = { data: {}, layout: {} };
   layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
-  layout.font = { family: colors.font, size: narrow ? 11 : 12, color: colors.text };
+  layout.font = { family: colors.font, size: (narrow ? 11 : 12) * scale, color: colors.text };
   layout.modebar = { bgcolor: colors.background, color: colors.text, activecolor: colors.accent, ...layout.modebar };
   layout.hoverlabel = {
     bgcolor: colors.raised,
@@ -326,7 +330,7 @@ function themed(figure, host) {
     ...layout.legend,
   };
 
-  const fontSize = narrow ? 14 : 15;
+  const fontSize = (narrow ? 14 : 15) * scale;
   const lines = wrapped(layout.title.text, host.clientWidth - 20, `600 ${fontSize}px ${colors.font}`);
   layout.title = {
     // anchored "top" its first line would leave the image as soon as there is a second; anchored "bottom" y is the
@@ -335,7 +339,7 @@ function themed(figure, host) {
     x: 0,
     xref: "container",
     xanchor: "left",
-    y: 1 - 22 / host.clientHeight,
+    y: 1 - (22 * scale) / host.clientHeight,
     yref: "container",
     yanchor: "bottom",
     pad: { l: 10 },
@@ -343,7 +347,7 @@ function themed(figure, host) {
     font: { size: fontSize, weight: 600, color: colors.text },
   };
   // above: what the plot itself writes over its top
-  layout.margin = { ...layout.margin, t: 20 + 20 * lines.length + (layout.meta?.above ?? 0) };
+  layout.margin = { ...layout.margin, t: (20 + 20 * lines.length) * scale + (layout.meta?.above ?? 0) };
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^[xy]axis\d*$/.test(name)) continue;
     Object.assign(axis, {
@@ -353,7 +357,7 @@ function themed(figure, host) {
       zeroline: false,
       showline: true,
     });
-    axis.title = { standoff: 8, ...axis.title, font: { size: 12 } };
+    axis.title = { standoff: 8, ...axis.title, font: { size: 12 * scale } };
   }
   return figure;
 }

@@ -17,7 +17,7 @@ from ui.style import formatting
 
 _ROW, _MOST_ROWS_IN_SIGHT = 36, 14  # pixels; what is below is scrolled to
 _POINTS = 24  # of a curve the size of a word
-_COLUMNS = ("open", "run", "accuracy", "differs", "given", "curve", "data", "state", "time", "when", "disk")
+_COLUMNS = ("open", "run", "accuracy", "differs", "given", "curve", "data", "state", "time", "when", "disk", "reason")
 
 
 def run_table(runs: Sequence[Run], key: str) -> list[Run]:
@@ -62,6 +62,7 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
             "time": st.column_config.TextColumn("Duration", width=75),
             "when": st.column_config.DatetimeColumn("When", format="D MMM, HH:mm", width=100),
             "disk": st.column_config.NumberColumn("Disk", format="%.1f MB", width=64),
+            "reason": st.column_config.TextColumn("Why it ended", width=300),
         },
     )
     if (wanted := st.session_state.pop(f"{key}_opening", None)) is not None:
@@ -84,6 +85,7 @@ def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
             "state": run.status.state,
             "time": formatting.duration(run.status.seconds),
             "when": run.created,
+            "reason": run.status.reason or None,
             "disk": disk_used(run.id, run.status.state) / 1e6,
         }
         for run, more in zip(runs, differs, strict=True)
