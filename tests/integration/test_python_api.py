@@ -80,10 +80,14 @@ def test_a_run_that_has_ended_holds_no_memory(tmp_path: Path) -> None:
     from engine.data.image_set import ImageSet
     from engine.training.trainer import Trainer
 
+    def alive() -> list[object]:
+        return [one for one in gc.get_objects() if type(one) in (Trainer, ImageSet)]
+
+    others = {id(one) for one in alive()}  # of the tests before
     gc.disable()  # whose turn would come after some twenty runs
     try:
         train(TINY, tmp_path)
-        assert [one for one in gc.get_objects() if type(one) in (Trainer, ImageSet)] == []
+        assert [one for one in alive() if id(one) not in others] == []
     finally:
         gc.enable()
 
