@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.images.decode import LARGEST_FILE, readable_formats
-from engine.lab.messages import Predict, Predictions, PredictSamples
+from engine.lab.prediction_messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
 from engine.runs.stored_images import stored_images_of
 from ui.components.drawing_pad import drawing_pad

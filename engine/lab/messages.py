@@ -1,71 +1,16 @@
-"""Every request that a worker process answers: its arguments, its reply, and how both travel as JSON.
+"""The requests that a worker process answers, but for those about a model's predictions (prediction_messages.py).
 
-Both halves of a message stand here, so that what one process writes is what the other reads. No torch: the server
-imports this.
+Both halves of a message stand in one file, so that what one process writes is what the other reads. No torch: the
+server imports this.
 """
 
 from __future__ import annotations
 
-import base64
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engine.analysis.certainty import Certainty
 from engine.data.importing.preview import Preview
-
-Plain = dict[str, Any]
-R = TypeVar("R")
-
-
-class Request(Generic[R]):
-    """Base of all requests: a frozen dataclass of plain values, under a name. R: what the reply is.
-
-    slow: it can take minutes and is answered in a thread of its own, so that nothing short waits for it. patience:
-    seconds after which an answer is given up, and with it the process that does not give it.
-    """
-
-    name: ClassVar[str]
-    slow: ClassVar[bool] = False
-    patience: ClassVar[float] = 60.0
-
-    def write(self) -> Plain:
-        """The arguments as JSON."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]  # every request is a dataclass
-
-    @classmethod
-    def read(cls, arguments: Plain) -> Self:
-        return cls(**arguments)
-
-    @staticmethod
-    def write_reply(reply: Any) -> Any:
-        """The reply as JSON; by default it is plain already."""
-        return reply
-
-    @classmethod
-    def read_reply(cls, value: Any) -> Any:
-        return value
-
-
-class Answered(Request[R]):
-    """Base of requests whose reply is a NamedTuple of plain values: the type that stands in the brackets."""
-
-    reply: ClassVar[type[Any]]
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        (cls.reply,) = get_args(cls.__orig_bases__[0])  # type: ignore[attr-defined]  # every generic class has them
-
-    @staticmethod
-    def write_reply(reply: Any) -> Plain:
-        plain: Plain = reply._asdict()
-        return plain
-
-    @classmethod
-    def read_reply(cls, value: Plain) -> Any:
-        return cls.reply(**value)
+from engine.lab.request import Answered, Plain, Request
 
 
 @dataclass(frozen=True)
@@ -307,137 +252,6 @@ class CheckSweep(Request[None]):
 
 
 @dataclass(frozen=True)
-class ImagePrediction:
-    """What a model answers about one image, or the sentence why it could not be read.
-
-    seen: what the network was given, uint8 [C, H, W]; inverted, cropped: what was done for it. probabilities: by class,
-    calibrated where the model has a temperature. top: the five most probable classes,
-    best first, with theirs. truth: the class it is known to be. thumbnail: the decoded file, small, as PNG. nearest,
-    distance: the nearest labeled image of the run and how far it is by cosine, with its name.
-    """
-
-    name: str
-    error: str | None = None
-    seen: NDArray[np.uint8] | None = None
-    inverted: bool = False
-    probabilities: tuple[float, ...] = ()
-    top: tuple[tuple[str, float], ...] = ()
-    truth: str | None = None
-    thumbnail: bytes | None = None
-    cropped: bool = False
-    nearest: int | None = None
-    nearest_name: str = ""
-    distance: float | None = None
-
-
-class Predictions(NamedTuple):
-    """A model's answers, with its class names and final metrics.
-
-    temperature: what its confidence is calibrated by, None where it is not. fits_figures: whether a user's images are
-    cropped to what they show. certainty: when it is sure of an answer.
-    """
-
-    class_names: list[str]
-    metrics: dict[str, float]
-    images: list[ImagePrediction]
-    temperature: float | None = None
-    fits_figures: bool = False
-    certainty: Certainty = Certainty()
-
-
-class _PredictionRequest(Request[Predictions]):
-    patience = 300.0
-
-    @staticmethod
-    def write_reply(reply: Predictions) -> Plain:
-        images = [
-            {
-                **vars(one),
-                "seen": None if one.seen is None else _write_array(one.seen),
-                "thumbnail": None if one.thumbnail is None else _write_bytes(one.thumbnail),
-            }
-            for one in reply.images
-        ]
-        return {**reply._asdict(), "images": images, "certainty": reply.certainty.plain()}
-
-    @classmethod
-    def read_reply(cls, value: Plain) -> Predictions:
-        images = [
-            ImagePrediction(
-                **{
-                    **one,
-                    "seen": None if one["seen"] is None else _read_array(one["seen"]),
-                    "probabilities": tuple(one["probabilities"]),
-                    "top": tuple((name, probability) for name, probability in one["top"]),
-                    "thumbnail": None if one["thumbnail"] is None else base64.b64decode(one["thumbnail"]),
-                }
-            )
-            for one in value["images"]
-        ]
-        return Predictions(**{**value, "images": images, "certainty": Certainty.read(value["certainty"])})
-
-
-@dataclass(frozen=True)
-class Predict(_PredictionRequest):
-    """Classify image files, each (file name, content), with the model of the run in the folder `run`. as_it_is: neither
-    cropped to what they show nor inverted.
-    """
-
-    name = "predict"
-    run: str
-    files: tuple[tuple[str, bytes], ...]
-    as_it_is: bool = False
-
-    def write(self) -> Plain:
-        files = [[name, _write_bytes(content)] for name, content in self.files]
-        return {"run": self.run, "files": files, "as_it_is": self.as_it_is}
-
-    @classmethod
-    def read(cls, arguments: Plain) -> Self:
-        files = tuple((name, base64.b64decode(content)) for name, content in arguments["files"])
-        return cls(arguments["run"], files, arguments["as_it_is"])
-
-
-@dataclass(frozen=True)
-class PredictSamples(_PredictionRequest):
-    """Classify `count` random test images of the run's own data set, which is stored under `content_hash`."""
-
-    name = "predict_samples"
-    run: str
-    content_hash: str
-    count: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Explain(Request[NDArray[np.float32]]):
-    """Where the model of the run in the folder `run` looks: engine.analysis.occlusion of an image as the network is
-    given it, uint8 of this shape [C, H, W]; the reply is float32 [H, W].
-    """
-
-    name = "explain"
-    patience = 120.0
-    run: str
-    pixels: bytes
-    shape: tuple[int, ...]
-
-    def write(self) -> Plain:
-        return {"run": self.run, "pixels": _write_bytes(self.pixels), "shape": list(self.shape)}
-
-    @classmethod
-    def read(cls, arguments: Plain) -> Self:
-        return cls(arguments["run"], base64.b64decode(arguments["pixels"]), tuple(arguments["shape"]))
-
-    @staticmethod
-    def write_reply(reply: NDArray[np.float32]) -> Plain:
-        return _write_array(np.ascontiguousarray(reply, "<f4").view(np.uint8))  # [H, 4 W]
-
-    @classmethod
-    def read_reply(cls, value: Plain) -> NDArray[np.float32]:
-        return _read_array(value).view("<f4")
-
-
-@dataclass(frozen=True)
 class ComputeProjection(Request[str]):
     """Compute a projection and keep it in the run's folder; the reply is the name it is kept under.
 
@@ -451,15 +265,3 @@ class ComputeProjection(Request[str]):
     request: Plain
     steps: list[int]
     sample: Plain
-
-
-def _write_bytes(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def _write_array(array: NDArray[np.uint8]) -> Plain:
-    return {"shape": list(array.shape), "data": _write_bytes(array.tobytes())}
-
-
-def _read_array(value: Plain) -> NDArray[np.uint8]:
-    return np.frombuffer(base64.b64decode(value["data"]), np.uint8).reshape(value["shape"])

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 
 from engine.errors import LabError
 from engine.finite_json import finite_json
-from engine.lab.messages import Request
+from engine.lab.request import Request
 from engine.lab.worker_stdio import YIELDS
 
 log = logging.getLogger("fewlab.lab")

@@ -15,7 +15,8 @@ import pytest
 from engine.errors import LabError, RunError, UnknownName
 from engine.lab.executors.inline import train
 from engine.lab.lab import Lab
-from engine.lab.messages import CheckConfig, GetCatalog, MeasureSpeed, Request
+from engine.lab.messages import CheckConfig, GetCatalog, MeasureSpeed
+from engine.lab.request import Request
 from engine.lab.worker_client import Message, WorkerClient
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store

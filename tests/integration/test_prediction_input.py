@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from engine import Predictor, RunConfig, train
 from engine.images.figure import FigureStyle, fit_to_figures
 from engine.images.preparation import Preparation
-from engine.lab.messages import Predict
+from engine.lab.prediction_messages import Predict
 from engine.lab.workers.prediction_requests import predict
 from engine.runs.store import Run
 from engine.training.assemble import load_images

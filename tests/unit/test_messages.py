@@ -22,27 +22,23 @@ from engine.lab.messages import (
     ComputeProjection,
     CountLabels,
     DataPreview,
-    Explain,
     ExportedModel,
     ExportModel,
     FolderPredicted,
     GetCatalog,
-    ImagePrediction,
     ImportImages,
     IsReady,
     LabelsGiven,
     MeasureSpeed,
     OpenShared,
-    Predict,
     PredictFolder,
-    Predictions,
-    PredictSamples,
     PreviewData,
     PreviewFiles,
     Readiness,
-    Request,
     SharedRuns,
 )
+from engine.lab.prediction_messages import Explain, ImagePrediction, Predict, Predictions, PredictSamples
+from engine.lab.request import Request
 
 CONFIG: dict[str, Any] = {"method": {"name": "ä", "threshold": 0.95}, "seed": 3, "split_seed": None, "views": [1, 2]}
 SENT: list[Request[Any]] = [
@@ -70,7 +66,7 @@ SENT: list[Request[Any]] = [
 def kinds(of: type[Request[Any]] = Request) -> Iterator[type[Request[Any]]]:
     """Every request that has a name."""
     for kind in of.__subclasses__():
-        if "name" in vars(kind) and kind.__module__ == Request.__module__:
+        if "name" in vars(kind) and kind.__module__.startswith("engine."):
             yield kind
         yield from kinds(kind)
 

@@ -8,7 +8,7 @@ import io
 from engine.analysis.certainty import Certainty
 from engine.analysis.conformal import Conformal
 from engine.csv_text import csv_text
-from engine.lab.messages import ImagePrediction
+from engine.lab.prediction_messages import ImagePrediction
 from ui.predict.verdicts import Judged, as_csv, judge, note, verdict
 
 SURE = ImagePrediction("a.png", probabilities=(0.1, 0.9), top=(("dog", 0.9), ("cat", 0.1)))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from engine.analysis.certainty import LIKELY, Certainty, conformal_of
 from engine.analysis.conformal import COVERAGES, USUAL, Conformal, labels_needed
-from engine.lab.messages import Predictions
+from engine.lab.prediction_messages import Predictions
 from engine.runs.store import Run
 from engine.runs.stored_images import StoredImages, stored_images_of
 from ui.components.gallery import GalleryItem, gallery, image_uri, png_uri

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.analysis.certainty import Certainty, Decision
 from engine.csv_text import csv_text, yes_or_no
-from engine.lab.messages import ImagePrediction
+from engine.lab.prediction_messages import ImagePrediction
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 

@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.lab.messages import Explain, ImagePrediction
+from engine.lab.prediction_messages import Explain, ImagePrediction
 from engine.runs.store import Run
 from ui.components.gallery import GalleryItem, image_uri
 from ui.shell.server import lab

@@ -15,15 +15,8 @@ from engine.analysis.occlusion import occlusion
 from engine.errors import ImageError, ImportCancelled
 from engine.folder_prediction import predict_folder
 from engine.images.decode import read_image
-from engine.lab.messages import (
-    Explain,
-    FolderPredicted,
-    ImagePrediction,
-    Predict,
-    PredictFolder,
-    Predictions,
-    PredictSamples,
-)
+from engine.lab.messages import FolderPredicted, PredictFolder
+from engine.lab.prediction_messages import Explain, ImagePrediction, Predict, Predictions, PredictSamples
 from engine.lab.workers.data_requests import progress_through
 from engine.predictor import Prediction, Predictor, each
 from engine.runs.folder import RunFolder

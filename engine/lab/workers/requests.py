@@ -17,20 +17,18 @@ from engine.lab.messages import (
     CheckSweep,
     ComputeFeatures,
     CountLabels,
-    Explain,
     ExportModel,
     GetCatalog,
     ImportImages,
     IsReady,
     MeasureSpeed,
     OpenShared,
-    Predict,
     PredictFolder,
-    PredictSamples,
     PreviewData,
     PreviewFiles,
-    Request,
 )
+from engine.lab.prediction_messages import Explain, Predict, PredictSamples
+from engine.lab.request import Request
 from engine.lab.workers.data_requests import (
     check_imported,
     compute_features,
