@@ -6,6 +6,7 @@ Sample ids are in no order, class names are not the alphabet's, and no test imag
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,15 @@ def known_images(root: Path) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDAr
     return ids, part, labels
 
 
-def known_run(lab: Lab, name: str, seed: int, metrics: dict[str, float], curves: list[dict[str, float]]) -> Run:
-    """A finished run of two evaluations. Predictions lean to the truth; some are certain, and some exactly at 0.75."""
+def known_run(
+    lab: Lab,
+    name: str,
+    seed: int,
+    metrics: dict[str, float],
+    curves: list[dict[str, float]],
+    steps: Sequence[int] = (10, 20),
+) -> Run:
+    """A finished run with an evaluation after each of `steps`. Predictions lean to the truth; some are certain, and some exactly at 0.75."""
     ids, part, labels = known_images(lab.store.root)
     config = {**catalog()["presets"]["digits-fixmatch"]["config"], "name": name, "seed": seed}
     folder = put_beside(lab, config, Status("finished", 20, 20, 75.0, 900.0, metrics=metrics))
@@ -56,7 +64,7 @@ def known_run(lab: Lab, name: str, seed: int, metrics: dict[str, float], curves:
     for row in curves:
         folder.add_metrics(row)
     draws = np.random.default_rng(seed)
-    for step in (10, 20):
+    for step in steps:
         # Each run and each evaluation stores its images in an order of its own.
         order = draws.permutation(len(ids))
         table = draws.dirichlet(np.full(len(NAMES), 0.4), len(ids))

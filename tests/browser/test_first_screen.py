@@ -69,9 +69,17 @@ def test_an_image_opens_one_panel_in_sight_and_escape_closes_it(
     near = panel.locator(".fewlab-gallery").nth(1).locator("button").first
     wanted = near.get_attribute("data-id")
     assert wanted != before
+    # Escape is heard where the focus is: it must not leave the panel for a moment, however long the next image takes.
+    panel.evaluate(
+        "(panel) => { window.focusLost = false; new MutationObserver(() => {"
+        " window.focusLost ||= !panel.contains(document.activeElement); }).observe(panel, {childList: true, subtree: true})"
+        "; }"
+    )
     near.click()
     expect(panel.locator(f".fewlab-gallery button[data-id='{wanted}']").first).to_be_visible()
     expect(panel.get_by_text(f"Image {wanted}")).to_be_visible()
+    expect(panel.locator(".fewlab-gallery").nth(1).locator(f"button[data-id='{wanted}']")).to_have_count(0)
+    assert not page.evaluate("window.focusLost")
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
 

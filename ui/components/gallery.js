@@ -9,7 +9,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const buttons = data.items.map((item) => filled(before.get(String(item.id)) ?? made(), item, data));
   grid.replaceChildren(...buttons);
   for (const button of buttons) button.onclick = () => setTriggerValue("clicked", Number(button.dataset.id));
-  if (focused !== null) buttons.find((button) => button.dataset.id === focused)?.focus({ preventScroll: true });
+  // Where the image with the focus is gone, a panel keeps it: on the page's body Escape would not reach the panel.
+  const next = buttons.find((button) => button.dataset.id === focused) ?? grid.closest("[role=dialog]");
+  if (focused !== null) next?.focus({ preventScroll: true });
   return () => {
     if (!grid.isConnected) grid.replaceChildren();
   };

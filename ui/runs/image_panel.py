@@ -52,7 +52,7 @@ def _panel(run: EvaluatedRun, step: int, page: str, threshold: float | None) -> 
     with show_errors(), st.container(key="image_panel"):
         assert run.images is not None
         pixels = run.pixels(sample)
-        gallery([GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key=f"panel_image_{sample}", thumb=_LARGE)
+        gallery([GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key="panel_image", thumb=_LARGE)
         truth = run.true_label(sample)
         words = f"Image **{sample}** · {pixels.shape[2]} x {pixels.shape[1]} px"
         if truth >= 0:
@@ -104,6 +104,6 @@ def _nearest(run: EvaluatedRun, history: ImageHistory, page: str) -> None:
         return
     st.markdown("**Nearest labeled images**, in the network's features")
     near = [GalleryImage(one.id, one.true_label, -1, (f"cos {one.cosine:.2f}",)) for one in history.nearest]
-    clicked = image_gallery(run, near, f"panel_nearest_{history.id}", thumb=52)
+    clicked = image_gallery(run, near, "panel_nearest", thumb=52)
     if clicked is not None:
         show_image(run, clicked, page)

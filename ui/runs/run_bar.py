@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -61,46 +61,50 @@ def evaluation_slider(run: EvaluatedRun, key: str) -> int:
     """The slider over evaluations with its play button, inside a fragment; returns the chosen step. It starts where it
     was before, or at a link's `?step=`, else at the last.
     """
+    # In the session: the position of the evaluation that is shown next while it plays, and how often it has played.
     playing, played = f"{key}_playing", f"{key}_played"
-    # A slider of its own after each playing: the last question of the browser's clock may still name the evaluation
-    # before the last, which must not take its place.
-    state_key = f"{key}_step_{run.id}_{st.session_state.setdefault(played, 0)}"
     if len(run.steps) == 1:
-        if st.session_state.pop(playing, None):
+        if st.session_state.pop(playing, None) is not None:
             st.rerun()  # it played another run
         return run.steps[0]
+    # A slider of its own after each playing, and none to move during one: a busy browser still names an evaluation from
+    # before when its clock asks for the next.
+    state_key = f"{key}_step_{run.id}_{st.session_state.setdefault(played, 0)}"
     if state_key not in st.session_state:
         st.session_state[state_key] = remembered_step(run)
-    if st.session_state.pop(f"{key}_from_start", None):
-        st.session_state[state_key] = run.steps[0]
-    if st.session_state.get(playing):
-        # The first look after the button shows the evaluation it begins with.
-        at = run.steps.index(st.session_state[state_key]) + (1 if st.session_state[playing] == "moving" else 0)
-        st.session_state[state_key], st.session_state[playing] = run.steps[min(at, len(run.steps) - 1)], "moving"
-        if at >= len(run.steps) - 1:
-            st.session_state[playing] = False
-            st.session_state[played] += 1
-            remember_step(run, run.steps[-1])
-            st.rerun()  # the whole page, so that the fragment stops running by itself
-    plays = bool(st.session_state.get(playing))
+    last = len(run.steps) - 1
+    at = st.session_state.get(playing)
+    if at is not None:
+        st.session_state[state_key], st.session_state[playing] = run.steps[min(at, last)], at + 1
+        if at >= last:
+            _end(run, run.steps[last], playing, played)  # the whole page, so that the fragment stops running by itself
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        step = st.select_slider("Evaluation after step", run.steps, key=state_key, format_func=formatting.count)
-        pressed = st.button(
-            "Stop" if plays else "Play",
-            key=f"{key}_play",
-            icon=":material/pause:" if plays else ":material/play_arrow:",
+        step = st.select_slider(
+            "Evaluation after step", run.steps, key=state_key, format_func=formatting.count, disabled=at is not None
         )
+        pressed = st.button(
+            "Play" if at is None else "Stop",
+            key=f"{key}_play",
+            icon=":material/play_arrow:" if at is None else ":material/pause:",
+        )
+    if pressed and at is not None:
+        _end(run, step, playing, played)
     if pressed:
-        st.session_state[playing] = False if plays else "begins"
-        if not plays and step == run.steps[-1]:
-            st.session_state[f"{key}_from_start"] = True
+        st.session_state[playing] = 0 if step == run.steps[last] else run.steps.index(step)
         st.rerun()
     return remember_step(run, step)
 
 
+def _end(run: EvaluatedRun, step: int, playing: str, played: str) -> NoReturn:
+    st.session_state.pop(playing)
+    st.session_state[played] += 1
+    remember_step(run, step)
+    st.rerun()
+
+
 def play_interval(key: str) -> float | None:
     """run_every of a page's fragment: seconds while it plays, else None."""
-    return _PLAY_EVERY if st.session_state.get(f"{key}_playing") else None
+    return _PLAY_EVERY if st.session_state.get(f"{key}_playing") is not None else None
 
 
 def remembered_step(run: EvaluatedRun) -> int:
