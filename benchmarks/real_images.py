@@ -6,10 +6,10 @@ labels per class.
 FOLDER holds `torchvision/FashionMNIST/raw`, `images/cifar10_jpeg.zip` and `images/trashnet256.zip`.
 
 fashion: the preset `fashion-fixmatch` against `supervised` on the same labels and steps; test accuracy and seconds.
-cifar10: the preset `cifar10-simclr` on the zip of JPEG files, the first seed alone; time of the import, linear probe of
-all labels on the trained features, on the first weights and on raw pixels. trashnet: at 64 pixels, SimCLR on all
-training photos, then fine-tuning with 10 labels per class, against the same network trained from scratch on the same
-labels and steps.
+cifar10: the preset `cifar10-simclr` on the zip of JPEG files, the first seed alone; time of the import, and the probes
+of `benchmarks.self_supervised` on the trained features, the first weights, raw pixels and an ImageNet network.
+trashnet: at 64 pixels, SimCLR on all training photos, then fine-tuning with 10 labels per class, against the same
+network trained from scratch on the same labels and steps.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.self_supervised import PROBES, accuracies, on_imagenet_features
 from engine.config.run_config import RunConfig
 from engine.data.sets.folder import Folder
 from engine.lab.executors.inline import train
@@ -95,10 +96,14 @@ def cifar10(data: Path, seed: int, checkpoints: str) -> dict[str, float]:
     began = time.perf_counter()
     Folder(Folder.Params.model_validate(photos)).load()
     opened = time.perf_counter() - began
-    run = train(RunConfig.parse({**PRESETS["cifar10-simclr"].config, "data": photos, "seed": seed}), checkpoints)
-    names = {"trained": "", "first weights": "/first_weights", "raw pixels": "/pixels"}
+    config = RunConfig.parse({**PRESETS["cifar10-simclr"].config, "data": photos, "seed": seed})
+    run = train(config, checkpoints)
     learning = next(row["seconds"] for row in run.folder.metrics() if row["step"] == run.config["budget"]["steps"])
-    figures = {words: run.status.metrics[f"test/linear_full{of}"] for words, of in names.items()}
+    imagenet = on_imagenet_features(config)
+    figures: dict[str, float] = {}
+    for probe in PROBES:
+        found = accuracies(run.status.metrics, probe) | {"ImageNet": imagenet[f"test/{probe}"]}
+        figures |= {f"{probe}, {words}": share for words, share in found.items()}
     return {
         **figures,
         "seconds of training": learning,

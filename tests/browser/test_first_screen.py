@@ -72,8 +72,8 @@ def test_an_image_opens_one_panel_in_sight_and_escape_closes_it(
     # Escape is heard where the focus is: it must not leave the panel for a moment, however long the next image takes.
     panel.evaluate(
         "(panel) => { window.focusLost = false; new MutationObserver(() => {"
-        " window.focusLost ||= !panel.contains(document.activeElement); }).observe(panel, {childList: true, subtree: true})"
-        "; }"
+        " window.focusLost ||= !panel.contains(document.activeElement); })"
+        ".observe(panel, {childList: true, subtree: true}); }"
     )
     near.click()
     expect(panel.locator(f".fewlab-gallery button[data-id='{wanted}']").first).to_be_visible()

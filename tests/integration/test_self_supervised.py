@@ -47,11 +47,11 @@ def test_simclr_reaches_the_goal_on_digits_and_the_wrong_loss_fails_it(tmp_path:
     config = RunConfig.parse(PRESETS["digits-simclr"].config).with_changes(QUICK)
     right = train(config, tmp_path)
     for per_class, goal in GOALS.items():
-        assert lead(right, per_class) >= goal, per_class
+        assert lead(right.status.metrics, per_class) >= goal, per_class
     assert collapse_warning(curve(right, "embedding/spread"), curve(right, "embedding/rank")) is None
     wrong = train(config.with_changes({"method.loss": "swapped_masks"}), tmp_path)
     for per_class, goal in GOALS.items():
-        assert lead(wrong, per_class) < goal / 2, per_class
+        assert lead(wrong.status.metrics, per_class) < goal / 2, per_class
     # Its loss looks perfect, and all labels hide most of what happened; the spread of the embedding tells.
     assert curve(wrong, "loss/unlabeled")[-1] < 0.1
     assert wrong.status.metrics["test/accuracy"] > 0.8
