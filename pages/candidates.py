@@ -68,8 +68,8 @@ def page(run: EvaluatedRun) -> None:
     if not len(weights):
         st.info("Every image of this evaluation has one candidate: nothing was open.")
         return
-    tiles(weights)
-    figures(run, weights, step)
+    tiles(run, weights, _KEY)
+    figures(run, weights, step, _KEY)
     asked = candidate_images(run, weights)
     if asked is not None:
         show_image(run, asked, _KEY)

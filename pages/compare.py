@@ -11,6 +11,7 @@ from ui.compare.benchmark_form import benchmark_form
 from ui.compare.curves import draw_curves
 from ui.compare.experiment_guide import experiment_guide
 from ui.compare.run_choice import choose_runs, pick_runs
+from ui.compare.run_colors import color_chips
 from ui.compare.run_groups import as_csv
 from ui.compare.settings_view import label_budgets, many_settings
 from ui.compare.tables import differing_settings, final_metrics, means_over_seeds
@@ -59,6 +60,7 @@ if not runs:
     )
 else:
     chosen = pick_runs(runs)
+    color_chips(chosen)
     if not chosen:
         st.info("Choose at least one run above.")
     else:

@@ -69,7 +69,7 @@ def page(run: EvaluatedRun, others: list[Run]) -> None:
     with left:
         roc_view(run, predictions)
     with right:
-        reliability_view(run, predictions)
+        reliability_view(run, predictions, _KEY)
     per_class_metrics(run, predictions, _KEY)
     st.subheader("Compare with another run", anchor=False)
     if others:

@@ -55,14 +55,14 @@ def page(run: EvaluatedRun) -> None:
         threshold = pick_threshold(run)
     pseudo_labels = run.predictions(step, "unlabeled").as_pseudo_labels()
     result = apply_threshold(pseudo_labels, threshold, len(run.class_names))
-    tiles(pseudo_labels, result)
-    threshold_figures(run, pseudo_labels, threshold)
+    tiles(run, pseudo_labels, result, threshold, _KEY)
+    threshold_figures(run, pseudo_labels, threshold, _KEY)
     st.caption(
         f"Counted over the {formatting.count(len(pseudo_labels.ids))} unlabeled images of each evaluation; the mask"
         " rate on the Train page counts the weak views in each batch."
     )
-    history_figures(run, result, threshold, step)
-    figures_of_known_labels(run, pseudo_labels, result)
+    history_figures(run, pseudo_labels, result, threshold, step, _KEY)
+    figures_of_known_labels(run, pseudo_labels, result, threshold, _KEY)
     galleries(run, pseudo_labels, threshold, _KEY)
     image_panel(run, step, _KEY, threshold=threshold)
 

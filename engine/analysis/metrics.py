@@ -87,7 +87,7 @@ def calibration_of(confidence: Floats, right: NDArray[np.bool_], bins: int = 15)
     """The same from the top probabilities [N] and whether each prediction was right, bool [N]."""
     confidence = confidence.astype(float)
     edges = np.linspace(0, 1, bins + 1)
-    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    bin_of = calibration_bin(confidence, bins)
     count = np.bincount(bin_of, minlength=bins)
     safe = np.maximum(count, 1)
     return CalibrationBins(
@@ -96,6 +96,12 @@ def calibration_of(confidence: Floats, right: NDArray[np.bool_], bins: int = 15)
         np.bincount(bin_of, confidence, bins) / safe,
         np.bincount(bin_of, right.astype(float), bins) / safe,
     )
+
+
+def calibration_bin(confidence: Floats, bins: int = 15) -> Labels:
+    """In which of the bins of `calibration_of` each confidence [N] is: int64 [N]."""
+    found: Labels = np.clip(np.ceil(confidence.astype(float) * bins).astype(np.int64) - 1, 0, bins - 1)
+    return found
 
 
 def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:

@@ -59,9 +59,15 @@ class ThresholdResult:
     coverage: Floats
 
 
+def is_above(predictions: PseudoLabelSet, threshold: float) -> NDArray[np.bool_]:
+    """bool [N]: at or above `threshold`, compared in double precision with the stored confidences."""
+    above: NDArray[np.bool_] = predictions.confidence.astype(np.float64) >= threshold
+    return above
+
+
 def apply_threshold(predictions: PseudoLabelSet, threshold: float, classes: int) -> ThresholdResult:
-    """What is at or above `threshold`, compared in double precision with the stored confidences."""
-    above = predictions.confidence.astype(np.float64) >= threshold
+    """What `is_above` the threshold."""
+    above = is_above(predictions, threshold)
     known = above & (predictions.truth >= 0)
     there = np.bincount(predictions.truth[predictions.truth >= 0], minlength=classes)
     reached = np.bincount(predictions.truth[known], minlength=classes)

@@ -152,9 +152,7 @@ def test_every_unlabeled_image_is_in_the_histogram_also_those_that_are_certain(f
     app = open_page("pseudo_labels", run=first.id, tau="0.75")
     _, table, truth = snapshot(first, 20, "unlabeled")
     right, known, last = table.argmax(1) == truth, truth >= 0, table.max(1) >= 0.95
-    bars = {
-        trace["name"]: [count for _, count in trace["customdata"]] for trace in figure(app, "pseudo_histogram")["data"]
-    }
+    bars = {trace["name"]: [bar[1] for bar in trace["customdata"]] for trace in figure(app, "pseudo_histogram")["data"]}
     wanted = {"correct": right, "incorrect": known & ~right, "true class unknown": ~known}
     assert {name: sum(counts) for name, counts in bars.items()} == {name: of.sum() for name, of in wanted.items()}
     assert {name: counts[-1] for name, counts in bars.items()} == {
@@ -190,8 +188,8 @@ def test_the_nearest_labeled_images_stand_nearest_first(first: Run, open_page: O
     own = features[ids == sample][0]
     cosines = features[part == 0] @ own / np.linalg.norm(features[part == 0], axis=1) / np.linalg.norm(own)
     order = np.argsort(-cosines)[:6]
-    assert shown_ids(app, f"panel_nearest_{sample}") == ids[part == 0][order].tolist()
-    lines = [item["lines"][-1] for item in component(app, f"panel_nearest_{sample}")["items"]]
+    assert shown_ids(app, "panel_nearest") == ids[part == 0][order].tolist()
+    lines = [item["lines"][-1] for item in component(app, "panel_nearest")["items"]]
     assert lines == [f"cos {cosine:.2f}" for cosine in cosines[order]]
 
 

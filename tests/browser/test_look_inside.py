@@ -114,6 +114,42 @@ def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_histor
 
 
 @pytest.mark.slow
+def test_a_number_of_images_opens_them_and_one_of_them_leads_back(
+    page: Page, url: str, run: Run, images: StoredImages
+) -> None:
+    opened(page, url, "pseudo_labels", run)
+    ids, probabilities = stored(run, part=1)
+    truth = images.labels[np.searchsorted(images.ids, ids)]
+    wrong = {
+        int(ids[i])
+        for i in range(len(ids))
+        if float(probabilities[i].max()) >= 0.9 and int(probabilities[i].argmax()) != truth[i]
+    }
+    expect(tile(page, "Incorrect pseudo-labels")).to_have_text(str(len(wrong)))
+    page.get_by_role("button", name="Show images: Incorrect pseudo-labels").click()
+    panel = page.get_by_role("dialog")
+    expect(panel.get_by_text(f"Incorrect pseudo-labels at τ = 0.90: {len(wrong)}")).to_be_visible()
+    shown = panel.locator(".fewlab-gallery button")
+    expect(shown).to_have_count(len(wrong))
+    assert {int(sample) for sample in shown.evaluate_all("all => all.map((one) => one.dataset.id)")} == wrong
+    shown.first.click()
+    expect(panel.get_by_text("Nearest labeled images")).to_be_visible()
+    panel.get_by_role("button", name=f"All {len(wrong)} images").click()
+    expect(shown).to_have_count(len(wrong))
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+    # The last bar of the histogram: the bottom layer, predictions of 0.95 and more that are correct.
+    right = sum(
+        float(probabilities[i].max()) >= 0.95 and int(probabilities[i].argmax()) == truth[i] for i in range(len(ids))
+    )
+    box = page.locator(".fewlab-figure .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.975, box["y"] + box["height"] - 4)
+    expect(panel.get_by_text(f"Correct, confidence 0.95–1.00: {right:,}")).to_be_visible()
+
+
+@pytest.mark.slow
 def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, run: Run) -> None:
     opened(page, url, "pseudo_labels", run)
     steps = run.folder.snapshot_steps()

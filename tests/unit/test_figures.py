@@ -112,7 +112,7 @@ def test_the_confidence_histogram_stacks_correct_incorrect_and_unknown_and_draws
         ("incorrect", [0.25, 0.75], [2, 0]),
         ("true class unknown", [0.25, 0.75], [3, 1]),
     ]
-    assert figure["data"][0]["customdata"] == [["0.00–0.50", 1], ["0.50–1.00", 5]]
+    assert figure["data"][0]["customdata"] == [["0.00–0.50", 1, 0, "correct"], ["0.50–1.00", 5, 1, "correct"]]
     assert figure["layout"]["barmode"] == "stack"
     assert figure["layout"]["xaxis"]["range"] == [0, 1]
     assert figure["layout"]["shapes"][0]["x0"] == 0.95

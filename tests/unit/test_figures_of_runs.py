@@ -14,7 +14,7 @@ import pytest
 from engine.analysis.compare import Band, BudgetPoint
 from engine.analysis.metrics import calibration_of
 from ui.figures.classification import Bars, grouped_bars
-from ui.figures.compare import importance_bars, label_budget_curves, parallel_coordinates, seed_bands
+from ui.figures.compare import SeedBand, importance_bars, label_budget_curves, parallel_coordinates, seed_bands
 from ui.figures.pseudo_labels import class_counts, history_figure, reliability_diagram
 from ui.figures.space import Coloring, scatter
 from ui.style import colors, formatting
@@ -75,7 +75,11 @@ def test_groups_of_bars_say_their_figures_and_leave_out_what_is_not_there() -> N
 
 def test_a_band_is_shaded_only_where_there_is_more_than_one_run() -> None:
     many, one = Band([1, 2], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], 3), Band([1, 2], [0.3, 0.3], [0.3, 0.3], [0.3, 0.3], 1)
-    figure = read(seed_bands("t", [("many", many), ("one", one)], percent=True, y_title="share"))
+    figure = read(
+        seed_bands(
+            "t", [SeedBand("many", many, "#0087C3"), SeedBand("one", one, "#FFA500")], percent=True, y_title="share"
+        )
+    )
     assert [trace.fill for trace in figure.data] == [None, "tonexty", None, None]
     assert [trace.name for trace in figure.data if trace.showlegend is not False] == ["many (3 seeds)", "one (1 seed)"]
 

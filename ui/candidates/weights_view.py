@@ -7,15 +7,19 @@ import streamlit as st
 
 from engine.analysis.candidate_weights import CandidateWeights
 from engine.analysis.evaluated_run import EvaluatedRun
+from engine.analysis.thresholds import PseudoLabelSet
 from engine.errors import FewLabError
 from ui.components.live_figure import live_figure
 from ui.figures.classification import confidence_histogram
 from ui.figures.curves import Mark, Series, line_chart
 from ui.figures.frame import Figure
+from ui.runs.counted_images import metric_of_images, of_histogram, show_predicted
+from ui.runs.image_gallery import predicted_images
+from ui.runs.image_panel import show_images
 from ui.style import colors, formatting
 
 
-def tiles(weights: CandidateWeights) -> None:
+def tiles(run: EvaluatedRun, weights: CandidateWeights, page: str) -> None:
     columns = st.columns(3)
     columns[0].metric(
         "True label ranked first",
@@ -28,22 +32,25 @@ def tiles(weights: CandidateWeights) -> None:
         formatting.percent(weights.ambiguity),
         help="How undecided the weights still are: 100 % all candidates alike, 0 % one candidate left.",
     )
-    columns[2].metric(
-        "Wrong survivors",
-        formatting.count(len(weights.wrong_survivors())),
-        help="Images in which a wrong candidate holds more than 0.9 of the weight.",
-    )
+    survivors = weights.wrong_survivors()
+    with columns[2]:
+        if metric_of_images(
+            "Wrong survivors",
+            formatting.count(len(survivors)),
+            "candidates_survivors",
+            help="Images in which a wrong candidate holds more than 0.9 of the weight.",
+        ):
+            show_images(run, "Wrong survivors", predicted_images(_heaviest(weights), survivors), page)
 
 
-def figures(run: EvaluatedRun, weights: CandidateWeights, step: int) -> None:
+def figures(run: EvaluatedRun, weights: CandidateWeights, step: int, page: str) -> None:
     left, right = st.columns(2)
     with left:
         edges = np.linspace(0, 1, 21)
-        known = weights.true_labels >= 0
-        right_ones = weights.heaviest == weights.true_labels
+        heaviest = _heaviest(weights)
         correct, incorrect, hidden = (
-            np.histogram(weights.largest[chosen].astype(float), edges)[0]
-            for chosen in (known & right_ones, known & ~right_ones, ~known)
+            np.histogram(heaviest.confidence[chosen], edges)[0]
+            for chosen in (heaviest.correct, heaviest.incorrect, heaviest.truth < 0)
         )
         figure = confidence_histogram(
             correct,
@@ -54,9 +61,17 @@ def figures(run: EvaluatedRun, weights: CandidateWeights, step: int) -> None:
             title="Weight of the heaviest candidate",
             x_title="weight",
         )
-        live_figure(figure, key="candidates_histogram", revision=run.id)
+        bar = live_figure(figure, key="candidates_histogram", revision=run.id, clickable=True)
+        if bar is not None and bar["customdata"]:
+            title, counted = of_histogram(heaviest, edges, bar["customdata"], "weight")
+            show_predicted(run, title, heaviest, counted, page)
     with right:
         live_figure(_over_evaluations(run, step), key="candidates_history", revision=run.id)
+
+
+def _heaviest(weights: CandidateWeights) -> PseudoLabelSet:
+    """The heaviest candidates as predictions, with their weights as confidences."""
+    return PseudoLabelSet(weights.ids, weights.heaviest, weights.largest.astype(float), weights.true_labels)
 
 
 def _over_evaluations(run: EvaluatedRun, step: int) -> Figure:

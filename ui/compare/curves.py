@@ -9,14 +9,14 @@ import streamlit as st
 from engine.analysis.compare import over_seeds
 from engine.metrics import Metric, declaration_of
 from engine.runs.store import Run
+from ui.compare.run_colors import Stroke, run_strokes
 from ui.compare.run_groups import grouped, journal, legend_names, short_names
 from ui.components.live_figure import live_figure
-from ui.figures.compare import run_dash, seed_bands
+from ui.figures.compare import SeedBand, seed_bands
 from ui.figures.curves import Series, line_chart
 from ui.figures.frame import Figure
 from ui.runs.metrics import declared_metrics, logged_metrics
 from ui.shell.page import escape_markdown
-from ui.style import colors
 
 _AWAITED = "test/accuracy"  # the curve that is offered before there is one
 Curves = dict[str, dict[int, float]]
@@ -40,7 +40,7 @@ def draw_curves(runs: list[Run]) -> None:
             " highest."
         ),
     )
-    figure = _average_figure(metric, groups, drawn, curves) if averaged else None
+    figure = _average_figure(metric, groups, drawn, curves, run_strokes(runs)) if averaged else None
     if figure is None:
         figure = _figure(metric, runs, curves, names)
     revision = f"{metric.name} {averaged} " + ",".join(run.id for run in runs)
@@ -62,28 +62,28 @@ def _pick_metric(rows: list[dict[str, Any]]) -> Metric:
 
 
 def _figure(metric: Metric, runs: list[Run], curves: Curves, names: dict[str, str]) -> Figure:
+    strokes = run_strokes(runs)
     series = [
-        Series(
-            names[run.id],
-            list(curves[run.id]),
-            list(curves[run.id].values()),
-            colors.class_color(number),
-            run_dash(number),
-        )
-        for number, run in enumerate(runs)
+        Series(names[run.id], list(curves[run.id]), list(curves[run.id].values()), *strokes[run.id])
+        for run in runs
         if curves[run.id]
     ]
     is_accuracy = metric.chart == "accuracy"
     return line_chart(metric.heading, _y_title(metric), series, percent=metric.unit == "share", zoom=is_accuracy)
 
 
-def _average_figure(metric: Metric, groups: list[list[Run]], drawn: list[Run], curves: Curves) -> Figure | None:
+def _average_figure(
+    metric: Metric, groups: list[list[Run]], drawn: list[Run], curves: Curves, strokes: dict[str, Stroke]
+) -> Figure | None:
     """The bands of those groups whose runs have steps in common; None where no group has any."""
     # A run that is still on its way would cut its whole group's band off where it is now.
     ended = [[run for run in group if not run.status.active] or group for group in groups]
     titles = short_names([group[0] for group in ended])
-    bands = [(title, over_seeds([curves[run.id] for run in group])) for title, group in zip(titles, ended, strict=True)]
-    apart = [title for title, band in bands if not band.steps]
+    bands = [
+        SeedBand(title, over_seeds([curves[run.id] for run in group]), strokes[group[0].id].color)
+        for title, group in zip(titles, ended, strict=True)
+    ]
+    apart = [one.name for one in bands if not one.band.steps]
     if apart:
         hint = "" if len(apart) == len(bands) else " Switch the average off to see their curves."
         st.caption(

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.analysis.compare import differing
 from engine.metrics import Metric
 from engine.runs.store import Run
+from ui.compare.run_colors import run_strokes, swatch
 from ui.compare.run_groups import grouped, legend_names, settings, short_names
 from ui.runs.distinct_names import setting_words, value_text
 from ui.runs.metrics import declared_metrics
@@ -17,12 +18,13 @@ from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 _ACCURACY = "test/accuracy"
+_COLOR = "color"
 
 
 def final_metrics(runs: list[Run]) -> None:
     """One row a run. Shares stay numbers, so that a click on their heading sorts them."""
     metrics = _final_metrics(runs)
-    columns = {
+    columns: dict[str, Any] = {
         metric.title: st.column_config.NumberColumn(
             metric.title,
             format=formatting.PERCENT_COLUMN if metric.unit == "share" else "%.3f",
@@ -30,9 +32,11 @@ def final_metrics(runs: list[Run]) -> None:
         )
         for metric in metrics
     }
-    names = legend_names(runs)
+    names, strokes = legend_names(runs), run_strokes(runs)
+    columns[_COLOR] = st.column_config.ImageColumn(_COLOR, width=28, help="The run's color in the curves.")
     rows: list[dict[str, Any]] = [
         {
+            _COLOR: swatch(strokes[run.id].color),
             "run": names[run.id],
             **{metric.title: _cell(metric, run.status.metrics.get(metric.name)) for metric in metrics},
             "state": run.status.state,

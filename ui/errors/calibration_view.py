@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -13,6 +15,7 @@ from ui.components.live_figure import live_figure
 from ui.figures.curves import Series, line_chart
 from ui.figures.frame import shorten_unique
 from ui.figures.pseudo_labels import RELIABILITY, reliability_diagram
+from ui.runs.counted_images import of_reliability, show_predicted
 from ui.shell.page import escape_markdown
 from ui.style import colors, formatting
 
@@ -61,7 +64,7 @@ def roc_view(run: EvaluatedRun, predictions: Predictions) -> None:
         st.caption(f"Left out, without {predictions.part} images: {escape_markdown(', '.join(absent))}.")
 
 
-def reliability_view(run: EvaluatedRun, predictions: Predictions) -> None:
+def reliability_view(run: EvaluatedRun, predictions: Predictions, page: str) -> None:
     bins = calibration(predictions.probabilities.astype(np.float64), predictions.true_labels)
     tables = [("uncalibrated", bins, error_of(bins), colors.RIGHT)]
     temperature, origin = None, ""
@@ -70,7 +73,17 @@ def reliability_view(run: EvaluatedRun, predictions: Predictions) -> None:
     if temperature is not None:
         cooler = calibration(scaled(predictions.probabilities, temperature), predictions.true_labels)
         tables.append((f"scaled, T = {temperature:.2f}", cooler, error_of(cooler), colors.WRONG))
-    live_figure(reliability_diagram(tables, RELIABILITY), key="errors_reliability", revision=run.id)
+    figure = reliability_diagram(tables, RELIABILITY)
+    bar = live_figure(figure, key="errors_reliability", revision=run.id, clickable=True)
+    if bar is not None and bar["customdata"]:
+        predicted = predictions.as_pseudo_labels()
+        number = bar["customdata"][-1]
+        if number:  # the points of the scaled probabilities
+            assert temperature is not None
+            confidence = scaled(predictions.probabilities, temperature).max(1)
+            predicted = replace(predicted, confidence=confidence)
+        title, counted = of_reliability(predicted, bar["customdata"])
+        show_predicted(run, f"{title}, {tables[number][0]}", predicted, counted, page)
     if temperature is not None:
         words = "overconfident" if temperature > 1 else "underconfident"
         st.caption(

@@ -17,6 +17,7 @@ from ui.errors.confusions import (
 )
 from ui.errors.image_browser import gallery_items, image_browser
 from ui.figures.classification import CELLS_UP_TO, confusion_matrix
+from ui.runs.image_panel import show_images
 from ui.shell.page import escape_markdown, redraw_part
 from ui.shell.remembered import read_query_param, remember, remembered, set_query_param
 from ui.style import formatting
@@ -60,10 +61,18 @@ def confusion_matrix_view(run: EvaluatedRun, predictions: Predictions, shares: b
             redraw_part()  # so that the cell is marked
     with right:
         correct = int((predictions.labels == predictions.true_labels).sum())
-        st.markdown(
-            f"Accuracy **{formatting.percent(correct / len(predictions))}**: {formatting.count(correct)} of"
-            f" {formatting.count(len(predictions))} {predictions.part} images"
-        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(
+                f"Accuracy **{formatting.percent(correct / len(predictions))}**: {formatting.count(correct)} of"
+                f" {formatting.count(len(predictions))} {predictions.part} images",
+                width="content",
+            )
+            wrong = len(predictions) - correct
+            if wrong and st.button(
+                f"{formatting.count(wrong)} error{'' if wrong == 1 else 's'}", key="errors_all", type="tertiary"
+            ):
+                title = f"Misclassified {predictions.part} images"
+                show_images(run, title, gallery_items(predictions, errors_of(predictions)), page)
         set_query_param("cell", chosen)
         cell = chosen or most_frequent_confusion(counts)
         if cell is None:

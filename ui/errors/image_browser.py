@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun, Predictions
-from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.runs.image_gallery import GalleryImage, image_gallery, predicted_images
 from ui.runs.image_panel import open_image, show_image
 from ui.style import formatting
 
@@ -16,15 +16,7 @@ _GALLERY = 36  # images that are shown
 
 def gallery_items(predictions: Predictions, positions: Iterable[int]) -> list[GalleryImage]:
     """The images at these positions, each with its confidence."""
-    return [
-        GalleryImage(
-            int(predictions.ids[i]),
-            int(predictions.true_labels[i]),
-            int(predictions.labels[i]),
-            (formatting.percent(float(predictions.confidence[i])),),
-        )
-        for i in positions
-    ]
+    return predicted_images(predictions.as_pseudo_labels(), positions)
 
 
 def image_browser(run: EvaluatedRun, images: list[GalleryImage], name: str, page: str) -> None:

@@ -31,7 +31,8 @@ from ui.style import colors, formatting
 CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matrix's cells
 # Of a cell by its share of the row; never so strong that the number in it could not be read in either theme.
 _ALPHAS = ((0, 0.0), (0.01, 0.15), (0.05, 0.3), (0.2, 0.45), (1, 0.6))
-_UNKNOWN = "true class unknown"
+LAYERS = ("correct", "incorrect", "true class unknown")
+_UNKNOWN = LAYERS[2]
 _NEARLY_ALL = 0.8  # of the images in one bar
 _TOP = 5  # classes whose probabilities are drawn
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
@@ -51,13 +52,14 @@ def confidence_histogram(
     a square-root scale where one bar holds nearly all, so that the others can be seen.
 
     correct, incorrect, unknown: int [B]. edges: [B + 1], ascending. threshold: τ, drawn as a labeled line unless None.
+    A click on a bar gives `customdata`: its range in words, its count, its number, its layer.
     """
     borders = np.asarray(edges, np.float64)
     middles, widths = (borders[:-1] + borders[1:]) / 2, np.diff(borders)
     ranges = [f"{low:.2f}–{high:.2f}" for low, high in itertools.pairwise(borders)]
     layers = [
-        ("correct", correct, colors.RIGHT, ""),
-        ("incorrect", incorrect, colors.WRONG, "/"),
+        (LAYERS[0], correct, colors.RIGHT, ""),
+        (LAYERS[1], incorrect, colors.WRONG, "/"),
         (_UNKNOWN, unknown, colors.UNKNOWN, "x"),
     ]
     traces: list[dict[str, Any]] = []
@@ -85,7 +87,10 @@ def confidence_histogram(
                     "pattern": bar_pattern(hatching, color),
                     "line": {"width": 0},
                 },
-                "customdata": [[between, count] for between, count in zip(ranges, values.tolist(), strict=True)],
+                "customdata": [
+                    [between, count, number, name]
+                    for number, (between, count) in enumerate(zip(ranges, values.tolist(), strict=True))
+                ],
                 "hovertemplate": "%{fullData.name}: %{customdata[1]:,d} at confidence %{customdata[0]}<extra></extra>",
             }
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,11 +31,18 @@ def run_dash(number: int) -> colors.Dash:
     return colors.DASHES[number // len(colors.CLASS_COLORS) % len(colors.DASHES)]
 
 
-def seed_bands(title: str, named: Sequence[tuple[str, Band]], *, percent: bool, y_title: str) -> Figure:
-    """Mean curves with the range between the lowest and the highest run shaded. Each name comes with its band."""
+class SeedBand(NamedTuple):
+    """The runs of one configuration, as a mean with a range."""
+
+    name: str
+    band: Band
+    color: str
+
+
+def seed_bands(title: str, bands: Sequence[SeedBand], *, percent: bool, y_title: str) -> Figure:
+    """Mean curves with the range between the lowest and the highest run shaded."""
     traces: list[dict[str, Any]] = []
-    for number, (name, band) in enumerate(named):
-        color = colors.class_color(number)
+    for number, (name, band, color) in enumerate(bands):
         together: dict[str, Any] = {
             "type": "scatter",
             "mode": "lines",

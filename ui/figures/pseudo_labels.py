@@ -110,7 +110,8 @@ def _class_bars(
 def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]], title: str) -> Figure:
     """Accuracy of the predictions of each confidence, against the diagonal of perfect calibration.
 
-    tables: (name, bins, expected calibration error, color) each; the bars of the first, and points of any further.
+    tables: (name, bins, expected calibration error, color) each; the bars of the first, and points of any further. A
+    click gives `customdata`: the range in words, count, mean confidence, the number of the bin, and that of the table.
     """
     traces = []
     for number, (name, bins, error, color) in enumerate(tables):
@@ -120,12 +121,13 @@ def reliability_diagram(tables: Sequence[tuple[str, CalibrationBins, float, str]
             "name": plain_text(f"{name}: ECE {formatting.percent(error)}"),
             "uid": trace_uid("reliability", name),
             "customdata": [
-                [f"{low:.2f}–{high:.2f}", int(count), formatting.percent(float(mean))]
-                for low, high, count, mean in zip(
+                [f"{low:.2f}–{high:.2f}", int(count), formatting.percent(float(mean)), int(at), number]
+                for low, high, count, mean, at in zip(
                     bins.edges[:-1][there],
                     bins.edges[1:][there],
                     bins.count[there],
                     bins.confidence[there],
+                    np.flatnonzero(there),
                     strict=True,
                 )
             ],

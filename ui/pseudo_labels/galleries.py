@@ -7,7 +7,7 @@ import streamlit as st
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.thresholds import PseudoLabelSet
 from ui.pseudo_labels.selections import Selected, below_threshold, confident_errors, most_changed
-from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.runs.image_gallery import image_gallery, predicted_images
 from ui.runs.image_panel import open_image, show_image
 from ui.style import formatting
 
@@ -42,14 +42,10 @@ def galleries(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float
         return
     if len(selected) > _GALLERY:
         st.caption(f"The first {_GALLERY} of {formatting.count(len(selected))}.")
+    shown = selected[:_GALLERY]
     images = [
-        GalleryImage(
-            int(pseudo_labels.ids[i]),
-            int(pseudo_labels.truth[i]),
-            int(pseudo_labels.labels[i]),
-            (formatting.percent(float(pseudo_labels.confidence[i])), *note),
-        )
-        for i, note in selected[:_GALLERY]
+        image._replace(lines=(*image.lines, *note))
+        for image, (_, note) in zip(predicted_images(pseudo_labels, [i for i, _ in shown]), shown, strict=True)
     ]
     clicked = image_gallery(run, images, f"pseudo_gallery_{which}", selected=open_image(run, page))
     if clicked is not None:

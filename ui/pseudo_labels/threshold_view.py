@@ -8,11 +8,19 @@ import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.metrics import calibration_of, error_of
-from engine.analysis.thresholds import PseudoLabelSet, ThresholdResult, apply_threshold, sweep, underrepresented
+from engine.analysis.thresholds import (
+    PseudoLabelSet,
+    ThresholdResult,
+    apply_threshold,
+    is_above,
+    sweep,
+    underrepresented,
+)
 from ui.components.live_figure import live_figure
 from ui.figures.classification import confidence_histogram
 from ui.figures.curves import Mark, Series, line_chart
 from ui.figures.pseudo_labels import RELIABILITY, class_counts, class_shares, reliability_diagram
+from ui.runs.counted_images import metric_of_images, of_histogram, of_reliability, show_predicted
 from ui.shell.page import escape_markdown
 from ui.style import colors, formatting
 
@@ -21,29 +29,42 @@ _RATE, _ACCURACY = "above threshold", "pseudo-label accuracy"
 _NAMED = 8  # under-represented classes that are named
 
 
-def tiles(pseudo_labels: PseudoLabelSet, result: ThresholdResult) -> None:
+def tiles(
+    run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult, threshold: float, page: str
+) -> None:
+    """What the threshold selects in three numbers; two of them open the images that they count."""
+    above = is_above(pseudo_labels, threshold)
     columns = st.columns(3)
-    columns[0].metric(
-        "Above threshold",
-        formatting.percent(result.mask_rate),
-        help=(
-            f"{formatting.count(result.count)} of {formatting.count(len(pseudo_labels.ids))} unlabeled images are at or"
-            " above the threshold."
-        ),
-    )
+    with columns[0]:
+        all_of_them = metric_of_images(
+            "Above threshold",
+            formatting.percent(result.mask_rate),
+            "pseudo_above",
+            help=(
+                f"{formatting.count(result.count)} of {formatting.count(len(pseudo_labels.ids))} unlabeled images are"
+                " at or above the threshold."
+            ),
+        )
     columns[1].metric(
         "Pseudo-label accuracy",
         formatting.percent(result.accuracy),
         help="Of the pseudo-labels above the threshold whose true label is known. The method itself never sees it.",
     )
-    columns[2].metric(
-        "Incorrect pseudo-labels",
-        formatting.count(result.incorrect),
-        help="Above the threshold: each of them trains the network on a false label.",
-    )
+    with columns[2]:
+        incorrect = metric_of_images(
+            "Incorrect pseudo-labels",
+            formatting.count(result.incorrect),
+            "pseudo_incorrect",
+            help="Above the threshold: each of them trains the network on a false label.",
+        )
+    if all_of_them:
+        show_predicted(run, f"Pseudo-labels at τ = {threshold:.2f}", pseudo_labels, above, page)
+    if incorrect:
+        title = f"Incorrect pseudo-labels at τ = {threshold:.2f}"
+        show_predicted(run, title, pseudo_labels, above & pseudo_labels.incorrect, page)
 
 
-def threshold_figures(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float) -> None:
+def threshold_figures(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float, page: str) -> None:
     edges = np.linspace(0, 1, 21)
     unknown = pseudo_labels.truth < 0
     correct, incorrect, hidden = (
@@ -53,7 +74,10 @@ def threshold_figures(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshol
     left, right = st.columns(2)
     with left:
         figure = confidence_histogram(correct, incorrect, hidden if unknown.any() else None, edges, threshold)
-        live_figure(figure, key="pseudo_histogram", revision=run.id)
+        bar = live_figure(figure, key="pseudo_histogram", revision=run.id, clickable=True)
+        if bar is not None and bar["customdata"]:
+            title, counted = of_histogram(pseudo_labels, edges, bar["customdata"])
+            show_predicted(run, title, pseudo_labels, counted, page)
     with right:
         rates, accuracies = sweep(pseudo_labels, _THRESHOLDS)
         figure = line_chart(
@@ -69,7 +93,9 @@ def threshold_figures(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshol
         live_figure(figure, key="pseudo_sweep", revision=run.id)
 
 
-def history_figures(run: EvaluatedRun, result: ThresholdResult, threshold: float, step: int) -> None:
+def history_figures(
+    run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult, threshold: float, step: int, page: str
+) -> None:
     """The same threshold at every evaluation, and how its pseudo-labels are spread over the classes."""
     left, right = st.columns(2)
     with left:
@@ -95,7 +121,11 @@ def history_figures(run: EvaluatedRun, result: ThresholdResult, threshold: float
         figure = class_counts(
             "Pseudo-labels per class", run.class_names, result.per_class, result.coverage, "class coverage"
         )
-        live_figure(figure, key="pseudo_classes", revision=run.id)
+        bar = live_figure(figure, key="pseudo_classes", revision=run.id, clickable=True)
+        if bar is not None and bar["customdata"]:
+            k, name, _ = bar["customdata"]
+            counted = is_above(pseudo_labels, threshold) & (pseudo_labels.labels == k)
+            show_predicted(run, f"Pseudo-labels {escape_markdown(name)}", pseudo_labels, counted, page)
     rare = underrepresented(result.per_class)
     if len(rare) and result.count:
         names = ", ".join(escape_markdown(run.class_names[k]) for k in rare[:_NAMED])
@@ -107,7 +137,9 @@ def history_figures(run: EvaluatedRun, result: ThresholdResult, threshold: float
         )
 
 
-def figures_of_known_labels(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult) -> None:
+def figures_of_known_labels(
+    run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult, threshold: float, page: str
+) -> None:
     """What only the true labels can tell, which the method itself never sees."""
     known = pseudo_labels.truth >= 0
     if not known.any():
@@ -121,11 +153,19 @@ def figures_of_known_labels(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, re
             result.coverage,
             "of its images are above the threshold",
         )
-        live_figure(figure, key="pseudo_coverage", revision=run.id)
+        bar = live_figure(figure, key="pseudo_coverage", revision=run.id, clickable=True)
+        if bar is not None and bar["customdata"]:
+            k, name, _ = bar["customdata"]
+            counted = is_above(pseudo_labels, threshold) & (pseudo_labels.truth == k)
+            title = f"Images of class {escape_markdown(name)} above the threshold"
+            show_predicted(run, title, pseudo_labels, counted, page)
     with right:
         bins = calibration_of(pseudo_labels.confidence[known], pseudo_labels.correct[known])
         figure = reliability_diagram([("unlabeled images", bins, error_of(bins), colors.RIGHT)], RELIABILITY)
-        live_figure(figure, key="pseudo_reliability", revision=run.id)
+        bar = live_figure(figure, key="pseudo_reliability", revision=run.id, clickable=True)
+        if bar is not None and bar["customdata"]:
+            title, counted = of_reliability(pseudo_labels, bar["customdata"])
+            show_predicted(run, title, pseudo_labels, counted, page)
 
 
 def _rate_and_accuracy(x: npt.ArrayLike, rates: npt.ArrayLike, accuracies: npt.ArrayLike) -> list[Series]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun
+from engine.analysis.thresholds import PseudoLabelSet
 from ui.components.gallery import GalleryItem, gallery, image_uri
-from ui.style import colors
+from ui.style import colors, formatting
 
 
 class GalleryImage(NamedTuple):
@@ -21,6 +22,19 @@ class GalleryImage(NamedTuple):
     true_label: int
     predicted: int
     lines: tuple[str, ...] = ()
+
+
+def predicted_images(predicted: PseudoLabelSet, positions: Iterable[int]) -> list[GalleryImage]:
+    """The images at these positions, each with its confidence."""
+    return [
+        GalleryImage(
+            int(predicted.ids[i]),
+            int(predicted.truth[i]),
+            int(predicted.labels[i]),
+            (formatting.percent(float(predicted.confidence[i])),),
+        )
+        for i in positions
+    ]
 
 
 def image_gallery(

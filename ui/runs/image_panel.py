@@ -1,6 +1,8 @@
-"""The side panel of an image: the same on every page, wherever the image was clicked."""
+"""The side panel: an image, the same on every page wherever it was clicked, or the images that a number counts."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -13,7 +15,10 @@ from ui.runs.run_bar import page_links
 from ui.shell.page import escape_markdown, redraw_part, show_errors
 from ui.style import colors, formatting
 
-_OPEN = "image_panel"  # in the session: the page, the run and the image that is open, and the one it was opened from
+# In the session: the page, the run and the image that is open; and the page, the run, what a number there counts in
+# words, and its images.
+_OPEN, _LIST = "image_panel", "image_panel_list"
+_LISTED = 120  # images of a list that are drawn
 _LARGE = 240  # screen pixels of the image
 _LIKELIEST = 3  # classes that are named of one evaluation
 _CHANGES = 12  # steps of changed predictions that are named
@@ -27,46 +32,89 @@ def open_image(run: EvaluatedRun, page: str) -> int | None:
 
 
 def show_image(run: EvaluatedRun, sample: int, page: str) -> None:
-    """Open it, from the page or from the panel itself."""
-    st.session_state[_OPEN] = (page, run.id, sample)
+    """Open it from the page."""
+    st.session_state.pop(_LIST, None)
+    _go_to(run, sample, page)
+
+
+def show_images(run: EvaluatedRun, title: str, images: Sequence[GalleryImage], page: str) -> None:
+    """Open what a number on the page counts, of which any can be opened. title: what they are, in words."""
+    st.session_state.pop(_OPEN, None)
+    st.session_state[_LIST] = (page, run.id, title, tuple(images))
     redraw_part()
 
 
 def image_panel(run: EvaluatedRun, step: int, page: str, *, threshold: float | None = None) -> None:
-    """Draw the panel if an image is open on this page; the last call of what the page draws again by itself, because a
+    """Draw the panel if something is open on this page; the last call of what the page draws again by itself, because a
     panel that is not drawn again is closed. step: the evaluation whose prediction is spelled out.
     """
-    if open_image(run, page) is not None and run.images is not None:
+    if run.images is not None and (open_image(run, page) is not None or _open_list(run, page) is not None):
         _panel(run, step, page, threshold)
+
+
+def _go_to(run: EvaluatedRun, sample: int, page: str) -> None:
+    st.session_state[_OPEN] = (page, run.id, sample)
+    redraw_part()
+
+
+def _open_list(run: EvaluatedRun, page: str) -> tuple[str, tuple[GalleryImage, ...]] | None:
+    opened = st.session_state.get(_LIST)
+    return (opened[2], opened[3]) if opened is not None and opened[:2] == (page, run.id) else None
 
 
 def _close() -> None:
     st.session_state.pop(_OPEN, None)
+    st.session_state.pop(_LIST, None)
 
 
-@st.dialog("Image", width=460, position="right", on_dismiss=_close)
+@st.dialog("Images", width=460, position="right", on_dismiss=_close)
 def _panel(run: EvaluatedRun, step: int, page: str, threshold: float | None) -> None:
-    sample = open_image(run, page)
-    if sample is None:
-        return
+    sample, listed = open_image(run, page), _open_list(run, page)
     with show_errors(), st.container(key="image_panel"):
-        assert run.images is not None
-        pixels = run.pixels(sample)
-        gallery([GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key="panel_image", thumb=_LARGE)
-        truth = run.true_label(sample)
-        words = f"Image **{sample}** · {pixels.shape[2]} x {pixels.shape[1]} px"
-        if truth >= 0:
-            words += f" · true class **{escape_markdown(run.class_names[truth])}**"
-        st.markdown(words)
-        if (file_name := run.images.file_name(sample)) is not None:
-            st.caption(escape_markdown(file_name))
-        history = run.image_history(sample, step)
-        if history is None:
-            st.caption("It is not among the images that every evaluation predicts, so it has no history here.")
-        else:
-            _history(run, history, step, threshold)
-            _nearest(run, history, page)
-        page_links(run, _LINKS, key="panel")
+        if sample is not None:
+            if listed is not None and st.button(
+                f"All {formatting.count(len(listed[1]))} images",
+                key="panel_back",
+                icon=":material/arrow_back:",
+                type="tertiary",
+            ):
+                st.session_state.pop(_OPEN)
+                redraw_part()
+            _image(run, sample, step, page, threshold)
+        elif listed is not None:
+            _images(run, *listed, page)
+
+
+def _images(run: EvaluatedRun, title: str, images: tuple[GalleryImage, ...], page: str) -> None:
+    st.markdown(f"**{title}**: {formatting.count(len(images))}")
+    if len(images) > _LISTED:
+        st.caption(f"The first {_LISTED}.")
+    if not images:
+        st.caption("None.")
+        return
+    clicked = image_gallery(run, images[:_LISTED], "panel_list")
+    if clicked is not None:
+        _go_to(run, clicked, page)
+
+
+def _image(run: EvaluatedRun, sample: int, step: int, page: str, threshold: float | None) -> None:
+    assert run.images is not None
+    pixels = run.pixels(sample)
+    gallery([GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key="panel_image", thumb=_LARGE)
+    truth = run.true_label(sample)
+    words = f"Image **{sample}** · {pixels.shape[2]} x {pixels.shape[1]} px"
+    if truth >= 0:
+        words += f" · true class **{escape_markdown(run.class_names[truth])}**"
+    st.markdown(words)
+    if (file_name := run.images.file_name(sample)) is not None:
+        st.caption(escape_markdown(file_name))
+    history = run.image_history(sample, step)
+    if history is None:
+        st.caption("It is not among the images that every evaluation predicts, so it has no history here.")
+    else:
+        _history(run, history, step, threshold)
+        _nearest(run, history, page)
+    page_links(run, _LINKS, key="panel")
 
 
 def _history(run: EvaluatedRun, history: ImageHistory, step: int, threshold: float | None) -> None:
@@ -106,4 +154,4 @@ def _nearest(run: EvaluatedRun, history: ImageHistory, page: str) -> None:
     near = [GalleryImage(one.id, one.true_label, -1, (f"cos {one.cosine:.2f}",)) for one in history.nearest]
     clicked = image_gallery(run, near, "panel_nearest", thumb=52)
     if clicked is not None:
-        show_image(run, clicked, page)
+        _go_to(run, clicked, page)

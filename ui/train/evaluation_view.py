@@ -10,12 +10,13 @@ from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.candidate_bars import bars
 from ui.figures.classification import confidence_histogram
+from ui.runs.counted_images import of_histogram, show_predicted
 from ui.runs.image_gallery import captioned
 from ui.runs.image_panel import image_panel, show_image
 from ui.runs.run_bar import open_run
 from ui.shell.server import catalog
 from ui.style import colors, formatting
-from ui.train.latest_evaluation import LatestEvaluation, latest_evaluation, true_labels
+from ui.train.latest_evaluation import LatestEvaluation, latest_evaluation
 
 _LATEST = 24  # images in the gallery of pseudo-labels
 _SHOWN = 6  # images whose views are shown
@@ -67,17 +68,18 @@ def histogram(run: Run, key: str) -> None:
     latest = latest_evaluation(run)
     if latest is None or "pseudo_confidence" not in latest.arrays:  # rewritten since it was looked for
         return
-    arrays = latest.arrays
-    confidence, labels = arrays["pseudo_confidence"].astype(float), arrays["pseudo_labels"]
-    truth = true_labels(latest.images, arrays["pseudo_ids"])
+    arrays, predicted = latest.arrays, latest.pseudo_labels()
     edges = np.linspace(0, 1, 21)
     correct, incorrect, unknown = (
-        np.histogram(confidence[chosen], edges)[0]
-        for chosen in ((truth == labels), (truth >= 0) & (truth != labels), truth < 0)
+        np.histogram(predicted.confidence[chosen], edges)[0]
+        for chosen in (predicted.correct, predicted.incorrect, predicted.truth < 0)
     )
     threshold = float(arrays["pseudo_threshold"][-1]) if "pseudo_threshold" in arrays else None
     figure = confidence_histogram(correct, incorrect, unknown if unknown.any() else None, edges, threshold)
-    live_figure(figure, key=f"{key}_histogram", revision=run.id, height=325)
+    bar = live_figure(figure, key=f"{key}_histogram", revision=run.id, height=325, clickable=True)
+    if bar is not None and bar["customdata"]:
+        title, counted = of_histogram(predicted, edges, bar["customdata"])
+        show_predicted(open_run(run), title, predicted, counted, key)
 
 
 def evaluation_galleries(run: Run, key: str) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from engine.analysis.evaluated_run import images_shown_by
+from engine.analysis.thresholds import PseudoLabelSet
 from engine.errors import FewLabError
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run
@@ -26,6 +27,14 @@ class LatestEvaluation:
     step: int
     arrays: dict[str, NDArray[Any]]
     images: StoredImages | None
+
+    def pseudo_labels(self) -> PseudoLabelSet:
+        """Those of the last batches before it, in the order they were made; an image may be among them several times.
+        Only where `arrays` has some.
+        """
+        ids = self.arrays["pseudo_ids"].astype(np.int64)
+        labels, confidence = (self.arrays[f"pseudo_{what}"] for what in ("labels", "confidence"))
+        return PseudoLabelSet(ids, labels.astype(np.int64), confidence.astype(float), true_labels(self.images, ids))
 
 
 def latest_evaluation(run: Run) -> LatestEvaluation | None:

@@ -32,7 +32,7 @@ def monitor(shown: Run) -> None:
         progress(run.status, told(run))
         if run.status.active and journal.refused:
             st.warning(escape_markdown(journal.refused), icon=":material/block:")
-        metric_tiles(journal, ghost)
+        metric_tiles(journal, ghost, _KEY)
         metric_curves(journal, ghost, _KEY)
         probe_bars(run, _KEY)
         evaluation_galleries(run, _KEY)
