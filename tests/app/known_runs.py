@@ -52,12 +52,13 @@ def known_run(
     metrics: dict[str, float],
     curves: list[dict[str, float]],
     steps: Sequence[int] = (10, 20),
+    preset: str = "digits-fixmatch",
 ) -> Run:
     """A finished run with an evaluation after each of `steps`. Predictions lean to the truth; some are certain, and
     some exactly at 0.75.
     """
     ids, part, labels = known_images(lab.store.root)
-    config = {**catalog()["presets"]["digits-fixmatch"]["config"], "name": name, "seed": seed}
+    config = {**catalog()["presets"][preset]["config"], "name": name, "seed": seed}
     folder = put_beside(lab, config, Status("finished", 20, 20, 75.0, 900.0, metrics=metrics))
     folder.add_event("start", 0, pictures="known")
     sets = {name: ids[part == number] for number, name in enumerate(("labeled", "unlabeled", "validation", "test"))}

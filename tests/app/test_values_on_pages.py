@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from typing import Any
@@ -17,6 +18,7 @@ from tests.app.app_helpers import Open, words
 from tests.app.conftest import Downloads
 from tests.app.known_runs import NAMES, TEMPERATURE, component, figure, known_run, shown_ids, snapshot
 from ui.style import formatting
+from ui.style.colors import BY_THEME
 
 THRESHOLD = 0.75
 METRICS = {"test/accuracy": 0.4321, "test/macro_f1": 0.3456, "test/auc_roc": 0.8765, "test/ece": 0.0625}
@@ -204,6 +206,24 @@ def test_compare_has_every_runs_own_final_metrics(first: Run, second: Run, open_
     assert table["Macro F1"][0] == pytest.approx(34.56)
     assert np.isnan(table["Macro F1"][1])
     assert list(table["training time"]) == [formatting.duration(75.0)] * 2 == ["1 min 15 s"] * 2
+
+
+def test_compare_gives_a_configuration_one_color_on_chips_curves_and_in_the_table(
+    first: Run, second: Run, lab: Lab, open_page: Open
+) -> None:
+    other = known_run(lab, "other", 5, METRICS, CURVES, preset="digits-supervised")
+    app = open_page("compare", runs=[first.id, other.id, second.id])
+    app.toggle(key="compare_seeds").set_value(False).run()
+    lines = [trace["line"] for trace in figure(app, "compare_curves")["data"]]
+    painted = [line["color"] for line in lines]
+    assert painted[0] == painted[2] != painted[1]
+    assert lines[0]["dash"] != lines[2]["dash"]
+    chips = next(text for one in app.get("html") if "data-tag-index" in (text := str(getattr(one, "value", ""))))
+    for place, color in enumerate(painted):
+        assert f'data-tag-index="{place}"] {{ --swatch: light-dark({", ".join(BY_THEME[color])}); }}' in chips
+    table = next(one.value for one in app.dataframe if "training time" in one.value)
+    squares = [base64.b64decode(uri.split(",")[1]).decode() for uri in table["color"]]
+    assert [BY_THEME[color][0] in square for color, square in zip(painted, squares, strict=True)] == [True] * 3
 
 
 def drawn_curves(app: AppTest) -> dict[str, tuple[list[int], list[float]]]:

@@ -48,6 +48,6 @@ def swatch(color: str) -> str:
     paint = dark if st.context.theme.type == "dark" else light
     square = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24">'
-        f'<rect width="24" height="24" fill="{paint}"/></svg>'
+        f'<rect x="5" y="5" width="14" height="14" rx="2" fill="{paint}"/></svg>'
     )
     return "data:image/svg+xml;base64," + base64.b64encode(square.encode()).decode()
