@@ -30,6 +30,40 @@ def opened(page: Page, url: str, run: Run) -> None:
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0")
 
 
+def test_points_become_their_images_where_the_map_is_zoomed_in(page: Page, url: str, studied: Studied) -> None:
+    opened(page, url, studied.run)
+    there = points_on_screen(page)
+    drawn = ".js-plotly-plot .imagelayer image"
+    expect(page.locator(drawn)).to_have_count(0)
+    _, x, y = there[0]
+    page.mouse.move(x, y)
+
+    def zoomed_in() -> bool:
+        page.mouse.wheel(0, -200)
+        page.wait_for_timeout(600)
+        return page.locator(drawn).count() > 0
+
+    wait_for(zoomed_in, "the images")
+    area = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert area is not None
+
+    def in_sight() -> set[int]:
+        return {
+            i
+            for i, x, y in points_on_screen(page)
+            if 0 <= x - area["x"] <= area["width"] and 0 <= y - area["y"] <= area["height"]
+        }
+
+    wait_for(lambda: page.locator(drawn).count() == len(in_sight()), "those of the points in sight, and no other")
+    images = load_stored_images(
+        studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures"))
+    )
+    wanted = {image_uri(np.asarray(images.images[int(np.searchsorted(images.ids, i))])) for i in in_sight()}
+    assert set(page.locator(drawn).evaluate_all("all => all.map((one) => one.getAttribute('href'))")) == wanted
+    page.locator("[data-title^='Show everything again']").first.click()
+    expect(page.locator(drawn)).to_have_count(0)
+
+
 def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are_those_of_the_full_space(
     page: Page, url: str, studied: Studied
 ) -> None:

@@ -20,6 +20,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.place = `${data.key} ${data.revision}`;
   state.clicked = data.clickable ? (point) => setTriggerValue("clicked", point) : null;
   state.selected = data.selectable ? (ids) => setTriggerValue("selected", ids) : null;
+  state.zoomed = data.zoomable ? (view) => setTriggerValue("zoomed", view) : null;
   state.height = data.height;
   host.style.height = `${data.height * scaleOf(host) + state.rows}px`;
   host.style.cursor = data.clickable ? "pointer" : "";
@@ -144,11 +145,15 @@ function makeRoomForLegend(host, state) {
 function watch(host, state) {
   host.on("plotly_relayout", (changes) => {
     const kept = { ...ranges.get(state.place) };
+    let moved = false;
     for (const key of Object.keys(changes)) {
       const [, axis, what] = key.match(/^([xy]axis\d*)\.(range|autorange)/) ?? [];
-      if (what === "range" && host.layout[axis].range) kept[axis] = [...host.layout[axis].range];
+      if (what !== "range" || !host.layout[axis].range) continue;
+      kept[axis] = [...host.layout[axis].range];
+      moved = true;
     }
     ranges.set(state.place, kept);
+    if (moved) tellZoom(state, kept);
   });
   host.on("plotly_doubleclick", () => reset(host, state));
   host.on("plotly_selected", (event) => {
@@ -164,6 +169,13 @@ function watch(host, state) {
 function reset(host, state) {
   ranges.delete(state.place);
   draw(host, state);
+  tellZoom(state, {});
+}
+
+// Once the person has come to rest: a wheel zooms in many steps.
+function tellZoom(state, { xaxis, yaxis }) {
+  clearTimeout(state.resting);
+  if (state.zoomed) state.resting = setTimeout(() => state.zoomed?.({ x: xaxis ?? null, y: yaxis ?? null }), 250);
 }
 
 function config(host, state) {
@@ -205,6 +217,7 @@ function config(host, state) {
   return (state.config ??= {
     displaylogo: false,
     doubleClick: false,
+    scrollZoom: Boolean(state.zoomed),
     displayModeBar: touch() ? false : "hover",
     modeBarButtons: [
       [

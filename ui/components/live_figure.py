@@ -33,16 +33,22 @@ def live_figure(
     height: int = 320,
     clickable: bool = False,
     selectable: bool = False,
+    zoomable: bool = False,
 ) -> dict[str, Any] | None:
     """Draw `figure` (from ui.figures.curves; JSON values only, no NaN), or bring the one already drawn under `key` up
     to date.
 
     revision: what the figure is about, such as the run id. While it stays the same, so do the person's zoom and hidden
     legend entries; the zoom also when the page is left and opened again in the same tab. An unchanged figure is not
-    drawn again. clickable: a click on a point or cell runs the script (or fragment) again and returns {"x", "y",
-    "customdata"} of it, once. selectable: points can be surrounded by a lasso or a box; returns {"selected": [first
-    entry of each point's customdata]}, once. Raises ValueError or TypeError if the figure has a value JSON does not
-    know. Needs ui.components.plotly_script.write_script() at the start of the app.
+    drawn again.
+
+    clickable: a click on a point or cell runs the script (or fragment) again and returns {"x", "y", "customdata"} of
+    it, once. selectable: points can be surrounded by a lasso or a box; returns {"selected": [first entry of each
+    point's customdata]}, once. zoomable: the wheel zooms; returns {"zoomed": {"x": [low, high], "y": [low, high]}}
+    once it has, with None for both where everything is shown again.
+
+    Raises ValueError or TypeError if the figure has a value JSON does not know. Needs
+    ui.components.plotly_script.write_script() at the start of the app.
     """
     # Written out here, because the component would turn a NaN into a broken figure and an array into its printed form,
     # without a word.
@@ -54,10 +60,13 @@ def live_figure(
         "height": height,
         "clickable": clickable,
         "selectable": selectable,
+        "zoomable": zoomable,
         "script": script_url(),
         "colors": colors.BY_THEME,
     }
-    result = _component(data=data, key=key, on_clicked_change=_nothing, on_selected_change=_nothing)
+    result = _mounted(data, key)
+    if zoomable and result.zoomed is not None:
+        return {"zoomed": result.zoomed}
     if selectable and result.selected is not None:
         return {"selected": result.selected}
     clicked: dict[str, Any] | None = result.clicked if clickable else None
@@ -68,13 +77,18 @@ def preload_figures() -> None:
     """Let the browser load plotly while the user still reads: the first figure on another page then stands a second
     sooner. Draws nothing.
     """
-    _component(
-        data={"figure": None, "script": script_url()},
-        key="preload_figures",
+    _mounted({"figure": None, "script": script_url()}, "preload_figures")
+
+
+def _mounted(data: dict[str, Any], key: str) -> Any:
+    return _component(
+        data=data,
+        key=key,
         on_clicked_change=_nothing,
         on_selected_change=_nothing,
+        on_zoomed_change=_nothing,
     )
 
 
 def _nothing() -> None:
-    """The component reports a click or a selection only if somebody listens."""
+    """The component reports what was done to it only if somebody listens."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,34 @@ class Coloring:
     names: Sequence[str] = ()
     paints: Sequence[str] = ()
     values: NDArray[np.float64] | None = None
+
+
+class PointImage(NamedTuple):
+    """An image that is drawn at a point, as a data URI."""
+
+    x: float
+    y: float
+    source: str
+
+
+def with_images(figure: Figure, images: Sequence[PointImage], side: float) -> Figure:
+    """The figure with images to the upper right of their points, which stay in sight. side: in units of the axes."""
+    figure["layout"]["images"] = [
+        {
+            "source": image.source,
+            "xref": "x",
+            "yref": "y",
+            "x": round(image.x, 4),
+            "y": round(image.y, 4),
+            "sizex": side,
+            "sizey": side,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "layer": "below",
+        }
+        for image in images
+    ]
+    return figure
 
 
 def scatter(

@@ -12,6 +12,7 @@ from ui.components.player import player
 from ui.figures.space import scatter
 from ui.space.point_colors import coloring, tips
 from ui.space.selection import select_images, selected_images
+from ui.space.zoom import remember_zoom, zoomed
 from ui.style import formatting
 
 
@@ -32,7 +33,12 @@ def map_view(
         selected_images(run),
     )
     flat = projection.frames.shape[2] == 2
-    event = live_figure(figure, key=key, revision=revision, height=520, clickable=True, selectable=flat)
+    if flat:
+        figure = zoomed(figure, run, projection, key, revision)
+    event = live_figure(figure, key=key, revision=revision, height=520, clickable=True, selectable=flat, zoomable=flat)
+    if event is not None and "zoomed" in event:
+        remember_zoom(key, revision, event["zoomed"])
+        st.rerun()
     if event is not None:
         clicked = [event["customdata"][0]] if event.get("customdata") else []
         select_images(run, [int(sample) for sample in event.get("selected") or clicked])
