@@ -15,7 +15,9 @@ from engine.analysis.conformal import USUAL
 from engine.analysis.labeled_features import labeled_features
 from engine.config.run_config import RunConfig
 from engine.errors import RunError
+from engine.images.decode import read_image
 from engine.images.figure import FigureStyle, FittedFigure
+from engine.images.part import Part, part_of
 from engine.images.preparation import Preparation
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import stored_images_of
@@ -89,6 +91,13 @@ class Predictor:
     def read(self, data: bytes, name: str = "image") -> NDArray[np.uint8]:
         """The image in a file's bytes, uint8 [H, W, 1 or 3], decoded as the run's own were. Raises ImageError."""
         return self.preparation.read(data, name)
+
+    def read_part(self, data: bytes, part: Part, name: str = "image") -> NDArray[np.uint8]:
+        """A part of the image in a file's bytes, uint8 [H, W, 1 or 3], with all pixels that the file has of it: a small
+        part of a large photo would lose most to a decoder that goes at once for the size of the network's input.
+        Raises ImageError, also where the part is too small or lies outside.
+        """
+        return part_of(read_image(data, name), part, name)
 
     def predict(self, images: Sequence[NDArray[np.uint8]], as_it_is: bool = False) -> list[Prediction]:
         """images: decoded, uint8 [H, W, C] of any size, C 1 or 3. Brought to the data set's size and colors first, as

@@ -7,11 +7,13 @@ from typing import Any
 import streamlit as st
 
 from engine.images.decode import LARGEST_FILE, readable_formats
+from engine.images.part import Part
 from engine.lab.prediction_messages import Predict, Predictions, PredictSamples
 from engine.runs.store import Run
 from engine.runs.stored_images import stored_images_of
 from ui.components.drawing_pad import drawing_pad
 from ui.predict.folder_view import folder_view
+from ui.predict.marked_part import File, marked_parts
 from ui.predict.prediction_view import AS_IT_IS, CARDS, coverage_choice, fit_choice, prediction_view
 from ui.runs.current_run import pick_run
 from ui.runs.export_dialog import export_dialog
@@ -26,21 +28,26 @@ _MINUTES = 2  # for which one upload may keep the page waiting
 
 
 @st.cache_data(max_entries=8, show_spinner="Classifying …")
-def _predictions(run: str, written: int, files: tuple[tuple[str, bytes], ...], as_it_is: bool) -> Predictions:
+def _predictions(
+    run: str, written: int, files: tuple[File, ...], as_it_is: bool, parts: tuple[Part | None, ...]
+) -> Predictions:
     """`written`: when the model was, because a resumed run writes another one."""
-    return lab().assistant.ask(Predict(run, files, as_it_is), timeout=60 * _MINUTES)
+    return lab().assistant.ask(Predict(run, files, as_it_is, parts), timeout=60 * _MINUTES)
 
 
 def uploads(run: Run, files: list[Any], coverage: float) -> None:
-    classify(run, tuple((file.name, file.getvalue()) for file in files), coverage)
+    classify(run, tuple((file.name, file.getvalue()) for file in files), coverage, can_crop=len(files) <= CARDS)
 
 
-def classify(run: Run, files: tuple[tuple[str, bytes], ...], coverage: float) -> None:
+def classify(run: Run, files: tuple[File, ...], coverage: float, can_crop: bool = False) -> None:
+    """can_crop: whether parts may be marked; more files than have cards are asked about as a whole."""
     written = run.folder.model_file.stat().st_mtime_ns
-    predictions = _predictions(str(run.folder.path), written, files, st.session_state.get("predict_fit") == AS_IT_IS)
+    as_it_is = st.session_state.get("predict_fit") == AS_IT_IS
+    parts = marked_parts(files) if can_crop else ()
+    predictions = _predictions(str(run.folder.path), written, files, as_it_is, parts)
     if predictions.fits_figures:
         fit_choice()
-    prediction_view(predictions, run, coverage)
+    prediction_view(predictions, run, coverage, files if can_crop else ())
 
 
 def is_drawn(run: Run) -> bool:
@@ -117,6 +124,8 @@ elif run is not None:
 how_it_works(
     "Your image is turned upright, fitted to the size and colors the network was trained on, and classified by the"
     " averaged network of the run.",
+    "Crop marks a part of your image by hand: its original pixels are then fitted and classified as an image of its"
+    " own.",
     "Where a data set holds figures that fill their frame, such as the digits, an image is first cropped to what it"
     " shows, and a dark drawing on white paper is inverted; the page says so, and Fit switches it off.",
     "Probabilities are calibrated: the logits are divided by the temperature that was fitted on validation images, as"

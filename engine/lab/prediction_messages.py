@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.certainty import Certainty
-from engine.lab.request import Plain, Request
+from engine.images.part import Part
+from engine.lab.request import Answered, Plain, Request
 
 
 @dataclass(frozen=True)
@@ -87,22 +88,52 @@ class _PredictionRequest(Request[Predictions]):
 @dataclass(frozen=True)
 class Predict(_PredictionRequest):
     """Classify image files, each (file name, content), with the model of the run in the folder `run`. as_it_is: neither
-    cropped to what they show nor inverted.
+    cropped to what they show nor inverted. parts: of each file what is marked in it, None for the whole image; empty
+    where nothing is marked in any.
     """
 
     name = "predict"
     run: str
     files: tuple[tuple[str, bytes], ...]
     as_it_is: bool = False
+    parts: tuple[Part | None, ...] = ()
 
     def write(self) -> Plain:
         files = [[name, _write_bytes(content)] for name, content in self.files]
-        return {"run": self.run, "files": files, "as_it_is": self.as_it_is}
+        return {"run": self.run, "files": files, "as_it_is": self.as_it_is, "parts": list(self.parts)}
 
     @classmethod
     def read(cls, arguments: Plain) -> Self:
         files = tuple((name, base64.b64decode(content)) for name, content in arguments["files"])
-        return cls(arguments["run"], files, arguments["as_it_is"])
+        parts = tuple(None if part is None else Part(*part) for part in arguments["parts"])
+        return cls(arguments["run"], files, arguments["as_it_is"], parts)
+
+
+class ShownImage(NamedTuple):
+    """An image file as a browser can show it. width, height: of the upright image, in pixels. uri: the same image, at
+    most 1,024 pixels a side, as a data URI.
+    """
+
+    width: int
+    height: int
+    uri: str
+
+
+@dataclass(frozen=True)
+class ShowImage(Answered[ShownImage]):
+    """An image file, upright and large enough to mark a part in it: browsers show neither 16-bit PNGs nor TIFFs."""
+
+    name = "show_image"
+    patience = 120.0
+    file: str
+    content: bytes
+
+    def write(self) -> Plain:
+        return {"file": self.file, "content": _write_bytes(self.content)}
+
+    @classmethod
+    def read(cls, arguments: Plain) -> Self:
+        return cls(arguments["file"], base64.b64decode(arguments["content"]))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from engine.analysis.certainty import Certainty
 from engine.analysis.conformal import Conformal
 from engine.data.importing.preview import Preview
 from engine.data.importing.understanding import Choice
+from engine.images.part import Part
 from engine.lab.messages import (
     CheckConfig,
     CheckedImages,
@@ -37,7 +38,15 @@ from engine.lab.messages import (
     Readiness,
     SharedRuns,
 )
-from engine.lab.prediction_messages import Explain, ImagePrediction, Predict, Predictions, PredictSamples
+from engine.lab.prediction_messages import (
+    Explain,
+    ImagePrediction,
+    Predict,
+    Predictions,
+    PredictSamples,
+    ShowImage,
+    ShownImage,
+)
 from engine.lab.request import Request
 
 CONFIG: dict[str, Any] = {"method": {"name": "ä", "threshold": 0.95}, "seed": 3, "split_seed": None, "views": [1, 2]}
@@ -53,7 +62,8 @@ SENT: list[Request[Any]] = [
     ComputeFeatures({"name": "folder"}, "folder-0a", {"name": "efficientnet_lite"}, "/checkpoints", "/progress.json"),
     MeasureSpeed(CONFIG, 0.25),
     CheckSweep({"name": "digits", "dimensions": [{"key": "method.threshold"}]}, "/checkpoints"),
-    Predict("run", (("ä.png", bytes(range(256))), ("empty", b""))),
+    Predict("run", (("ä.png", bytes(range(256))), ("empty", b"")), True, (Part(3, 0, 40, 20), None)),
+    ShowImage("ä.png", bytes(range(256))),
     PredictSamples("run", "cafe", 6, 1),
     PredictFolder("/run", "/photos.zip", "/table.csv", "", 0.9, "/progress.json"),
     Explain("/run", bytes(range(12)), (1, 3, 4)),
@@ -116,6 +126,11 @@ def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None
     assert got.images[0].seen is not None
     assert got.images[0].seen.tolist() == seen.tolist()
     assert {**vars(got.images[0]), "seen": None} == {**vars(answer), "seen": None}
+
+
+def test_an_image_to_mark_a_part_in_arrives_with_its_size() -> None:
+    sent = ShownImage(640, 480, "data:image/png;base64,AAAA")
+    assert ShowImage.read_reply(json.loads(json.dumps(ShowImage.write_reply(sent)))) == sent
 
 
 def test_where_a_model_looks_arrives_to_the_bit() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 
@@ -13,6 +15,7 @@ from engine.runs.stored_images import StoredImages, stored_images_of
 from ui.components.gallery import GalleryItem, gallery, image_uri, png_uri
 from ui.components.live_figure import live_figure
 from ui.figures.classification import probability_bars
+from ui.predict.marked_part import File, marked_parts, named, part_frame
 from ui.predict.verdicts import Judged, as_csv, judge, note, verdict
 from ui.predict.where_it_looks import where_it_looks
 from ui.shell.page import escape_markdown
@@ -66,16 +69,18 @@ def coverage_choice(run: Run) -> float:
     return chosen or (USUAL if USUAL in offered else offered[-1])
 
 
-def prediction_view(predictions: Predictions, run: Run, coverage: float) -> None:
-    """Cards or a table, and the download."""
+def prediction_view(predictions: Predictions, run: Run, coverage: float, files: Sequence[File] = ()) -> None:
+    """Cards or a table, and the download. files: those of the images, where a part of each may be marked."""
     names, certainty = predictions.class_names, predictions.certainty
-    judged = [judge(one, certainty, coverage, names) for one in predictions.images]
+    parts = marked_parts(files) or (None,) * len(predictions.images)
+    images = [named(one, part) for one, part in zip(predictions.images, parts, strict=True)]
+    judged = [judge(one, certainty, coverage, names) for one in images]
     if len(judged) <= CARDS:
         columns = st.columns(2 if len(judged) > 1 else 1)
         stored = stored_images_of(run.folder)
         for number, one in enumerate(judged):
             with columns[number % len(columns)]:
-                _card(one, number, certainty, coverage, stored, run)
+                _card(one, number, certainty, coverage, stored, run, files[number] if files else None)
     else:
         st.dataframe([_row(one) for one in judged], hide_index=True, width="stretch")
     st.download_button(
@@ -94,29 +99,47 @@ def prediction_view(predictions: Predictions, run: Run, coverage: float) -> None
 
 
 def _card(
-    judged: Judged, number: int, certainty: Certainty, coverage: float, stored: StoredImages | None, run: Run
+    judged: Judged,
+    number: int,
+    certainty: Certainty,
+    coverage: float,
+    stored: StoredImages | None,
+    run: Run,
+    file: File | None,
 ) -> None:
     prediction = judged.prediction
+    is_part = file is not None and marked_parts([file]) != (None,)
     with st.container(border=True):
         if prediction.error or prediction.seen is None:
             st.error(escape_markdown(prediction.error or ""), icon=":material/broken_image:")
+            if file is not None and is_part:  # another part of it may do
+                part_frame(file, number)
             return
         _, height, width = prediction.seen.shape
         size = f"{width}x{height} px" + (", inverted" if prediction.inverted else "")
         size += ", cropped" if prediction.cropped else ""
         items = [GalleryItem(1, image_uri(prediction.seen), ("network input", size))]
         if prediction.thumbnail is not None:
-            items.insert(0, GalleryItem(0, png_uri(prediction.thumbnail), ("your image", prediction.name)))
+            caption = "marked part" if is_part else "your image"
+            items.insert(0, GalleryItem(0, png_uri(prediction.thumbnail), (caption, prediction.name)))
         st.markdown(f"#### {verdict(judged)}")
         explains = st.session_state.get(f"predict_explain_{number}", False)
         reasons = [_nearest(judged, stored), where_it_looks(run, prediction) if explains else None]
         gallery([*items, *filter(None, reasons)], key=f"predict_seen_{number}", thumb=84)
-        st.toggle(
-            "Where does it look?",
-            key=f"predict_explain_{number}",
-            help="Covers one part of the image after another. Orange: without this part the model is less sure of its"
-            " answer; blue: it would be more sure.",
-        )
+        with st.container(horizontal=True):
+            st.toggle(
+                "Where does it look?",
+                key=f"predict_explain_{number}",
+                help="Covers one part of the image after another. Orange: without this part the model is less sure of"
+                " its answer; blue: it would be more sure.",
+            )
+            is_cropping = file is not None and st.toggle(
+                "Crop",
+                key=f"predict_crop_{number}",
+                help="Mark the part of the image that shows the thing: the model then answers on that part alone.",
+            )
+        if file is not None and is_cropping:
+            part_frame(file, number)
         if explains and reasons[1] is None:
             st.caption("No single part matters: with any of them covered, the answer keeps its probability.")
         cutoff = certainty.conformal.cutoffs.get(coverage) if certainty.conformal else None

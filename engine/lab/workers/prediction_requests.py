@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +16,52 @@ from engine.allowed_folders import check_allowed
 from engine.analysis.occlusion import occlusion
 from engine.errors import ImageError, ImportCancelled
 from engine.folder_prediction import predict_folder
-from engine.images.decode import read_image
+from engine.images.decode import Pixels, read_image
 from engine.lab.messages import FolderPredicted, PredictFolder
-from engine.lab.prediction_messages import Explain, ImagePrediction, Predict, Predictions, PredictSamples
+from engine.lab.prediction_messages import (
+    Explain,
+    ImagePrediction,
+    Predict,
+    Predictions,
+    PredictSamples,
+    ShowImage,
+    ShownImage,
+)
 from engine.lab.workers.data_requests import progress_through
 from engine.predictor import Prediction, Predictor, each
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import load_stored_images
 
 _THUMBNAIL = (224, 224)  # pixels, at most
+_SHOWN = (1024, 1024)  # the same where a part is marked
+_EXACT = 64  # pixels a side up to which an image is shown exactly
 
 
 def predict(request: Predict) -> Predictions:
     """An image that cannot be read has its sentence in place of an answer. Raises RunError if the run has no model."""
     predictor = _predictor(request.run)
     images = []
-    for name, content in request.files:
+    for (name, content), part in zip_longest(request.files, request.parts):
         try:
-            decoded = predictor.read(content, name)
+            decoded = predictor.read(content, name) if part is None else predictor.read_part(content, part, name)
         except ImageError as error:
             images.append(ImagePrediction(name, error=str(error)))
             continue
         (prediction,) = predictor.predict([decoded], request.as_it_is)
-        images.append(_answer(predictor, prediction, name, thumbnail=_thumbnail(content, decoded)))
+        is_large = part is not None or max(decoded.shape) >= max(_THUMBNAIL)
+        large = decoded if is_large else read_image(content, smallest=max(_THUMBNAIL))
+        images.append(_answer(predictor, prediction, name, thumbnail=_small(large, _THUMBNAIL, "PNG")))
     return _answers(predictor, images)
+
+
+def show_image(request: ShowImage) -> ShownImage:
+    """Raises ImageError."""
+    pixels = read_image(request.content, request.file)
+    height, width = pixels.shape[:2]
+    is_small = max(height, width) <= _EXACT
+    shown = _small(pixels, _SHOWN, "PNG") if is_small else _small(pixels, _SHOWN, "JPEG", quality=90)
+    kind = "png" if is_small else "jpeg"
+    return ShownImage(width, height, f"data:image/{kind};base64,{base64.b64encode(shown).decode('ascii')}")
 
 
 def predict_samples(request: PredictSamples) -> Predictions:
@@ -121,13 +145,10 @@ def _answer(
     )
 
 
-def _thumbnail(content: bytes, decoded: NDArray[np.uint8]) -> bytes:
-    """An image's file as a small PNG: browsers show neither 16-bit PNGs nor TIFFs. decoded: as the model wants it,
-    [H, W, 1 or 3].
-    """
-    image = decoded if max(decoded.shape) >= max(_THUMBNAIL) else read_image(content, smallest=max(_THUMBNAIL))
-    small = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    small.thumbnail(_THUMBNAIL)
+def _small(pixels: Pixels, most: tuple[int, int], format: str, **options: int) -> bytes:
+    """uint8 [H, W, 1 or 3], at most so large, as a file that browsers show: they read neither 16-bit PNGs nor TIFFs."""
+    small = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    small.thumbnail(most)
     buffer = io.BytesIO()
-    small.save(buffer, "PNG")
+    small.save(buffer, format, **options)
     return buffer.getvalue()

@@ -27,7 +27,7 @@ from engine.lab.messages import (
     PreviewData,
     PreviewFiles,
 )
-from engine.lab.prediction_messages import Explain, Predict, PredictSamples
+from engine.lab.prediction_messages import Explain, Predict, PredictSamples, ShowImage
 from engine.lab.request import Request
 from engine.lab.workers.data_requests import (
     check_imported,
@@ -39,7 +39,7 @@ from engine.lab.workers.data_requests import (
     preview_files,
 )
 from engine.lab.workers.export_requests import export_model, open_shared_runs
-from engine.lab.workers.prediction_requests import explain, predict, predict_all, predict_samples
+from engine.lab.workers.prediction_requests import explain, predict, predict_all, predict_samples, show_image
 from engine.lab.workers.sweep_requests import check_planned
 from engine.registry import methods
 from engine.runs.store import Store
@@ -111,6 +111,7 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (PredictSamples, predict_samples),
         (PredictFolder, predict_all),
         (Explain, explain),
+        (ShowImage, show_image),
         (ExportModel, export_model),
         (OpenShared, open_shared_runs),
     )
