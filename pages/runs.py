@@ -6,11 +6,11 @@ import streamlit as st
 
 from ui.run_list.actions import actions
 from ui.run_list.dialogs import confirm_delete_unreadable
-from ui.run_list.run_table import disk_used, run_table
+from ui.run_list.run_table import disk_used, run_table, searched_text
 from ui.run_list.sharing import open_shared_file
 from ui.run_list.sweep_groups import sweep_groups, without_sweeps
 from ui.run_list.unfinished import UNFINISHED, unfinished_runs
-from ui.runs.run_names import accuracy_order, run_name
+from ui.runs.run_names import accuracy_order
 from ui.shell.page import empty_state, escape_markdown, expander, header, how_it_works
 from ui.shell.server import lab, sweeps
 from ui.style import formatting
@@ -24,18 +24,23 @@ runs = store.runs()
 if not runs:
     empty_state("No run yet. Start one, and it stays here until you delete it.", ":material/list:")
 else:
-    search, state, order = st.columns([4, 2, 2])
-    words = search.text_input("Search", key="runs_search", placeholder="name, method or data set").lower().split()
+    tags = sorted({tag for run in runs for tag in run.notes.tags}, key=str.lower)
+    search, state, order, *filters = st.columns([4, 2, 2, 3] if tags else [4, 2, 2])
+    typed = search.text_input("Search", key="runs_search", placeholder="name, method, data set, tag or note")
+    words = typed.lower().split()
     wanted = state.selectbox(
         "State",
         ["all", "finished", "running", "queued", "paused", "stopped", "interrupted", "failed"],
         key="runs_state",
     )
     by = order.selectbox("Sort by", ["newest", "test accuracy", "duration"], key="runs_sort")
+    tagged = set(filters[0].multiselect("Tags", tags, key="runs_tags", placeholder="all")) if filters else set()
     shown = [
         run
         for run in runs
-        if wanted in ("all", run.status.state) and all(word in f"{run_name(run)} {run.id}".lower() for word in words)
+        if wanted in ("all", run.status.state)
+        and tagged <= set(run.notes.tags)
+        and all(word in searched_text(run) for word in words)
     ]
     keys = {
         "newest": lambda r: r.id,
@@ -47,13 +52,13 @@ else:
     ended = [run for run in shown if not run.status.active]
     # Who searches wants the rows, also those of a sweep.
     all_sweeps = sweeps().store.sweeps()
-    alone = ended if words else without_sweeps(ended, all_sweeps)
+    alone = ended if words or tagged else without_sweeps(ended, all_sweeps)
     if alone:
         line = st.container()
         chosen = run_table(alone[:_SHOWN], "runs_table")
         with line:
             actions(chosen, "runs")
-    if not words:
+    if not (words or tagged):
         sweep_groups(ended, all_sweeps)
     on_disk = formatting.size(sum(disk_used(run.id, run.status.state) for run in runs))
     said = f"{formatting.count(len(runs))} run{'s' if len(runs) > 1 else ''}, {on_disk} on disk."

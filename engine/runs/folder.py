@@ -22,6 +22,7 @@ from engine.plain_file import open_plain_file
 from engine.runs import contents, journal
 from engine.runs.arrays import UNREADABLE, WrongContent, read_arrays
 from engine.runs.atomic_write import is_abandoned, read_bytes, replace_file, write_bytes, write_json
+from engine.runs.notes import NO_NOTES, Notes, plain_notes, read_notes
 
 FORMAT = 1
 State = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
@@ -35,6 +36,7 @@ HEARD = 3.0  # seconds: a run whose process lives writes its status three times 
 Part = Literal["labeled", "unlabeled", "validation", "test"]
 PARTS: tuple[Part, ...] = ("labeled", "unlabeled", "validation", "test")  # in the order of the numbers in a snapshot
 _LARGEST_JSON = 4_000_000  # bytes of config.json and status.json
+_NOTES = "notes.json"
 _LARGEST_HEADER = 10_000_000  # bytes of a model file's description
 _CONTENT_HASH = re.compile(r"[0-9a-z]{1,64}")
 _HALF_SNAPSHOT = ".tmp.npz"
@@ -131,6 +133,19 @@ class RunFolder:
             time.sleep(0.1)
             status = self.status()
         return status
+
+    def notes(self) -> Notes:
+        """A person's note and tags; empty where nobody gave any. Raises RunError if they cannot be read."""
+        if not os.path.lexists(self.path / _NOTES):
+            return NO_NOTES
+        plain = self._read_json(_NOTES)
+        try:
+            return read_notes(plain)
+        except RunError as error:
+            raise RunError(f"The note and tags of run {self.id} cannot be read: write them anew. {error}") from None
+
+    def write_notes(self, notes: Notes) -> None:
+        write_json(self.path / _NOTES, plain_notes(notes))
 
     def _read_json(self, name: str, strict: bool = False) -> dict[str, Any]:
         try:

@@ -25,18 +25,20 @@ from engine.plain_file import open_plain_file
 from engine.runs.atomic_write import replace_file
 from engine.runs.contents import read_json
 from engine.runs.folder import RunFolder, Status
+from engine.runs.notes import NO_NOTES
 from engine.runs.store import ID, OPENING, Run, Store
 from engine.runs.stored_images import load_stored_images, stored_images_folder, stored_images_of
 
 ENDING = ".fewlab"
-VERSION = 1
+VERSION = 2
+_WITHOUT_NOTES = 1  # the version that files without notes have: those open in every FewLab
 _ABOUT = "shared.json"
 _LARGEST_ABOUT = 1_000_000  # bytes
 _LARGEST = 64 << 30  # bytes of all files together
 _MOST_FILES = 200_000
 _RUN_FILE = re.compile(
-    r"runs/(?P<run>[a-z0-9_-]+)/(config\.json|status\.json|events\.jsonl|metrics\.jsonl|split\.npz|model\.safetensors"
-    r"|snapshots/[0-9]{8,12}\.npz)"
+    r"runs/(?P<run>[a-z0-9_-]+)/(config\.json|status\.json|notes\.json|events\.jsonl|metrics\.jsonl|split\.npz"
+    r"|model\.safetensors|snapshots/[0-9]{8,12}\.npz)"
 )
 _IMAGE_FILE = re.compile(r"images/(?P<hash>[0-9a-z]{1,64})/(images\.npy|labels\.npy|ids\.npy|about\.json|files\.json)")
 
@@ -61,7 +63,8 @@ def share(runs: Sequence[Run], file: Path, with_images: bool = False) -> None:
             raise RunError(f"Run {run.id} is {run.status.state}: only a run that has ended can be shared.")
     images = _images_of(runs) if with_images else {}
     runs = list({run.id: run for run in runs}.values())
-    about = {"version": VERSION, "runs": [run.id for run in runs], "images": sorted(images)}
+    version = VERSION if any(run.folder.notes() != NO_NOTES for run in runs) else _WITHOUT_NOTES
+    about = {"version": version, "runs": [run.id for run in runs], "images": sorted(images)}
     temporary = file.with_name(f".{file.name}.tmp")
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -192,6 +195,7 @@ def _check(folder: RunFolder, check_model: CheckModel) -> None:
         folder.config()
         if folder.status().state not in ("finished", "stopped"):
             raise RunError(f"Run {folder.id} in this file has not ended: ask for it again when it has.")
+        folder.notes()
         folder.check_journals()
         folder.events(), folder.metrics(), folder.changes()
         folder.split(), folder.candidates()

@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from filelock import FileLock
 from engine.errors import RunError, UnknownName
 from engine.runs.atomic_write import is_abandoned, replace_file, sync_folder
 from engine.runs.folder import RESUMABLE, RunFolder, Status
+from engine.runs.notes import NO_NOTES, Notes, checked_notes
 
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+")
 OPENING = ".opening-"  # and of one that holds shared runs until they are checked
@@ -30,11 +31,12 @@ _YEARS = range(1971, 2200)  # that every time zone and every platform can count
 
 @dataclass(frozen=True)
 class Run:
-    """One line of the list of runs."""
+    """One line of the list of runs. notes: empty also where they cannot be read, which hides no run."""
 
     folder: RunFolder
     config: dict[str, Any]
     status: Status
+    notes: Notes = NO_NOTES
 
     @property
     def id(self) -> str:
@@ -161,6 +163,10 @@ class Store:
         folder = self.open(run_id)
         folder.write_config({**folder.config(), "name": name})
 
+    def annotate(self, run_id: str, note: str, tags: Iterable[str]) -> None:
+        """Change a run's note and tags; empty ones take them away. Raises RunError for what is too long or no word."""
+        self.open(run_id).write_notes(checked_notes(note, tags))
+
     def prediction_table(self, run_id: str, key: str) -> Path:
         """Where a run's predictions for one folder of images go; it is deleted with the run. key: of file name
         characters, one for each folder and way of asking.
@@ -220,7 +226,11 @@ def _read(folder: RunFolder) -> Run:
             f"The name of run {folder.id} begins with no date: delete the run, or give its folder its name back."
         ) from None
     folder.check_journals()
-    return Run(folder, folder.config(), folder.status())
+    try:
+        notes = folder.notes()
+    except RunError:
+        notes = NO_NOTES
+    return Run(folder, folder.config(), folder.status(), notes)
 
 
 def _date_of(run_id: str) -> datetime:

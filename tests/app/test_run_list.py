@@ -57,6 +57,30 @@ def test_runs_of_one_name_say_in_the_list_what_they_differ_in(lab: Lab, open_pag
         lab.delete(folder.id)
 
 
+def test_a_run_is_found_by_its_tags_and_its_note(lab: Lab, open_page: Open) -> None:
+    run, other = (put_beside(lab, {**CONFIG, "seed": seed}, Status("finished")) for seed in (6, 7))
+    app = open_page("runs")
+    assert not app.multiselect  # nothing to choose from yet
+    lab.store.rename(run.id, "my run")
+    lab.store.annotate(run.id, "Weak views **only**.", ["Baseline", "paper"])
+    lab.store.annotate(other.id, "Nothing of note.", ["paper"])
+    app = open_page("runs")
+    rows = {row["id"]: row for row in run_rows(app)}
+    assert rows[run.id]["run"] == "my run"
+    assert list(rows[run.id]["tags"]) == ["Baseline", "paper"]
+    assert rows[run.id]["note"] == "Weak views **only**."
+    for words in ("baseline", "views weak", "my paper", "weak digits nowhere"):
+        app.text_input(key="runs_search").set_value(words).run()
+        assert [row["id"] for row in run_rows(app)] == ([] if "nowhere" in words else [run.id])
+    app.text_input(key="runs_search").set_value("").run()
+    for tags, found in ((["paper"], {run.id, other.id}), (["paper", "Baseline"], {run.id})):
+        app.multiselect(key="runs_tags").set_value(tags).run()
+        assert {row["id"] for row in run_rows(app)} == found
+    assert not app.exception
+    for folder in (run, other):
+        lab.delete(folder.id)
+
+
 def test_an_interrupted_run_stands_on_top_and_in_the_list_with_its_reason(lab: Lab, open_page: Open) -> None:
     cut = put_beside(lab, CONFIG, Status("interrupted", 5, 20, 3.0, reason="Its process ended while it trained."))
     app = open_page("runs")

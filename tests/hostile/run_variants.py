@@ -254,6 +254,23 @@ METRICS: dict[str, str] = {
     "two thousand names": json.dumps({"step": 15, **{f"metric {i}": i for i in range(2_000)}}),
     "a line of three megabytes": '{"step": 15, "note": "' + "x" * 3_000_000 + '"}',
 }
+NOTES: dict[str, bytes] = {
+    "a list": b"[]",
+    "no JSON": b"{",
+    "a note that is a number": b'{"note": 3, "tags": []}',
+    "a note of six hundred characters": b'{"note": "' + b"x" * 600 + b'"}',
+    "a note of half a letter": b'{"note": "\\ud800"}',
+    "a note with a bell": b'{"note": "ding \\u0007"}',
+    "tags that are a word": b'{"tags": "abc"}',
+    "tags of numbers": b'{"tags": [1, 2]}',
+    "a tag of two words": b'{"tags": ["a b"]}',
+    "a tag of nothing": b'{"tags": [""]}',
+    "a tag of a hundred letters": b'{"tags": ["' + b"x" * 100 + b'"]}',
+    "a tag that turns what follows": b'{"tags": ["\\u202eevil"]}',
+    "a tag twice": b'{"tags": ["a", "a"]}',
+    "eleven tags": json.dumps({"tags": [f"t{i}" for i in range(11)]}).encode(),
+    "deep tags": b'{"tags": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+}
 _P = arrays()
 SNAPSHOTS: dict[str, dict[str, Any]] = {
     "no ids": {"ids": None},
@@ -372,9 +389,10 @@ LISTED: dict[str, Damage] = {
     **{f"snapshot: {name}": partial(snapshot, changes) for name, changes in SNAPSHOTS.items()},
     **{f"split: {name}": partial(split, changes) for name, changes in SPLITS.items()},
     **{f"model: {name}": partial(metadata, content) for name, content in METADATA.items()},
+    **{f"notes: {name}": partial(written, "notes.json", content) for name, content in NOTES.items()},
     **{
         f"{name} a {kind}": partial(in_place, name, kind)
-        for name in ("split.npz", "model.safetensors", "snapshots/00000020.npz", "projections/kept.npz")
+        for name in ("split.npz", "model.safetensors", "notes.json", "snapshots/00000020.npz", "projections/kept.npz")
         for kind in ("pipe", "directory")
     },
     "images named by a path": partial(

@@ -39,7 +39,7 @@ def questions(run: Run) -> Iterator[tuple[str, Callable[[], Any]]]:
     asked: tuple[Callable[[], Any], ...] = (
         *(folder.config, folder.status, folder.events, folder.content_hash, folder.changes, folder.metrics),
         *(folder.split, folder.candidates, folder.model_about, folder.temperature, folder.snapshot_steps),
-        *(folder.as_zip, folder.size_on_disk),
+        *(folder.as_zip, folder.size_on_disk, folder.notes),
     )
     for ask in asked:
         yield ask.__name__, ask
@@ -179,6 +179,21 @@ def test_of_journals_only_finite_numbers_at_whole_steps_are_read(folder: RunFold
     assert len({name for row in rows for name in row}) <= 310
     assert all(isinstance(event["event"], str) and type(event["step"]) is int for event in folder.events())
     assert all(np.isfinite(c.value) for c in folder.changes() if isinstance(c.value, float))
+
+
+@pytest.mark.parametrize("damage", [damage for name, damage in LISTED.items() if name.startswith("notes: ")])
+def test_notes_that_are_none_hide_no_run_and_are_refused_in_a_sentence(folder: RunFolder, damage: Damage) -> None:
+    damage(folder)
+    run = Store(folder.path.parent).run(GOOD)
+    assert run.notes == ("", ())
+    with pytest.raises(RunError) as refused:
+        folder.notes()
+    sentence = str(refused.value)
+    assert GOOD in sentence
+    assert sentence.isprintable()
+    assert len(sentence) < 300
+    Store(folder.path.parent).annotate(GOOD, "written anew", [])
+    assert folder.notes() == ("written anew", ())
 
 
 def test_infinite_features_are_cut_and_what_is_no_number_is_refused(folder: RunFolder) -> None:

@@ -21,6 +21,7 @@ from engine.runs.shared_file import open_shared, share
 from engine.runs.store import Run, Store
 from engine.training.model_file import load_model
 from engine.training.retest import retest
+from tests.hostile.run_variants import NOTES
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,26 @@ def test_without_images_none_go_along_and_a_run_that_is_here_is_left_as_it_is(or
     Store(tmp_path / "there").rename(original.id, "my own name")
     assert opened(small, tmp_path / "there") == ([], [original.id])
     assert Store(tmp_path / "there").run(original.id).name == "my own name"
+
+
+def test_a_note_and_tags_go_along_as_they_were_written(original: Run, tmp_path: Path) -> None:
+    shutil.copytree(original.folder.path, tmp_path / "here" / original.id)
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    share([here.run(original.id)], tmp_path / "plain.fewlab")
+    here.annotate(original.id, "<b>first</b> try\n=1+1, \u05d0\u200f", ["baseline", "für-später"])
+    share([here.run(original.id)], tmp_path / "run.fewlab")
+    opened(tmp_path / "run.fewlab", there.root)
+    assert there.run(original.id).notes == here.run(original.id).notes
+    assert there.run(original.id).notes.tags == ("baseline", "für-später")
+    # An earlier FewLab opens what has no notes, and says of the others that they are newer.
+    versions = [
+        json.loads(zipfile.ZipFile(tmp_path / name).read("shared.json"))["version"]
+        for name in ("plain.fewlab", "run.fewlab")
+    ]
+    assert versions == [1, 2]
+    with zipfile.ZipFile(io.BytesIO(here.open(original.id).as_zip())) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    assert Store(tmp_path / "unpacked").run(original.id).notes == here.run(original.id).notes
 
 
 def test_images_of_a_stranger_never_stand_for_ones_own(original: Run, file: Path, tmp_path: Path) -> None:
@@ -223,6 +244,7 @@ ATTACKS: dict[str, Change] = {
     "no status": without("runs/{run}/status.json"),
     "a status of a run that trains": status(state="running"),
     "a status that is none": status(state="evil"),
+    **{f"notes: {name}": put("runs/{run}/notes.json", content) for name, content in NOTES.items()},
     "a split that is none": put("runs/{run}/split.npz", b"PK\x03\x04"),
     "no split": without("runs/{run}/split.npz"),
     "a pickle as a model": put("runs/{run}/model.safetensors", b"\x80\x04cposix\nsystem\n."),

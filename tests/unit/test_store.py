@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -167,6 +169,54 @@ def test_a_run_can_be_renamed_without_moving(store: Store) -> None:
     with pytest.raises(RunError) as refused:
         store.rename(folder.id, "n" * 201)
     assert str(refused.value) == "A name may have at most 200 characters, but this one has 201."
+
+
+def test_a_run_has_a_note_and_tags_and_loses_them_without_changing_otherwise(store: Store) -> None:
+    folder = store.create(plain())
+    before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    assert store.run(folder.id).notes == ("", ())
+    store.annotate(folder.id, "  two lines,\nthe second  ", [" lr", "baseline", "lr", ""])
+    assert store.run(folder.id).notes == ("two lines,\nthe second", ("lr", "baseline"))
+    assert json.loads((folder.path / "notes.json").read_text("utf-8"))["tags"] == ["lr", "baseline"]
+    store.annotate(folder.id, "", ())
+    assert store.run(folder.id).notes == ("", ())
+    assert {name: (folder.path / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize(
+    ("note", "tags", "sentence"),
+    [
+        ("n" * 501, [], "A note may have at most 500 characters, but this one has 501."),
+        ("a\0b", [], "The note holds characters that are no text: type it again."),
+        ("", [f"t{i}" for i in range(11)], "A run may have at most 10 tags, but these are 11."),
+        ("", ["two words"], "'two words' is none."),
+        ("", ["a,b"], "'a,b' is none."),
+        ("", ["x" * 31], "A tag is one word of at most 30 characters"),
+    ],
+)
+def test_a_note_or_tag_that_is_too_much_is_refused_and_the_old_ones_stay(
+    store: Store, note: str, tags: list[str], sentence: str
+) -> None:
+    folder = store.create(plain())
+    store.annotate(folder.id, "n" * 500, ["x" * 30])
+    with pytest.raises(RunError) as refused:
+        store.annotate(folder.id, note, tags)
+    assert sentence in str(refused.value)
+    assert store.run(folder.id).notes == ("n" * 500, ("x" * 30,))
+
+
+def test_notes_that_cannot_be_written_leave_the_old_ones_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = store.create(plain())
+    store.annotate(folder.id, "old", ["kept"])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.annotate(folder.id, "new", [])
+    assert store.run(folder.id).notes == ("old", ("kept",))
+    assert not [path for path in folder.path.iterdir() if path.suffix == ".tmp"]
 
 
 @pytest.mark.parametrize("state", ["queued", "finished", "stopped", "failed", "interrupted"])

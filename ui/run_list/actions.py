@@ -10,7 +10,7 @@ from engine.lab.lab import NOT_DELETED
 from engine.runs.folder import RESUMABLE, runs_as_zip
 from engine.runs.store import Run
 from ui.report.report import report
-from ui.run_list.dialogs import confirm_delete, rename
+from ui.run_list.dialogs import confirm_delete, describe
 from ui.run_list.sharing import share_dialog
 from ui.runs.current_run import GHOST, open_comparison, open_page
 from ui.runs.export_dialog import export_dialog
@@ -34,8 +34,9 @@ def actions(chosen: list[Run], key: str) -> None:
             resume(one)
         if st.button("Compare", key=f"{key}_compare", disabled=not chosen, icon=":material/compare_arrows:"):
             open_comparison([run.id for run in chosen])
-        if st.button("Rename", key=f"{key}_rename", disabled=one is None) and one is not None:
-            rename(one)
+        described = st.button("Describe", key=f"{key}_rename", disabled=one is None, help="Its name, tags and a note.")
+        if described and one is not None:
+            describe(one)
         with st.popover("Take along", key=f"{key}_more", disabled=not chosen, icon=":material/download:"):
             _take_along(chosen, one, key)
         alive = any(run.status.state in ("running", "paused") for run in chosen)

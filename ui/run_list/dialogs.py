@@ -1,9 +1,10 @@
-"""Dialogs that rename a run or delete some."""
+"""Dialogs that describe a run or delete some."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from engine.runs.notes import LONGEST_NOTE, MOST_TAGS
 from engine.runs.store import Run
 from ui.runs.current_run import forget_if_current
 from ui.runs.run_names import automatic_name, run_name, run_titles
@@ -49,12 +50,35 @@ def confirm_delete_unreadable(run_id: str) -> None:
             st.rerun()
 
 
-@st.dialog("Rename this run")
-def rename(run: Run) -> None:
+@st.dialog("Describe this run")
+def describe(run: Run) -> None:
+    """Its name, tags and note."""
     given = run.config.get("name", "")
     name = st.text_input("Name", given or automatic_name(run.config), max_chars=200, key="runs_new_name")
-    if st.button("Rename", type="primary", key="runs_rename_yes"):
+    with show_errors():
+        run.folder.notes()  # says what cannot be read before it is written over
+    known = sorted({tag for other in lab().store.runs() for tag in other.notes.tags}, key=str.lower)
+    tags = st.multiselect(
+        "Tags",
+        known,
+        default=list(run.notes.tags),
+        accept_new_options=True,
+        max_selections=MOST_TAGS,
+        select_all=False,
+        placeholder="Choose or type a word",
+        key=f"runs_tags_{run.id}",
+        help="Short words by which runs are found again, in the search and the filter of the list.",
+    )
+    note = st.text_area(
+        "Note",
+        run.notes.note,
+        max_chars=LONGEST_NOTE,
+        key=f"runs_note_{run.id}",
+        placeholder="What was tried, and what came of it",
+    )
+    if st.button("Save", type="primary", key="runs_describe_yes"):
         with show_errors():
+            lab().store.annotate(run.id, note, tags)
             if name.strip() != automatic_name(run.config) or given:
                 lab().store.rename(run.id, name.strip())
             st.rerun()

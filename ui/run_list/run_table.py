@@ -11,13 +11,16 @@ import streamlit as st
 from engine.runs.store import Run
 from ui.runs.current_run import open_page
 from ui.runs.distinct_names import what_differs
-from ui.runs.run_names import answers_by_probe, automatic_name, data_title, labels, method_title
+from ui.runs.run_names import answers_by_probe, automatic_name, data_title, labels, method_title, run_name
 from ui.shell.server import lab
 from ui.style import formatting
 
 _ROW, _MOST_ROWS_IN_SIGHT = 36, 14  # pixels; what is below is scrolled to
 _POINTS = 24  # of a curve the size of a word
-_COLUMNS = ("open", "run", "accuracy", "differs", "given", "curve", "data", "state", "time", "when", "disk", "reason")
+_COLUMNS = (
+    *("open", "run", "accuracy", "differs", "tags", "note", "given", "curve", "data", "state", "time", "when", "disk"),
+    "reason",
+)
 
 
 def run_table(runs: Sequence[Run], key: str) -> list[Run]:
@@ -29,8 +32,9 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
     def open_clicked() -> None:
         st.session_state[f"{key}_opening"] = runs[st.session_state[opened]["row"]].id
 
+    rows = _rows(runs)
     table = st.dataframe(
-        _rows(runs),
+        rows,
         hide_index=True,
         width="stretch",
         height=(min(len(runs), _MOST_ROWS_IN_SIGHT) + 1) * _ROW + 3,
@@ -40,7 +44,7 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
         selection_mode="multi-row",
         key=of_these,
         alt="Runs, one a row",
-        column_order=_COLUMNS,
+        column_order=[name for name in _COLUMNS if name not in ("tags", "note") or any(row[name] for row in rows)],
         column_config={
             "open": st.column_config.ButtonColumn("", type="tertiary", on_click=open_clicked, key=opened, width=52),
             "run": st.column_config.TextColumn("Run", width=115),
@@ -53,6 +57,8 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
             "differs": st.column_config.TextColumn(
                 "Differs in", width=105, help="The settings in which runs of one name differ."
             ),
+            "tags": st.column_config.ListColumn("Tags", width=120),
+            "note": st.column_config.TextColumn("Note", width=180),
             "given": st.column_config.TextColumn("From", width=135, help="What the accuracy was reached with."),
             "curve": st.column_config.LineChartColumn(
                 "Curve", y_min=0.0, y_max=1.0, width=75, help="Test accuracy at the evaluations, from 0 to 100 %."
@@ -79,6 +85,8 @@ def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
             "run": run.name or method_title(run.config),
             "accuracy": _percent(run.status.metrics.get("test/accuracy")),
             "differs": more,
+            "tags": list(run.notes.tags),
+            "note": run.notes.note or None,
             "given": "probe, all labels" if answers_by_probe(run) else labels(run.config["data"].get("labels") or {}),
             "curve": accuracy_curve(run.id, run.status.state, run.status.step),
             "data": data_title(run.config),
@@ -90,6 +98,11 @@ def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
         }
         for run, more in zip(runs, differs, strict=True)
     ]
+
+
+def searched_text(run: Run) -> str:
+    """In which the words of a search are looked for, in small letters."""
+    return f"{run_name(run)} {run.id} {' '.join(run.notes.tags)} {run.notes.note}".lower()
 
 
 def _percent(share: float | None) -> float | None:

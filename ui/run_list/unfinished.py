@@ -29,7 +29,9 @@ def unfinished_runs(runs: list[Run]) -> None:
                 said += f", step {status.step:,} of {status.steps:,}"
             if status.reason and status.state == "interrupted":
                 said += f": {escape_markdown(status.reason)}"
-            st.markdown(said, width="stretch")
+            if run.notes.tags:
+                said += f" · {escape_markdown(', '.join(run.notes.tags))}"
+            st.markdown(said, width="stretch", help=escape_markdown(run.notes.note) or None)
             if status.state == "queued":
                 _queue_buttons(run, is_next=run.id == first)
             can_resume = status.state == "interrupted" and run.id != lab().current
