@@ -13,6 +13,7 @@ from ui.runs.run_names import run_name
 from ui.shell.page import escape_markdown, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
 from ui.train.form import labeled_images, train_form
+from ui.train.ghost_choice import ghost_choice
 from ui.train.live_settings import live_settings
 from ui.train.monitor import monitor
 from ui.train.presentation import is_presented, present_button, presentation
@@ -50,6 +51,7 @@ with run_side:
     else:
         with st.container(key="train_name", horizontal=True, vertical_alignment="center"):
             st.subheader(escape_markdown(run_name(run)), anchor=False)
+            ghost_choice(run)
             present_button()
         with st.container(key="train_toolbar"):
             buttons, settings = st.columns([2, 5], vertical_alignment="center", gap="medium")

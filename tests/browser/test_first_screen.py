@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import Page, expect
+import shutil
+from pathlib import Path
 
-from engine.runs.store import Run
-from tests.browser.conftest import Studied
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from engine.runs.folder import RunFolder
+from engine.runs.store import Run, Store
+from tests.browser.conftest import REPOSITORY, Serve, Studied, warm
 
 pytestmark = pytest.mark.slow
 HIGHEST = 260  # pixels from the top of the window to the main figure, gallery or pad, at 1280 x 800
@@ -35,6 +39,29 @@ def test_the_answer_is_on_the_first_screen(page: Page, studied: Studied, run: Ru
         "([main, highest]) => [...document.querySelectorAll(`.stMain ${main}`)]"
         ".some((one) => one.getBoundingClientRect().height > 0 && one.getBoundingClientRect().top <= highest)",
         arg=[main, HIGHEST],
+        timeout=20_000,
+    )
+
+
+def test_another_run_behind_takes_no_height_from_the_first_screen(
+    browser: Browser, tmp_path: Path, serve: Serve, page: Page, run: Run
+) -> None:
+    """The numbers that say what differs stand beside the figures, not below them."""
+    runs = Store(shutil.copytree(run.folder.path.parent, tmp_path / "checkpoints"))
+    config = run.folder.config()
+    before = shutil.copytree(runs.open(run.id).path, runs.root / f"20250101-000000-{run.id[16:]}")
+    RunFolder(before).write_config({**config, "method": {**config["method"], "threshold": 0.7}})
+    url = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(runs.root)})
+    page.goto(f"{warm(url, browser)}/train?run={run.id}")
+    page.get_by_role("button", name="Compare with").click()
+    page.get_by_role("combobox", name="Compare with").click()
+    page.get_by_role("option", name="τ 0.7").click()
+    expect(page.get_by_role("button", name="Compared with τ 0.7")).to_be_visible()
+    expect(page.get_by_test_id("stMetricDelta").first).to_have_text("±0.0 points")
+    expect(page.get_by_test_id("stMetricDelta").first.locator("svg")).to_have_count(0)
+    page.wait_for_function(
+        "(highest) => document.querySelector('.stMain .fewlab-figure').getBoundingClientRect().top <= highest",
+        arg=HIGHEST,
         timeout=20_000,
     )
 

@@ -14,7 +14,7 @@ from engine.runs.folder import RunFolder, Status
 from engine.runs.store import Run
 from ui.compare.benchmark_form import config_of_entry
 from ui.compare.run_groups import grouped
-from ui.runs.metrics import formatted_difference
+from ui.runs.metrics import difference_from
 from ui.train.time_estimate import cost_key
 
 
@@ -92,14 +92,20 @@ def test_a_baseline_differs_from_what_it_is_held_against_in_the_method_alone(of:
     [
         ("share", 0.131, "+13.1 points"),
         ("share", -0.131, "-13.1 points"),
+        ("share", 0.0004, "±0.0 points"),
+        ("share", -0.0004, "±0.0 points"),
+        ("share", 0.1004, "+10.0 points"),
         ("nats", 0.5, "+0.500"),
         ("nats", -0.5, "-0.500"),
-        ("nats", 0.0, "+0"),
+        ("nats", 0.0, "±0"),
+        ("nats", -0.0000001, "±0"),
     ],
 )
-def test_a_difference_has_its_sign_in_every_unit(unit: Any, difference: float, text: str) -> None:
+def test_a_difference_has_its_sign_in_every_unit_and_none_where_nothing_is_seen_of_it(
+    unit: Any, difference: float, text: str
+) -> None:
     metric = Metric("loss/labeled", "Loss", "One sentence.", unit=unit)
-    assert formatted_difference(metric, difference) == text
+    assert difference_from(metric, 0.25 + difference, 0.25) == text
 
 
 def test_each_seed_of_a_benchmark_draws_labels_of_its_own_and_the_first_those_of_the_base() -> None:

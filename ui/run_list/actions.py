@@ -12,8 +12,9 @@ from engine.runs.store import Run
 from ui.report.report import report
 from ui.run_list.dialogs import confirm_delete, describe
 from ui.run_list.sharing import share_dialog
-from ui.runs.current_run import GHOST, open_comparison, open_page
+from ui.runs.current_run import open_comparison, open_page
 from ui.runs.export_dialog import export_dialog
+from ui.runs.ghost import offer_ghost
 from ui.runs.prefill import announce_prefill, prefill
 from ui.shell.page import show_errors
 from ui.shell.server import lab
@@ -27,7 +28,7 @@ def actions(chosen: list[Run], key: str) -> None:
             with show_errors():
                 prefill(one.config)
                 announce_prefill()
-                st.session_state[GHOST] = one.id
+                offer_ghost(one.id)
                 open_page("pages/train.py", one.id)
         resumable = one is not None and one.status.state in RESUMABLE and one.id != lab().current
         if resumable and one is not None and st.button("Resume", key=f"{key}_resume"):

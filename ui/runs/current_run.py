@@ -82,19 +82,6 @@ def watch_new_run(run_id: str, before: str | None) -> None:
     choose_run(run_id)
 
 
-def ghost_of(shown: Run) -> Run | None:
-    """The run that was looked at before this one, while it is still there and learned from the same data set."""
-    ghost = st.session_state.get(GHOST)
-    if ghost is None or ghost == shown.id:
-        return None
-    try:
-        run = lab().store.run(ghost)
-    except FewLabError:
-        st.session_state.pop(GHOST, None)
-        return None
-    return run if run.config["data"].get("name") == shown.config["data"].get("name") else None
-
-
 def pick_run(runs: list[Run], label: str, lacks: str) -> Run | None:
     """A picker over `runs`, on the current one if it is among them, on the first if there is no current one. None if
     there are no runs, or if the current run is none of them and no other is chosen: that is said, and another one is

@@ -32,8 +32,11 @@ def formatted(metric: Metric, value: float | None) -> str:
     return formatting.percent(value) if metric.unit == "share" else formatting.decimal(value)
 
 
-def formatted_difference(metric: Metric, difference: float) -> str:
-    """With its sign and unit: "+13.1 points"."""
+def difference_from(metric: Metric, value: float, before: float) -> str:
+    """With its sign and unit: "+13.1 points"; "±0.0 points" where no digit that is shown differs."""
+    difference = value - before
     if metric.unit == "share":
-        return f"{formatting.points(difference)} points"
+        return f"{formatting.points(difference)} points".replace("+0.0 ", "±0.0 ")
+    if formatted(metric, value) == formatted(metric, before):
+        return "±0"
     return f"{'+' if difference >= 0 else '-'}{formatting.decimal(abs(difference))}"

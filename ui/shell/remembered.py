@@ -27,6 +27,11 @@ def remember(key: str, value: Any, is_fallback: bool = False) -> None:
         st.session_state.setdefault(_CHOICES, {})[key] = value
 
 
+def forget(key: str) -> None:
+    """As if nothing had been chosen under `key`."""
+    st.session_state.get(_CHOICES, {}).pop(key, None)
+
+
 def set_query_param(name: str, value: Any) -> None:
     """Let the page's address carry a choice; None removes it."""
     if value is None:

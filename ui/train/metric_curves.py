@@ -10,6 +10,7 @@ import streamlit as st
 from engine.metrics import Metric
 from ui.components.live_figure import live_figure
 from ui.figures.curves import Series, line_chart
+from ui.runs.ghost import ghost_name
 from ui.runs.metrics import logged_metrics
 from ui.runs.run_journal import RunJournal
 from ui.style import colors, formatting
@@ -73,6 +74,7 @@ def _draw(
         percent=is_share and metrics[0].chart != "loss",
         x_max=steps,
         zoom=key.endswith("_accuracy"),
+        ghost_name=ghost_name(ghost.run, journal.run) if ghost is not None else "",
     )
     live_figure(figure, key=key, revision=journal.run.id, height=height)
 

@@ -10,7 +10,7 @@ from engine.analysis.collapse import collapse_warning
 from engine.metrics import declaration_of
 from engine.runs.store import Run
 from ui.runs.counted_images import metric_of_images, show_predicted
-from ui.runs.metrics import declared_metrics, formatted, formatted_difference
+from ui.runs.metrics import declared_metrics, difference_from, formatted
 from ui.runs.run_bar import open_run
 from ui.runs.run_journal import RunJournal
 from ui.shell.server import catalog
@@ -34,12 +34,14 @@ def metric_tiles(journal: RunJournal, ghost: RunJournal | None, page: str) -> No
     for column, name in zip(st.columns(_TILES), names, strict=False):
         metric, value = declaration_of(name, declared), journal.latest(name)
         before = ghost.latest(name, run.status.step) if ghost is not None else None
-        delta = formatted_difference(metric, value - before) if value is not None and before is not None else None
+        delta = difference_from(metric, value, before) if value is not None and before is not None else None
+        is_same = delta is not None and delta.startswith("±")  # neither better nor worse
         tile: dict[str, Any] = {
             "label": metric.title,
             "value": formatted(metric, value),
             "delta": delta,
-            "delta_color": _BETTER[metric.better],
+            "delta_color": "off" if is_same else _BETTER[metric.better],
+            "delta_arrow": "off" if is_same else "auto",
             "help": metric.help or None,
         }
         with column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.runs.store import Run
-from ui.runs.current_run import ghost_of
+from ui.runs.ghost import ghost_of
 from ui.runs.run_journal import RunJournal
 from ui.runs.told import told
 from ui.shell.page import escape_markdown, guarded_fragment, redraw_page

@@ -6,7 +6,8 @@ import streamlit as st
 
 from engine.runs.folder import RESUMABLE
 from engine.runs.store import Run
-from ui.runs.current_run import GHOST, ghost_of, open_comparison, open_page
+from ui.runs.current_run import open_comparison, open_page
+from ui.runs.ghost import ghost_of, offer_ghost
 from ui.runs.prefill import announce_prefill, prefill, usable, with_features
 from ui.runs.run_bar import page_links
 from ui.runs.told import tell
@@ -39,7 +40,7 @@ def run_buttons(run: Run) -> None:
         ):
             prefill(run.folder.config())
             announce_prefill()
-            st.session_state[GHOST] = run.id
+            offer_ghost(run.id)
             st.rerun()
 
 
@@ -62,7 +63,7 @@ def next_steps(run: Run) -> None:
         with show_errors():
             prefill(with_features(run))
             announce_prefill()
-            st.session_state[GHOST] = run.id
+            offer_ghost(run.id)
             st.rerun()
     if columns[1].button("Compare", key="train_compare", icon=":material/compare_arrows:", width="stretch"):
         open_comparison([each.id for each in (run, ghost_of(run)) if each is not None])
