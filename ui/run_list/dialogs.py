@@ -74,7 +74,7 @@ def describe(run: Run) -> None:
         run.notes.note,
         max_chars=LONGEST_NOTE,
         key=f"runs_note_{run.id}",
-        placeholder="What was tried, and what came of it",
+        placeholder="What was tried, and how it went",
     )
     if st.button("Save", type="primary", key="runs_describe_yes"):
         with show_errors():
