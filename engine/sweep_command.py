@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,9 @@ from engine.tuning.sweep_plan import SweepPlan
 from engine.tuning.verdict import verdict
 
 if TYPE_CHECKING:
+    from engine.config.parts import Hardware
     from engine.training.commands import Control
+    from engine.tuning.driver import TrainsRuns
 
 # What a sweep keeps once it has begun.
 _OTHERWISE = {
@@ -71,6 +74,13 @@ def sweep(
             " labels, and compare their test accuracies."
         ),
     ] = 0,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on the machines of a Ray cluster, several runs at once: ray://HOST:PORT. All of them have the"
+            " folder of the runs under the same path (docs/SERVER.md)."
+        ),
+    ] = None,
     checkpoints: Checkpoints = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -89,14 +99,19 @@ def sweep(
             named = store.open(name)
         opened = _planned(named, vary, (trials, minutes, label_draws, seed), base, name, checkpoints)
         with interruptible() as control, Bar() as bar:
-            read_images(RunConfig.parse(opened.config), control, bar)
-            folder = named or _created(store, opened, checkpoints)
-            if fresh_seeds:
-                folder.ask_for_fresh_seeds(fresh_seeds)
-            else:
-                folder.write_plan(opened)
-                folder.want("run", "search")
-            status = _driven(folder, checkpoints, control, bar)
+            parsed = RunConfig.parse(opened.config)
+            training = _trainer(on, parsed.hardware, checkpoints, control, bar)
+            read_images(parsed, control, bar)
+            with training as trainer:
+                folder = named or _created(store, opened, checkpoints)
+                if fresh_seeds:
+                    folder.ask_for_fresh_seeds(fresh_seeds)
+                else:
+                    folder.write_plan(opened)
+                    folder.want("run", "search")
+                status = _driven(folder, checkpoints, trainer)
+            if control.ends:
+                folder.want("pause")
     answer = _answer(folder, status)
     if as_json:
         print_answer(answer, as_json)
@@ -178,8 +193,19 @@ def _created(store: SweepStore, plan: SweepPlan, checkpoints: Path) -> SweepFold
     return store.create(plan)
 
 
-def _driven(folder: SweepFolder, checkpoints: Path, control: Control, bar: Bar) -> SweepStatus:
-    from engine.lab.executors.inline_sweep import InlineTrainer
+def _trainer(
+    on: str | None, hardware: Hardware, checkpoints: Path, control: Control, bar: Bar
+) -> AbstractContextManager[TrainsRuns]:
+    if on is None:
+        from engine.lab.executors.inline_sweep import InlineTrainer
+
+        return nullcontext(InlineTrainer(checkpoints, control, bar.show))
+    from engine.lab.executors.ray_trainer import RayTrainer
+
+    return RayTrainer(checkpoints, hardware, on, control)
+
+
+def _driven(folder: SweepFolder, checkpoints: Path, trainer: TrainsRuns) -> SweepStatus:
     from engine.tuning.driver import SweepDriver
 
     said: set[int] = set()
@@ -191,10 +217,7 @@ def _driven(folder: SweepFolder, checkpoints: Path, control: Control, bar: Bar) 
                 print(_line(trial), file=sys.stderr)
 
     print(f"Sweep {folder.name}: Ctrl-C pauses it, and the same --name goes on.", file=sys.stderr)
-    status = SweepDriver(folder, checkpoints, InlineTrainer(checkpoints, control, bar.show), told).drive()
-    if control.ends:
-        folder.want("pause")
-    return status
+    return SweepDriver(folder, checkpoints, trainer, told).drive()
 
 
 def _print(answer: dict[str, Any], status: SweepStatus) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +21,7 @@ from filelock import Timeout
 from engine.errors import FewLabError, RunError
 from engine.runs.folder import RESUMABLE, RunFolder, Status
 from engine.runs.store import Store
+from engine.tuning.side_by_side import Job, side_by_side
 from engine.tuning.study import OpenTrial, Study
 from engine.tuning.sweep_folder import DrawResult, FreshPlan, FreshResult, SweepFolder, SweepStatus, Trial, run_name
 
@@ -30,7 +33,12 @@ _TRIES = 2  # of a run whose process ends under it
 
 
 class TrainsRuns(Protocol):
-    """Who trains: this process, or the lab of a server."""
+    """Who trains: this process, the lab of a server, or the machines of a cluster."""
+
+    @property
+    def at_once(self) -> int:
+        """Runs that train side by side: `train` is called from so many threads. With one, from the driver's own."""
+        ...
 
     def train(self, run_id: str, look: Callable[[], bool]) -> None:
         """Train a run that waits, was stopped or cut off, until it has ended. `look` is asked several times a second;
@@ -46,7 +54,7 @@ class TrainsRuns(Protocol):
 
 @dataclass
 class _Now:
-    """What trains at this moment: its run, and how far its curve is told."""
+    """A run that trains at this moment, and how far its curve is told."""
 
     run: RunFolder
     trial: OpenTrial | None
@@ -68,7 +76,9 @@ class SweepDriver:
         self.sweep, self.plan = sweep, sweep.plan()
         self._store, self._trainer, self._told = Store(checkpoints), trainer, told
         self._study: Study | None = None
-        self._now: _Now | None = None
+        self._now: dict[int, _Now] = {}  # by trial
+        self._gives_up = threading.Event()  # one of several trials could not go on: the others are left too
+        self._telling = threading.RLock()  # several threads train and tell
         self._failures = 0  # trials that failed since the last one that did not
         self._accuracies: dict[str, float | None] = {}  # by run, of trials that are over
         self._told_at = 0.0
@@ -108,20 +118,27 @@ class SweepDriver:
     # the search
 
     def _search(self, study: Study) -> str | None:
-        """Why the search is over; None if it is only left."""
-        while True:
-            trials = study.trials()
-            running = any(trial.state == "running" for trial in trials)
-            over = len(trials) - running
-            minutes = sum(trial.seconds for trial in trials) / 60
-            if not running and over >= self.plan.trials:
-                return f"All {over} trials are done."
-            if not running and self.plan.minutes and minutes >= self.plan.minutes:
-                return f"Its {self.plan.minutes:g} minutes of training are used up after {over} trials."
+        """Why the search is over; None if it is only left. As many trials at once as the trainer trains runs."""
+        side_by_side(self._trials(study), self._trainer.at_once, self._gives_up)
+        trials = study.trials()
+        return None if any(trial.state == "running" for trial in trials) else self._why_over(trials)
+
+    def _trials(self, study: Study) -> Iterator[Job]:
+        """Each to be trained; those that were under way when the sweep was left come first."""
+        while (study.has_left or self._why_over(study.trials()) is None) and not self._ends():
             if self._failures >= _FAILURES:
-                raise RunError(f"{_FAILURES} trials in a row failed, the last one because: {trials[over - 1].reason}")
-            if self._ends() or not self._try(study.ask()):
-                return None
+                last = [trial for trial in study.trials() if trial.state == "failed"][-1]
+                raise RunError(f"{_FAILURES} trials in a row failed, the last one because: {last.reason}")
+            yield partial(self._try, study.ask())
+
+    def _why_over(self, trials: list[Trial]) -> str | None:
+        """Why no further trial is begun; None while there is budget."""
+        over = sum(trial.state != "running" for trial in trials)
+        if len(trials) >= self.plan.trials:
+            return f"All {over} trials are done."
+        if self.plan.minutes and sum(trial.seconds for trial in trials) >= 60 * self.plan.minutes:
+            return f"Its {self.plan.minutes:g} minutes of training are used up after {over} trials."
+        return None
 
     def _try(self, trial: OpenTrial) -> bool:
         """Train a trial's runs and tell how it went; False if it is left before that is known."""
@@ -130,8 +147,9 @@ class SweepDriver:
             if trial.is_pruned:
                 break
             run = self._run_of(trial, seed)
-            self._now = _Now(run, trial, index * self.plan.config["budget"]["steps"])
-            status = self._trained(run)
+            now = _Now(run, trial, index * self.plan.config["budget"]["steps"])
+            self._now[trial.number] = now
+            status = self._trained(now)
             if trial.is_pruned:
                 break
             if status is None:
@@ -147,12 +165,12 @@ class SweepDriver:
         return True
 
     def _end(self, trial: OpenTrial, state: Any, accuracy: float | None, reason: str) -> None:
-        self._now = None
-        self._failures = self._failures + 1 if state == "failed" else 0
-        assert self._study is not None
-        self._study.tell(trial, state, accuracy, reason, self._seconds(trial.runs.values()))
-        self.status = replace(self.status, importance=self._study.importance())
-        self._tell()
+        with self._telling:
+            self._now.pop(trial.number, None)
+            self._failures = self._failures + 1 if state == "failed" else 0
+            assert self._study is not None
+            self._study.tell(trial, state, accuracy, reason, self._seconds(trial.runs.values()))
+            self._tell(importance=self._study.importance())
 
     def _run_of(self, trial: OpenTrial, seed: int) -> RunFolder:
         known = trial.runs.get(seed)
@@ -170,15 +188,16 @@ class SweepDriver:
         begun = next((run for run in self._store.runs() if run.config == config), None)
         return begun.folder if begun is not None else self._store.create(config)
 
-    def _trained(self, run: RunFolder) -> Status | None:
+    def _trained(self, now: _Now) -> Status | None:
         """The status of a run that has ended; None if the sweep is left first."""
+        run = now.run
         for _ in range(_TRIES):
             status = self._status_of(run.id)
             if status is None or (not status.active and status.state not in RESUMABLE):
                 break
             if self._ends():
                 return None
-            self._trainer.train(run.id, self._look)
+            self._trainer.train(run.id, partial(self._look, now))
             status = self._status_of(run.id)
             if status is not None and status.state != "finished" and self._ends():
                 return None
@@ -198,12 +217,13 @@ class SweepDriver:
 
     def _ends(self) -> bool:
         """Whether the sweep is to be paused or stopped, to do another thing, or this process to end."""
-        return self._trainer.leaves or self._is_asked_for_another or self.sweep.wanted().action in ("pause", "stop")
+        if self._trainer.leaves or self._gives_up.is_set() or self._is_asked_for_another:
+            return True
+        return self.sweep.wanted().action in ("pause", "stop")
 
-    def _look(self) -> bool:
+    def _look(self, now: _Now) -> bool:
         """While a run trains: its curve is told to the study. Whether the run is to be stopped."""
-        now = self._now
-        if now is not None and now.trial is not None:
+        if now.trial is not None:
             every, steps = (self.plan.config["budget"][name] for name in ("evaluate_every", "steps"))
             for row in now.run.metrics():
                 if ACCURACY in row and row["step"] % every == 0 and row["step"] <= steps:
@@ -211,7 +231,7 @@ class SweepDriver:
                     now.pruned = now.pruned or now.trial.report(now.first + row["step"], row[ACCURACY])
         if time.monotonic() - self._told_at >= _TELL_EVERY:
             self._tell()
-        return self._ends() or (now is not None and now.pruned)
+        return self._ends() or now.pruned
 
     # new draws of labels
 
@@ -220,24 +240,35 @@ class SweepDriver:
         plan = self.sweep.fresh_plan()
         if plan is None:
             raise RunError(f"fresh.json of the sweep {self.sweep.name} is missing: ask for the new seeds again.")
-        own = self.plan.own_values()
-        result = self._known_results(plan)
-        for seed, is_best in itertools.product(plan.seeds, (True, False)):
-            draws = result.best if is_best else result.own
-            known = next((draw.run for draw in draws if draw.seed == seed), None)
-            what = f"best (trial {plan.trial})" if is_best else "own settings"
-            run = self._open_or_begin(known, run_name(self.sweep.name, what), plan.values if is_best else own, seed)
-            result = _with(result, is_best, DrawResult(seed, run.id))
-            self._now, self.status = _Now(run, None), replace(self.status, fresh=result)
-            status = self._trained(run)
-            self._now = None
-            if status is None:
-                return None
-            accuracy = status.metrics.get(_TEST_ACCURACY) if status.state == "finished" else None
-            result = _with(result, is_best, DrawResult(seed, run.id, accuracy))
-            self.status = replace(self.status, fresh=result)
-            self._tell()
+        self.status = replace(self.status, fresh=self._known_results(plan))
+        runs = itertools.product(plan.seeds, (True, False))
+        jobs = (partial(self._train_fresh, plan, seed, is_best) for seed, is_best in runs)
+        if not side_by_side(jobs, self._trainer.at_once, self._gives_up):
+            return None
         return f"The best settings and the sweep's own were trained on {len(plan.seeds)} new draws of labels."
+
+    def _train_fresh(self, plan: FreshPlan, seed: int, is_best: bool) -> bool:
+        """One run of the test; False if the sweep is left before it has ended."""
+        fresh = self.status.fresh
+        assert fresh is not None
+        draws = fresh.best if is_best else fresh.own
+        known = next((draw.run for draw in draws if draw.seed == seed), None)
+        what = f"best (trial {plan.trial})" if is_best else "own settings"
+        values = plan.values if is_best else self.plan.own_values()
+        run = self._open_or_begin(known, run_name(self.sweep.name, what), values, seed)
+        self._know(is_best, DrawResult(seed, run.id))
+        status = self._trained(_Now(run, None))
+        if status is None:
+            return False
+        accuracy = status.metrics.get(_TEST_ACCURACY) if status.state == "finished" else None
+        self._know(is_best, DrawResult(seed, run.id, accuracy))
+        self._tell()
+        return True
+
+    def _know(self, is_best: bool, draw: DrawResult) -> None:
+        with self._telling:
+            assert self.status.fresh is not None
+            self.status = replace(self.status, fresh=_with(self.status.fresh, is_best, draw))
 
     def _known_results(self, plan: FreshPlan) -> FreshResult:
         """Those of an earlier test, where they are on these seeds; of the best settings, only if they still are."""
@@ -251,12 +282,13 @@ class SweepDriver:
     # telling
 
     def _tell(self, **changes: Any) -> None:
-        self._told_at = time.monotonic()
-        trials = self.status.trials if self._study is None else tuple(map(self._shown, self._study.trials()))
-        seconds = sum(trial.seconds for trial in trials)
-        self.status = replace(self.status, trials=trials, seconds=seconds, heartbeat=time.time(), **changes)
-        self.sweep.write_status(self.status)
-        self._told(self.status)
+        with self._telling:
+            self._told_at = time.monotonic()
+            trials = self.status.trials if self._study is None else tuple(map(self._shown, self._study.trials()))
+            seconds = sum(trial.seconds for trial in trials)
+            self.status = replace(self.status, trials=trials, seconds=seconds, heartbeat=time.time(), **changes)
+            self.sweep.write_status(self.status)
+            self._told(self.status)
 
     def _shown(self, trial: Trial) -> Trial:
         """With what its runs say: their accuracies, and of one that trains its time so far."""
@@ -268,7 +300,8 @@ class SweepDriver:
                 trial, draws=tuple(replace(draw, accuracy=self._accuracies[draw.run]) for draw in trial.draws)
             )
         draws = tuple(replace(draw, accuracy=self._accuracy_of(draw.run)) for draw in trial.draws)
-        accuracy = self._now.accuracy if self._now is not None and self._now.trial is not None else trial.accuracy
+        now = self._now.get(trial.number)
+        accuracy = trial.accuracy if now is None else now.accuracy
         return replace(trial, draws=draws, accuracy=accuracy, seconds=self._seconds(draw.run for draw in draws))
 
     def _accuracy_of(self, run_id: str) -> float | None:

@@ -72,6 +72,7 @@ class Study:
 
     def __init__(self, sweep: SweepFolder, plan: SweepPlan) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._asked: set[int] = set()  # trials that are under way here
         self._plan = plan
         file = str(sweep.journal_file)
         _mend(sweep.journal_file)
@@ -97,11 +98,20 @@ class Study:
             if all(dimension.contains(own[dimension.key]) for dimension in plan.dimensions):
                 self._study.enqueue_trial(own)
 
+    @property
+    def has_left(self) -> bool:
+        """Whether a trial that was under way when the sweep was left waits to be gone on with."""
+        return self._left() is not None
+
+    def _left(self) -> FrozenTrial | None:
+        running = (trial for trial in self._frozen() if trial.state == TrialState.RUNNING)
+        return next((trial for trial in running if trial.number not in self._asked), None)
+
     def ask(self) -> OpenTrial:
-        """The trial that was under way when the sweep was left, else the next one. The first is the settings that the
+        """A trial that was under way when the sweep was left, else the next one. The first is the settings that the
         sweep began with, where they lie in its ranges.
         """
-        left = next((trial for trial in self._frozen() if trial.state == TrialState.RUNNING), None)
+        left = self._left()
         number = (
             len([one for one in self._frozen() if one.state != TrialState.WAITING]) if left is None else left.number
         )
@@ -110,6 +120,7 @@ class Study:
         )
         # A trial that was cut off while it was asked for gets the settings that it lacks.
         trial = self._study.ask() if left is None else optuna.Trial(self._study, left._trial_id)
+        self._asked.add(trial.number)
         return OpenTrial(trial, {one.key: _suggested(trial, one) for one in self._plan.dimensions})
 
     def tell(self, trial: OpenTrial, state: OurState, accuracy: float | None, reason: str, seconds: float) -> None:

@@ -21,10 +21,15 @@ Downloads = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("app") / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def lab(checkpoints: Path) -> Iterator[Lab]:
     """The Lab that the pages of this module see."""
     patch = pytest.MonkeyPatch()
-    patch.setenv("FEWLAB_CHECKPOINTS", str(tmp_path_factory.mktemp("app") / "checkpoints"))
+    patch.setenv("FEWLAB_CHECKPOINTS", str(checkpoints))
     patch.chdir(ROOT)
     st.cache_resource.clear()
     st.cache_data.clear()

@@ -51,9 +51,9 @@ def sweep_progress(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> 
     share = status.over / plan.trials
     if plan.minutes:
         share = max(share, status.seconds / 60 / plan.minutes)
-    now = next((trial for trial in status.trials if trial.state == "running"), None)
+    now = ", ".join(_now(trial) for trial in status.trials if trial.state == "running")
     if state == "running":
-        counts.append("testing on new draws of labels" if status.task == "fresh" else _now(now) if now else "")
+        counts.append("testing on new draws of labels" if status.task == "fresh" else now)
     elif state in _WORDS:
         counts.insert(0, _WORDS[state])
     st.progress(min(1.0, share), text=" · ".join(filter(None, counts)))

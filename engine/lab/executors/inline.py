@@ -140,7 +140,7 @@ def _train(
     while folder.status().active:
         try:
             with lock.acquire(timeout=0):
-                _requeue_if_cut_off(store, folder)
+                requeue_if_cut_off(store, folder)
                 if folder.status().state == "queued":
                     with run_log(folder):
                         Trainer(folder, control, progress, processes=processes).run()
@@ -158,7 +158,7 @@ def _requeue(store: Store, folder: RunFolder) -> None:
     lock = store.lock()
     try:
         with lock.acquire(timeout=0):
-            _requeue_if_cut_off(store, folder)
+            requeue_if_cut_off(store, folder)
             if folder.status().state != "queued":
                 store.requeue(folder.id)
     except Timeout:
@@ -169,7 +169,7 @@ def _requeue(store: Store, folder: RunFolder) -> None:
         store.requeue(folder.id)
 
 
-def _requeue_if_cut_off(store: Store, folder: RunFolder) -> None:
+def requeue_if_cut_off(store: Store, folder: RunFolder) -> None:
     """With the lock held nobody trains: a run that still says so lost its process."""
     if folder.status_when_quiet().state in ("running", "paused"):
         folder.update_status(state="interrupted", reason="Its process ended while it trained.")

@@ -21,6 +21,8 @@ class InlineTrainer:
     the lock, is followed and not stopped.
     """
 
+    at_once = 1
+
     def __init__(self, checkpoints: Path, asked: Control, progress: Progress | None = None) -> None:
         """asked: told to end, it interrupts the run and leaves the sweep."""
         self._checkpoints, self._asked, self._progress = checkpoints, asked, progress

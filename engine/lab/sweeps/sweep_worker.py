@@ -29,6 +29,7 @@ log = logging.getLogger("fewlab.sweeps")
 class QueueTrainer:
     """Runs trained by the server's Lab, or by whichever FewLab holds the lock: only the first can stop them."""
 
+    at_once = 1  # the Lab trains one run after another
     leaves = False  # the process is ended from outside
 
     def __init__(self, store: Store, stdio: WorkerStdio) -> None:
