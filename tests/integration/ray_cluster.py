@@ -35,6 +35,7 @@ def ray_cluster(workers: int) -> Iterator[str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "300",  # a busy machine takes more than its half minute
     }
     port = _free_port()
     with pytest.MonkeyPatch.context() as patch:

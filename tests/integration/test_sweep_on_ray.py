@@ -33,7 +33,7 @@ TRIALS = 6
 DIGITS: dict[str, Any] = {
     **SMALL,
     "data": {"name": "digits"},
-    "budget": {"steps": 300, "batch_size": 16, "evaluate_every": 100},
+    "budget": {"steps": 200, "batch_size": 16, "evaluate_every": 100},
 }
 ONE = Hardware(device="cpu", threads=1)
 ASKED = ("sweep", "--preset", "digits-supervised", "--vary", "optimizer.lr", "--set", "hardware.threads=1")
@@ -143,7 +143,11 @@ def test_interrupted_it_leaves_a_run_to_be_gone_on_with(cluster: str, tmp_path: 
     asked = (*ASKED, *settings, "--on", cluster, "--checkpoints", str(tmp_path))
     child = subprocess.Popen([sys.executable, "-m", "engine", *asked], cwd=ROOT, env={**os.environ, **PLAIN})
     try:
-        until(lambda: any(run.status.step for run in Store(tmp_path).runs()), "the first steps")
+        until(
+            lambda: any(run.status.step for run in Store(tmp_path).runs()) or child.poll() is not None,
+            "the first steps",
+            300,
+        )
         child.send_signal(signal.SIGINT)
         assert child.wait(60) == 0
     finally:

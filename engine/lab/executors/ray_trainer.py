@@ -6,6 +6,7 @@ run's folder, from which this process, and any page, sees how far it is. docs/de
 
 from __future__ import annotations
 
+import queue
 import socket
 import tempfile
 import time
@@ -30,7 +31,7 @@ from engine.training.recorder import CHECKPOINT_SECONDS
 
 _LOOKS = 0.25  # seconds between two looks at a run that trains
 _AGAIN = 2.0  # seconds until a run that goes on is told to end again: its worker may have died meanwhile
-_DEATHS = 3  # of the workers of one run, after which the run is interrupted: one may need more memory than there is
+_DEATHS = 3  # of a worker, which Ray starts again; then its run is interrupted: it may need more memory than there is
 _ANSWERS = 10.0  # seconds in which a cluster answers at all
 _STARTS = 120.0  # seconds in which a machine has started a process and imported torch
 
@@ -58,6 +59,7 @@ class RayTrainer:
         self._store, self._hardware, self._address, self._asked = Store(checkpoints.resolve()), hardware, address, asked
         self._seconds = checkpoint_seconds
         self._lock = self._store.lock()
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()  # workers that have trained a run
         self.at_once = 1
 
     def __enter__(self) -> RayTrainer:
@@ -86,31 +88,39 @@ class RayTrainer:
         return self._asked.ends
 
     def train(self, run_id: str, look: Callable[[], bool]) -> None:
-        """In any thread. A run whose workers have died too often is interrupted."""
+        """In any thread. A run whose worker has died too often is interrupted."""
         folder = self._store.open(run_id)
         if folder.status().state in RESUMABLE:
             self._store.requeue(run_id)
-        worker = self._worker.remote(str(self._store.root), self._seconds)
         try:
-            self._follow(folder, worker, look)
+            worker = self._idle.get_nowait()  # a new one would import torch for seconds
+        except queue.Empty:
+            worker = self._worker.remote(str(self._store.root), self._seconds)
+        try:
+            is_idle = self._follow(folder, worker, look)
         except self._ray.exceptions.RayError as error:
+            self._ray.kill(worker)  # one that only does not answer must not write into the folder any more
             _interrupt(folder, error)
-        finally:
-            self._ray.kill(worker)
+        else:
+            if is_idle:
+                self._idle.put(worker)
+            else:
+                self._ray.kill(worker)
         look()  # what it wrote last
 
-    def _follow(self, folder: RunFolder, worker: Any, look: Callable[[], bool]) -> None:
-        """Until the worker has trained the run, or no worker shall any more."""
+    def _follow(self, folder: RunFolder, worker: Any, look: Callable[[], bool]) -> bool:
+        """Until the worker has trained the run, or no worker shall any more. Whether it is free for another one."""
         trained = worker.train.remote(folder.id)
         told = -_AGAIN
         while not self._ray.wait([trained], timeout=_LOOKS)[0]:
             if not look() or time.monotonic() - told < _AGAIN:
                 continue
             if _taken_out(folder):  # it still waits for a machine
-                return
+                return False
             told = time.monotonic()
-            worker.end.remote("interrupt" if self.leaves else "stop")
+            worker.end.remote(folder.id, "interrupt" if self.leaves else "stop")
         self._ray.get(trained)
+        return True
 
     # the cluster
 
