@@ -63,6 +63,7 @@ with sweep_side, show_errors():
             draw_importance(sweep, status)
         best_trials(plan, status)
 
+asked = None
 with form_side, st.container(key="tune_form_side"), show_errors():
     asked = sweep_form(lab().store.runs(), current_run())
 with form_side, st.container(key="tune_launch"), show_errors():
