@@ -8,9 +8,10 @@ from ui.run_list.actions import actions
 from ui.run_list.dialogs import confirm_delete_unreadable
 from ui.run_list.run_table import disk_used, run_table, searched_text
 from ui.run_list.sharing import open_shared_file
-from ui.run_list.sweep_groups import sweep_groups, without_sweeps
+from ui.run_list.sweep_groups import sweep_groups
 from ui.run_list.unfinished import UNFINISHED, unfinished_runs
 from ui.runs.run_names import accuracy_order
+from ui.runs.sweep_runs import without_sweeps
 from ui.shell.page import empty_state, escape_markdown, expander, header, how_it_works
 from ui.shell.server import lab, sweeps
 from ui.style import formatting

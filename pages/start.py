@@ -9,8 +9,9 @@ from ui.components.live_figure import preload_figures
 from ui.figures.sparkline import sparkline
 from ui.runs.current_run import open_page
 from ui.runs.run_names import headline_accuracy, run_name
+from ui.runs.sweep_runs import without_sweeps
 from ui.shell.page import escape_markdown, expander, header, how_it_works, show_errors
-from ui.shell.server import lab
+from ui.shell.server import lab, sweeps
 from ui.start.cards import ON_CARDS, situation_cards
 from ui.start.experiment_list import experiment_list
 from ui.start.preset_list import preset_list
@@ -49,7 +50,7 @@ def row(run: Run) -> None:
                 open_page("pages/train.py", run.id)
 
 
-latest = store.runs()[:3]
+latest = without_sweeps(store.runs(), sweeps().store.sweeps())[:3]
 if latest:
     st.subheader("Continue", anchor=False)
     for run in latest:

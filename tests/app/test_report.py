@@ -12,6 +12,7 @@ from engine.lab.executors.inline import train
 from engine.lab.lab import Lab
 from engine.runs.store import Run
 from ui.report.report import report
+from ui.style.colors import BY_THEME
 
 NAME = "<script>alert('a')</script> & \"quoted\" </script>"
 
@@ -85,6 +86,13 @@ def test_several_runs_stand_side_by_side_with_what_differs_and_the_mean_of_draws
         assert f" {setting} " in page.words
     for run in runs:
         assert f"run {run.id}" in page.words
+
+
+def test_the_colors_of_a_report_are_those_for_a_light_ground(runs: list[Run]) -> None:
+    figures = " ".join(script for script in Page(report(runs)).scripts if script.startswith("{"))
+    for light, _ in list(BY_THEME.values())[: len(runs)]:
+        assert light in figures
+    assert not [name for name, (light, _) in BY_THEME.items() if light != name and name in figures]
 
 
 def test_nothing_in_a_report_is_loaded_from_elsewhere_and_no_name_becomes_a_tag(runs: list[Run]) -> None:

@@ -84,6 +84,31 @@ def test_a_preset_that_learns_without_labels_is_not_offered_and_another_one_brin
     assert "Learning rate η" not in keys
 
 
+def test_a_sweep_that_cannot_be_read_hides_no_run_and_trials_do_not_stand_among_those_to_continue(
+    sweep: SweepFolder, lab: Lab, open_page: Open
+) -> None:
+    config = catalog()["presets"]["digits-fixmatch"]["config"]
+    folders = [
+        put_beside(lab, {**config, "name": name}, Status("finished", 10, 10, metrics={"test/accuracy": 0.5}))
+        for name in ("alone", "of the sweep")
+    ]
+    try:
+        tried = replace(TRIALS[0], draws=(DrawResult(1000, folders[1].id, 0.9),))
+        sweep.write_status(SweepStatus("finished", trials=(tried,)))
+        said = words(open_page("start"))
+        assert "**alone**" in said
+        assert "**of the sweep**" not in said
+        (sweep.path / "status.json").write_text('{"state": 7}')
+        for page in ("start", "runs"):
+            app = open_page(page)
+            assert not app.exception
+            assert not app.error
+        assert "alone" in words(open_page("start"))
+    finally:
+        for folder in folders:
+            lab.store.delete(folder.id)
+
+
 def test_a_sweep_is_shown_as_it_stands(sweep: SweepFolder, open_page: Open) -> None:
     app = open_page("tune", sweep="mine")
     said = words(app)

@@ -156,6 +156,7 @@ function watch(host, state) {
     if (moved) tellZoom(state, kept);
   });
   host.on("plotly_doubleclick", () => reset(host, state));
+  host.on("plotly_deselect", () => reset(host, state)); // the same where a lasso waits
   host.on("plotly_selected", (event) => {
     if (event?.points && state.selected)
       state.selected(event.points.map((point) => point.customdata?.[0] ?? point.customdata));

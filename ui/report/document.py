@@ -10,6 +10,7 @@ from typing import Any
 from ui.components.plotly_script import packaged_script
 from ui.figures.frame import Figure
 from ui.style import formatting
+from ui.style.colors import on_light
 
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #1d2129; background: #fff; max-width: 68rem; margin: 2.5rem auto;
@@ -71,7 +72,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def plot(figure: Figure) -> str:
     """A figure of `ui.figures`."""
-    return f'<div class="plot"><script type="application/json">{_inside_script(figure)}</script></div>'
+    return f'<div class="plot"><script type="application/json">{_inside_script(on_light(figure))}</script></div>'
 
 
 def plots(figures: Iterable[Figure]) -> str:

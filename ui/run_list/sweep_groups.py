@@ -8,20 +8,14 @@ from engine.runs.store import Run
 from engine.tuning.sweep_folder import SweepFolder
 from ui.run_list.actions import actions
 from ui.run_list.run_table import run_table
+from ui.runs.sweep_runs import readable
 from ui.shell.page import expander
 from ui.style import formatting
 
 
-def without_sweeps(runs: list[Run], sweeps: list[SweepFolder]) -> list[Run]:
-    """Those that belong to no sweep."""
-    grouped = {run_id for sweep in sweeps for run_id in sweep.status().run_ids()}
-    return [run for run in runs if run.id not in grouped]
-
-
 def sweep_groups(shown: list[Run], sweeps: list[SweepFolder]) -> None:
     """A table for each sweep that some of the runs belong to."""
-    for sweep in sweeps:
-        status = sweep.status()
+    for sweep, status in readable(sweeps):
         members = set(status.run_ids())
         runs = [run for run in shown if run.id in members]
         if not runs:

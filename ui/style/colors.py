@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Dash = Literal["solid", "dash", "dot", "dashdot"]
 DASHES: tuple[Dash, ...] = get_args(Dash)
@@ -105,6 +105,15 @@ def _luminance(rgb: tuple[float, float, float]) -> float:
     """Relative luminance of sRGB values in [0, 1] (WCAG 2.2)."""
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in rgb]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def on_light(value: Any) -> Any:
+    """JSON values with the colors of classes in their variant for a light ground."""
+    if isinstance(value, dict):
+        return {key: on_light(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [on_light(one) for one in value]
+    return BY_THEME[value][0] if isinstance(value, str) and value in BY_THEME else value
 
 
 def css_color(color: str) -> str:
