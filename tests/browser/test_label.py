@@ -270,7 +270,7 @@ def test_an_answer_that_comes_while_a_button_is_held_down_does_not_take_the_clic
     saved(board)
 
 
-def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, checkpoints: Path) -> None:
+def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, checkpoints: Path, labeled: str) -> None:
     """A server on the same folder is killed while labels wait; its successor on the same address gets them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -278,10 +278,13 @@ def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, che
     first = killable(port, checkpoints)
     context = browser.new_context()
     tab = context.new_page()
+    asked: list[float] = []
+    tab.on("websocket", lambda socket: socket.on("framesent", lambda _: asked.append(time.monotonic())))
     try:
         wait_for(lambda: answers(port), "the server")
         tab.goto(f"http://127.0.0.1:{port}/label")
         expect(tab.locator(".fewlab-board .stage img")).to_be_visible()
+        is_quiet(tab, asked)  # what polls on a page asks for all of it when it is connected again
         before = labels(checkpoints).number
         first.send_signal(signal.SIGKILL)
         first.wait()
@@ -305,6 +308,14 @@ def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, che
     finally:
         first.kill()
         context.close()
+
+
+def is_quiet(tab: Page, asked: list[float], seconds: float = 5.0) -> None:
+    """Returns once the page has asked its server nothing for so long. asked: when it did, filled as it does."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() - max(asked, default=time.monotonic()) < seconds:
+        assert time.monotonic() < deadline, "the page polls without an end"
+        tab.wait_for_timeout(500)
 
 
 def killable(port: int, checkpoints: Path) -> subprocess.Popen[bytes]:

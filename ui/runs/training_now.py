@@ -14,13 +14,18 @@ from ui.shell.server import lab
 from ui.style import formatting
 
 _EVERY = 3.0  # seconds between two looks: seldom, because each costs the training some speed
+_EVERY_IDLE = 30.0
 
 
 def training_now() -> None:
-    """A panel that looks again as long as there is something to see; while nothing trains it asks nothing."""
+    """A panel that looks again, seldom while nothing trains.
+
+    Never to look again would leave a page dead once its server was started anew: only where some part of a page polls
+    does the browser ask the next server for the whole page, and of a part alone that server knows nothing.
+    """
     running, waiting = _running(), len(lab().store.queue())
     with st.sidebar:
-        guarded_fragment(_panel, _EVERY if running is not None or waiting else None)()
+        guarded_fragment(_panel, _EVERY if running is not None or waiting else _EVERY_IDLE)()
 
 
 def _running() -> Run | None:
