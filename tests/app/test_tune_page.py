@@ -127,6 +127,24 @@ def test_a_sweep_is_shown_as_it_stands(sweep: SweepFolder, open_page: Open) -> N
     assert bar.proto.text == "5 of 5 trials · 1 pruned · 1 failed · 2 min 30 s trained"
 
 
+@pytest.mark.parametrize(("minutes", "after"), [(0.0, 0.0), (20.0, 48.0)])
+def test_a_sweep_that_is_over_searches_further_with_a_larger_budget(
+    sweep: SweepFolder, open_page: Open, minutes: float, after: float
+) -> None:
+    """Also where its last task was the test on new draws. The minutes grow with the trials."""
+    sweep.write_plan(replace(sweep.plan(), minutes=minutes))
+    sweep.want("rest", "fresh")
+    app = open_page("tune", sweep="mine")
+    with sweep.lock():  # so that nobody drives it meanwhile
+        app.number_input(key="tune_more_trials").set_value(7).run()
+        app.button(key="tune_go_further").click().run()
+        assert not app.exception
+        assert not app.error
+        assert (sweep.plan().trials, sweep.plan().minutes) == (12, after)
+        assert sweep.wanted() == ("search", "run")
+        sweep.want("rest")
+
+
 def test_the_sentence_is_honest_about_a_gain_within_the_spread(sweep: SweepFolder, open_page: Open) -> None:
     seeds = (1500, 1501, 1502)
     results = {

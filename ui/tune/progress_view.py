@@ -1,4 +1,4 @@
-"""How far a sweep is, and what can be done with it: pause, resume, stop."""
+"""How far a sweep is, and what can be done with it: pause, resume, stop, search further."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ui.shell.page import escape_markdown, show_errors
 from ui.shell.server import lab, sweeps
 from ui.style import formatting
 
+_MORE_TRIALS = 10  # proposed for a sweep that is over
 _WORDS = {"waiting": "Waiting to be trained …", "paused": "Paused", "stopped": "Stopped"}
 
 
@@ -32,11 +33,32 @@ def sweep_buttons(sweep: SweepFolder, status: SweepStatus) -> None:
         ):
             sweeps().go_on(sweep)
             st.rerun()
+        elif state == "finished":
+            with st.popover("More trials", icon=":material/add:", key="tune_more"):
+                _more(sweep)
         training = next(
             (draw.run for trial in status.trials if trial.state == "running" for draw in trial.draws[-1:]), ""
         )
         if training and st.button("Watch the run", key="tune_watch", icon=":material/show_chart:"):
             open_page("pages/train.py", training)
+
+
+def _more(sweep: SweepFolder) -> None:
+    """A larger budget for a sweep that has used up its own."""
+    plan = sweep.plan()
+    st.markdown("The search goes on from the trials that are there.")
+    trials = int(st.number_input("Further trials", 1, 1_000, _MORE_TRIALS, key="tune_more_trials"))
+    minutes = None
+    if plan.minutes:
+        as_before = float(max(1, round(plan.minutes * trials / plan.trials)))
+        further = st.number_input(
+            "Further minutes of training", 0.5, None, as_before, 1.0, key=f"tune_more_minutes_{trials}"
+        )
+        minutes = plan.minutes + further
+    if st.button("Search further", key="tune_go_further", type="primary", icon=":material/play_arrow:"):
+        with show_errors():
+            sweeps().go_on(sweep, plan.trials + trials, minutes)
+            st.rerun()
 
 
 def sweep_progress(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> None:

@@ -63,10 +63,13 @@ class SweepQueue:
         return sweep
 
     def go_on(self, sweep: SweepFolder, trials: int | None = None, minutes: float | None = None) -> None:
-        """Resume a sweep, with another budget if one is given."""
-        if trials is not None or minutes is not None:
+        """Resume a sweep. Given another budget it searches further, also after its test on new draws of labels. Raises
+        ConfigError for a budget that no sweep has.
+        """
+        is_larger = trials is not None or minutes is not None
+        if is_larger:
             sweep.write_plan(sweep.plan().with_budget(trials, minutes))
-        sweep.want("run")
+        sweep.want("run", "search" if is_larger else None)
         self._wake.set()
 
     def test_on_new_seeds(self, sweep: SweepFolder, count: int) -> None:
