@@ -41,3 +41,5 @@ FIXMATCH_SGD: dict[str, Any] = {
     "ema_decay": 0.999,
 }
 DAYS = "made for a GPU"
+TIMED, TIMED_SECONDS = "digits-fixmatch", 15.0
+"""The preset by which the presets' durations are compared with those of another machine."""

@@ -78,6 +78,7 @@ _CARDS = (
 )
 ON_CARDS = frozenset(card.preset for card in _CARDS if card.preset)
 _IN_ROW = 3
+_AS_FAST = (0.67, 1.5)  # times as long, between which a rough time holds
 
 
 def situation_cards() -> None:
@@ -86,6 +87,14 @@ def situation_cards() -> None:
         for column, about in zip(st.columns(_IN_ROW), _CARDS[first : first + _IN_ROW], strict=True):
             with _frame(column, about):
                 _button(about)
+    if (times := lab().times_as_long) is not None:
+        st.caption(_told_times(times))
+
+
+def _told_times(times: float) -> str:
+    """What the times on the buttons are worth on this machine."""
+    found = f"takes {times:.1f} times as long" if not _AS_FAST[0] < times < _AS_FAST[1] else "is as fast"
+    return f"Times are for two idle CPU cores. Measured when FewLab started here: this machine {found}."
 
 
 def _frame(column: DeltaGenerator, about: Card) -> DeltaGenerator:

@@ -41,6 +41,8 @@ from engine.lab.workers.data_requests import (
 from engine.lab.workers.export_requests import export_model, open_shared_runs
 from engine.lab.workers.prediction_requests import explain, predict, predict_all, predict_samples, show_image
 from engine.lab.workers.sweep_requests import check_planned
+from engine.presets import PRESETS
+from engine.presets.preset import TIMED, TIMED_SECONDS
 from engine.registry import methods
 from engine.runs.store import Store
 from engine.training.assemble import check
@@ -57,13 +59,18 @@ def is_slow(name: str) -> bool:
     return name in HANDLERS and HANDLERS[name][0].slow
 
 
-def warm_up() -> None:
+def warm_up() -> float:
     """Train a few throwaway steps, so that the first real one does not pay for loading libraries and preparing
     convolutions; and load what the end of a run computes its metrics with.
+
+    Returns how many times as long as the presets say a run takes on this machine now.
     """
-    config = RunConfig.parse({"method": {"name": "fixmatch"}, "data": {"name": "digits"}})
-    measure_speed(MeasureSpeed(config.model_dump(mode="json"), seconds=0.0))
+    config = RunConfig.parse(PRESETS[TIMED].config)
+    measured = measure_speed(MeasureSpeed(config.model_dump(mode="json"), seconds=0.0))
     import_module("sklearn.metrics")
+    steps, every = config.budget.steps, config.budget.evaluate_every
+    seconds = measured["set_up"] + steps * measured["step"] + (steps // every + 1) * measured["evaluation"]
+    return seconds / TIMED_SECONDS
 
 
 def get_catalog(request: GetCatalog) -> dict[str, Any]:

@@ -37,9 +37,8 @@ class TrainingWorker:
         threading.Thread(target=self._read, daemon=True, name="commands").start()
         from engine.lab.workers.requests import answer, is_slow, warm_up
 
-        if self._trains:
-            warm_up()
-        self._stdio.say({"event": "ready", "pid": os.getpid()})
+        measured = {"times_as_long": warm_up()} if self._trains else {}
+        self._stdio.say({"event": "ready", "pid": os.getpid(), **measured})
         while (job := self._jobs.get()) is not None:
             if job["do"] == "run":
                 self._run(job["run"], self._controls[job["run"]])

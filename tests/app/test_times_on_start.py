@@ -1,0 +1,40 @@
+"""What Start says of the times on its buttons: measured by the training process, whenever it starts."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from engine.lab.lab import Lab
+from tests.app.app_helpers import Open, words
+
+pytestmark = pytest.mark.slow  # several seconds each
+
+
+def measured(lab: Lab) -> float:
+    deadline = time.monotonic() + 120
+    while lab.times_as_long is None:
+        assert time.monotonic() < deadline, "the training process did not measure"
+        time.sleep(0.1)
+    return lab.times_as_long
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [(3.24, "takes 3.2 times as long"), (0.4, "takes 0.4 times as long"), (1.2, "is as fast"), (0.9, "is as fast")],
+)
+def test_the_times_on_start_are_held_against_what_this_machine_takes(
+    lab: Lab, open_page: Open, monkeypatch: pytest.MonkeyPatch, times: float, said: str
+) -> None:
+    assert measured(lab) > 0
+    monkeypatch.setattr(lab, "times_as_long", times)
+    assert f"Measured when FewLab started here: this machine {said}." in words(open_page("start"))
+
+
+def test_before_it_is_measured_nothing_is_said_of_it(
+    lab: Lab, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured(lab)  # so that it does not come in between
+    monkeypatch.setattr(lab, "times_as_long", None)
+    assert "Measured" not in words(open_page("start"))
