@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,11 @@ CLOSE = 1e-5
 CLOSE_IN_FLOAT64 = 1e-11
 
 
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+
+
 def torchrun(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    return subprocess.run([*command, *map(str, arguments)], cwd=ROOT, text=True, capture_output=True)
+    return subprocess.run([*TORCHRUN, *map(str, arguments)], cwd=ROOT, text=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +181,24 @@ def test_killed_and_resumed_the_bits_are_those_of_a_run_that_was_left_alone(toge
         f"Run {folder.id} was trained in 2 processes and goes on in 1: not with the bits that it would have had."
         in in_one.folder.log_file.read_text(encoding="utf-8")
     )
+
+
+def test_two_that_begin_in_one_folder_train_one_after_the_other(together: Path, tmp_path: Path) -> None:
+    """Whichever waits has two processes that wait; the same settings give both the same bits."""
+    config = Store(together / "checkpoints").run(found(together, "runs.json")["fixmatch"]).config
+    (tmp_path / "config.json").write_text(json.dumps({**config, "name": ""}), encoding="utf-8")
+    arguments = ("engine", "train", "--config", tmp_path / "config.json", "--checkpoints", tmp_path / "runs", "--json")
+    both = [
+        subprocess.Popen([*TORCHRUN, *map(str, arguments)], cwd=ROOT, text=True, stdout=PIPE, stderr=PIPE)
+        for _ in range(2)
+    ]
+    ended = [json.loads(one.communicate(timeout=300)[0].splitlines()[-1]) for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert [one["state"] for one in ended] == ["finished", "finished"]
+    first, second = (run.folder for run in Store(tmp_path / "runs").runs())
+    assert first.model_file.read_bytes() == second.model_file.read_bytes()
+    at_work = sorted((run.events()[0]["time"], run.model_file.stat().st_mtime) for run in (first, second))
+    assert at_work[0][1] <= at_work[1][0], "they trained side by side"
 
 
 @pytest.mark.parametrize("command", ["sweep", "methods"])
