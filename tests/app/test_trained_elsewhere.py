@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.catalog import catalog
 from engine.lab.lab import Lab
@@ -77,3 +78,17 @@ def test_a_sweep_shows_all_trials_that_train(lab: Lab, open_page: Open) -> None:
     sweep.write_status(replace(sweep.status(), heartbeat=time.time()))
     texts = [bar.proto.text for bar in open_page("tune", sweep="mine").get("progress")]
     assert any(text.endswith("trial 0 at 50.0 %, trial 1 at 60.0 %") for text in texts), texts
+
+
+def test_the_sidebar_names_one_and_counts_the_others(training: list[RunFolder]) -> None:
+    def sidebar() -> None:
+        from ui.runs.training_now import training_now
+
+        training_now()
+
+    for run in training:
+        run.update_status(heartbeat=time.time())
+    shown = AppTest.from_function(sidebar).run(timeout=60)
+    assert not shown.exception
+    assert [button.key for button in shown.sidebar.button] == ["training_now_open", "training_now_more"]
+    assert shown.sidebar.button[1].label == "and 1 more"

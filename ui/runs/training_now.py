@@ -23,32 +23,40 @@ def training_now() -> None:
     Never to look again would leave a page dead once its server was started anew: only where some part of a page polls
     does the browser ask the next server for the whole page, and of a part alone that server knows nothing.
     """
-    running, waiting = _running(), len(lab().store.queue())
+    is_active = bool(_running() or lab().store.queue())
     with st.sidebar:
-        guarded_fragment(_panel, _EVERY if running is not None or waiting else _EVERY_IDLE)()
+        guarded_fragment(_panel, _EVERY if is_active else _EVERY_IDLE)()
 
 
-def _running() -> Run | None:
-    """The run that trains or is paused, here or by another FewLab in the same folder."""
+def _running() -> list[Run]:
+    """The run that trains or is paused here, or those of another FewLab in the same folder, the newest first."""
     current = lab().current
     if current is not None:
         try:
-            return lab().store.run(current)
+            return [lab().store.run(current)]
         except FewLabError:
-            return None
+            return []
     if lab().trains:
-        return None
-    return next((run for run in lab().store.runs() if run.status.state in ("running", "paused")), None)
+        return []
+    return [run for run in lab().store.runs() if run.status.state in ("running", "paused")]
 
 
 def _panel() -> None:
-    run = _running()
-    waiting = [other for other in lab().store.queue() if run is None or other.id != run.id]
+    running = _running()
+    ids = {run.id for run in running}
+    waiting = [other for other in lab().store.queue() if other.id not in ids]
     with st.container(key="training_now", gap="xsmall"):
-        if run is None:
+        if not running:
             st.caption("Nothing is training." if not waiting else "About to start …")
         else:
-            _run(run)
+            _run(running[0])
+        if (more := len(running) - 1) > 0 and st.button(
+            f"and {formatting.count(more)} more",
+            key="training_now_more",
+            type="tertiary",
+            help="Open the list of runs.",
+        ):
+            st.switch_page("pages/runs.py")
         if waiting and st.button(
             f"{formatting.count(len(waiting))} waiting",
             key="training_now_queue",
