@@ -36,9 +36,7 @@ class Lab:
         """may_delete: whether runs can be deleted here; not where others than the owner of the machine come."""
         self.may_delete = may_delete
         self.times_as_long: float | None = None
-        """As the presets say, a run takes on this machine, as measured when the training process started; None before
-        that.
-        """
+        """As the presets say, a run takes on this machine: measured once, soon after the start; None before that."""
         self.store = Store(Path(checkpoints).resolve())
         log_file = self.store.root / ".lab.log"
         self.trainer = WorkerClient(log_file, self._on_trainer, yields=True)
@@ -306,6 +304,7 @@ class Lab:
             self._ended.set()
         if message.get("event") == "ready":
             self._lived = True
+        if message.get("event") == "measured":
             self.times_as_long = float(message["times_as_long"])
         if message.get("event") == "died" and not self._closing:
             log.warning("the training process ended with status %s", message.get("status"))

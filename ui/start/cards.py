@@ -78,7 +78,7 @@ _CARDS = (
 )
 ON_CARDS = frozenset(card.preset for card in _CARDS if card.preset)
 _IN_ROW = 3
-_AS_FAST = (0.67, 1.5)  # times as long, between which a rough time holds
+_AS_FAST, _ROUGH = (0.67, 1.5), 3.0  # times as long: between which a rough time holds, from which on they are whole
 
 
 def situation_cards() -> None:
@@ -93,7 +93,8 @@ def situation_cards() -> None:
 
 def _told_times(times: float) -> str:
     """What the times on the buttons are worth on this machine."""
-    found = f"takes {times:.1f} times as long" if not _AS_FAST[0] < times < _AS_FAST[1] else "is as fast"
+    about = f"{times:.0f}" if times >= _ROUGH else f"{times:.1f}"
+    found = "is as fast" if _AS_FAST[0] < times < _AS_FAST[1] else f"takes about {about} times as long"
     return f"Times are for two idle CPU cores. Measured when FewLab started here: this machine {found}."
 
 
