@@ -36,7 +36,7 @@ class Lab:
         """may_delete: whether runs can be deleted here; not where others than the owner of the machine come."""
         self.may_delete = may_delete
         self.times_as_long: float | None = None
-        """As the presets say, a run takes on this machine: measured once, soon after the start; None before that."""
+        """How many times as long as the presets say a run takes here: measured soon after the start, None before."""
         self.store = Store(Path(checkpoints).resolve())
         log_file = self.store.root / ".lab.log"
         self.trainer = WorkerClient(log_file, self._on_trainer, yields=True)

@@ -55,7 +55,7 @@ def _more(sweep: SweepFolder) -> None:
             "Further minutes of training", 0.5, None, as_before, 1.0, key=f"tune_more_minutes_{trials}"
         )
         minutes = plan.minutes + further
-    if st.button("Search further", key="tune_go_further", type="primary", icon=":material/play_arrow:"):
+    if st.button("Search further", key="tune_go_further", icon=":material/play_arrow:"):
         with show_errors():
             sweeps().go_on(sweep, plan.trials + trials, minutes)
             st.rerun()

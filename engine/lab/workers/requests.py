@@ -63,21 +63,21 @@ def warm_up() -> None:
     """Train a few throwaway steps, so that the first real one does not pay for loading libraries and preparing
     convolutions; and load what the end of a run computes its metrics with.
     """
-    measure_speed(MeasureSpeed(_timed(), seconds=0.0))
+    measure_speed(MeasureSpeed(_timed().model_dump(mode="json"), seconds=0.0))
     import_module("sklearn.metrics")
 
 
 def times_as_long() -> float:
     """How many times as long as the presets say a run takes on this machine now; measured within half a second."""
-    config = RunConfig.parse(_timed())
-    measured = measure_speed(MeasureSpeed(_timed(), seconds=0.2))
+    config = _timed()
+    measured = measure_speed(MeasureSpeed(config.model_dump(mode="json"), seconds=0.2))
     steps, every = config.budget.steps, config.budget.evaluate_every
     seconds = measured["set_up"] + steps * measured["step"] + (steps // every + 1) * measured["evaluation"]
     return seconds / TIMED_SECONDS
 
 
-def _timed() -> dict[str, Any]:
-    return RunConfig.parse(PRESETS[TIMED].config).model_dump(mode="json")
+def _timed() -> RunConfig:
+    return RunConfig.parse(PRESETS[TIMED].config)
 
 
 def get_catalog(request: GetCatalog) -> dict[str, Any]:

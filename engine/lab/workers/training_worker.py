@@ -21,7 +21,7 @@ from engine.lab.worker_stdio import YIELDS, WorkerStdio, claim_stdio
 from engine.training.commands import Command, Control
 
 log = logging.getLogger("fewlab.worker")
-_SETTLED = 8.0  # seconds
+_SETTLED = 8.0  # seconds without a job, after which the machine is measured
 
 
 class TrainingWorker:
@@ -52,16 +52,24 @@ class TrainingWorker:
                 self._stdio.reply(*arguments)
 
     def _next_job(self) -> dict[str, Any] | None:
-        """Whoever waits for the first run for a while measures the machine: before that its other processes start."""
-        from engine.lab.workers.requests import times_as_long
-
+        """The first time that no job comes for a while, the machine is measured: before, other processes start too."""
         if self._trains and not self._measured:
             try:
                 return self._jobs.get(timeout=_SETTLED)
             except queue.Empty:
                 self._measured = True
-                self._stdio.say({"event": "measured", "times_as_long": times_as_long()})
+                self._measure()
         return self._jobs.get()
+
+    def _measure(self) -> None:
+        """Nothing is lost without it, so where there is no room for the throwaway run this process lives on."""
+        from engine.errors import FewLabError
+        from engine.lab.workers.requests import times_as_long
+
+        try:
+            self._stdio.say({"event": "measured", "times_as_long": times_as_long()})
+        except (FewLabError, OSError):
+            log.exception("the machine could not be measured")
 
     def _read(self) -> None:
         for message in self._stdio.messages():
