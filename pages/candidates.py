@@ -79,8 +79,8 @@ def page(run: EvaluatedRun) -> None:
 runs = [run for run in lab().store.runs() if is_partial(run) and run.folder.snapshot_steps()]
 if not runs:
     empty_state(
+        "candidates",
         "No run with several possible labels per image yet. Start one, and its candidates can be inspected here.",
-        ":material/checklist:",
     )
 else:
     with show_errors():

@@ -54,9 +54,9 @@ def live_curves(shown: list[Run]) -> None:
 runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exists() or run.status.active}
 if not runs:
     empty_state(
+        "compare",
         "Nothing to compare yet. Start two runs, for example FixMatch and its supervised baseline, and put them side"
         " by side here.",
-        ":material/compare_arrows:",
     )
 else:
     chosen = pick_runs(runs)

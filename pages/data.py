@@ -14,9 +14,8 @@ from ui.data.imported_view import first_config, imported_view
 from ui.data.preview_view import choose_reading, preview_view
 from ui.forms import schema_form as forms
 from ui.forms.import_form import prepared
-from ui.shell.page import expander, header, how_it_works, show_errors
+from ui.shell.page import empty_state, expander, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
-from ui.style import illustrations
 
 header("Data", "Bring your own images in: look at what was understood, then import them.")
 _ASKED_ELSEWHERE = ("labels", "path", "labels_from", "label_column", "split_seed", "validation")
@@ -57,13 +56,12 @@ if path:
     with show_errors():
         page(path)
 else:
-    st.info(
+    empty_state(
+        "data",
         "Choose a folder or an archive, or upload images: what is understood of them appears here, before anything is"
         " imported.",
-        icon=":material/add_photo_alternate:",
+        first_step=False,
     )
-    drawing = illustrations.OF_SITUATIONS["few"]
-    st.image(drawing, width=260, alt=illustrations.label_of(drawing))
 how_it_works(
     "One folder per class is understood, under any folders, with or without train, validation and test folders; images"
     " beside the class folders, or in a folder unlabeled, have no label. So is a table (CSV or TSV) with a column of"

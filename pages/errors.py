@@ -81,9 +81,7 @@ def page(run: EvaluatedRun, others: list[Run]) -> None:
 
 runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]
 if not runs:
-    empty_state(
-        "No run has been evaluated yet. Start one, and its errors can be inspected here.", ":material/troubleshoot:"
-    )
+    empty_state("errors", "No run has been evaluated yet. Start one, and its errors can be inspected here.")
 else:
     with show_errors():
         links = ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/compare.py", "pages/predict.py"]

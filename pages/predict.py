@@ -80,9 +80,9 @@ trained = [run for run in lab().store.runs() if run.folder.model_file.exists()]
 run = pick_run(trained, "Model", "has no model yet: it is written when a run ends")
 if not trained:
     empty_state(
+        "predict",
         "No trained model yet. A run saves its model when it finishes or is stopped; then it can classify your images"
         " here.",
-        ":material/image_search:",
     )
 elif run is not None:
     said, along = st.columns([5, 2], vertical_alignment="center")

@@ -70,7 +70,7 @@ def page(run: EvaluatedRun) -> None:
 runs = [run for run in lab().store.runs() if has_unlabeled(run) and run.folder.snapshot_steps()]
 if not runs:
     empty_state(
-        "No run with unlabeled images yet. Start one, and its pseudo-labels can be inspected here.", ":material/label:"
+        "pseudo_labels", "No run with unlabeled images yet. Start one, and its pseudo-labels can be inspected here."
     )
 else:
     with show_errors():

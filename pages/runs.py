@@ -23,10 +23,10 @@ runs = store.runs()
 
 
 if not runs:
-    empty_state("No run yet. Start one, and it stays here until you delete it.", ":material/list:")
+    empty_state("runs", "No run yet. Start one, and it stays here until you delete it.")
 else:
     tags = sorted({tag for run in runs for tag in run.notes.tags}, key=str.lower)
-    search, state, order, *filters = st.columns([4, 2, 2, 3] if tags else [4, 2, 2])
+    search, state, order, *filters = st.container(key="controls_runs").columns([4, 2, 2, 3] if tags else [4, 2, 2])
     typed = search.text_input("Search", key="runs_search", placeholder="name, method, data set, tag or note")
     words = typed.lower().split()
     wanted = state.selectbox(

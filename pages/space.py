@@ -68,10 +68,7 @@ def page(run: EvaluatedRun, others: list[Run]) -> None:
 
 runs = [run for run in lab().store.runs() if run.folder.snapshot_steps()]
 if not runs:
-    empty_state(
-        "No run has been evaluated yet. Start one, and its feature space can be explored here.",
-        ":material/scatter_plot:",
-    )
+    empty_state("space", "No run has been evaluated yet. Start one, and its feature space can be explored here.")
 else:
     projector().start()  # while the user reads: its libraries take seconds to load
     with show_errors():

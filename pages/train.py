@@ -10,7 +10,7 @@ from engine.config.overlay import apply_changes
 from ui.runs.current_run import current_or_running_run, watch_new_run
 from ui.runs.prefill import FILLED
 from ui.runs.run_names import run_name
-from ui.shell.page import escape_markdown, header, how_it_works, show_errors
+from ui.shell.page import empty_state, escape_markdown, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
 from ui.train.form import labeled_images, train_form
 from ui.train.ghost_choice import ghost_choice
@@ -44,9 +44,10 @@ with st.container(key="train_sides_run" if run is not None else "train_sides"):
 
 with run_side:
     if run is None:
-        st.info(
+        empty_state(
+            "train",
             "No run is open. Choose settings on the left, or simply press Start: its curves appear here.",
-            icon=":material/show_chart:",
+            first_step=False,
         )
     else:
         with st.container(key="train_name", horizontal=True, vertical_alignment="center"):

@@ -6,10 +6,9 @@ import streamlit as st
 
 from engine.tuning.sweep_folder import SweepFolder
 from ui.runs.current_run import current_run
-from ui.shell.page import guarded_fragment, header, how_it_works, redraw_page, show_errors
+from ui.shell.page import empty_state, guarded_fragment, header, how_it_works, redraw_page, show_errors
 from ui.shell.remembered import set_query_param
 from ui.shell.server import lab, sweeps
-from ui.style import illustrations
 from ui.tune.fresh_view import fresh_seeds
 from ui.tune.progress_view import sweep_buttons, sweep_progress
 from ui.tune.sweep_choice import pick_sweep
@@ -41,13 +40,12 @@ with st.container(key="tune_sides_run" if sweeps().store.sweeps() else "tune_sid
 with sweep_side, show_errors():
     there = sweeps().store.sweeps()
     if not there:
-        st.info(
+        empty_state(
+            "tune",
             "No sweep yet. Choose what varies and press Start: each trial is a line here, and the best five are runs to"
             " look into.",
-            icon=":material/tune:",
+            first_step=False,
         )
-        drawing = illustrations.OF_SITUATIONS["model"]
-        st.image(drawing, width=260, alt=illustrations.label_of(drawing))
     else:
         left, right = st.columns([3, 4], vertical_alignment="center")
         with left:

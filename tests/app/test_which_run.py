@@ -147,3 +147,13 @@ def test_seeds_that_share_no_step_are_drawn_one_by_one(
     assert "its runs were evaluated at different steps." in words(app)
     assert "Switch the average off" not in words(app)
     assert sorted(trace["y"] for trace in figures["compare_curves"]["data"]) == [[0.4, 0.8], [0.5, 1.0]]
+
+
+def test_compare_begins_with_runs_that_have_a_curve_and_not_with_those_that_wait(put: Put, open_page: Open) -> None:
+    trained = [put("digits-fixmatch", seed=seed) for seed in (1, 2)]
+    for run in trained:
+        run.add_metrics({"step": 5, "test/accuracy": 0.5})
+    waiting = put("digits-fixmatch", Status("running", step=0, steps=10), seed=3)
+    picker = open_page("compare").multiselect[0]
+    assert set(picker.value) == {run.id for run in trained}
+    assert len(picker.options) == 3, f"{waiting.id} can be chosen"

@@ -84,6 +84,16 @@ def test_a_band_is_shaded_only_where_there_is_more_than_one_run() -> None:
     assert [trace.name for trace in figure.data if trace.showlegend is not False] == ["many (3 seeds)", "one (1 seed)"]
 
 
+def test_the_axis_of_averaged_accuracies_begins_a_tenth_below_the_lowest_run() -> None:
+    band = Band([1, 2, 3, 4, 5], [0.3, 0.8, 0.9, 0.9, 0.9], [0.1, 0.75, 0.85, 0.9, 0.9], [0.5, 0.9, 0.9, 0.9, 0.9], 2)
+    bands = [SeedBand("a", band, "#0087C3")]
+    zoomed = seed_bands("t", bands, percent=True, y_title="share", zoom=True)
+    assert read(zoomed).layout.yaxis.range[0] == pytest.approx(0.7)
+    assert read(seed_bands("t", bands, percent=True, y_title="share")).layout.yaxis.range[0] == 0
+    budget = label_budget_curves("t", [("a", [BudgetPoint(1, 0.5, 0.42, 0.7, 3)])])
+    assert read(budget).layout.yaxis.range[0] == pytest.approx(0.4)
+
+
 def test_budgets_reach_from_the_lowest_to_the_highest_run() -> None:
     figure = read(
         label_budget_curves("t", [("a", [BudgetPoint(1, 0.5, 0.4, 0.7, 3), BudgetPoint(10, 0.9, 0.9, 0.9, 1)])])

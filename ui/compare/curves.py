@@ -68,8 +68,9 @@ def _figure(metric: Metric, runs: list[Run], curves: Curves, names: dict[str, st
         for run in runs
         if curves[run.id]
     ]
-    is_accuracy = metric.chart == "accuracy"
-    return line_chart(metric.heading, _y_title(metric), series, percent=metric.unit == "share", zoom=is_accuracy)
+    return line_chart(
+        metric.heading, _y_title(metric), series, percent=metric.unit == "share", zoom=_is_accuracy(metric)
+    )
 
 
 def _average_figure(
@@ -97,7 +98,13 @@ def _average_figure(
     if unfinished:
         runs = "run is" if unfinished == 1 else "runs are"
         st.caption(f"{unfinished} unfinished {runs} not in the band yet.")
-    return seed_bands(metric.heading, bands, percent=metric.unit == "share", y_title=_y_title(metric))
+    return seed_bands(
+        metric.heading, bands, percent=metric.unit == "share", y_title=_y_title(metric), zoom=_is_accuracy(metric)
+    )
+
+
+def _is_accuracy(metric: Metric) -> bool:
+    return metric.chart == "accuracy"
 
 
 def _y_title(metric: Metric) -> str:

@@ -1,4 +1,4 @@
-"""Which runs are compared: those of a link, those chosen before, else the newest two."""
+"""Which runs are compared: those of a link, those chosen before, else the newest two that have a curve."""
 
 from __future__ import annotations
 
@@ -63,5 +63,11 @@ def _default_choice(runs: dict[str, Run]) -> list[str]:
     before = [run_id for run_id in st.session_state.get(_CHOSEN, []) if run_id in runs]
     current = st.query_params.get("run")  # from a page that looks at one run
     if not linked and current in runs:
-        return [current, *(run_id for run_id in before or list(runs)[:2] if run_id != current)]
-    return linked or before or list(runs)[:2]
+        return [current, *(run_id for run_id in before or _newest(runs) if run_id != current)]
+    return linked or before or _newest(runs)
+
+
+def _newest(runs: dict[str, Run]) -> list[str]:
+    """Two, of those that have a curve: only where there are none, of those that wait for their turn."""
+    with_curve = [run_id for run_id, run in runs.items() if run.folder.metrics_file.exists()]
+    return (with_curve or list(runs))[:2]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.analysis.compare import Band, BudgetPoint, short_keys
+from ui.figures.curves import where_curves_live
 from ui.figures.frame import (
     PERCENT_TICKS,
     Figure,
@@ -39,8 +40,10 @@ class SeedBand(NamedTuple):
     color: str
 
 
-def seed_bands(title: str, bands: Sequence[SeedBand], *, percent: bool, y_title: str) -> Figure:
-    """Mean curves with the range between the lowest and the highest run shaded."""
+def seed_bands(title: str, bands: Sequence[SeedBand], *, percent: bool, y_title: str, zoom: bool = False) -> Figure:
+    """Mean curves with the range between the lowest and the highest run shaded. zoom: the axis of shares begins where
+    the lowest runs live.
+    """
     traces: list[dict[str, Any]] = []
     for number, (name, band, color) in enumerate(bands):
         together: dict[str, Any] = {
@@ -84,7 +87,8 @@ def seed_bands(title: str, bands: Sequence[SeedBand], *, percent: bool, y_title:
     figure = framed(traces, title, "step", y_title)
     figure["layout"]["hovermode"] = "x unified"
     figure["layout"]["xaxis"]["rangemode"] = "tozero"
-    figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
+    lowest = where_curves_live([one.band.low for one in bands]) if zoom else 0.0
+    figure["layout"]["yaxis"].update({"range": [lowest, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     return figure
 
 
@@ -120,7 +124,8 @@ def label_budget_curves(title: str, named: Sequence[tuple[str, Sequence[BudgetPo
     figure["layout"]["xaxis"].update(
         {"type": "log", "tickvals": ticks, "ticktext": [formatting.count(tick) for tick in ticks]}
     )
-    figure["layout"]["yaxis"].update({"range": [0, 1.02], **PERCENT_TICKS})
+    lowest = where_curves_live([[point.low] for _, points in named for point in points])
+    figure["layout"]["yaxis"].update({"range": [lowest, 1.02], **PERCENT_TICKS})
     return figure
 
 

@@ -111,7 +111,7 @@ def line_chart(
     layout["xaxis"].update({"range": [0, x_max]} if x_max else {"rangemode": "tozero"})
     layout["xaxis"].update({"spikethickness": 1, "spikedash": "dot", "spikecolor": colors.MUTED})
     layout["xaxis"]["unifiedhovertitle"] = {"text": f"{without_template(plain_text(x_title))} %{{x:{x_format}}}"}
-    lowest = _where_curves_live([*series, *ghosts]) if zoom else 0.0
+    lowest = where_curves_live([one.y for one in (*series, *ghosts)]) if zoom else 0.0
     layout["yaxis"].update({"range": [lowest, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     layout["shapes"] = [vertical_line(mark.step) for mark in marks]
     layout["annotations"] = [
@@ -124,9 +124,9 @@ def line_chart(
     return figure
 
 
-def _where_curves_live(series: Sequence[Series]) -> float:
+def where_curves_live(curves: Sequence[npt.ArrayLike]) -> float:
     """A tenth at or below all shares but those of the first fifth of each curve, where it comes from chance."""
-    later = [values[len(values) // 5 :] for values in (np.asarray(one.y, float) for one in series)]
+    later = [values[len(values) // 5 :] for values in (np.asarray(one, float) for one in curves)]
     known = np.concatenate([values[np.isfinite(values)] for values in later]) if later else np.zeros(0)
     return max(0.0, math.floor(10 * float(known.min()) - 0.2) / 10) if len(known) else 0.0
 

@@ -17,7 +17,7 @@ from engine.data.labels.labeling import Labeling
 from engine.errors import LabelError
 from ui.forms.feature_job import features_file
 from ui.forms.import_form import images_key, own_images, prepared
-from ui.shell.page import escape_markdown
+from ui.shell.page import empty_state, escape_markdown
 from ui.shell.remembered import remember, remembered, set_query_param
 from ui.shell.server import lab
 
@@ -92,7 +92,10 @@ def _other_images() -> Data | None:
     fit = fits.selectbox("Shown", list(_FITS), 2, format_func=_FITS.__getitem__, key="label_fit")
     data: Data = {"name": "folder", "path": path.strip(), "size": size, "fit": fit}
     data = own_images(data, "label", "Or upload a zip of images")
-    return data if data["path"] else None
+    if data["path"]:
+        return data
+    empty_state("label", "Name a folder of images or upload a zip: those worth a label come first.", first_step=False)
+    return None
 
 
 @st.cache_resource(show_spinner=False)

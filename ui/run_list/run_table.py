@@ -64,7 +64,7 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
                 "Curve", y_min=0.0, y_max=1.0, width=75, help="Test accuracy at the evaluations, from 0 to 100 %."
             ),
             "data": st.column_config.TextColumn("Images", width=120),
-            "state": st.column_config.TextColumn("State", width=68),
+            "state": st.column_config.TextColumn("State", width=84),
             "time": st.column_config.TextColumn("Duration", width=75),
             "when": st.column_config.DatetimeColumn("When", format="D MMM, HH:mm", width=100),
             "disk": st.column_config.NumberColumn("Disk", format="%.1f MB", width=64),

@@ -14,7 +14,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.errors import FewLabError
 from ui.shell.entry import enter
-from ui.style import illustrations
+from ui.style.page_illustrations import OF_PAGES
+from ui.style.svg import label_of
 
 P = ParamSpec("P")
 _LINKS = re.compile(r"://|www|@", re.IGNORECASE)
@@ -44,12 +45,16 @@ def expander(label: str, key: str, icon: str | None = None) -> DeltaGenerator | 
     return container if container.open else None
 
 
-def empty_state(sentence: str, icon: str) -> None:
-    """An empty page: what would be here, the image of the idea, and the button that fills it."""
-    st.info(sentence, icon=icon)
-    drawing = illustrations.OF_SITUATIONS["few"]
-    st.image(drawing, width=260, alt=illustrations.label_of(drawing))
-    st.page_link("pages/start.py", label="Start a first run", icon=":material/home:")
+def empty_state(page: str, sentence: str, first_step: bool = True) -> None:
+    """A page with nothing on it yet: a drawing of what will be here, one sentence and, unless the page has its own, the
+    button that leads to a first run.
+    """
+    with st.container(key="empty_state", horizontal_alignment="center", gap="small"):
+        drawing = OF_PAGES[page]
+        st.image(drawing, width=260, alt=label_of(drawing))
+        st.markdown(sentence, width="content")
+        if first_step and st.button("Start a first run", type="primary", icon=":material/home:"):
+            st.switch_page("pages/start.py")
 
 
 @contextmanager

@@ -54,7 +54,8 @@ class SpaceChoice(NamedTuple):
 
 def space_form(run: EvaluatedRun, others: list[Run]) -> SpaceChoice:
     """Draw the form, two lines above the map; returns what is chosen now. others: runs of the same images."""
-    first, second, third, fourth = st.columns([5.5, 2.4, 4.6, 3], vertical_alignment="bottom", gap="small")
+    controls = st.container(key="controls_space")
+    first, second, third, fourth = controls.columns([5.5, 2.4, 4.6, 3], vertical_alignment="bottom", gap="small")
     method = previous_choice("projection", "pca", METHODS, run.id)
     method = (
         first.segmented_control(
@@ -83,7 +84,7 @@ def space_form(run: EvaluatedRun, others: list[Run]) -> SpaceChoice:
     )
     with fourth:
         by = pick_color(run)
-    evaluation, playing, further, beside = st.columns([5, 2.4, 2, 4], vertical_alignment="bottom", gap="small")
+    evaluation, playing, further, beside = controls.columns([5, 2.4, 2, 4], vertical_alignment="bottom", gap="small")
     is_static = source == "pixels" or len(run.steps) < 2 or dimensions == 3
     animate = playing.toggle(
         "Animate",

@@ -14,6 +14,7 @@ from ui.shell.page import show_errors
 from ui.shell.server import lab
 from ui.start.begin import try_it
 from ui.style import illustrations
+from ui.style.svg import label_of
 
 
 class Card(NamedTuple):
@@ -103,7 +104,7 @@ def _frame(column: DeltaGenerator, about: Card) -> DeltaGenerator:
     frame = column.container(border=True, height="stretch", key=f"card_{about.key}", gap="small")
     words = frame.container(gap="xsmall")
     drawing, title = words.columns([2, 3], vertical_alignment="center", gap="small")
-    drawing.image(about.drawing, width="stretch", alt=illustrations.label_of(about.drawing))
+    drawing.image(about.drawing, width="stretch", alt=label_of(about.drawing))
     title.subheader(about.title, anchor=False)
     words.markdown(about.benefit)
     words.caption(about.method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ui.style.colors import CLASS_COLORS, GREEN, MUTED
+from ui.style.svg import arrow, bar, dot, square, svg_image
 
 A, B = CLASS_COLORS[0], CLASS_COLORS[1]
 _POINTS = (
@@ -21,37 +22,20 @@ _POINTS = (
 )
 
 
-def _svg(content: str, label: str) -> str:
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 84" width="200"'
-        f' height="84"><title>{label}</title>{content}</svg>'
-    )
-
-
-def label_of(svg: str) -> str:
-    """What a drawing of this module shows, for those who do not see it."""
-    return svg[svg.index("<title>") + len("<title>") : svg.index("</title>")]
-
-
-def _dot(x: float, y: float, fill: str, ring: bool = False) -> str:
-    outline = f'stroke="{MUTED}" stroke-width="3"' if ring else 'stroke="none"'
-    return f'<circle cx="{x}" cy="{y}" r="{7 if ring else 5}" fill="{fill}" {outline}/>'
-
-
 def _few_labels() -> str:
-    dots = "".join(_dot(x, y, A if x < 100 else B) for x, y in _POINTS)
+    dots = "".join(dot(x, y, A if x < 100 else B) for x, y in _POINTS)
     line = f'<path d="M96 8 C 88 30, 108 54, 98 78" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
-    return _svg(
-        dots + line + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+    return svg_image(
+        dots + line + dot(40, 44, A, True) + dot(148, 34, B, True),
         "two groups of points, one label each, and the border between the groups",
     )
 
 
 def _labels_alone() -> str:
-    dots = "".join(_dot(x, y, MUTED) for x, y in _POINTS)
+    dots = "".join(dot(x, y, MUTED) for x, y in _POINTS)
     line = f'<path d="M52 8 L 136 78" fill="none" stroke="{GREEN}" stroke-width="2.5" stroke-dasharray="5 4"/>'
-    return _svg(
-        dots + line + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+    return svg_image(
+        dots + line + dot(40, 44, A, True) + dot(148, 34, B, True),
         "the same points, but only the two labeled ones count",
     )
 
@@ -60,29 +44,25 @@ def _no_labels() -> str:
     pairs = (((36, 24), (58, 40)), ((30, 60), (54, 66)), ((140, 22), (164, 34)), ((132, 62), (158, 56)))
     drawn = "".join(
         f'<path d="M{a[0]} {a[1]} L {b[0]} {b[1]}" stroke="{GREEN}" stroke-width="2.5"/>'
-        + _dot(*a, MUTED)
-        + _dot(*b, MUTED)
+        + dot(*a, MUTED)
+        + dot(*b, MUTED)
         for a, b in pairs
     )
     apart = (
         f'<path d="M80 42 L 116 42 M86 37 L 80 42 L 86 47 M110 37 L 116 42 L 110 47" fill="none" stroke="{MUTED}"'
         ' stroke-width="2"/>'
     )
-    return _svg(
+    return svg_image(
         drawn + apart, "pairs of points without labels: the two of a pair belong together, different pairs apart"
     )
 
 
-def _bar(x: float, y: float, width: float, fill: str) -> str:
-    return f'<rect x="{x}" y="{y}" width="{width:.0f}" height="12" rx="2" fill="{fill}"/>'
-
-
 def _candidates(weights: tuple[tuple[float, float], ...], label: str) -> str:
     drawn = "".join(
-        _dot(28, y + 6, MUTED) + _bar(50, y, 60 * a, A) + _bar(122, y, 60 * b, B)
+        dot(28, y + 6, MUTED) + bar(50, y, 60 * a, A) + bar(122, y, 60 * b, B)
         for y, (a, b) in zip((16, 38, 60), weights, strict=True)
     )
-    return _svg(drawn, label)
+    return svg_image(drawn, label)
 
 
 def _several_labels() -> str:
@@ -105,13 +85,9 @@ def _layers(learning: bool) -> str:
     )
 
 
-def _arrow(x: float, y: float, color: str = GREEN) -> str:
-    return f'<path d="M{x} {y} l 26 0 m -6 -6 l 6 6 l -6 6" fill="none" stroke="{color}" stroke-width="2.5"/>'
-
-
 def _a_model() -> str:
-    return _svg(
-        _layers(False) + _arrow(106, 42) + _dot(152, 30, A) + _dot(152, 54, B),
+    return svg_image(
+        _layers(False) + arrow(106, 42) + dot(152, 30, A) + dot(152, 54, B),
         "the layers of a network that was trained before, and two new classes behind it",
     )
 
@@ -119,32 +95,32 @@ def _a_model() -> str:
 def _frozen() -> str:
     line = f'<path d="M124 18 L 184 66" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
     points = "".join(
-        _dot(x, y, A if x - 124 > (y - 18) * 1.25 else B)
+        dot(x, y, A if x - 124 > (y - 18) * 1.25 else B)
         for x, y in ((150, 24), (170, 34), (176, 20), (130, 44), (146, 60), (132, 66))
     )
-    return _svg(
+    return svg_image(
         _layers(False) + line + points,
         "the layers of a network that stay as they are, and a straight border between the points behind them",
     )
 
 
 def _tuned() -> str:
-    return _svg(
-        _layers(True) + _arrow(106, 42) + _dot(152, 30, A) + _dot(152, 54, B),
+    return svg_image(
+        _layers(True) + arrow(106, 42) + dot(152, 30, A) + dot(152, 54, B),
         "the layers of a network, all of which go on learning, and two new classes behind it",
     )
 
 
 def _own_answers() -> str:
     confident = {(34, 30), (48, 60), (62, 38), (134, 50), (156, 58), (172, 44)}
-    dots = "".join(_dot(x, y, (A if x < 100 else B) if (x, y) in confident else MUTED) for x, y in _POINTS)
+    dots = "".join(dot(x, y, (A if x < 100 else B) if (x, y) in confident else MUTED) for x, y in _POINTS)
     near = "".join(
         f'<path d="M{a} {b} L {x} {y}" stroke="{GREEN}" stroke-width="2"/>'
         for x, y in sorted(confident)
         for a, b in [(40, 44) if x < 100 else (148, 34)]
     )
-    return _svg(
-        near + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+    return svg_image(
+        near + dots + dot(40, 44, A, True) + dot(148, 34, B, True),
         "two labeled points, and around them those that the network predicts with confidence",
     )
 
@@ -159,13 +135,13 @@ def _two_views() -> str:
     image = shape(16, 31, 0, 1)
     weak = f'<path d="M44 36 L 66 24" stroke="{MUTED}" stroke-width="2"/>' + shape(70, 10, 4, 1)
     strong = f'<path d="M44 48 L 66 60" stroke="{MUTED}" stroke-width="2"/>' + shape(70, 52, 38, 0.45)
-    answers = _bar(132, 15, 50, A) + _bar(132, 57, 50, A)
+    answers = bar(132, 15, 50, A) + bar(132, 57, 50, A)
     ties = (
-        _arrow(100, 21, MUTED)
-        + _arrow(100, 63, MUTED)
+        arrow(100, 21, MUTED)
+        + arrow(100, 63, MUTED)
         + f'<path d="M157 30 L 157 54 m -5 -6 l 5 6 l 5 -6" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
     )
-    return _svg(
+    return svg_image(
         image + weak + strong + answers + ties,
         "one image, slightly and strongly changed: what the network says of the first it must say of the second",
     )
@@ -179,19 +155,19 @@ def _blended() -> str:
         f'<circle cx="95" cy="42" r="11" fill="{B}" opacity="0.55"/>'
     )
     lines = f'<path d="M44 24 L 78 38 M44 60 L 78 46" stroke="{MUTED}" stroke-width="2"/>'
-    answer = _bar(146, 36, 26, A) + _bar(172, 36, 18, B)
-    return _svg(
-        first + second + lines + mixed + _arrow(114, 42) + answer,
+    answer = bar(146, 36, 26, A) + bar(172, 36, 18, B)
+    return svg_image(
+        first + second + lines + mixed + arrow(114, 42) + answer,
         "two images blended into one, whose prediction must be blended in the same shares",
     )
 
 
 def _average_of_itself() -> str:
-    fast = "".join(_dot(x, y, MUTED) for x, y in ((18, 62), (42, 26), (66, 58), (90, 22), (114, 48), (138, 28)))
+    fast = "".join(dot(x, y, MUTED) for x, y in ((18, 62), (42, 26), (66, 58), (90, 22), (114, 48), (138, 28)))
     path = f'<path d="M18 62 L 42 26 L 66 58 L 90 22 L 114 48 L 138 28" fill="none" stroke="{MUTED}" stroke-width="2"/>'
     slow = f'<path d="M18 60 C 60 44, 100 40, 150 36" fill="none" stroke="{GREEN}" stroke-width="3"/>'
-    return _svg(
-        path + fast + slow + _dot(158, 35, A, True),
+    return svg_image(
+        path + fast + slow + dot(158, 35, A, True),
         "a path that jumps to and fro, and its moving average, which is what it is held to",
     )
 
@@ -199,8 +175,8 @@ def _average_of_itself() -> str:
 def _pushed() -> str:
     line = f'<path d="M96 8 C 88 30, 108 54, 98 78" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
     circle = f'<circle cx="74" cy="42" r="20" fill="none" stroke="{MUTED}" stroke-width="2" stroke-dasharray="4 3"/>'
-    return _svg(
-        line + circle + _dot(74, 42, A, True) + _dot(34, 30, A) + _dot(40, 60, A) + _dot(140, 34, B) + _dot(152, 58, B),
+    return svg_image(
+        line + circle + dot(74, 42, A, True) + dot(34, 30, A) + dot(40, 60, A) + dot(140, 34, B) + dot(152, 58, B),
         "a point, and how far it may be pushed in any direction without crossing the border",
     )
 
@@ -212,22 +188,22 @@ def _ties() -> str:
         for b in _POINTS
         if a < b and (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 < 900
     )
-    dots = "".join(_dot(x, y, A if x < 100 else B) for x, y in _POINTS)
-    return _svg(
-        lines + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+    dots = "".join(dot(x, y, A if x < 100 else B) for x, y in _POINTS)
+    return svg_image(
+        lines + dots + dot(40, 44, A, True) + dot(148, 34, B, True),
         "points tied to their neighbors, and two labels that have spread along the ties",
     )
 
 
 def _two_gaussians() -> str:
-    dots = "".join(_dot(x, y, A if x < 100 else B) for x, y in _POINTS)
+    dots = "".join(dot(x, y, A if x < 100 else B) for x, y in _POINTS)
     rings = "".join(
         f'<ellipse cx="{x}" cy="{y}" rx="{rx * size}" ry="{26 * size}" fill="none" stroke="{GREEN}" stroke-width="2"/>'
         for x, y, rx in ((44, 46, 36), (146, 46, 40))
         for size in (0.5, 1)
     )
-    return _svg(
-        rings + dots + _dot(40, 44, A, True) + _dot(148, 34, B, True),
+    return svg_image(
+        rings + dots + dot(40, 44, A, True) + dot(148, 34, B, True),
         "two groups of points, one label each, and the contours of a Gaussian around each group",
     )
 
@@ -239,9 +215,9 @@ def _drawn_again() -> str:
             f'<path d="M{x + 8} 50 l 8 -18 l 8 18" fill="none" stroke="{A}" stroke-width="4" opacity="{opacity}"/>'
         )
 
-    causes = _dot(100, 30, A, True) + _dot(100, 54, MUTED)
-    return _svg(
-        image(8, 1) + _arrow(52, 42) + causes + _arrow(120, 42) + image(160, 0.6),
+    causes = dot(100, 30, A, True) + dot(100, 54, MUTED)
+    return svg_image(
+        image(8, 1) + arrow(52, 42) + causes + arrow(120, 42) + image(160, 0.6),
         "an image, the class and the style that it is reduced to, and the image drawn again from these two",
     )
 
@@ -255,20 +231,16 @@ def _own_photos() -> str:
         )
 
     photos = photo(16, 8, MUTED) + photo(80, 8, A) + photo(144, 8, MUTED) + photo(16, 46, B) + photo(80, 46, MUTED)
-    return _svg(photos + photo(144, 46, MUTED), "six photos, two of which have a label")
-
-
-def _square(x: float, y: float, side: float, fill: str, opacity: float = 1.0) -> str:
-    return f'<rect x="{x}" y="{y}" width="{side}" height="{side}" rx="3" fill="{fill}" opacity="{opacity}"/>'
+    return svg_image(photos + photo(144, 46, MUTED), "six photos, two of which have a label")
 
 
 def _rotations() -> str:
     turned = "".join(
-        f'<g transform="rotate({-90 * n} {34 + 44 * n} 42)">{_square(18 + 44 * n, 26, 32, A, 0.35)}'
+        f'<g transform="rotate({-90 * n} {34 + 44 * n} 42)">{square(18 + 44 * n, 26, 32, A, 0.35)}'
         f'<path d="M{26 + 44 * n} 48 l 8 -14 l 8 14 Z" fill="{A}"/></g>'
         for n in range(4)
     )
-    return _svg(turned, "one image, rotated by 0, 90, 180 and 270 degrees")
+    return svg_image(turned, "one image, rotated by 0, 90, 180 and 270 degrees")
 
 
 def _puzzle() -> str:
@@ -276,25 +248,25 @@ def _puzzle() -> str:
 
     def tiles(left: float, order: tuple[int, ...]) -> str:
         return "".join(
-            _square(left + 30 * x, 13 + 30 * y, 26, A, opacities[n]) for (x, y), n in zip(places, order, strict=True)
+            square(left + 30 * x, 13 + 30 * y, 26, A, opacities[n]) for (x, y), n in zip(places, order, strict=True)
         )
 
-    return _svg(
-        tiles(16, (2, 0, 3, 1)) + _arrow(88, 41) + tiles(128, (0, 1, 2, 3)), "shuffled tiles, put back in order"
+    return svg_image(
+        tiles(16, (2, 0, 3, 1)) + arrow(88, 41) + tiles(128, (0, 1, 2, 3)), "shuffled tiles, put back in order"
     )
 
 
 def _hidden_patches() -> str:
     def patches(left: float, visible: set[int]) -> str:
         return "".join(
-            _square(
+            square(
                 left + 15 * (n % 4), 12 + 15 * (n // 4), 13, A if n in visible else MUTED, 1 if n in visible else 0.4
             )
             for n in range(16)
         )
 
-    return _svg(
-        patches(16, {2, 7, 8, 13}) + _arrow(88, 41) + patches(126, set(range(16))),
+    return svg_image(
+        patches(16, {2, 7, 8, 13}) + arrow(88, 41) + patches(126, set(range(16))),
         "an image of which a few patches are visible, and all of it reconstructed",
     )
 
@@ -303,16 +275,16 @@ def _predicted_views(follows: bool) -> str:
     """Two views, what networks make of each, and the arrow of the prediction; follows: the second network is a slow
     copy of the first.
     """
-    views = _square(14, 10, 22, A) + f'<g transform="rotate(25 25 63)">{_square(14, 52, 22, A, 0.6)}</g>'
+    views = square(14, 10, 22, A) + f'<g transform="rotate(25 25 63)">{square(14, 52, 22, A, 0.6)}</g>'
     networks = "".join(
         f'<rect x="72" y="{y}" width="34" height="26" rx="4" fill="{color}" opacity="0.7"/>'
         for y, color in ((8, GREEN), (50, MUTED if follows else GREEN))
     )
     tie = f'<path d="M89 36 l 0 12" stroke="{MUTED}" stroke-width="2.5" stroke-dasharray="3 3"/>' if follows else ""
-    ways = "".join(_arrow(x, y, MUTED) for y in (21, 63) for x in (41, 110))
+    ways = "".join(arrow(x, y, MUTED) for y in (21, 63) for x in (41, 110))
     match = f'<path d="M158 30 l 0 22 m -5 -6 l 5 6 l 5 -6" fill="none" stroke="{GREEN}" stroke-width="2.5"/>'
-    return _svg(
-        views + networks + tie + ways + _dot(158, 21, A) + _dot(158, 63, A) + match,
+    return svg_image(
+        views + networks + tie + ways + dot(158, 21, A) + dot(158, 63, A) + match,
         "two views of one image: "
         + (
             "a network predicts what a slow copy of it makes of the other" if follows else "one network sees them alike"

@@ -20,6 +20,7 @@ from ui.runs.run_names import automatic_name
 from ui.shell.page import escape_markdown, expander
 from ui.shell.server import catalog, lab
 from ui.style import colors, formatting, illustrations
+from ui.style.svg import label_of
 from ui.train.initial_weights import choose_initial_weights, newest_features
 from ui.train.label_budget import label_budget
 
@@ -58,7 +59,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         current = config["method"]["name"] if config["method"]["name"] in fitting else _first_method(situation)
         method = _choose("Method", fitting, current, f"{key}_{situation}_method")
         drawing = illustrations.of_method(method, situation)
-        st.image(drawing, width=160, alt=illustrations.label_of(drawing))
+        st.image(drawing, width=160, alt=label_of(drawing))
         st.caption(f"Paper: {escape_markdown(fitting[method]['paper'])}")
         method_container = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
