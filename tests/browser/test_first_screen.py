@@ -66,6 +66,21 @@ def test_another_run_behind_takes_no_height_from_the_first_screen(
     )
 
 
+@pytest.mark.parametrize(("height", "least", "most"), [(800, 500, 560), (1200, 800, 980)])
+def test_the_map_fills_a_tall_window_and_its_lower_edge_stays_in_it(
+    page: Page, studied: Studied, run: Run, height: int, least: int, most: int
+) -> None:
+    page.set_viewport_size({"width": 1920, "height": height})
+    page.goto(f"{studied.url}/space?run={run.id}")
+    expect(page.locator(".stMain .fewlab-figure .main-svg").first).to_be_visible()
+    page.wait_for_function(
+        "([least, most]) => { const box = document.querySelector('.stMain .fewlab-figure').getBoundingClientRect();"
+        " return box.height >= least && box.height <= most && box.bottom <= innerHeight; }",
+        arg=[least, most],
+        timeout=20_000,
+    )
+
+
 @pytest.mark.parametrize("where", ["train", "pseudo_labels", "compare"])
 def test_a_legend_takes_no_height_from_a_plot(page: Page, studied: Studied, run: Run, where: str) -> None:
     page.goto(f"{studied.url}/{where}?run={run.id}")

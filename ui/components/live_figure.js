@@ -22,7 +22,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.selected = data.selectable ? (ids) => setTriggerValue("selected", ids) : null;
   state.zoomed = data.zoomable ? (view) => setTriggerValue("zoomed", view) : null;
   state.height = data.height;
-  host.style.height = `${data.height * scaleOf(host) + state.rows}px`;
+  state.fills = data.fills;
+  host.style.height = `${heightOf(host, state) + state.rows}px`;
   host.style.cursor = data.clickable ? "pointer" : "";
   host.setAttribute("role", "group");
   host.setAttribute("aria-label", asText(state.figure.layout.title.text));
@@ -131,6 +132,17 @@ function draw(host, state) {
 // How much larger a figure is, with all that it says: before an audience.
 const scaleOf = (host) => Number(getComputedStyle(host).getPropertyValue("--fewlab-figure-scale")) || 1;
 
+// The height that was asked for; of a figure that fills the page, on a window that has more room, all of that but for
+// what stands in the lines below it.
+const BELOW = 120;
+function heightOf(host, state) {
+  const asked = state.height * scaleOf(host);
+  if (!state.fills) return asked;
+  const scrolled = host.closest(".stMain")?.scrollTop ?? 0;
+  const room = window.innerHeight - host.getBoundingClientRect().top - scrolled - BELOW;
+  return Math.max(asked, Math.min(room, host.clientWidth));
+}
+
 // Every row of the legend beyond the first makes the figure higher, or it would make the plot lower.
 const LEGEND_ROW = 30;
 function makeRoomForLegend(host, state) {
@@ -138,7 +150,7 @@ function makeRoomForLegend(host, state) {
   const rows = legend?.orientation === "h" ? Math.max(0, Math.round((legend._height ?? 0) - LEGEND_ROW * scaleOf(host))) : 0;
   if (rows === state.rows) return;
   state.rows = rows;
-  host.style.height = `${state.height * scaleOf(host) + rows}px`;
+  host.style.height = `${heightOf(host, state) + rows}px`;
   draw(host, state);
 }
 

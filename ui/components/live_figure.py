@@ -34,6 +34,7 @@ def live_figure(
     clickable: bool = False,
     selectable: bool = False,
     zoomable: bool = False,
+    fills: bool = False,
 ) -> dict[str, Any] | None:
     """Draw `figure` (from ui.figures.curves; JSON values only, no NaN), or bring the one already drawn under `key` up
     to date.
@@ -45,7 +46,8 @@ def live_figure(
     clickable: a click on a point or cell runs the script (or fragment) again and returns {"x", "y", "customdata"} of
     it, once. selectable: points can be surrounded by a lasso or a box; returns {"selected": [first entry of each
     point's customdata]}, once. zoomable: the wheel zooms; returns {"zoomed": {"x": [low, high], "y": [low, high]}}
-    once it has, with None for both where everything is shown again.
+    once it has, with None for both where everything is shown again. fills: on a window with more room, it is as high as
+    that allows.
 
     Raises ValueError or TypeError if the figure has a value JSON does not know. Needs
     ui.components.plotly_script.write_script() at the start of the app.
@@ -61,6 +63,7 @@ def live_figure(
         "clickable": clickable,
         "selectable": selectable,
         "zoomable": zoomable,
+        "fills": fills,
         "script": script_url(),
         "colors": colors.BY_THEME,
     }

@@ -35,7 +35,9 @@ def map_view(
     flat = projection.frames.shape[2] == 2
     if flat:
         figure = zoomed(figure, run, projection, key, revision)
-    event = live_figure(figure, key=key, revision=revision, height=520, clickable=True, selectable=flat, zoomable=flat)
+    event = live_figure(
+        figure, key=key, revision=revision, height=520, clickable=True, selectable=flat, zoomable=flat, fills=True
+    )
     if event is not None and "zoomed" in event:
         remember_zoom(key, revision, event["zoomed"])
         st.rerun()
