@@ -30,6 +30,33 @@ def opened(page: Page, url: str, run: Run) -> None:
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?.data?.length > 0")
 
 
+def test_a_point_shows_its_image_while_the_mouse_is_on_it(page: Page, url: str, studied: Studied) -> None:
+    opened(page, url, studied.run)
+    there = points_on_screen(page)
+    spots = np.array([(x, y) for _, x, y in there])
+    gaps = np.linalg.norm(spots[:, None] - spots[None], axis=2) + 1e9 * np.eye(len(spots))
+    sample, x, y = there[int(gaps.min(1).argmax())]  # the loneliest: no neighbor answers for it
+    shown = page.locator(".fewlab-figure .image-of-point")
+    expect(shown).to_have_count(0)
+    page.mouse.move(x + 40, y)
+    page.mouse.move(x, y, steps=4)
+    expect(shown).to_be_visible()
+    tile = page.evaluate("""async () => {
+        const one = document.querySelector('.image-of-point'), style = getComputedStyle(one);
+        const sheet = new Image(); sheet.src = style.backgroundImage.slice(5, -2); await sheet.decode();
+        const columns = sheet.width / 8, [left, top] = style.backgroundPosition.split(' ').map(parseFloat);
+        const canvas = document.createElement('canvas'); canvas.width = canvas.height = 8;
+        canvas.getContext('2d').drawImage(sheet, left / 12, top / 12);
+        const pixels = canvas.getContext('2d').getImageData(0, 0, 8, 8).data;
+        return [parseFloat(style.backgroundSize) / 12 / 8 === columns, [...pixels].filter((_, k) => k % 4 === 0)] }""")
+    images = load_stored_images(
+        studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures"))
+    )
+    assert tile == [True, images.images[images.rows(np.array([sample]))[0]].ravel().tolist()]
+    page.mouse.move(5, 5)
+    expect(shown).to_have_count(0)
+
+
 def test_points_become_their_images_where_the_map_is_zoomed_in(page: Page, url: str, studied: Studied) -> None:
     opened(page, url, studied.run)
     there = points_on_screen(page)

@@ -169,6 +169,7 @@ def test_a_space_shows_every_point_once_and_fades_what_was_not_selected(flat: bo
         for point, x, y in zip(trace.customdata, trace.x, trace.y, strict=True)
     }
     assert sorted(drawn) == list(range(10, 16))
+    assert all(row == sample - 10 for trace in figure.data for sample, row in trace.customdata)
     for i in range(6):
         assert drawn[10 + i][:2] == (pytest.approx(points[i, 0], abs=1e-4), pytest.approx(points[i, 1], abs=1e-4))
         assert drawn[10 + i][2:] == ("diamond" if labeled[i] else "circle", coloring.paints[groups[i]])

@@ -23,6 +23,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.zoomed = data.zoomable ? (view) => setTriggerValue("zoomed", view) : null;
   state.height = data.height;
   state.fills = data.fills;
+  state.sprites = data.sprites;
+  hideImage(state);
   host.style.height = `${heightOf(host, state) + state.rows}px`;
   host.style.cursor = data.clickable ? "pointer" : "";
   host.setAttribute("role", "group");
@@ -52,6 +54,7 @@ function start(host, parentElement) {
   // A redraw under a drag would snap the plot back under the person's hand: it waits until the button is released.
   listen(host, "pointerdown", () => {
     state.held = true;
+    hideImage(state);
   });
   const release = () =>
     setTimeout(() => {
@@ -173,10 +176,40 @@ function watch(host, state) {
     if (event?.points && state.selected)
       state.selected(event.points.map((point) => point.customdata?.[0] ?? point.customdata));
   });
+  host.on("plotly_hover", (event) => showImage(host, state, event));
+  host.on("plotly_unhover", () => hideImage(state));
   host.on("plotly_click", (event) => {
     const { x, y, customdata } = event.points[0];
     state.clicked?.({ x, y, customdata: customdata ?? null });
   });
+}
+
+// The image of the point under the mouse, above it or, where there is no room, below.
+const IMAGE = 100; // pixels, with its border
+function showImage(host, state, { points, event }) {
+  const place = points[0].customdata?.[1];
+  if (!state.sprites || !Number.isInteger(place) || state.held) return;
+  const { url, side, columns } = state.sprites;
+  hideImage(state);
+  const image = (state.image = document.createElement("div"));
+  image.className = "image-of-point";
+  const scale = 96 / side;
+  Object.assign(image.style, {
+    backgroundImage: `url("${new URL(url.replace(/^\//, ""), document.baseURI)}")`,
+    backgroundSize: `${columns * side * scale}px auto`,
+    backgroundPosition: `${-96 * (place % columns)}px ${-96 * Math.floor(place / columns)}px`,
+    imageRendering: side < 32 ? "pixelated" : "auto",
+  });
+  const box = host.getBoundingClientRect();
+  const [x, y] = event ? [event.clientX - box.left, event.clientY - box.top] : [host.clientWidth, IMAGE + 14];
+  image.style.left = `${Math.max(0, Math.min(x - IMAGE / 2, host.clientWidth - IMAGE))}px`;
+  image.style.top = `${y > IMAGE + 14 ? y - IMAGE - 14 : y + 14}px`;
+  host.append(image);
+}
+
+function hideImage(state) {
+  state.image?.remove();
+  state.image = null;
 }
 
 function reset(host, state) {

@@ -14,12 +14,21 @@ from typing import Any
 import streamlit as st
 
 from ui.components.plotly_script import script_url
+from ui.components.sprite_sheet import SpriteSheet
 from ui.style import colors
+
+_CSS = """
+.fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
+.fewlab-figure .image-of-point {
+  position: absolute; z-index: 2; width: 96px; height: 96px; box-sizing: content-box; pointer-events: none;
+  border: 2px solid var(--st-border-color); border-radius: 6px; background-color: var(--st-background-color);
+}
+"""
 
 _component = st.components.v2.component(
     "fewlab_live_figure",
     html='<div class="fewlab-figure"></div>',
-    css=".fewlab-figure { width: 100%; min-width: 0; overflow: hidden; }",
+    css=_CSS,
     js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
@@ -35,6 +44,7 @@ def live_figure(
     selectable: bool = False,
     zoomable: bool = False,
     fills: bool = False,
+    sprites: SpriteSheet | None = None,
 ) -> dict[str, Any] | None:
     """Draw `figure` (from ui.figures.curves; JSON values only, no NaN), or bring the one already drawn under `key` up
     to date.
@@ -47,7 +57,8 @@ def live_figure(
     it, once. selectable: points can be surrounded by a lasso or a box; returns {"selected": [first entry of each
     point's customdata]}, once. zoomable: the wheel zooms; returns {"zoomed": {"x": [low, high], "y": [low, high]}}
     once it has, with None for both where everything is shown again. fills: on a window with more room, it is as high as
-    that allows.
+    that allows. sprites: the images of the points; the one under the mouse shows its tile, whose number is the second
+    entry of its customdata.
 
     Raises ValueError or TypeError if the figure has a value JSON does not know. Needs
     ui.components.plotly_script.write_script() at the start of the app.
@@ -64,6 +75,7 @@ def live_figure(
         "selectable": selectable,
         "zoomable": zoomable,
         "fills": fills,
+        "sprites": None if sprites is None else sprites.served(key),
         "script": script_url(),
         "colors": colors.BY_THEME,
     }

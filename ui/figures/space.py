@@ -67,8 +67,8 @@ def scatter(
     title: str,
     selected: Sequence[int] | None = None,
 ) -> Figure:
-    """points: [N, 2 or 3]; ids [N] come back from a click or lasso. labeled: bool [N], drawn as large diamonds. tips:
-    [N], what a point says when it is pointed at.
+    """points: [N, 2 or 3]; ids [N] come back from a click or lasso, each with its row. labeled: bool [N], drawn as
+    large diamonds. tips: [N], what a point says when it is pointed at.
 
     selected: ids that stand out while all others fade; None fades nothing.
     """
@@ -118,7 +118,7 @@ def scatter(
                 "legendgroup": name,
                 "showlegend": "colorscale" not in paint and name not in entered,
                 "marker": marker,
-                "customdata": [[int(ids[row])] for row in rows],
+                "customdata": [[int(ids[row]), int(row)] for row in rows],
                 "text": [tips[row] for row in rows.tolist()],
                 "hovertemplate": "%{text}<extra></extra>",
             }

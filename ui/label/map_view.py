@@ -7,6 +7,7 @@ import streamlit as st
 
 from engine.data.labels.labeling import Standing
 from ui.components.live_figure import live_figure
+from ui.components.sprite_sheet import sprite_sheet
 from ui.figures.space import Coloring, scatter
 from ui.label.board_view import show_group
 from ui.label.image_choice import OpenSet
@@ -52,6 +53,7 @@ def map_view(opened: OpenSet, standing: Standing) -> None:
             revision=opened.key,
             height=420,
             selectable=True,
+            sprites=sprite_sheet(opened.key, rows, labeling.images.images),
         )
     if chosen is not None and chosen["selected"]:
         selected = [int(row) for row in chosen["selected"] if 0 <= int(row) < len(labeling.names)]

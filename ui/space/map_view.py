@@ -9,6 +9,7 @@ from engine.analysis.evaluated_run import EvaluatedRun
 from engine.runs.projections import Projection
 from ui.components.live_figure import live_figure
 from ui.components.player import player
+from ui.components.sprite_sheet import SpriteSheet, sprite_sheet
 from ui.figures.space import scatter
 from ui.space.point_colors import coloring, tips
 from ui.space.selection import select_images, selected_images
@@ -36,7 +37,15 @@ def map_view(
     if flat:
         figure = zoomed(figure, run, projection, key, revision)
     event = live_figure(
-        figure, key=key, revision=revision, height=520, clickable=True, selectable=flat, zoomable=flat, fills=True
+        figure,
+        key=key,
+        revision=revision,
+        height=520,
+        clickable=True,
+        selectable=flat,
+        zoomable=flat,
+        fills=True,
+        sprites=_sprites(run, projection),
     )
     if event is not None and "zoomed" in event:
         remember_zoom(key, revision, event["zoomed"])
@@ -45,6 +54,13 @@ def map_view(
         clicked = [event["customdata"][0]] if event.get("customdata") else []
         select_images(run, [int(sample) for sample in event.get("selected") or clicked])
         st.rerun()
+
+
+def _sprites(run: EvaluatedRun, projection: Projection) -> SpriteSheet | None:
+    """The images of the points, where they are on this machine."""
+    if run.images is None or not len(projection.ids):
+        return None
+    return sprite_sheet(run.content, run.images.rows(projection.ids), run.images.images)
 
 
 def animation(run: EvaluatedRun, projection: Projection, by: str) -> None:
