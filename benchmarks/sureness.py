@@ -119,6 +119,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if not arguments.folder.is_dir():
+        parser.error(f"{arguments.folder} is no folder: an archive has to be unpacked first.")
     with tempfile.TemporaryDirectory() as place:
         os.environ.setdefault("FEWLAB_CACHE", str(Path(place) / "cache"))
         runs = [
