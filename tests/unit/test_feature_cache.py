@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +118,14 @@ def test_another_value_anywhere_in_the_network_has_features_of_its_own(name: str
     found = FeatureCache(images(), moved, MACHINE).at(EVERY)
     assert Counted.seen == COUNT
     np.testing.assert_allclose(found, expected(moved, images()), atol=1e-5)
+
+
+@pytest.mark.parametrize("other", [{"deterministic": False}, {"precision": "bfloat16"}], ids=str)
+def test_a_machine_that_may_round_otherwise_has_features_of_its_own(other: dict[str, Any]) -> None:
+    FeatureCache(images(), network(), MACHINE).at(EVERY)
+    backbone = network()
+    FeatureCache(images(), backbone, replace(MACHINE, **other)).at(EVERY)
+    assert Counted.seen == COUNT
 
 
 def test_a_strangers_network_is_not_folded_and_has_other_features_in_another_version_of_its_package(
