@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,24 @@ def test_a_folder_is_answered_at_the_coverage_and_copied_to_the_place_that_are_a
     assert [row[7] for row in rows] == ["yes" if image["sure"] else "no" for image in alone]
     copies = sorted(path.relative_to(sorted_into).as_posix() for path in sorted_into.rglob("*.png"))
     assert copies == sorted(f"{image['top'][0]['class']}/{Path(image['path']).name}" for image in alone)
+
+
+@pytest.mark.parametrize("options", [(), ("--with-images",)])
+def test_a_shared_file_holds_images_where_they_are_asked_for(
+    trained: dict[str, Any], root: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    file = tmp_path / "digits.fewlab"
+    engine("share", trained["run"], "--to", file, *options, "--checkpoints", root)
+    with zipfile.ZipFile(file) as archive:
+        folders = {name.split("/")[0] for name in archive.namelist() if "/" in name}
+    assert folders == ({"runs", "images"} if options else {"runs"})
+
+
+def test_an_export_is_in_the_format_that_is_asked_for(trained: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    common = ("--to", tmp_path / "model", "--checkpoints", root)
+    engine("export", trained["run"], "--format", "safetensors", *common)
+    assert {path.suffix for path in (tmp_path / "model").iterdir()} == {".safetensors", ".json", ".md"}
+    assert "paper" in refusal("export", trained["run"], "--format", "paper", *common)
 
 
 def test_a_coverage_that_nobody_can_promise_is_refused_in_a_sentence(
