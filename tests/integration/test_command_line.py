@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -197,6 +199,47 @@ def test_predict_says_what_is_possible_at_the_coverage_that_is_asked_for(
         assert min(5, len(image["possible"])) == reach
         counts.append(len(image["possible"]))
     assert counts[0] < counts[1]
+
+
+@pytest.mark.parametrize("coverage", ["0.8", "0.99"])
+def test_a_folder_is_answered_at_the_coverage_and_copied_to_the_place_that_are_asked_for(
+    trained: dict[str, Any], root: Path, tmp_path: Path, coverage: str
+) -> None:
+    """As the same images are one by one."""
+    folder, table, sorted_into = tmp_path / "images", tmp_path / "table.csv", tmp_path / "sorted"
+    folder.mkdir()
+    for number, image in enumerate(load_digits().images[:4]):
+        Image.fromarray((image * 15).astype(np.uint8)).save(folder / f"{number}.png")
+    files = sorted(folder.iterdir())
+    common = ("--coverage", coverage, "--checkpoints", root, "--json")
+    places = ("--csv", table, "--sort-into", sorted_into)
+    engine("predict", trained["run"], folder, *places, *common)
+    alone = answer(engine("predict", trained["run"], *files, *common))["pictures"]
+    with table.open(encoding="utf-8", newline="") as file:
+        heading, *rows = csv.reader(file)
+    assert heading[7:9] == [f"sure at {float(coverage):.0%}", "possible classes"]
+    assert [row[8] for row in rows] == ["; ".join(image["possible"]) for image in alone]
+    assert [row[7] for row in rows] == ["yes" if image["sure"] else "no" for image in alone]
+    copies = sorted(path.relative_to(sorted_into).as_posix() for path in sorted_into.rglob("*.png"))
+    assert copies == sorted(f"{image['top'][0]['class']}/{Path(image['path']).name}" for image in alone)
+
+
+@pytest.mark.parametrize("options", [(), ("--with-images",)])
+def test_a_shared_file_holds_images_where_they_are_asked_for(
+    trained: dict[str, Any], root: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    file = tmp_path / "digits.fewlab"
+    engine("share", trained["run"], "--to", file, *options, "--checkpoints", root)
+    with zipfile.ZipFile(file) as archive:
+        folders = {name.split("/")[0] for name in archive.namelist() if "/" in name}
+    assert folders == ({"runs", "images"} if options else {"runs"})
+
+
+def test_an_export_is_in_the_format_that_is_asked_for(trained: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    common = ("--to", tmp_path / "model", "--checkpoints", root)
+    engine("export", trained["run"], "--format", "safetensors", *common)
+    assert {path.suffix for path in (tmp_path / "model").iterdir()} == {".safetensors", ".json", ".md"}
+    assert "paper" in refusal("export", trained["run"], "--format", "paper", *common)
 
 
 def test_a_coverage_that_nobody_can_promise_is_refused_in_a_sentence(

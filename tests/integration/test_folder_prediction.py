@@ -107,6 +107,19 @@ def test_what_is_there_is_not_classified_again_and_a_torn_row_is(
     assert torn.read_bytes() == expected
 
 
+@pytest.mark.parametrize("left", ["nothing", "half of the heading", "the heading alone"])
+def test_a_table_that_was_left_before_its_first_row_gets_one_heading(
+    predictor: Predictor, tmp_path: Path, left: str
+) -> None:
+    saved(tmp_path / "images" / "one.png", 1)
+    whole, begun = tmp_path / "whole.csv", tmp_path / "begun.csv"
+    predict_folder(predictor, tmp_path / "images", whole)
+    line = whole.read_bytes().splitlines(keepends=True)[0]
+    begun.write_bytes({"nothing": b"", "half of the heading": line[:9], "the heading alone": line}[left])
+    assert predict_folder(predictor, tmp_path / "images", begun) == (1, 0, 0)
+    assert begun.read_bytes() == whole.read_bytes()
+
+
 def test_copies_are_sorted_by_class_and_nothing_is_moved(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
     table, into = tmp_path / "table.csv", folder / "sorted"
     predict_folder(predictor, folder, table, into)

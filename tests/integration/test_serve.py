@@ -12,10 +12,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from engine.predictor import Predictor
 from engine.runs.store import Run
 from engine.serve.limits import Limits
 from engine.serve.server import make_server
+from tests.integration.command_line import engine
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 OCTETS = {"content-type": "application/octet-stream"}
@@ -133,6 +136,45 @@ def test_where_nothing_can_be_promised_nothing_is_called_sure(predictor: Predict
         assert refused.json() == {
             "detail": "A coverage of 95% needs 19 labeled validation images, and this model has 0."
         }
+
+
+@pytest.mark.parametrize(("at_once", "waiting"), [(1, 0), (1, 1), (2, 3)])
+def test_as_many_requests_are_taken_as_may_be_answered_and_wait_and_no_more(
+    run: Run, monkeypatch: pytest.MonkeyPatch, at_once: int, waiting: int
+) -> None:
+    goes_on, refused = threading.Event(), 3
+    held = Predictor(run.folder)
+    usual = held.predict_fitted
+    monkeypatch.setattr(held, "predict_fitted", lambda fitted: goes_on.wait(60) and usual(fitted))
+    taken = at_once + waiting
+    with (
+        TestClient(make_server(held, run.id, Limits(at_once=at_once, waiting=waiting))) as client,
+        ThreadPoolExecutor(taken + refused) as threads,
+    ):
+
+        def ask() -> int:
+            return client.post("/predict", content=picture(0), headers=OCTETS).status_code
+
+        asked = [threads.submit(ask) for _ in range(taken + refused)]
+        try:
+            told = [one.result() for one in islice(as_completed(asked, timeout=20), refused)]
+        finally:
+            goes_on.set()
+        assert told == [503] * refused
+        assert sorted(one.result() for one in asked) == [200] * taken + [503] * refused
+        assert ask() == 200  # whoever was answered has left
+
+
+def test_what_the_command_line_allows_is_what_the_server_holds_to(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_to: list[Limits] = []
+    places: list[tuple[str, int]] = []
+    monkeypatch.setattr("engine.serve.server.make_server", lambda predictor, run, limits: held_to.append(limits))
+    monkeypatch.setattr("engine.serve.server.listen", lambda app, host, port, told: places.append((host, port)))
+    options = {"body-megabytes": 3, "images": 5, "megapixels": 7, "at-once": 9, "waiting": 11, "port": 13}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    engine("serve", run.id, *words, "--host", "::1", "--checkpoints", run.folder.path.parent)
+    assert held_to == [Limits(body=3_000_000, images=5, pixels=7_000_000, at_once=9, waiting=11)]
+    assert places == [("::1", 13)]
 
 
 # a process of its own

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from engine.training.commands import Command, Control
 from engine.tuning import driver, study
 from engine.tuning.dimension import Dimension
 from engine.tuning.sweep_check import check_sweep
-from engine.tuning.sweep_folder import SweepFolder, SweepStatus, SweepStore
+from engine.tuning.sweep_folder import SweepFolder, SweepStatus, SweepStore, Trial
 from engine.tuning.verdict import verdict
 from tests.integration.process_helpers import until
 from tests.integration.sweeps import LR, TOY, drive, plan
@@ -142,6 +143,54 @@ def test_the_best_settings_and_its_own_are_compared_on_new_draws_of_labels(
     sweep.ask_for_fresh_seeds(2)
     assert drive(sweep, copied).fresh == status.fresh
     assert [run.id for run in Store(copied).runs()] == before
+
+
+class Answering:
+    """In place of training: a run ends at once, its test accuracy is its learning rate."""
+
+    at_once, leaves = 1, False
+
+    def __init__(self, checkpoints: Path) -> None:
+        self._checkpoints = checkpoints
+        self.trained: list[tuple[float, int]] = []
+
+    def train(self, run_id: str, look: Callable[[], bool]) -> None:
+        run = Store(self._checkpoints).run(run_id)
+        lr = run.config["optimizer"]["lr"]
+        self.trained.append((lr, run.config["seed"]))
+        run.folder.update_status(state="finished", metrics={"test/accuracy": lr})
+
+
+def test_a_trial_that_has_become_the_best_is_tested_itself_and_the_sweeps_own_settings_not_again(
+    tmp_path: Path,
+) -> None:
+    sweep = SweepStore(tmp_path).create(plan(TOY, LR, name="twice"))
+    trainer = Answering(tmp_path)
+    tried = [Trial(0, "finished", {LR.key: 0.1}, 0.5), Trial(1, "finished", {LR.key: 0.2}, 0.6)]
+
+    def tested(count: int) -> SweepStatus:
+        sweep.write_status(replace(sweep.status(), trials=tuple(tried)))
+        sweep.ask_for_fresh_seeds(count)
+        trainer.trained.clear()
+        return driver.SweepDriver(sweep, tmp_path, trainer).drive()
+
+    first = tested(2).fresh
+    assert first is not None
+    assert sorted(trainer.trained) == [(0.1, 1500), (0.1, 1501), (0.2, 1500), (0.2, 1501)]
+    tried.append(Trial(2, "finished", {LR.key: 0.4}, 0.7))
+    second = tested(2).fresh
+    assert second is not None
+    assert sorted(trainer.trained) == [(0.4, 1500), (0.4, 1501)]
+    assert (second.trial, [draw.accuracy for draw in second.best]) == (2, [0.4, 0.4])
+    assert second.own == first.own
+    # On one draw more each is trained once more, and of fewer no other one is told.
+    third = tested(3).fresh
+    assert third is not None
+    assert sorted(trainer.trained) == [(0.1, 1502), (0.4, 1502)]
+    fourth = tested(1).fresh
+    assert fourth is not None
+    assert trainer.trained == []
+    assert (fourth.best, fourth.own) == (third.best[:1], third.own[:1])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.config.run_config import RunConfig
 from engine.lab.executors.inline import resume, train
@@ -79,6 +79,33 @@ def test_the_saved_model_is_what_the_last_evaluation_measured(tmp_path: Path) ->
     answers = [max(predictor.top(each), key=lambda top: top["probability"]) for each in _predictions(predictor, test)]
     right = [answer["class"] == images.class_names[images.labels[i]] for answer, i in zip(answers, test, strict=True)]
     assert np.mean(right) == pytest.approx(run.status.metrics["test/accuracy"])
+
+
+class TooSure(nn.Module):
+    """Answers with the rows that tell the class, mixed with others that do not, and is much too sure of it."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = images[:, 0, :6, 0]
+        return pixels, 30 * (pixels[:, :3] + 2 * pixels[:, 3:])
+
+
+def test_the_cutoffs_of_prediction_sets_are_of_the_calibrated_probabilities_that_answers_have() -> None:
+    run, _, measured = assembled(config("supervised", {"data.per_class": 100, "data.validation": 0.4}))
+    measured.evaluate(TooSure(), final=True)
+    temperature, found = measured.temperature, measured.conformal
+    assert temperature is not None
+    assert found is not None
+    held_out = np.isin(run.images.ids, run.split.validation)
+    pixels = run.images.images[held_out, 0, :6, 0] / 255
+    logits = 30 * (pixels[:, :3] + 2 * pixels[:, 3:]) / temperature
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    labels = run.images.labels[held_out]
+    of_truth = np.sort(shares[np.arange(len(labels)), labels])[::-1]
+    assert temperature > 1.5  # else both would have one cutoff
+    assert found.labels == len(labels)
+    expected = {coverage: of_truth[int(np.ceil((len(labels) + 1) * coverage)) - 1] for coverage in (0.8, 0.9, 0.95)}
+    assert {coverage: found.cutoffs[coverage] for coverage in expected} == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_nearest_labeled_image_is_looked_for_in_the_features_of_the_models_own_weights(tmp_path: Path) -> None:

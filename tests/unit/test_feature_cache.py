@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,6 +104,28 @@ def test_other_weights_images_or_machines_have_features_of_their_own() -> None:
         found = FeatureCache(of, backbone, machine).at(EVERY)
         assert Counted.seen == COUNT
         np.testing.assert_allclose(found, expected(backbone, of), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var", "weight", "bias"])
+def test_another_value_anywhere_in_the_network_has_features_of_its_own(name: str) -> None:
+    """Of batch norm also the statistics, which are no parameters."""
+    begun, moved = network(), network()
+    FeatureCache(images(), begun, MACHINE).at(EVERY)
+    norm = next(part for part in moved.modules() if isinstance(part, nn.BatchNorm2d))
+    with torch.no_grad():
+        norm.state_dict()[name].add_(0.25)
+    Counted.seen = 0
+    found = FeatureCache(images(), moved, MACHINE).at(EVERY)
+    assert Counted.seen == COUNT
+    np.testing.assert_allclose(found, expected(moved, images()), atol=1e-5)
+
+
+@pytest.mark.parametrize("other", [{"deterministic": False}, {"precision": "bfloat16"}], ids=str)
+def test_a_machine_that_may_round_otherwise_has_features_of_its_own(other: dict[str, Any]) -> None:
+    FeatureCache(images(), network(), MACHINE).at(EVERY)
+    backbone = network()
+    FeatureCache(images(), backbone, replace(MACHINE, **other)).at(EVERY)
+    assert Counted.seen == COUNT
 
 
 def test_a_strangers_network_is_not_folded_and_has_other_features_in_another_version_of_its_package(
