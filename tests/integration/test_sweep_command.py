@@ -60,6 +60,12 @@ def test_the_same_line_again_trains_nothing_more_and_a_larger_budget_goes_on(roo
     assert len(Store(root).runs()) == 4
 
 
+def test_a_budget_in_minutes_ends_a_sweep_after_the_trial_that_uses_it_up(root: Path) -> None:
+    budget = ("--trials", "40", "--minutes", "0.0001")
+    answer = last(*ASKED, *budget, "--name", "short", "--checkpoints", root.parent / "another")
+    assert (answer["state"], answer["trials"]["finished"]) == ("finished", 1)
+
+
 @pytest.mark.usefixtures("answer")
 def test_new_seeds_answer_with_means_spreads_and_a_sentence(root: Path) -> None:
     sweep = SweepStore(root).open("mine")
