@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,3 +94,14 @@ def refusal(path: Path) -> str:
     with pytest.raises(DataError) as refused:
         source(path).prepare()
     return str(refused.value)
+
+
+def unpack(archive: Path) -> None:
+    """A tar becomes its files, beside it. Not by extractall: the first releases of Python 3.11 have no `filter`."""
+    with tarfile.open(archive) as packed:
+        for member in packed.getmembers():
+            if (file := packed.extractfile(member)) is not None:
+                target = archive.parent / member.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.read())
+    archive.unlink()

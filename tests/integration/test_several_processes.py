@@ -192,8 +192,9 @@ def test_two_that_begin_in_one_folder_train_one_after_the_other(together: Path, 
         subprocess.Popen([*TORCHRUN, *map(str, arguments)], cwd=ROOT, text=True, stdout=PIPE, stderr=PIPE)
         for _ in range(2)
     ]
-    ended = [json.loads(one.communicate(timeout=300)[0].splitlines()[-1]) for one in both]
-    assert [one.returncode for one in both] == [0, 0]
+    said = [one.communicate(timeout=300) for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    ended = [json.loads(answer.splitlines()[-1]) for answer, _ in said]
     assert [one["state"] for one in ended] == ["finished", "finished"]
     first, second = (run.folder for run in Store(tmp_path / "runs").runs())
     assert first.model_file.read_bytes() == second.model_file.read_bytes()

@@ -26,7 +26,7 @@ from engine.data.sets.stl10 import Stl10
 from engine.data.sets.svhn import Svhn
 from engine.data.split import make_split
 from engine.errors import DataError
-from tests.fixtures_images import folder_of
+from tests.fixtures_images import folder_of, unpack
 
 Bytes = NDArray[np.uint8]
 
@@ -53,12 +53,6 @@ def packed(path: Path, files: dict[str, bytes]) -> bytes:
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
     return path.read_bytes()
-
-
-def unpack(path: Path) -> None:
-    with tarfile.open(path) as archive:
-        archive.extractall(path.parent, filter="data")
-    path.unlink()
 
 
 # CIFAR-100

@@ -28,6 +28,7 @@ from engine.data.sets.cifar10 import Cifar10
 from engine.data.sets.fashion_mnist import FashionMnist
 from engine.data.sets.mnist import Mnist
 from engine.errors import DataError, ImportCancelled
+from tests.fixtures_images import unpack
 
 REAL = {
     "mnist": (Mnist, torchvision.datasets.MNIST, "ed70ff333a217908"),
@@ -259,9 +260,7 @@ def test_cifar_is_read_packed_and_unpacked(tiny_cifar: Path, tmp_path: Path) -> 
     assert images.labels.tolist() == [*range(10), 0, 1]
     assert images.symmetries == {"flip"}
     assert [path.name for path in tiny_cifar.iterdir()] == ["cifar-10-python.tar.gz"]  # nothing is unpacked beside it
-    with tarfile.open(tiny_cifar / "cifar-10-python.tar.gz") as archive:
-        archive.extractall(tiny_cifar, filter="data")
-    (tiny_cifar / "cifar-10-python.tar.gz").unlink()
+    unpack(tiny_cifar / "cifar-10-python.tar.gz")
     shutil.rmtree(tmp_path / "cache")
     assert Cifar10(Cifar10.Params(root=str(tiny_cifar))).load().content_hash == images.content_hash
 
@@ -273,9 +272,7 @@ def test_a_pickle_that_is_not_the_official_one_is_never_opened(
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tiny_cifar / "owned",))
 
-    with tarfile.open(tiny_cifar / "cifar-10-python.tar.gz") as archive:
-        archive.extractall(tiny_cifar, filter="data")
-    (tiny_cifar / "cifar-10-python.tar.gz").unlink()
+    unpack(tiny_cifar / "cifar-10-python.tar.gz")
     (tiny_cifar / "cifar-10-batches-py" / "data_batch_3").write_bytes(pickle.dumps(Evil()))
     with pytest.raises(DataError) as refused:
         Cifar10(Cifar10.Params(root=str(tiny_cifar))).load()
