@@ -5,10 +5,11 @@ predict | export | share | open | serve`.
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -389,8 +390,22 @@ def _list(rows: Any, as_json: bool) -> None:
         print(f"{row['name']:{width}}  {row['title']}: {row['summary']}")
 
 
+def _end_at_once(code: Any) -> NoReturn:
+    """Threads of gloo may still be letting go of their last tensors: what Python does at its end takes the ground from
+    under them, and now and then aborts a process whose run is finished. The system closes what is open.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")  # a pipe on Windows would otherwise refuse τ
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        if process_count() > 1:
+            _end_at_once(ended.code)
+        raise
