@@ -5,11 +5,10 @@ predict | export | share | open | serve`.
 from __future__ import annotations
 
 import io
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +17,7 @@ from engine.data_commands import data
 from engine.errors import ConfigError, ImageError, UnknownName
 from engine.finite_json import finite_json
 from engine.plain_file import open_plain_file
-from engine.processes.environment import process_count, process_number
+from engine.processes.environment import end_at_once, process_count, process_number
 from engine.runs.store import Run, Store
 from engine.sweep_command import sweep
 from engine.terminal import (
@@ -390,15 +389,6 @@ def _list(rows: Any, as_json: bool) -> None:
         print(f"{row['name']:{width}}  {row['title']}: {row['summary']}")
 
 
-def _end_at_once(code: Any) -> NoReturn:
-    """Threads of gloo may still be letting go of their last tensors: what Python does at its end takes the ground from
-    under them, and now and then aborts a process whose run is finished. The system closes what is open.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
-
-
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -407,5 +397,5 @@ if __name__ == "__main__":
         app()
     except SystemExit as ended:
         if process_count() > 1:
-            _end_at_once(ended.code)
+            end_at_once(ended.code)
         raise

@@ -1,8 +1,10 @@
-"""What `torchrun` tells a process about itself; asked without torch, before anything else is imported."""
+"""What `torchrun` tells a process about itself, asked without torch before anything else is imported; and its end."""
 
 from __future__ import annotations
 
 import os
+import sys
+from typing import Any, NoReturn
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -24,6 +26,16 @@ def here() -> tuple[int, int]:
     if process_count() == 1:
         return 0, 1
     return _number("LOCAL_RANK", process_number()), _number("LOCAL_WORLD_SIZE", process_count())
+
+
+def end_at_once(code: Any = None) -> NoReturn:
+    """The end of a process of several, with what SystemExit was given. Threads of gloo may still be letting go of their
+    last tensors: what Python does at its end takes the ground from under them, and now and then aborts a process whose
+    run is finished.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _number(name: str, otherwise: int) -> int:

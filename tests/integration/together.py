@@ -22,6 +22,7 @@ from engine.errors import FewLabError
 from engine.methods.base.batch import Batch
 from engine.methods.base.context import StepContext
 from engine.methods.base.method import GradientMethod, StepResult
+from engine.processes.environment import end_at_once
 from engine.processes.group import Processes, join
 from engine.registry import backbones, datasets, methods
 from engine.training.assemble import assemble
@@ -227,3 +228,4 @@ if __name__ == "__main__":
     assert set(WITH_STEPS) <= set(methods)
     for name in sys.argv[2:]:
         TASKS[name](Path(sys.argv[1]))
+    end_at_once()
