@@ -6,11 +6,12 @@ one where the process is the point, such as a signal, a pipe, or what a library 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from typer.testing import CliRunner
 
@@ -19,6 +20,21 @@ from tests.integration.process_helpers import ROOT
 
 # A wide terminal without colors, so that help is in whole lines.
 PLAIN = {"COLUMNS": "160", "TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+# A run that is over in seconds.
+SHORT = (
+    "--set",
+    "budget.steps=30",
+    "--set",
+    "budget.batch_size=8",
+    "--set",
+    "budget.evaluate_every=10",
+    "--set",
+    "hardware.threads=1",
+    "--set",
+    "hardware.device=cpu",
+)
 
 
 class Answer(NamedTuple):
@@ -52,3 +68,21 @@ def _checked(arguments: tuple[str | Path, ...], answer: Answer, code: int) -> An
     assert answer.code == code, (arguments, answer)
     assert "Traceback" not in answer.stderr
     return answer
+
+
+def answer(done: Answer) -> Any:
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def refusal(*arguments: str | Path) -> str:
+    """The one sentence on stderr of a wrong request."""
+    done = engine(*arguments, code=2)
+    assert done.stdout == ""
+    (sentence,) = done.stderr.splitlines()
+    return sentence
+
+
+def train_shortly(checkpoints: Path) -> Answer:
+    """A short run of FixMatch on digits, answered for machines."""
+    changes = (*SHORT, "--set", "method.threshold=0.9", "--seed", "3")
+    return engine("train", "--preset", "digits-fixmatch", *changes, "--checkpoints", checkpoints, "--json")

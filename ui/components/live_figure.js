@@ -185,7 +185,9 @@ function watch(host, state) {
 }
 
 // The image of the point under the mouse, above it or, where there is no room, below.
-const IMAGE = 100; // pixels, with its border
+const SIDE = 96; // pixels
+const FRAME = 2;
+const AWAY = 48; // from the point, whose words stand beside it
 function showImage(host, state, { points, event }) {
   const place = points[0].customdata?.[1];
   if (!state.sprites || !Number.isInteger(place) || state.held) return;
@@ -193,17 +195,21 @@ function showImage(host, state, { points, event }) {
   hideImage(state);
   const image = (state.image = document.createElement("div"));
   image.className = "image-of-point";
-  const scale = 96 / side;
   Object.assign(image.style, {
     backgroundImage: `url("${new URL(url.replace(/^\//, ""), document.baseURI)}")`,
-    backgroundSize: `${columns * side * scale}px auto`,
-    backgroundPosition: `${-96 * (place % columns)}px ${-96 * Math.floor(place / columns)}px`,
+    width: `${SIDE}px`,
+    height: `${SIDE}px`,
+    borderWidth: `${FRAME}px`,
+    backgroundSize: `${columns * SIDE}px auto`,
+    backgroundPosition: `${-SIDE * (place % columns)}px ${-SIDE * Math.floor(place / columns)}px`,
     imageRendering: side < 32 ? "pixelated" : "auto",
   });
   const box = host.getBoundingClientRect();
-  const [x, y] = event ? [event.clientX - box.left, event.clientY - box.top] : [host.clientWidth, IMAGE + 14];
-  image.style.left = `${Math.max(0, Math.min(x - IMAGE / 2, host.clientWidth - IMAGE))}px`;
-  image.style.top = `${y > IMAGE + 14 ? y - IMAGE - 14 : y + 14}px`;
+  const framed = SIDE + 2 * FRAME;
+  // Where plotly does not say where the mouse is, in the upper right corner.
+  const [x, y] = event ? [event.clientX - box.left, event.clientY - box.top] : [host.clientWidth, framed + AWAY];
+  image.style.left = `${Math.max(0, Math.min(x - framed / 2, host.clientWidth - framed))}px`;
+  image.style.top = `${y > framed + AWAY ? y - framed - AWAY : y + AWAY}px`;
   host.append(image);
 }
 

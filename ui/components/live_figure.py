@@ -20,8 +20,9 @@ from ui.style import colors
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
 .fewlab-figure .image-of-point {
-  position: absolute; z-index: 2; width: 96px; height: 96px; box-sizing: content-box; pointer-events: none;
-  border: 2px solid var(--st-border-color); border-radius: 6px; background-color: var(--st-background-color);
+  position: absolute; z-index: 2; box-sizing: content-box; pointer-events: none;
+  border: 0 solid color-mix(in srgb, var(--st-text-color) 45%, transparent); border-radius: 6px;
+  background-color: var(--st-background-color);
 }
 """
 
