@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.lab.lab import Lab
 from tests.app.app_helpers import Open
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 Downloads = dict[str, str]
@@ -48,7 +49,7 @@ def lab(checkpoints: Path) -> Iterator[Lab]:
 @pytest.fixture
 def open_page(lab: Lab) -> Open:
     def go(page: str, **query: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE).run()
         app.switch_page(f"pages/{page}.py")
         for name, value in query.items():
             app.query_params[name] = value

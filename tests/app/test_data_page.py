@@ -21,6 +21,7 @@ from engine.training.assemble import load_images
 from tests.app.app_helpers import Open, words
 from tests.app.conftest import Downloads
 from tests.fixtures_images import CATS_AND_DOGS, encoded, folder_of, grey
+from tests.waiting import PATIENCE
 from ui.forms.uploads import stored_upload
 from ui.shell.server import UPLOADS
 
@@ -36,7 +37,7 @@ def shown(app: AppTest) -> str:
 
 
 def wait(app: AppTest, until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not until():
         assert time.monotonic() < deadline, shown(app)
         time.sleep(0.2)

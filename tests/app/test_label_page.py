@@ -22,6 +22,7 @@ from engine.lab.lab import Lab
 from engine.runs.folder import RunFolder
 from tests.app.app_helpers import Open, words
 from tests.fixtures_images import folder_of, grey
+from tests.waiting import PATIENCE
 
 COUNT = 24
 NAMES = [f"{k:02}.png" for k in range(COUNT)]
@@ -62,7 +63,7 @@ def shown(app: AppTest) -> str:
 
 
 def wait(app: AppTest, until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE
     while not until():
         assert time.monotonic() < deadline, shown(app)
         time.sleep(0.1)

@@ -15,6 +15,7 @@ from engine.presets import PRESETS
 from engine.runs.store import Run
 from tests.app.app_helpers import Open, choose_in_list, put_beside, run_rows, words
 from tests.fixtures_images import folder_of, grey
+from tests.waiting import PATIENCE
 from ui.shell.page import escape_markdown
 
 pytestmark = pytest.mark.slow  # several seconds each
@@ -213,7 +214,7 @@ def test_a_finished_run_is_shown_everywhere(run: Run, open_page: Open) -> None:
         "Incorrect pseudo-labels",
     ]
     assert "Compare with another run" in words(open_page("errors", run=run.id))
-    space, deadline = open_page("space", run=run.id), time.monotonic() + 30
+    space, deadline = open_page("space", run=run.id), time.monotonic() + PATIENCE
     while not space.metric and time.monotonic() < deadline:  # its process may still be starting
         time.sleep(0.5)
         space.run()

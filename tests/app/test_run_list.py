@@ -92,11 +92,11 @@ def test_an_interrupted_run_stands_on_top_and_in_the_list_with_its_reason(lab: L
 
 
 def test_a_queue_stands_above_the_list_in_its_order_and_can_be_changed(lab: Lab, open_page: Open) -> None:
+    lab.close()  # first, so that nothing of what is queued begins to train; the last test of this file
     waiting = [
         put_beside(lab, {**CONFIG, "name": f"waits {order}"}, Status("queued", steps=10, order=2e9 + order))
         for order in range(3)
     ]
-    lab.close()  # nothing of it begins to train; the last test of this file
     app = open_page("runs")
     lines = [element.value for element in app.markdown if "waits" in element.value and "queued" in element.value]
     assert [line.split("·")[0].strip(" *") for line in lines][:3] == ["waits 0", "waits 1", "waits 2"]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from engine.lab.lab import Lab
 from tests.app.app_helpers import Open, words
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow  # several seconds each
 
 
 def measured(lab: Lab) -> float:
-    deadline = time.monotonic() + 120
-    while lab.times_as_long is None:
-        assert time.monotonic() < deadline, "the training process did not measure"
-        time.sleep(0.1)
+    until(lambda: lab.times_as_long is not None, "the training process's measurement")
+    assert lab.times_as_long is not None
     return lab.times_as_long
 
 

@@ -18,6 +18,7 @@ from engine.tuning.dimension import Dimension
 from engine.tuning.sweep_folder import DrawResult, SweepStatus, SweepStore, Trial
 from engine.tuning.sweep_plan import SweepPlan
 from tests.app.app_helpers import Open, put_beside, words
+from tests.waiting import PATIENCE
 
 NO_PROCESS_HERE = 2**22 + 1  # above the largest process id of Linux
 LR = "optimizer.lr"
@@ -88,7 +89,7 @@ def test_the_sidebar_names_one_and_counts_the_others(training: list[RunFolder]) 
 
     for run in training:
         run.update_status(heartbeat=time.time())
-    shown = AppTest.from_function(sidebar).run(timeout=60)
+    shown = AppTest.from_function(sidebar).run(timeout=PATIENCE)
     assert not shown.exception
     assert [button.key for button in shown.sidebar.button] == ["training_now_open", "training_now_more"]
     assert shown.sidebar.button[1].label == "and 1 more"

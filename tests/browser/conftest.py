@@ -23,13 +23,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from engine.lab.executors.inline import train
 from engine.runs.store import Run
+from tests.waiting import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
-# Milliseconds that a test waits for what it expects before it fails: only a machine that is busy needs them.
-PATIENCE = 100_000
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=1000 * PATIENCE)
 
 Serve = Callable[..., str]
 
@@ -59,7 +58,7 @@ def page(browser: Browser) -> Iterator[Page]:
     machine.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(1000 * PATIENCE)
     tab = context.new_page()
     thrown: list[str] = []
     elsewhere: list[str] = []
@@ -112,7 +111,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
             )
         running.append(server)
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and server.poll() is None:
             try:
                 with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5):

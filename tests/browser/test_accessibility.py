@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from engine.runs.store import Run
-from tests.browser.conftest import PATIENCE, Studied
+from tests.browser.conftest import Studied
+from tests.waiting import PATIENCE
 from ui.style import colors
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ STREAMLITS_OWN = ("[data-testid=stSidebarNavItems]",)
 @pytest.fixture(params=["light", "dark"])
 def themed(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=request.param)
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(1000 * PATIENCE)
     yield context.new_page()
     context.close()
 

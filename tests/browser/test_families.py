@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from engine.runs.store import Run, Store
-from tests.browser.browser_helpers import newest, set_steps, wait_for
+from tests.browser.browser_helpers import newest, set_steps
 from tests.fixtures_images import encoded, zip_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +28,8 @@ def start_and_finish(page: Page, checkpoints: Path, what: str) -> None:
     store = Store(checkpoints)
     before = {run.id for run in store.runs()}
     page.get_by_role("button", name="Start", exact=True).click()
-    wait_for(lambda: {run.id for run in store.runs()} > before, f"a run of {what}")
-    wait_for(lambda: not newest(checkpoints).status.active, f"the end of {what}")
+    until(lambda: {run.id for run in store.runs()} > before, f"a run of {what}")
+    until(lambda: not newest(checkpoints).status.active, f"the end of {what}")
     assert newest(checkpoints).status.state == "finished", newest(checkpoints).status.reason
 
 
@@ -86,12 +87,10 @@ def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Pa
     def entered() -> list[Run]:
         return [run for run in Store(checkpoints).runs() if run.id not in before]
 
-    wait_for(
-        lambda: len(entered()) == 2 and all(run.status.state == "finished" for run in entered()), "the end of both"
-    )
+    until(lambda: len(entered()) == 2 and all(run.status.state == "finished" for run in entered()), "the end of both")
     # What a run is called in the list changes when it ends: the choice must outlive that.
     curves = "() => document.querySelector('.js-plotly-plot')?.data?.map((t) => t.x.length) ?? []"
-    wait_for(lambda: len(page.evaluate(curves)) == 2 and min(page.evaluate(curves)) > 0, "both curves")
+    until(lambda: len(page.evaluate(curves)) == 2 and min(page.evaluate(curves)) > 0, "both curves")
     assert {run.id for run in entered()} == set(re.findall(r"runs=([\w-]+)", page.url))
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
 
@@ -122,11 +121,11 @@ def test_the_bars_of_candidates_move_while_proden_trains(page: Page, url: str, c
     def drawn() -> list[str | None]:
         return [bar.get_attribute("src") for bar in bars.all()]
 
-    wait_for(lambda: len(drawn()) >= 4, "the bars")
+    until(lambda: len(drawn()) >= 4, "the bars")
     first = drawn()
-    wait_for(lambda: len(drawn()) >= 4 and drawn() != first, "bars that moved")
+    until(lambda: len(drawn()) >= 4 and drawn() != first, "bars that moved")
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()
-    wait_for(lambda: not newest(checkpoints).status.active, "the end of PRODEN")
+    until(lambda: not newest(checkpoints).status.active, "the end of PRODEN")
     steps = newest(checkpoints).folder.snapshot_steps()
     early, late = (
         newest(checkpoints).folder.snapshot(steps[i])["candidate_weights"].astype(float).max(1).mean() for i in (0, -1)

@@ -39,7 +39,6 @@ def test_the_answer_is_on_the_first_screen(page: Page, studied: Studied, run: Ru
         "([main, highest]) => [...document.querySelectorAll(`.stMain ${main}`)]"
         ".some((one) => one.getBoundingClientRect().height > 0 && one.getBoundingClientRect().top <= highest)",
         arg=[main, HIGHEST],
-        timeout=20_000,
     )
 
 
@@ -62,7 +61,6 @@ def test_another_run_behind_takes_no_height_from_the_first_screen(
     page.wait_for_function(
         "(highest) => document.querySelector('.stMain .fewlab-figure').getBoundingClientRect().top <= highest",
         arg=HIGHEST,
-        timeout=20_000,
     )
 
 
@@ -77,7 +75,6 @@ def test_the_map_fills_a_tall_window_and_its_lower_edge_stays_in_it(
         "([least, most]) => { const box = document.querySelector('.stMain .fewlab-figure').getBoundingClientRect();"
         " return box.height >= least && box.height <= most && box.bottom <= innerHeight; }",
         arg=[least, most],
-        timeout=20_000,
     )
 
 
@@ -91,7 +88,6 @@ def test_a_legend_takes_no_height_from_a_plot(page: Page, studied: Studied, run:
         ".map((one) => one._fullLayout?._size?.h).filter((height) => height !== undefined);"
         " return heights.length > 0 && Math.min(...heights) >= least; }",
         arg=LEAST_PLOT,
-        timeout=20_000,
     )
 
 

@@ -22,8 +22,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from engine.lab.executors.inline import train
 from engine.runs.store import Run, Store
-from tests.browser.browser_helpers import newest, points, set_steps, wait_for
+from tests.browser.browser_helpers import newest, points, set_steps
 from tests.browser.conftest import REPOSITORY
+from tests.waiting import until
 
 # Whichever test comes first trains two runs and starts a server; most that follow take long themselves.
 pytestmark = pytest.mark.slow
@@ -54,7 +55,7 @@ def stop(page: Page, run: Run) -> None:
     """End a run on its Train page, so that none is left for the tests that follow."""
     # While a script runs, Streamlit has a Stop of its own in the header.
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop").click()
-    wait_for(lambda: run.folder.status().state == "stopped", "the stop")
+    until(lambda: run.folder.status().state == "stopped", "the stop")
 
 
 def try_it(page: Page, url: str, checkpoints: Path) -> Run:
@@ -66,8 +67,8 @@ def try_it(page: Page, url: str, checkpoints: Path) -> Run:
     page.wait_for_function("() => window.Plotly?.react")
     page.get_by_role("button", name=re.compile("Try it")).first.click()
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    wait_for(lambda: newest(checkpoints).id != before, "the run")
-    wait_for(lambda: points(page) > 0, "the first point")
+    until(lambda: newest(checkpoints).id != before, "the run")
+    until(lambda: points(page) > 0, "the first point")
     return newest(checkpoints)
 
 
@@ -89,11 +90,11 @@ def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: st
     run = try_it(page, url, checkpoints)
     assert f"run={run.id}" in page.evaluate("location.href")
     # Before that, a later one may still come between.
-    wait_for(lambda: page.locator(".js-plotly-plot").count() >= 3, "all curves")
+    until(lambda: page.locator(".js-plotly-plot").count() >= 3, "all curves")
     page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine = true")
     page.evaluate("window.Plotly.relayout(document.querySelectorAll('.js-plotly-plot')[0], {'xaxis.range': [0, 90]})")
     before = points(page)
-    wait_for(lambda: points(page) > before + 3, "more points")
+    until(lambda: points(page) > before + 3, "more points")
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.xaxis.range") == [0, 90]
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine") is True
     stop(page, run)
@@ -104,10 +105,10 @@ def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: P
     page.goto(f"{url}/train")
     set_steps(page, 500)
     page.get_by_role("button", name="Start", exact=True).click()
-    wait_for(lambda: newest(checkpoints).id != before, "the run")
+    until(lambda: newest(checkpoints).id != before, "the run")
     run = newest(checkpoints)
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Pause").click()
-    wait_for(lambda: run.folder.status().state == "paused", "the pause")
+    until(lambda: run.folder.status().state == "paused", "the pause")
     slider = page.get_by_role("slider", name="Threshold τ of this run")
     slider.focus()
     wanted = round(run.config["method"]["threshold"] - 0.05, 2)
@@ -122,9 +123,9 @@ def test_pause_a_moved_threshold_and_resume(page: Page, url: str, checkpoints: P
             slider.press("ArrowLeft" if shown > wanted else "ArrowRight")
         return shown == wanted and changes()[-1:] == [wanted]
 
-    wait_for(moved, "the change, as far as the slider was moved")
+    until(moved, "the change, as far as the slider was moved")
     page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Resume").click()
-    wait_for(lambda: run.folder.status().state == "finished", "the end")
+    until(lambda: run.folder.status().state == "finished", "the end")
     assert changes()[-1] == wanted
     expect(page.get_by_text(re.compile("Finished: step 500 of 500"))).to_be_visible()
     annotations = page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.annotations.map(a => a.text)")
@@ -135,9 +136,9 @@ def test_retrain_keeps_the_previous_run_as_ghost_curves(page: Page, url: str, ch
     before = newest(checkpoints).id
     page.goto(f"{url}/train?run={finished.id}")
     page.get_by_role("button", name="Retrain at 0.85").click()
-    wait_for(lambda: newest(checkpoints).id != before, "the second run")
+    until(lambda: newest(checkpoints).id != before, "the second run")
     run = newest(checkpoints)
-    wait_for(
+    until(
         lambda: (
             points(page) > 0
             and "earlier run"  # its settings are the same
@@ -166,7 +167,7 @@ def test_a_reload_and_a_second_tab_show_the_same_run(page: Page, url: str, finis
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     page.get_by_role("link", name="Train").click()
     expect(page.get_by_text(re.compile("Finished: step 300"))).to_be_visible()
-    wait_for(lambda: f"run={finished.id}" in page.evaluate("location.href"), "the run in the URL")
+    until(lambda: f"run={finished.id}" in page.evaluate("location.href"), "the run in the URL")
 
 
 def test_an_uploaded_digit_is_classified(page: Page, url: str, finished: Run) -> None:
@@ -221,7 +222,7 @@ def png(image: Image.Image) -> bytes:
 def test_compare_shows_both_runs_and_their_difference(page: Page, url: str, finished: Run) -> None:
     page.goto(f"{url}/compare")
     expect(page.get_by_role("heading", name="Settings that differ")).to_be_visible()
-    wait_for(
+    until(
         lambda: page.evaluate("(document.querySelector('.js-plotly-plot') || {data: []}).data.length") >= 2,
         "both curves",
     )
@@ -258,7 +259,7 @@ def test_a_run_is_renamed_and_deleted_only_when_confirmed(
     expect(page.get_by_test_id("stDialog").get_by_text("A tag is one word")).to_be_visible()
     page.get_by_test_id("stDialog").get_by_role("button", name="Remove two words").click()
     save.click()
-    wait_for(lambda: Store(checkpoints).run(run.id).name == "a name of mine", "the new name")
+    until(lambda: Store(checkpoints).run(run.id).name == "a name of mine", "the new name")
     assert Store(checkpoints).run(run.id).notes == ("as in the paper", ("baseline",))
     expect(page.get_by_test_id("stDialog")).to_have_count(0)
     page.get_by_role("button", name="Delete").click()
@@ -277,7 +278,7 @@ def test_a_run_is_renamed_and_deleted_only_when_confirmed(
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete this run").click()
-    wait_for(lambda: not run.folder.path.exists(), "the end of the run")
+    until(lambda: not run.folder.path.exists(), "the end of the run")
 
 
 def test_a_click_on_open_in_the_list_of_runs_opens_the_run(
@@ -288,7 +289,7 @@ def test_a_click_on_open_in_the_list_of_runs_opens_the_run(
     expect(table).to_be_visible()
     table.click(position={"x": 33 + 26, "y": 36 + 18})
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    wait_for(lambda: f"run={newest(checkpoints).id}" in page.url, "the run in the address")
+    until(lambda: f"run={newest(checkpoints).id}" in page.url, "the run in the address")
 
 
 def kind_of_message(data: bytes | str) -> str | None:
@@ -308,16 +309,15 @@ def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: s
         set_steps(tab, 200)
     for tab in tabs:
         tab.get_by_role("button", name="Start", exact=True).click(no_wait_after=True)
-    most = 0
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        mine = [run for run in Store(checkpoints).runs() if run.id not in before]
-        most = max(most, sum(run.status.state == "running" for run in mine))
-        if len(mine) == 2 and all(run.status.state == "finished" for run in mine):
-            break
-        time.sleep(0.05)
-    assert sorted(run.status.state for run in mine) == ["finished", "finished"]
-    assert most == 1
+    running_at_once = set()
+
+    def both_have_finished() -> bool:
+        states = [run.status.state for run in Store(checkpoints).runs() if run.id not in before]
+        running_at_once.add(states.count("running"))
+        return states == ["finished", "finished"]
+
+    until(both_have_finished, "the ends of both runs")
+    assert max(running_at_once) == 1
     # A busy tab that is sent references to earlier messages can fail on them: .streamlit/config.toml says why.
     page.wait_for_timeout(500)  # playwright tells of messages only while it is called
     assert "delta" in kinds
@@ -342,5 +342,5 @@ def test_no_page_is_wider_than_its_window(
 
 def fits(page: Page, what: str) -> None:
     narrow = "document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth"
-    wait_for(lambda: page.evaluate(narrow), what, 5)
+    until(lambda: page.evaluate(narrow), what)
     expect(page.get_by_test_id("stException")).to_have_count(0)

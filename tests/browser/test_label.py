@@ -22,9 +22,10 @@ from engine.data.labels.label_folders import label_folders
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.label_records import Labels
 from engine.runs.store import Store
-from tests.browser.browser_helpers import lasso, points_on_screen, wait_for
+from tests.browser.browser_helpers import lasso, points_on_screen
 from tests.browser.conftest import REPOSITORY, Serve, warm
 from tests.fixtures_images import grey, zip_of
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 
@@ -174,7 +175,7 @@ def test_a_race_on_the_labels_is_run_and_its_model_reads_a_new_photo(
     board.get_by_role("button", name="Start 2 runs").click()
     expect(board.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
     store = Store(checkpoints)
-    wait_for(
+    until(
         lambda: len(store.runs()) == 2 and all(run.status.state == "finished" for run in store.runs()), "the runs", 120
     )
     for run in store.runs():
@@ -281,7 +282,7 @@ def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, che
     asked: list[float] = []
     tab.on("websocket", lambda socket: socket.on("framesent", lambda _: asked.append(time.monotonic())))
     try:
-        wait_for(lambda: answers(port), "the server")
+        until(lambda: answers(port), "the server")
         tab.goto(f"http://127.0.0.1:{port}/label")
         expect(tab.locator(".fewlab-board .stage img")).to_be_visible()
         is_quiet(tab, asked)  # what polls on a page asks for all of it when it is connected again
@@ -297,8 +298,8 @@ def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, che
         assert labels(checkpoints).number == before
         second = killable(port, checkpoints)
         try:
-            wait_for(lambda: answers(port), "the next server")
-            wait_for(lambda: labels(checkpoints).number == before + 3, "the labels of the dead server", 90)
+            until(lambda: answers(port), "the next server")
+            until(lambda: labels(checkpoints).number == before + 3, "the labels of the dead server")
             said = labels(checkpoints)
             assert [said.given[name].of for name in names] == ["middle"] * 3
             expect(tab.get_by_role("status").filter(has_text="all saved")).to_be_visible()
@@ -312,7 +313,7 @@ def test_nothing_is_lost_when_the_server_is_killed_between(browser: Browser, che
 
 def is_quiet(tab: Page, asked: list[float], seconds: float = 5.0) -> None:
     """Returns once the page has asked its server nothing for so long. asked: when it did, filled as it does."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() - max(asked, default=time.monotonic()) < seconds:
         assert time.monotonic() < deadline, "the page polls without an end"
         tab.wait_for_timeout(500)

@@ -15,8 +15,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from engine.runs.store import Run
 from engine.runs.stored_images import StoredImages, load_stored_images
-from tests.browser.browser_helpers import as_csv, wait_for
+from tests.browser.browser_helpers import as_csv
 from tests.browser.conftest import Studied
+from tests.waiting import until
 from ui.components.gallery import image_uri
 
 
@@ -89,7 +90,7 @@ def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_histor
     truth = images.labels[np.searchsorted(images.ids, ids)]
     wrong = [i for i in range(len(ids)) if int(probabilities[i].argmax()) != truth[i]]
     expected = {int(ids[i]) for i in sorted(wrong, key=lambda i: -float(probabilities[i].max()))[:36]}
-    wait_for(lambda: len(gallery(page)) == min(36, len(wrong)), "the gallery")
+    until(lambda: len(gallery(page)) == min(36, len(wrong)), "the gallery")
     shown = gallery(page)
     assert {float(probabilities[list(ids).index(sample)].max()) for sample, _ in shown} == {
         float(probabilities[list(ids).index(sample)].max()) for sample in expected
@@ -170,7 +171,7 @@ def test_playing_goes_through_all_evaluations_to_the_last(page: Page, url: str, 
         )
 
     try:
-        wait_for(last, "the last evaluation")
+        until(last, "the last evaluation")
     except AssertionError:
         pytest.fail(
             f"of {steps} were shown, in this order: {list(dict.fromkeys(seen))}; the button says"
@@ -202,7 +203,7 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_images(
     expect(
         page.get_by_text(f"{len(expected)} of {counts[true].sum()} images of class 4 correctly classified")
     ).to_be_visible()
-    wait_for(lambda: len(gallery(page)) == min(36, len(expected)), "the images of the cell")
+    until(lambda: len(gallery(page)) == min(36, len(expected)), "the images of the cell")
     shown = gallery(page)
     assert {sample for sample, _ in shown} <= expected
     assert len({sample for sample, _ in shown}) == min(36, len(expected))
@@ -265,12 +266,12 @@ def test_a_link_brings_evaluation_and_threshold_along_and_they_stay_when_the_pag
     expect(tile(page, "Above threshold")).to_have_text(f"{100 * above:.1f} %")
     page.get_by_role("slider", name=re.compile("^Threshold")).press("ArrowRight")
     expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible()
-    wait_for(lambda: "tau=0.56" in page.url, "the threshold in the address")
+    until(lambda: "tau=0.56" in page.url, "the threshold in the address")
     page.get_by_role("link", name="Runs", exact=True).click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     page.get_by_role("link", name="Pseudo-labels", exact=True).click()
     expect(page.get_by_role("button", name="Retrain at 0.56")).to_be_visible()
-    wait_for(lambda: "step=60" in page.url, "the evaluation in the address")
+    until(lambda: "step=60" in page.url, "the evaluation in the address")
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run
 from engine.runs.stored_images import load_stored_images
-from tests.browser.browser_helpers import as_csv, lasso, points_on_screen, wait_for
+from tests.browser.browser_helpers import as_csv, lasso, points_on_screen
 from tests.browser.conftest import Studied
+from tests.waiting import until
 from ui.components.gallery import image_uri
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,7 @@ def test_points_become_their_images_where_the_map_is_zoomed_in(page: Page, url: 
         page.wait_for_timeout(600)
         return page.locator(drawn).count() > 0
 
-    wait_for(zoomed_in, "the images")
+    until(zoomed_in, "the images")
     area = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     assert area is not None
 
@@ -81,7 +82,7 @@ def test_points_become_their_images_where_the_map_is_zoomed_in(page: Page, url: 
             if 0 <= x - area["x"] <= area["width"] and 0 <= y - area["y"] <= area["height"]
         }
 
-    wait_for(lambda: page.locator(drawn).count() == len(in_sight()), "those of the points in sight, and no other")
+    until(lambda: page.locator(drawn).count() == len(in_sight()), "those of the points in sight, and no other")
     images = load_stored_images(
         studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures"))
     )
@@ -114,7 +115,7 @@ def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are
         "n => [...(document.querySelectorAll('.fewlab-gallery')[n]?.querySelectorAll('button') ?? [])].map((b) =>"
         " [Number(b.dataset.id), b.querySelector('img').src])"
     )
-    wait_for(lambda: len(page.evaluate(gallery, 0)) > 0, "the images")
+    until(lambda: len(page.evaluate(gallery, 0)) > 0, "the images")
     shown = page.evaluate(gallery, 0)
     count = int(re.findall(r"(\d+) selected", page.get_by_text(re.compile(r"\d+ selected")).inner_text())[0])
     assert len(inside) <= count <= len(at_most)
@@ -130,7 +131,7 @@ def test_the_lasso_opens_exactly_the_images_it_surrounds_and_their_neighbors_are
     sample = shown[0][0]
     page.locator(".fewlab-gallery button").first.click()
     expect(page.get_by_text(f"Nearest to image {sample}")).to_be_visible()
-    wait_for(lambda: len(page.evaluate(gallery, 1)) == 12, "the neighbors")
+    until(lambda: len(page.evaluate(gallery, 1)) == 12, "the neighbors")
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     cosines = unit @ unit[ids.tolist().index(sample)]
     cosines[ids.tolist().index(sample)] = -2
@@ -163,11 +164,11 @@ def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -
     canvas = "() => document.querySelector('.fewlab-player canvas').toDataURL()"
     end = page.evaluate(canvas)
     player.get_by_role("button", name="Play").click()
-    wait_for(
+    until(
         lambda: player.locator("output").inner_text() == f"step {steps[0]:,}" or page.evaluate(canvas) != end,
         "points to move",
     )
-    wait_for(lambda: player.get_by_role("button", name="Play").count() == 1, "the end")
+    until(lambda: player.get_by_role("button", name="Play").count() == 1, "the end")
     expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
     assert page.evaluate(canvas) == end
 

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from engine.lab.executors.inline import train
 from engine.tuning.sweep_folder import SweepStore
-from tests.browser.browser_helpers import wait_for
 from tests.browser.conftest import REPOSITORY, warm
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def test_a_sweep_is_started_watched_and_its_best_trial_opened(
     address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
     page.goto(f"{warm(address, page.context.browser)}/tune?run={run.id}")  # type: ignore[arg-type]
     rate = page.get_by_role("textbox", name="Learning rate η")
-    expect(rate).to_have_value("0.01:1:log", timeout=30_000)
+    expect(rate).to_have_value("0.01:1:log")
     rate.fill("1:0.1")
     rate.press("Enter")
     expect(page.get_by_text("the first number must be the smaller one")).to_be_visible()
@@ -47,15 +47,13 @@ def test_a_sweep_is_started_watched_and_its_best_trial_opened(
     start = page.get_by_role("button", name="Start", exact=True)
     expect(start).to_be_enabled()
     start.click()
-    expect(page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Pause")).to_be_visible(
-        timeout=30_000
-    )
+    expect(page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Pause")).to_be_visible()
     (sweep,) = SweepStore(checkpoints).sweeps()
-    wait_for(lambda: sweep.shown_state() == "finished", "the end of the sweep")
+    until(lambda: sweep.shown_state() == "finished", "the end of the sweep")
     status = sweep.status()
     assert [trial.state for trial in status.trials] == ["finished"] * 3
     lines = "() => document.querySelector('.js-plotly-plot')?.data?.[0]?.dimensions?.at(-1)?.values?.length"
-    wait_for(lambda: page.evaluate(lines) == 3, "a line for each trial")
+    until(lambda: page.evaluate(lines) == 3, "a line for each trial")
     expect(page.get_by_text(re.compile(r"^3 of 3 trials · "))).to_be_visible()
     best = status.best(1)[0]
     assert best.accuracy is not None
@@ -63,7 +61,7 @@ def test_a_sweep_is_started_watched_and_its_best_trial_opened(
     assert f"sweep={sweep.name}" in page.url
     page.get_by_role("button", name="Open run").first.click()
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    wait_for(lambda: f"run={best.draws[0].run}" in page.url, "the best trial's run")
+    until(lambda: f"run={best.draws[0].run}" in page.url, "the best trial's run")
     page.goto(f"{address}/tune")  # another visit sees the same sweep
     expect(page.get_by_text(re.compile(r"^3 of 3 trials · "))).to_be_visible(timeout=30_000)
 

@@ -8,7 +8,7 @@ from engine.config.run_config import RunConfig
 from engine.lab.lab import Lab
 from engine.runs.folder import RunFolder
 from engine.runs.store import Store
-from tests.integration.process_helpers import until
+from tests.waiting import until
 
 
 def plain(steps: int = 40, **more: Any) -> dict[str, Any]:

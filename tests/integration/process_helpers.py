@@ -1,21 +1,11 @@
-"""Waiting for something that another process does, with a sentence if it never comes."""
+"""Where the project lies, and whether a process lives."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-
-
-def until(true: Callable[[], object], what: str, seconds: float = 120.0, every: float = 0.01) -> None:
-    """Return as soon as `true()` is; fail with `what` after `seconds`."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(every)
 
 
 def alive(pid: int) -> bool:

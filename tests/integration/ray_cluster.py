@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.process_helpers import ROOT, until
+from tests.integration.process_helpers import ROOT
+from tests.waiting import until
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None and os.environ.get("FEWLAB_REQUIRE_EXTRAS") != "1",
@@ -65,7 +66,7 @@ def ray_cluster(workers: int) -> Iterator[str]:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             head.wait()
-            until(lambda: not session(head.pid), "the end of all of Ray's processes", 20)
+            until(lambda: not session(head.pid), "the end of all of Ray's processes")
             shutil.rmtree(folder, ignore_errors=True)
 
 

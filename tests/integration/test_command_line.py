@@ -22,7 +22,8 @@ from engine.registry import backbones, datasets, methods
 from engine.runs.store import Store
 from tests.fixtures_images import CATS_AND_DOGS, folder_of
 from tests.integration.command_line import SHORT, answer, engine, engine_process, refusal, train_shortly
-from tests.integration.process_helpers import ROOT, until
+from tests.integration.process_helpers import ROOT
+from tests.waiting import until
 
 # Promised to scripts. A change here is a broken promise: it needs a line in the change log.
 SUMMARY = ["run", "state", "step", "seconds", "images_per_second", "metrics"]

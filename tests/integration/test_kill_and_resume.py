@@ -24,8 +24,8 @@ from engine.runs.store import Store
 from engine.training import checkpoint
 from engine.training.commands import Command, Control
 from engine.training.trainer import Trainer
-from tests.integration.process_helpers import until
 from tests.integration.trainer_process import At, start
+from tests.waiting import until
 
 STEPS = 60
 CONFIG = RunConfig.parse(

@@ -23,8 +23,8 @@ from engine.runs.store import Run, Store
 from engine.training.commands import Command, Control
 from engine.training.trainer import Trainer
 from tests.integration.lab_helpers import close, created, happened, plain, until_state
-from tests.integration.process_helpers import until
 from tests.integration.trainer_process import At
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,8 @@ from engine.lab.lab import Lab
 from engine.runs.store import Store
 from engine.training import checkpoint
 from tests.integration.lab_helpers import close, happened, plain, until_state
-from tests.integration.process_helpers import ROOT, alive, until
+from tests.integration.process_helpers import ROOT, alive
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, 
 
 
 def assert_ended_with_a_checkpoint(told: dict[str, Any], root: Path) -> None:
-    until(lambda: not any(alive(pid) for pid in told["children"]), "the end of the server's processes", seconds=60)
+    until(lambda: not any(alive(pid) for pid in told["children"]), "the end of the server's processes")
     folder = Store(root).open(told["run"])
     status = folder.status()
     assert (status.state, status.reason) == ("interrupted", "FewLab ended while this run trained.")

@@ -27,9 +27,10 @@ from engine.training import checkpoint
 from engine.training.commands import Command
 from engine.training.trainer import Trainer
 from tests.integration.command_line import engine
-from tests.integration.process_helpers import ROOT, alive, until
+from tests.integration.process_helpers import ROOT, alive
 from tests.integration.small_disk import fill, small_disk
 from tests.integration.trainer_process import At
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 LONG = 200_000  # steps: minutes, so that a test ends it
@@ -85,7 +86,7 @@ def test_a_run_that_trains_while_the_disk_fills_up_goes_on_once_there_is_room(di
             )
         assert lab.trainer.pid == process  # closing the log of the run has not ended it
         (disk / "filler").unlink()
-        until(lambda: folder.status().state == "interrupted", "the end to be written", seconds=60)
+        until(lambda: folder.status().state == "interrupted", "the end to be written")
         assert (
             folder.status().reason
             == "The run folder could not be written (No space left on device): free some disk space, then resume the"
@@ -294,7 +295,7 @@ def test_a_training_process_that_is_told_to_end_writes_a_checkpoint(tmp_path: Pa
         process = lab.trainer.pid
         assert process is not None
         os.kill(process, signal.SIGTERM)
-        until(lambda: not alive(process), "the end of the process", seconds=60)
+        until(lambda: not alive(process), "the end of the process")
         assert (folder.status().state, folder.status().reason) == ("interrupted", APP_ENDED)
         saved = checkpoint.load(folder)
         assert saved is not None

@@ -98,14 +98,14 @@ IN_THE_APP = """
 import json, sys
 from streamlit.testing.v1 import AppTest
 
-form = AppTest.from_file("app.py", default_timeout=90).run()
+form = AppTest.from_file("app.py", default_timeout=300).run()
 form.switch_page("pages/train.py")
 form.run()
 form.selectbox(key="train_0_few_method").select("own_method").run()
 assert not form.exception, form.exception
 sliders = [slider for slider in form.slider if slider.key and slider.key.startswith("train_0_own_method")]
 
-run, app = sys.argv[1], AppTest.from_file("app.py", default_timeout=90).run()
+run, app = sys.argv[1], AppTest.from_file("app.py", default_timeout=300).run()
 
 
 def opened(page):

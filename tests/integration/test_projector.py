@@ -24,7 +24,8 @@ from engine.lab.projections.projection_inputs import Sample, load_inputs
 from engine.lab.projections.projection_queue import Job, ProjectionQueue
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import store_images
-from tests.integration.process_helpers import ROOT, alive, until
+from tests.integration.process_helpers import ROOT, alive
+from tests.waiting import until
 
 N, D, K = 240, 8, 4
 STEPS = [10, 20, 30]
@@ -243,7 +244,7 @@ def test_umap_tells_its_progress_and_repeats_what_the_same_seed_gave_in_another_
         told.add(job.progress())
         return job.done()
 
-    until(ended, "the projection", 110)
+    until(ended, "the projection")
     assert any("UMAP" in words for _, words in told)
     assert len({share for share, _ in told}) > 3
     assert job.result().frames.shape == (3, 60, 2)
@@ -316,7 +317,7 @@ def test_a_process_whose_server_is_gone_ends_in_the_midst_of_its_work(run: Path,
     pid = projector.pid
     assert pid is not None
     projector._link.close()  # closes its input, as the death of this process would
-    until(lambda: not alive(pid), "the end of the process", 10)
+    until(lambda: not alive(pid), "the end of the process")
 
 
 def test_neither_side_imports_torch() -> None:

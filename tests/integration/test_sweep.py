@@ -27,8 +27,8 @@ from engine.tuning.dimension import Dimension
 from engine.tuning.sweep_check import check_sweep
 from engine.tuning.sweep_folder import SweepFolder, SweepStatus, SweepStore, Trial
 from engine.tuning.verdict import verdict
-from tests.integration.process_helpers import until
 from tests.integration.sweeps import LR, TOY, drive, plan
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("toy")
 

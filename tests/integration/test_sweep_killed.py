@@ -18,8 +18,8 @@ from engine.errors import RunError
 from engine.runs.store import Store
 from engine.tuning.study import Study
 from engine.tuning.sweep_folder import SweepFolder, SweepStore
-from tests.integration.process_helpers import until
 from tests.integration.sweeps import LR, TOY, drive, plan, start
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("toy")
 

@@ -25,9 +25,10 @@ from engine.training.commands import Control
 from engine.tuning.driver import SweepDriver
 from engine.tuning.sweep_folder import SweepStatus, SweepStore
 from tests.integration.command_line import PLAIN, engine
-from tests.integration.process_helpers import ROOT, alive, until
+from tests.integration.process_helpers import ROOT, alive
 from tests.integration.ray_cluster import needs_ray, ray_cluster
 from tests.integration.sweeps import LR, SMALL, drive, plan
+from tests.waiting import until
 
 TRIALS = 6
 DIGITS: dict[str, Any] = {
@@ -76,7 +77,7 @@ def on_ray(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
         assert driver.is_alive(), "the sweep ended before a worker could be killed"
         killed = training[0]
         os.kill(killed.status.pid, signal.SIGKILL)
-        until(lambda: not driver.is_alive(), "the end of the sweep", 300)
+        until(lambda: not driver.is_alive(), "the end of the sweep")
         assert driver.exitcode == 0
         return root, sweep.status(), killed
     finally:

@@ -18,8 +18,9 @@ from engine.runs.store import Store
 from engine.tuning.dimension import Dimension
 from engine.tuning.sweep_folder import SweepFolder
 from tests.integration.lab_helpers import close, happened
-from tests.integration.process_helpers import alive, until
+from tests.integration.process_helpers import alive
 from tests.integration.sweeps import LR, SMALL, plan
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
