@@ -142,6 +142,52 @@ def test_a_group_gets_its_label_at_once(board: Page, checkpoints: Path) -> None:
     expect(board.locator(".fewlab-board .stage img")).to_be_visible()
 
 
+def test_many_images_of_the_queue_are_labeled_at_once_and_one_by_one_again(board: Page, checkpoints: Path) -> None:
+    first = shown(board)
+    board.get_by_role("button", name="Many at once").click()
+    buttons = board.locator(".fewlab-board .grid button")
+    expect(buttons).to_have_count(24)
+    assert buttons.first.get_attribute("title") == first
+    board.keyboard.press("1")  # of nothing that is selected
+    names = [buttons.nth(k).get_attribute("title") or "" for k in (2, 5)]
+    for name in names:
+        board.locator(f".fewlab-board .grid button[title='{name}']").click()
+    board.keyboard.press("2")
+    saved(board)
+    said = labels(checkpoints)
+    assert {said.given[name].of for name in names} == {CLASSES[1]}
+    assert first not in said.given
+    for name in names:  # the answer brings others in their places
+        expect(board.locator(f".fewlab-board .grid button[title='{name}']")).to_have_count(0)
+    expect(buttons).to_have_count(24)
+    board.keyboard.press("Backspace")
+    saved(board)
+    board.get_by_role("button", name="One by one").click()
+    expect(board.locator(".fewlab-board .stage img")).to_be_visible()
+    assert not set(names) & labels(checkpoints).given.keys()
+
+
+def test_a_group_is_left_at_once_and_what_it_labeled_is_not_asked_again(board: Page, checkpoints: Path) -> None:
+    first = shown(board)
+    board.get_by_role("button", name="More like this").click()
+    buttons = board.locator(".fewlab-board .grid button")
+    expect(buttons).to_have_count(24)
+    board.locator(f".fewlab-board .grid button[title='{first}']").click()
+    board.keyboard.press("2")
+    saved(board)
+    board.get_by_role("button", name="Back to the queue").click()
+    expect(board.locator(".fewlab-board .stage .file").last).not_to_have_text(first)
+    second = shown(board)
+    board.get_by_role("button", name="More like this").click()
+    expect(board.locator(f".fewlab-board .grid button[title='{second}']")).to_be_visible()
+    board.get_by_role("button", name="Back to the queue").click()
+    expect(board.locator(".fewlab-board .stage .file").last).to_have_text(second)
+    board.keyboard.press("3")
+    saved(board)
+    said = labels(checkpoints)
+    assert (said.given[first].of, said.given[second].of) == (CLASSES[1], CLASSES[2])
+
+
 def test_a_lasso_on_the_map_brings_what_it_surrounds_onto_the_board(board: Page) -> None:
     board.get_by_text("Map of all images").click()
     figure = board.locator(".js-plotly-plot")
@@ -151,7 +197,7 @@ def test_a_lasso_on_the_map_brings_what_it_surrounds_onto_the_board(board: Page)
     assert area is not None
     corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
     lasso(board, [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in corners])
-    expect(board.get_by_text("select what belongs to one class")).to_be_visible()
+    expect(board.get_by_text("Select what belongs to one class")).to_be_visible()
     expect(board.locator(".fewlab-board .grid button")).to_have_count(COUNT)
     board.get_by_role("button", name="Back to the queue").click()
 
@@ -211,7 +257,7 @@ def test_a_lasso_on_the_space_of_a_run_brings_its_images_onto_the_board(board: P
     expect(gallery).to_have_count(count)
     selected = {f"photo{int(button.get_attribute('data-id') or -1):02}.png" for button in gallery.all()}
     board.get_by_role("button", name="Label these").click()
-    expect(board.get_by_text("select what belongs to one class")).to_be_visible()
+    expect(board.get_by_text("Select what belongs to one class")).to_be_visible()
     expect(board.locator(".fewlab-board .grid button")).to_have_count(count)
     assert "/label?images=" in board.url
     assert len(board.url) < 200

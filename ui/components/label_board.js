@@ -6,6 +6,7 @@ const AGAIN = 2500; // milliseconds after which what was not acknowledged is sen
 const PAUSE = 1200; // milliseconds without a word after which the server, which was asked to hurry, may learn in peace
 const GATHER = 150; // milliseconds for which labels are gathered before they are sent together
 const TAIL = 9; // letters of a long name that are always seen
+const TOGETHER = 24; // images of the queue that are seen at once
 const MANY = 6; // classes above which their keys take the room of the image on a low screen
 const boards = new Map(); // what this tab knows of each set, also while its page is left
 
@@ -20,6 +21,9 @@ function board(of) {
       past: [], // for undo: [{names, before}]
       queue: [],
       at: 0,
+      together: false, // whether many images of the queue are seen, or one
+      left: null, // {queue, at} while a group is seen: what was before it
+      leaving: null, // the group that "Back to the queue" was pressed in, until the server shows the queue
       selected: new Set(),
       anchor: null,
     });
@@ -54,7 +58,7 @@ function keep(of, tab, list) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".fewlab-board");
   const state = board(data.of);
-  const one = data.mode === "one";
+  if (!data.group) state.leaving = null;
   root.tabIndex = -1;
   state.root = root; // while a page is drawn anew, an earlier board may still stand on it: keys are for the newest
 
@@ -89,6 +93,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
     clearInterval(timer);
   };
 
+  function isGroup() {
+    return Boolean(data.group) && data.group !== state.leaving;
+  }
+
+  function isOne() {
+    return !isGroup() && !state.together;
+  }
+
   function press(key, repeats) {
     if (key === "Backspace") undo();
     else if (repeats && key.length === 1) return true; // a key held down is one answer
@@ -110,7 +122,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // what is said
 
   function targets() {
-    if (one) return state.queue[state.at] ? [state.queue[state.at].name] : [];
+    if (isOne()) return state.queue[state.at] ? [state.queue[state.at].name] : [];
     return state.queue.filter((image) => state.selected.has(image.name)).map((image) => image.name);
   }
 
@@ -121,7 +133,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
 
   function accept() {
-    if (one) {
+    if (isOne()) {
       const prediction = state.queue[state.at]?.prediction;
       if (prediction) label(prediction, "accepted");
       return Boolean(prediction);
@@ -150,7 +162,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (state.past.length > 200) state.past.shift();
     for (const name of names) state.said.set(name, { label: shown, note: note ?? "", number: state.next });
     append(record);
-    if (one) move(1);
+    if (isOne()) move(1);
     else state.selected.clear();
   }
 
@@ -166,7 +178,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
     const first = state.queue.findIndex((image) => image.name === last.before[0].name);
     if (first >= 0) state.at = first;
-    if (!one) state.selected = new Set(last.before.map((entry) => entry.name));
+    if (!isOne()) state.selected = new Set(last.before.map((entry) => entry.name));
   }
 
   function current(name) {
@@ -214,30 +226,56 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // the queue
 
   function enqueue() {
+    if (data.group && !isGroup()) return; // an answer from before it was left
     // What this tab said of an image holds until the server, which has it on the disk, says the same.
     const unsent = state.lists.get(state.tab)?.first ?? state.next;
     for (const [name, said] of state.said) {
       if (said.number >= unsent || said.note) continue;
-      for (const image of state.queue) if (image.name === name) image.label = said.label;
+      for (const image of [...state.queue, ...(state.left?.queue ?? [])]) if (image.name === name) image.label = said.label;
       state.said.delete(name);
     }
+    if (isGroup()) state.left ??= { queue: state.queue, at: state.at };
+    else state.left = null;
     const shown = state.queue[state.at];
     const fresh = data.images.filter((image) => !state.said.has(image.name));
     // Of the first image nothing was said yet: one with a prediction may take its place when there are any.
     const isStale = !state.past.length && state.at === 0 && !shown?.prediction && fresh[0]?.prediction;
-    if (one && shown && !isStale) {
+    if (isOne() && shown && !isStale) {
       // The image that is looked at stays where it is, with those before it for a look back.
       const kept = state.queue.slice(Math.max(0, state.at - 40), state.at + 1);
       const there = new Set(kept.map((image) => image.name));
-      const answered = current(shown.name) !== null || state.said.get(shown.name)?.note;
+      const answered = isAnswered(shown);
       state.queue = [...kept, ...fresh.filter((image) => !there.has(image.name))];
       state.at = kept.length - 1;
       if (answered && state.queue.length > kept.length) state.at += 1;
     } else {
-      state.queue = one ? fresh : data.images;
+      state.queue = isGroup() ? data.images : isOne() ? fresh : fresh.slice(0, TOGETHER);
       state.at = 0;
     }
     for (const name of [...state.selected]) if (!state.queue.some((image) => image.name === name)) state.selected.delete(name);
+  }
+
+  function isAnswered(image) {
+    return current(image.name) !== null || Boolean(state.said.get(image.name)?.note);
+  }
+
+  function see(together) {
+    state.together = together;
+    state.selected.clear();
+    enqueue();
+  }
+
+  // The queue as it was is seen at once; what came to it meanwhile is added when the server answers.
+  function leaveGroup() {
+    setTriggerValue("leave", true);
+    state.selected.clear();
+    if (!state.left?.queue.length) return;
+    Object.assign(state, state.left, { left: null, leaving: data.group });
+    if (isOne()) {
+      while (state.queue[state.at] && isAnswered(state.queue[state.at])) state.at += 1;
+    } else {
+      state.queue = state.queue.filter((image) => !isAnswered(image));
+    }
   }
 
   function move(by) {
@@ -252,7 +290,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (state.held) return;
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.name : undefined;
     root.classList.toggle("crowded", data.classes.length > MANY);
-    root.replaceChildren(keys(), one ? stage() : grid(), actions());
+    root.replaceChildren(keys(), isOne() ? stage() : grid(), actions());
     if (focused) [...root.querySelectorAll("button")].find((b) => b.dataset.name === focused)?.focus({ preventScroll: true });
   }
 
@@ -299,6 +337,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
 
   function grid() {
+    const whole = element("div", "many");
+    whole.append(element("div", "hint", "Select what belongs to one class, then press its key."));
     const area = element("div", "grid");
     state.queue.forEach((image, k) => {
       const button = element("button");
@@ -324,13 +364,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
       area.append(button);
     });
     if (!state.queue.length) area.append(element("div", "about", "No image is left here."));
-    return area;
+    whole.append(area);
+    return whole;
   }
 
   function actions() {
     const row = element("div", "actions");
     const some = targets().length > 0;
+    const one = isOne();
     const predicted = one ? state.queue[state.at]?.prediction : state.queue.some((i) => state.selected.has(i.name) && i.prediction);
+    if (isGroup()) row.append(action("Back to the queue", "", leaveGroup, true));
     if (!one)
       row.append(
         action(state.selected.size === state.queue.length && state.queue.length ? "Select none" : "Select all", "", () => {
@@ -346,6 +389,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     );
     if (one)
       row.append(action("More like this", "", () => setTriggerValue("similar", state.queue[state.at].name), some));
+    if (!isGroup()) row.append(action(one ? "Many at once" : "One by one", "", () => see(one), true));
     const unsent = [...state.lists.values()].reduce((sum, list) => sum + list.records.length, 0);
     const status = element("span", "status", unsent ? `saving ${unsent} …` : state.next > 1 ? "all saved" : "");
     status.setAttribute("role", "status");

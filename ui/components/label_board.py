@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,20 +68,22 @@ def label_board(
     classes: Sequence[BoardClass],
     *,
     of: str,
-    mode: Literal["one", "grid"],
+    group: str,
     acknowledged: dict[str, int],
     on_sent: Callable[[list[Sent]], None],
     on_pause: Callable[[], None] | None,
     on_similar: Callable[[str], None],
+    on_leave: Callable[[], None],
     key: str,
 ) -> None:
     """Show the queue.
 
-    of: names what is labeled; a list that was not sent when the browser was closed is sent for the same `of` later.
-    acknowledged: the highest number of each tab that is on the disk. on_sent: called with what was said and is not
-    acknowledged yet, before the page is drawn again; what is no record is left out. on_pause: called once nothing was
-    said for a moment; None where nobody waits for that. on_similar: called with the name of an image of which more are
-    wanted, before the page is drawn again.
+    group: names a group that was asked for, whose images these are; empty for the queue, of which the browser shows one
+    image or many. of: names what is labeled; a list that was not sent when the browser was closed is sent for the same
+    `of` later. acknowledged: the highest number of each tab that is on the disk. on_sent: called with what was said and
+    is not acknowledged yet, before the page is drawn again; what is no record is left out. on_pause: called once
+    nothing was said for a moment; None where nobody waits for that. on_similar: called with the name of an image of
+    which more are wanted, and on_leave when a group is left for the queue, before the page is drawn again.
     """
 
     def received() -> None:
@@ -95,7 +97,7 @@ def label_board(
 
     data = {
         "of": of,
-        "mode": mode,
+        "group": group,
         "images": [asdict(image) for image in images],
         "classes": [{**asdict(one), "key": KEYS[k : k + 1]} for k, one in enumerate(classes)],
         "acknowledged": acknowledged,
@@ -107,6 +109,7 @@ def label_board(
         on_sent_change=received,
         on_similar_change=asked,
         on_pause_change=on_pause or _nothing,
+        on_leave_change=on_leave,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from uuid import uuid4
 
 import numpy as np
 import streamlit as st
@@ -17,7 +17,7 @@ from ui.runs.label_group import take_group
 from ui.shell.page import escape_markdown
 from ui.style import colors, formatting
 
-_NEXT, _IN_A_GROUP = 40, 24
+_NEXT, _ALIKE = 40, 24
 _ORDERS: dict[str, Strategy] = {
     "what teaches most": "auto",
     "typical of a group": "typical",
@@ -27,13 +27,13 @@ _ORDERS: dict[str, Strategy] = {
     "doubtful labels": "doubtful",
     "at random": "random",
 }
-_GROUP = "label_group"  # in the session: the images of a group that was asked for, by name
+_GROUP = "label_group"  # in the session: the images of a group that was asked for, and its name
 _ACKNOWLEDGED, _ERROR = "label_acknowledged", "label_error"
 
 
 def show_group(opened: OpenSet, rows: list[int]) -> None:
     """Show these images together on the board, to be labeled at once."""
-    st.session_state[_GROUP] = (opened.key, rows)
+    st.session_state[_GROUP] = (opened.key, rows, uuid4().hex)
 
 
 def board_view(opened: OpenSet, standing: Standing) -> None:
@@ -41,14 +41,10 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
     labeling = opened.labeling
     if handed_over := [labeling.position[name] for name in take_group(opened.folder) if name in labeling.position]:
         show_group(opened, handed_over)
-    group = st.session_state.get(_GROUP)
-    rows: list[int] | None = group[1] if group is not None and group[0] == opened.key else None
-    order, mode = _toolbar(labeling, rows is not None)
-    queue = (
-        labeling.queue(standing, _NEXT if mode == "one" else _IN_A_GROUP, _ORDERS[order])
-        if rows is None
-        else [Suggestion(row, "") for row in rows]
-    )
+    of, rows, group = st.session_state.get(_GROUP, ("", [], ""))
+    is_group = of == opened.key
+    order = _order(labeling)
+    queue = labeling.queue(standing, _NEXT, _ORDERS[order]) if not is_group else [Suggestion(row, "") for row in rows]
     images = [_board_image(opened.key, labeling, standing, suggestion) for suggestion in queue]
     counts = standing.counts
 
@@ -56,7 +52,7 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
         if not labeling.has_features:
             st.toast("Images like this one are found once the features are there.", icon=":material/hourglass:")
         elif name in labeling.position:
-            show_group(opened, labeling.nearest(labeling.position[name], _IN_A_GROUP))
+            show_group(opened, labeling.nearest(labeling.position[name], _ALIKE))
 
     label_board(
         images,
@@ -65,41 +61,27 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
             for k, name in enumerate(standing.classes)
         ],
         of=opened.folder.name,
-        mode="grid" if rows is not None or mode == "many" else "one",
+        group=group if is_group else "",
         acknowledged=st.session_state.setdefault(_ACKNOWLEDGED, {}),
         on_sent=lambda sent: _write(labeling, sent),
         on_pause=labeling.catch_up if standing.is_behind else None,
         on_similar=show_similar,
+        on_leave=lambda: st.session_state.pop(_GROUP, None),
         key=f"label_board_{opened.folder.name}",
     )
     if error := st.session_state.pop(_ERROR, None):
         st.error(escape_markdown(error), icon=":material/error:")
 
 
-def _toolbar(labeling: Labeling, is_group: bool) -> tuple[str, Literal["one", "many"]]:
-    left, right = st.columns([3, 1], vertical_alignment="center")
-    if is_group:
-        left.markdown("**A group**: select what belongs to one class, then press its key.")
-        right.button(
-            "Back to the queue",
-            key="label_ungroup",
-            icon=":material/arrow_back:",
-            width="stretch",
-            on_click=lambda: st.session_state.pop(_GROUP, None),
-        )
-        return next(iter(_ORDERS)), "many"
-    orders = list(_ORDERS) if labeling.has_features else ["at random"]
-    order = left.selectbox(
+def _order(labeling: Labeling) -> str:
+    order: str = st.selectbox(
         "Next comes",
-        orders,
+        list(_ORDERS) if labeling.has_features else ["at random"],
         key="label_order" if labeling.has_features else "label_order_random",
         format_func=lambda order: f"Next: {order}",
         label_visibility="collapsed",
     )
-    mode = right.segmented_control(
-        "At once", ["one", "many"], default="one", key="label_mode", label_visibility="collapsed"
-    )
-    return order, "many" if mode == "many" else "one"
+    return order
 
 
 @st.cache_data(max_entries=2_000, show_spinner=False)
