@@ -31,8 +31,9 @@ FAMILY = ("proden", "rc", "cc", "lws", "pico", "all_candidates")
 def config_of(method: str, labels: dict[str, Any], seed: int, more: dict[str, Any]) -> RunConfig:
     preset = PRESETS.get(f"digits-{method}")
     plain = dict(preset.config) if preset is not None else apply_changes(BASE, {"method.name": method})
-    plain["data"], plain["budget"] = {**BASE["data"], "labels": labels}, BASE["budget"]
-    changes = {"seed": seed, "hardware.device": "cpu", "hardware.threads": 1, **more}
+    plain["data"], plain["budget"] = BASE["data"], BASE["budget"]
+    # As a change: other images come without the labels that were asked of those before.
+    changes = {"seed": seed, "hardware.device": "cpu", "hardware.threads": 1, **more, "data.labels": labels}
     return RunConfig.parse(apply_changes(plain, changes))
 
 

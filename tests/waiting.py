@@ -12,7 +12,7 @@ from collections.abc import Callable
 PATIENCE = 300.0
 
 
-def until(true: Callable[[], object], what: str, seconds: float = PATIENCE, every: float = 0.05) -> None:
+def until(true: Callable[[], object], what: str, seconds: float = PATIENCE, every: float = 0.01) -> None:
     """Return as soon as `true()` is, asked `every` so many seconds; fail with `what` after `seconds`."""
     end = time.monotonic() + seconds
     while not true():

@@ -167,6 +167,23 @@ def test_many_images_of_the_queue_are_labeled_at_once_and_one_by_one_again(board
     assert not set(names) & labels(checkpoints).given.keys()
 
 
+def test_another_order_brings_its_own_first_image(board: Page) -> None:
+    """An image that nothing was said of does not stand before it."""
+    first = shown(board)
+    orders = board.get_by_role("combobox", name=re.compile("Next comes"))
+    for order in ("at random", "what teaches most"):
+        orders.click()
+        board.get_by_role("option", name=f"Next: {order}").click()
+        until(lambda: (shown(board) != first) == (order == "at random"), order)  # noqa: B023
+
+
+def test_on_a_telephone_the_board_has_the_whole_width(board: Page) -> None:
+    """What the labels are worth stands below it; beside it both would be too narrow to be read."""
+    board.set_viewport_size({"width": 390, "height": 800})
+    width = "document.querySelector('.fewlab-board').getBoundingClientRect().width"
+    until(lambda: board.evaluate(width) >= 350, "a board as wide as the screen")
+
+
 def test_a_group_is_left_at_once_and_what_it_labeled_is_not_asked_again(board: Page, checkpoints: Path) -> None:
     first = shown(board)
     board.get_by_role("button", name="More like this").click()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import scale
+from benchmarks import partial_label, scale
 from benchmarks.methods import Trial, config_of
 from benchmarks.ranks import each_seed, mean_and_interval
 
@@ -18,6 +18,14 @@ def test_every_seed_draws_labels_of_its_own_and_the_budget_is_the_one_that_was_a
     assert [config.data.split_seed for config in configs] == [0, 3]
     assert [config.seed for config in configs] == [0, 3]
     assert all(config.data.labels.model_dump()["per_class"] == 4 for config in configs)
+
+
+@pytest.mark.parametrize("more", [{}, {"data.name": "fashion_mnist"}], ids=["digits", "other images"])
+def test_each_method_gets_the_candidate_labels_whatever_the_images_are(more: dict[str, str]) -> None:
+    config = partial_label.config_of("rc", {"kind": "partial", "rate": 0.7}, 1, more)
+    assert config.data.labels.model_dump()["kind"] == "partial"
+    assert config.data.labels.model_dump()["rate"] == 0.7
+    assert partial_label.config_of("supervised", {"kind": "all"}, 1, more).data.labels.kind == "all"
 
 
 def test_ranks_are_read_from_the_table_of_each_seed() -> None:

@@ -21,6 +21,7 @@ function board(of) {
       past: [], // for undo: [{names, before}]
       queue: [],
       at: 0,
+      order: null, // by which the queue was made
       together: false, // whether many images of the queue are seen, or one
       left: null, // {queue, at} while a group is seen: what was before it
       leaving: null, // the group that "Back to the queue" was pressed in, until the server shows the queue
@@ -240,7 +241,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const fresh = data.images.filter((image) => !state.said.has(image.name));
     // Of the first image nothing was said yet: one with a prediction may take its place when there are any.
     const isStale = !state.past.length && state.at === 0 && !shown?.prediction && fresh[0]?.prediction;
-    if (isOne() && shown && !isStale) {
+    const isAnotherOrder = state.order !== null && state.order !== data.order;
+    state.order = data.order;
+    if (isOne() && shown && !isStale && !isAnotherOrder) {
       // The image that is looked at stays where it is, with those before it for a look back.
       const kept = state.queue.slice(Math.max(0, state.at - 40), state.at + 1);
       const there = new Set(kept.map((image) => image.name));
@@ -290,7 +293,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (state.held) return;
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.name : undefined;
     root.classList.toggle("crowded", data.classes.length > MANY);
-    root.replaceChildren(keys(), isOne() ? stage() : grid(), actions());
+    // Below many images the actions would be out of sight.
+    root.replaceChildren(keys(), ...(isOne() ? [stage(), actions()] : [actions(), grid()]));
     if (focused) [...root.querySelectorAll("button")].find((b) => b.dataset.name === focused)?.focus({ preventScroll: true });
   }
 

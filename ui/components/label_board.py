@@ -68,6 +68,7 @@ def label_board(
     classes: Sequence[BoardClass],
     *,
     of: str,
+    order: str,
     group: str,
     acknowledged: dict[str, int],
     on_sent: Callable[[list[Sent]], None],
@@ -78,6 +79,7 @@ def label_board(
 ) -> None:
     """Show the queue.
 
+    order: by which the images were chosen; with another one the first of them takes the place of what is looked at.
     group: names a group that was asked for, whose images these are; empty for the queue, of which the browser shows one
     image or many. of: names what is labeled; a list that was not sent when the browser was closed is sent for the same
     `of` later. acknowledged: the highest number of each tab that is on the disk. on_sent: called with what was said and
@@ -97,6 +99,7 @@ def label_board(
 
     data = {
         "of": of,
+        "order": order,
         "group": group,
         "images": [asdict(image) for image in images],
         "classes": [{**asdict(one), "key": KEYS[k : k + 1]} for k, one in enumerate(classes)],

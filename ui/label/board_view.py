@@ -61,6 +61,7 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
             for k, name in enumerate(standing.classes)
         ],
         of=opened.folder.name,
+        order=order,
         group=group if is_group else "",
         acknowledged=st.session_state.setdefault(_ACKNOWLEDGED, {}),
         on_sent=lambda sent: _write(labeling, sent),
