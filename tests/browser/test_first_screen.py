@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
 from tests.browser.conftest import REPOSITORY, Serve, Studied, warm
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 HIGHEST = 260  # pixels from the top of the window to the main figure, gallery or pad, at 1280 x 800
@@ -190,3 +191,15 @@ def test_a_run_before_an_audience_stands_alone_and_larger(page: Page, studied: S
     page.get_by_role("button", name="Leave").click()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["train", "pseudo_labels"])
+def test_on_a_telephone_the_three_figures_stand_in_one_row(page: Page, studied: Studied, run: Run, name: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{studied.url}/{name}?run={run.id}")
+    lower_edges = (
+        "[...document.querySelectorAll('.stMain [data-testid=stMetric]')].map((one) =>"
+        " Math.round(one.getBoundingClientRect().bottom))"
+    )
+    until(lambda: len(page.evaluate(lower_edges)) == 3, "the three figures")
+    until(lambda: len(set(page.evaluate(lower_edges))) == 1, "one row")
