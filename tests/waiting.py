@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-# Seconds before a test fails for want of what it waits for. A machine under load took thirty times as long as a
+# Seconds before a test fails for want of what it waits for. A machine under load took four times as long as a
 # quiet one, and a shorter wait would only say that.
 PATIENCE = 300.0
 

@@ -21,7 +21,7 @@ function board(of) {
       past: [], // for undo: [{names, before}]
       queue: [],
       at: 0,
-      order: null, // by which the queue was made
+      order: "", // that the person chose, by which the queue was made
       together: false, // whether many images of the queue are seen, or one
       left: null, // {queue, at} while a group is seen: what was before it
       leaving: null, // the group that "Back to the queue" was pressed in, until the server shows the queue
@@ -241,16 +241,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const fresh = data.images.filter((image) => !state.said.has(image.name));
     // Of the first image nothing was said yet: one with a prediction may take its place when there are any.
     const isStale = !state.past.length && state.at === 0 && !shown?.prediction && fresh[0]?.prediction;
-    const isAnotherOrder = state.order !== null && state.order !== data.order;
+    // Only a choice brings another image. An order that comes by itself, with the features, must not: a key that is
+    // being pressed is meant for the image that is looked at.
+    const isAnotherOrder = Boolean(state.order && data.order) && state.order !== data.order;
     state.order = data.order;
-    if (isOne() && shown && !isStale && !isAnotherOrder) {
+    if (isOne() && shown && !isStale) {
       // The image that is looked at stays where it is, with those before it for a look back.
-      const kept = state.queue.slice(Math.max(0, state.at - 40), state.at + 1);
+      const kept = state.queue.slice(Math.max(0, state.at - 40), isAnotherOrder ? state.at : state.at + 1);
       const there = new Set(kept.map((image) => image.name));
       const answered = isAnswered(shown);
       state.queue = [...kept, ...fresh.filter((image) => !there.has(image.name))];
-      state.at = kept.length - 1;
-      if (answered && state.queue.length > kept.length) state.at += 1;
+      state.at = kept.length;
+      if (!isAnotherOrder && !(answered && state.queue.length > kept.length)) state.at -= 1;
     } else {
       state.queue = isGroup() ? data.images : isOne() ? fresh : fresh.slice(0, TOGETHER);
       state.at = 0;

@@ -79,7 +79,8 @@ def label_board(
 ) -> None:
     """Show the queue.
 
-    order: by which the images were chosen; with another one the first of them takes the place of what is looked at.
+    order: that the person chose for the queue, empty before there is a choice; after another choice its first image
+    takes the place of what is looked at.
     group: names a group that was asked for, whose images these are; empty for the queue, of which the browser shows one
     image or many. of: names what is labeled; a list that was not sent when the browser was closed is sent for the same
     `of` later. acknowledged: the highest number of each tab that is on the disk. on_sent: called with what was said and

@@ -61,7 +61,7 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
             for k, name in enumerate(standing.classes)
         ],
         of=opened.folder.name,
-        order=order,
+        order=order if labeling.has_features else "",
         group=group if is_group else "",
         acknowledged=st.session_state.setdefault(_ACKNOWLEDGED, {}),
         on_sent=lambda sent: _write(labeling, sent),
