@@ -25,7 +25,7 @@ from engine.terminal import (
     Bar,
     Checkpoints,
     Json,
-    assignment,
+    configured,
     ending_signals,
     interruptible,
     plain_config,
@@ -129,14 +129,9 @@ def train(
     if _takes_part():
         return
     plain = plain_config(preset, config)
-    wanted = dict(assignment(text) for text in changes or [])
-    if seed is not None:
-        wanted["seed"] = seed
+    more = {} if seed is None else {"seed": seed}
     with sentences():
-        from engine.config.overlay import apply_changes
-        from engine.config.run_config import RunConfig
-
-        parsed = RunConfig.parse(apply_changes(plain, wanted))
+        parsed = configured(plain, changes, **more)
         from engine.lab.executors.inline import train as train_inline
 
         with interruptible() as control, Bar() as bar:

@@ -17,7 +17,7 @@ from engine.terminal import (
     Bar,
     Checkpoints,
     Json,
-    assignment,
+    configured,
     interruptible,
     plain_config,
     print_answer,
@@ -161,16 +161,13 @@ def _asked(
     checkpoints: Path,
 ) -> SweepPlan:
     from engine.catalog import catalog
-    from engine.config.overlay import apply_changes
-    from engine.config.run_config import RunConfig
     from engine.tuning.dimension import parse_dimension
 
     preset, file, run, changes = base
     if run is not None and (preset or file):
         raise ConfigError("Give a run, a preset or a config file, not several of them.")
     plain = plain_config(preset, file) if run is None else Store(checkpoints).run(run).config
-    wanted = {**dict(assignment(text) for text in changes or []), "name": ""}
-    config = RunConfig.parse(apply_changes(plain, wanted)).model_dump(mode="json")
+    config = configured(plain, changes, name="").model_dump(mode="json")
     choices = catalog()
     source = (
         preset or run or (file.stem if file is not None else f"{config['data']['name']}-{config['method']['name']}")

@@ -69,6 +69,20 @@ def assignment(text: str) -> tuple[str, Any]:
         return key, value
 
 
+def configured(plain: dict[str, Any], assignments: list[str] | None, **more: Any) -> RunConfig:
+    """A plain config with what --set asks for, and `more`, set in it. Settings that went with a replaced choice are
+    named on stderr: of a preset for another data set the labels would else be lost without a word.
+    """
+    from engine.config.overlay import apply_changes, dropped
+    from engine.config.run_config import RunConfig
+
+    changed = apply_changes(plain, {**dict(assignment(text) for text in assignments or []), **more})
+    config = RunConfig.parse(changed)
+    if gone := dropped(plain, changed):
+        _say(f"Not kept, because their choice was replaced: {', '.join(gone)}. Set what should stay with --set too.")
+    return config
+
+
 @contextmanager
 def interruptible() -> Iterator[Any]:
     """Ctrl-C asks the run to write a checkpoint and end, and so do the signals of a service that is stopped and of a

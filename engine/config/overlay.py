@@ -46,3 +46,16 @@ def overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
         else:
             result[key] = value
     return result
+
+
+def dropped(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The dotted keys that `before` has and `after` has not, each at the highest level that is gone."""
+    gone = []
+    for key, value in before.items():
+        if key not in after:
+            gone.append(key)
+        elif isinstance(value, dict):
+            choice = after[key]  # which may be written as its name alone
+            there = choice if isinstance(choice, dict) else {"name": choice, "kind": choice}
+            gone += [f"{key}.{part}" for part in dropped(value, there)]
+    return gone

@@ -5,6 +5,7 @@ theme changes.
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,19 @@ def images():
     st.text(f"clicked {gallery(items, key='images', selected=103)}")
 
 
+def refreshed():
+    pixels = np.zeros((3, 1, 8, 8), np.uint8)
+
+    @st.fragment(run_every=0.3)
+    def part():
+        n = st.session_state["m"] = st.session_state.get("m", 0) + 1
+        clicked = gallery([GalleryItem(i, image_uri(p), (f"{n}",)) for i, p in enumerate(pixels)], key="refreshed")
+        if clicked is not None:
+            st.session_state["last"] = clicked
+        st.text(f"drawn {n}, clicked {st.session_state.get('last')}")
+    part()
+
+
 def crowded():
     names = [f"accuracy of something with a long name, number {i}" for i in range(12)]
     series = [Series(name, [0, 1], [0, 1], colors.class_color(i)) for i, name in enumerate(names)]
@@ -68,6 +82,7 @@ def crowded():
 
 pages = [st.Page(live, title="Live", url_path="live", default=True), st.Page(still, title="Still", url_path="still")]
 pages.append(st.Page(crowded, title="Crowded", url_path="crowded"))
+pages.append(st.Page(refreshed, title="Refreshed", url_path="refreshed"))
 st.navigation([*pages, st.Page(images, title="Images", url_path="images")]).run()
 """
 
@@ -281,6 +296,22 @@ def test_a_click_in_the_gallery_and_the_enter_key_reach_python(page: Page, url: 
     page.keyboard.press("Enter")
     page.get_by_text("clicked 108").wait_for()
     assert page.evaluate("document.activeElement.dataset.id") == "108"
+
+
+@pytest.mark.parametrize("part", ["img", "span"])
+def test_a_refresh_while_the_mouse_is_down_does_not_take_the_click(page: Page, url: str, part: str) -> None:
+    page.goto(f"{url}/refreshed")
+    drawn = page.get_by_text(re.compile("^drawn"))
+    held = page.locator(f".fewlab-gallery button:nth-child(2) {part}").bounding_box()
+    assert held is not None
+    page.mouse.move(held["x"] + held["width"] / 2, held["y"] + held["height"] / 2)
+    page.mouse.down()
+    before = drawn.inner_text()
+    for _ in range(2):  # a whole refresh lies between press and release
+        expect(drawn).not_to_have_text(before)
+        before = drawn.inner_text()
+    page.mouse.up()
+    expect(drawn).to_have_text(re.compile("clicked 1$"))
 
 
 def test_captions_of_the_gallery_stay_text_and_tiny_images_show_their_pixels(page: Page, url: str) -> None:

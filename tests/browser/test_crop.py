@@ -73,8 +73,13 @@ def test_a_marked_part_is_answered_and_the_whole_image_comes_back(page: Page, st
     assert moved[2] == 300  # at the edge it stays, and keeps its size
     assert moved[2] - moved[0] == pytest.approx(marked[2] - marked[0], abs=3)
     page.keyboard.press("Enter")
+    page.keyboard.press("-")
+    smaller = marked_in(frame.get_attribute("aria-label"))
     expect(answer).to_have_text(expected(run, moved))
     assert answer.inner_text() != zero
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    assert marked_in(frame.get_attribute("aria-label")) == smaller  # what was marked while the answer was under way
+    assert smaller != moved
 
     # As small as it goes, in the corner: no pixel less than an image needs.
     for _ in range(60):

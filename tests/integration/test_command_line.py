@@ -291,6 +291,13 @@ def test_a_config_file_and_changes_on_top_of_it(root: Path, tmp_path: Path) -> N
     assert Store(root).run(summary["run"]).name == "kleiner"
 
 
+def test_settings_of_a_preset_that_its_replaced_method_takes_along_are_named(root: Path) -> None:
+    other = ("--set", "method.name=supervised", "--checkpoints", root)
+    done = engine("train", "--preset", "digits-fixmatch", *SHORT, *other)
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("Not kept, because their choice was replaced: method.threshold, ")
+
+
 @pytest.mark.slow
 def test_what_a_decoder_prints_about_a_damaged_image_stays_away_from_the_sentences(root: Path, tmp_path: Path) -> None:
     buffer = io.BytesIO()

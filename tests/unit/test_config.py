@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import engine
-from engine.config.overlay import apply_changes, overlay
+from engine.config.overlay import apply_changes, dropped, overlay
 from engine.config.parts import AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels
 from engine.config.run_config import DEFAULTS, RunConfig, live_settings
 from engine.config.settings import Settings
@@ -328,6 +328,15 @@ def test_choosing_the_same_name_again_drops_nothing() -> None:
     assert apply_changes({"method": {"name": "fixmatch", "threshold": 0.9}}, {"method.name": "fixmatch"}) == {
         "method": {"name": "fixmatch", "threshold": 0.9}
     }
+
+
+def test_what_goes_with_a_replaced_choice_is_named_at_its_highest_level() -> None:
+    labels = {"kind": "partial", "rate": 0.3}
+    plain = {"data": {"name": "digits", "labels": labels}, "method": {"name": "proden", "momentum": 0.9}}
+    assert dropped(plain, apply_changes(plain, {"data.name": "cifar10"})) == ["data.labels"]
+    assert dropped(plain, apply_changes(plain, {"data.labels.kind": "few"})) == ["data.labels.rate"]
+    assert dropped(plain, apply_changes(plain, {"method": "cc"})) == ["method.momentum"]
+    assert dropped(plain, apply_changes(plain, {"data.labels.rate": 0.5, "seed": 1})) == []
 
 
 def test_a_full_config_can_change_to_all_labels_and_back() -> None:

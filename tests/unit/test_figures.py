@@ -164,7 +164,7 @@ def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
     correct, errors = figure["data"]
     assert correct["z"] == [[0.8, None], [None, 0]]
     assert errors["z"] == [[None, 0.2], [None, None]]
-    assert errors["customdata"][0][1] == [0, 1, 2, "20.0 %"]
+    assert errors["customdata"] == [[None, [0, 1, 2, "20.0 %", "cat", "dog"]], [None, None]]
     assert [(label["x"], label["y"], label["text"]) for label in figure["layout"]["annotations"]] == [
         ("cat", "cat", "8"),
         ("dog", "cat", "2"),
@@ -184,6 +184,7 @@ def test_a_hundred_classes_give_no_numbers_in_cells_and_equal_names_stay_apart()
     assert "annotations" not in figure["layout"]
     assert len(set(figure["data"][0]["x"])) == 100
     assert figure["data"][0]["x"][-2:] == ["a very long class…", "a very long class… (99)"]
+    assert figure["data"][0]["customdata"][99][99][4:] == [names[99], names[99]]  # whole under the mouse
 
 
 def test_cells_can_show_shares_of_the_row_instead_of_counts() -> None:

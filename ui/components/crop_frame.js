@@ -124,7 +124,11 @@ function start(box) {
     draw();
   });
   use.addEventListener("click", () => tell([...part]));
-  whole.addEventListener("click", () => tell("whole"));
+  whole.addEventListener("click", () => {
+    part = middle();
+    draw();
+    tell("whole");
+  });
 
   // A square in the middle: most that is photographed small or off-center is about as wide as it is high.
   const middle = () => {
@@ -136,7 +140,8 @@ function start(box) {
   return {
     show(data, told) {
       tell = told;
-      const isNew = shown?.uri !== data.uri || String(shown.part) !== String(data.part);
+      // Of the same image the answer says what was told from here: what is marked since then stays.
+      const isNew = shown?.uri !== data.uri;
       shown = data;
       if (isNew) {
         if (image.src !== data.uri) image.src = data.uri.startsWith("data:image/") ? data.uri : "";

@@ -7,7 +7,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const focused = grid.contains(document.activeElement) ? document.activeElement.dataset.id : null;
   const before = new Map([...grid.children].map((button) => [button.dataset.id, button]));
   const buttons = data.items.map((item) => filled(before.get(String(item.id)) ?? made(), item, data));
-  grid.replaceChildren(...buttons);
+  // A click is lost whose button, or an element of it, is replaced between press and release: what can stay stays.
+  if (buttons.length !== grid.children.length || buttons.some((button, k) => button !== grid.children[k])) {
+    grid.replaceChildren(...buttons);
+  }
   for (const button of buttons) button.onclick = () => setTriggerValue("clicked", Number(button.dataset.id));
   // Where the image with the focus is gone, a panel keeps it: on the page's body Escape would not reach the panel.
   const next = buttons.find((button) => button.dataset.id === focused) ?? grid.closest("[role=dialog]");
@@ -40,12 +43,10 @@ function filled(button, item, { thumb, selected }) {
   if (image.complete) image.onload();
   image.style.borderColor = item.border ?? "transparent";
   image.style.borderStyle = item.border_style;
-  while (button.childNodes.length > 1) button.lastChild.remove();
-  for (const line of item.lines) {
-    const text = document.createElement("span");
-    text.textContent = line;
-    text.title = line;
-    button.append(text);
-  }
+  while (button.children.length > 1 + item.lines.length) button.lastChild.remove();
+  item.lines.forEach((line, k) => {
+    const text = button.children[k + 1] ?? button.appendChild(document.createElement("span"));
+    if (text.title !== line) text.textContent = text.title = line;
+  });
   return button;
 }

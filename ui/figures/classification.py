@@ -256,13 +256,12 @@ def confusion_matrix(
     of_row = counts_of / np.maximum(counts_of.sum(1, keepdims=True), 1)
     names = unique_names([plain_text(name) for name in shorten_unique(classes, 18)])
     diagonal = np.eye(k, dtype=bool)
-    cells = [
-        [
-            [true, predicted, int(counts_of[true, predicted]), formatting.percent(float(of_row[true, predicted]))]
-            for predicted in range(k)
-        ]
-        for true in range(k)
-    ]
+    whole = [plain_text(name) for name in classes]  # under the mouse there is room
+
+    def cell(true: int, predicted: int) -> list[Any]:
+        share = formatting.percent(float(of_row[true, predicted]))
+        return [true, predicted, int(counts_of[true, predicted]), share, whole[true], whole[predicted]]
+
     traces = []
     for name, where, color in (("correct", diagonal, "0, 135, 195"), ("errors", ~diagonal, "224, 96, 0")):
         shown = where & (counts_of > 0) if name == "errors" else where
@@ -280,11 +279,11 @@ def confusion_matrix(
                 "showscale": False,
                 "xgap": 1 if k <= 30 else 0,
                 "ygap": 1 if k <= 30 else 0,
-                "customdata": cells,
+                "customdata": [[cell(i, j) if shown[i, j] else None for j in range(k)] for i in range(k)],
                 "hoverongaps": False,
                 "hovertemplate": (
-                    "true: %{y}<br>predicted: %{x}<br>%{customdata[2]:,d} images, %{customdata[3]} of this true"
-                    " class<extra></extra>"
+                    "true: %{customdata[4]}<br>predicted: %{customdata[5]}<br>%{customdata[2]:,d} images,"
+                    " %{customdata[3]} of this true class<extra></extra>"
                 ),
             }
         )

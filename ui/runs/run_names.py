@@ -35,7 +35,7 @@ def labels(settings: dict[str, Any]) -> str:
     """What a run may know of the labels, in words."""
     count = settings.get("per_class")
     few = f"{'up to ' if settings.get('at_most') else ''}{count} label{'' if count == 1 else 's'} per class"
-    several = f"candidate labels at rate {settings.get('rate')}"
+    several = f"candidates at rate {settings.get('rate')}"
     return {"few": few, "partial": several, "none": "no labels"}.get(str(settings.get("kind")), "all labels")
 
 
