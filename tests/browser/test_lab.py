@@ -97,6 +97,13 @@ def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: st
     until(lambda: points(page) > before + 3, "more points")
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.xaxis.range") == [0, 90]
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine") is True
+    # What trains takes room in the sidebar, just when the tour goes on.
+    lower_edges: list[float] = page.evaluate(
+        "[...document.querySelectorAll('.st-key-training_now button, .st-key-tour button')]"
+        ".map(button => button.getBoundingClientRect().bottom)"
+    )
+    assert len(lower_edges) >= 4
+    assert max(lower_edges) <= 800
     stop(page, run)
 
 
@@ -328,7 +335,7 @@ def test_two_tabs_pressing_start_never_train_two_runs_at_once(page: Page, url: s
 def test_no_page_is_wider_than_its_window(
     page: Page, url: str, checkpoints: Path, width: int, first: Scheme, then: Scheme
 ) -> None:
-    """As it is opened in one scheme, and when the device changes to the other."""
+    """As it is opened in one scheme, and when the device changes to the other; nor a choice wider than its place."""
     page.set_viewport_size({"width": width, "height": 800})
     for name in ("", "train", "compare", "runs", "pseudo_labels", "candidates", "space", "errors", "predict"):
         page.emulate_media(color_scheme=first)
@@ -341,6 +348,9 @@ def test_no_page_is_wider_than_its_window(
 
 
 def fits(page: Page, what: str) -> None:
-    narrow = "document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth"
+    narrow = (
+        "document.querySelector('[data-testid=stMain]').scrollWidth <= window.innerWidth"
+        " && [...document.querySelectorAll('[role=radiogroup]')].every(one => one.scrollWidth <= one.clientWidth + 1)"
+    )
     until(lambda: page.evaluate(narrow), what)
     expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from ui.figures.frame import shorten
 from ui.style.colors import MUTED, RIGHT
 from ui.style.formatting import percent
 
 WIDTH, _GAP = 250, 3
 _LETTER = 6.2  # px, of a wide one at this size of text
-_LONGEST, _TAIL = 32, 12  # letters of a name, and those at its end that stay where it has more
+_LONGEST = 32  # letters of a name
 
 
 def bars(weights: Sequence[tuple[str, float]]) -> str:
     """SVG of one bar per (name, weight in 0..1), all equally wide and filled by the weight: side by side, or one below
     the other where the names are too long for that.
     """
-    labels = [f"{_shortened(name)} {percent(weight)}" for name, weight in weights]
+    labels = [f"{shorten(name, _LONGEST)} {percent(weight)}" for name, weight in weights]
     width = (WIDTH - _GAP * (len(weights) - 1)) / max(len(weights), 1)
     if any(len(label) * _LETTER > width for label in labels):
         places, width, step, thick = [(0.0, 18 * k) for k in range(len(weights))], float(WIDTH), 18, 3
@@ -37,8 +38,3 @@ def bars(weights: Sequence[tuple[str, float]]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
         f' height="{height}">{"".join(drawn)}</svg>'
     )
-
-
-def _shortened(name: str) -> str:
-    """Without its middle: names of one kind often differ at the end, where the mark of the true label stands, too."""
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - _TAIL - 1]}…{name[-_TAIL:]}"
