@@ -169,15 +169,16 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(serve: Callable[..., str], browser: Browser, checkpoints: Path) -> str:
-    return warm(serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)}), browser)
+def url(serve: Callable[..., str], visitor: BrowserContext, checkpoints: Path) -> str:
+    return warm(serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)}), visitor)
 
 
-def warm(address: str, browser: Browser) -> str:
+def warm(address: str, visitor: BrowserContext) -> str:
     """The same address, once the Lab, which starts with the first visit, has made the catalog."""
-    visit = browser.new_page()
+    visit = visitor.new_page()
     visit.goto(f"{address}/train")
     expect(visit.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    forget(visit)
     visit.close()
     return address
 
@@ -193,7 +194,7 @@ class Studied(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def studied(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Studied]:
+def studied(tmp_path_factory: pytest.TempPathFactory, visitor: BrowserContext) -> Iterator[Studied]:
     """For all tests that only look at a run."""
     checkpoints = tmp_path_factory.mktemp("studied") / "checkpoints"
     settings = {
@@ -205,7 +206,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
     run = train(settings, checkpoints)
     with serving(tmp_path_factory) as start:
         address = start(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
-        yield Studied(run, checkpoints, warm(address, browser))
+        yield Studied(run, checkpoints, warm(address, visitor))
 
 
 @pytest.fixture

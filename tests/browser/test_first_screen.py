@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
@@ -44,7 +44,7 @@ def test_the_answer_is_on_the_first_screen(page: Page, studied: Studied, run: Ru
 
 
 def test_another_run_behind_takes_no_height_from_the_first_screen(
-    browser: Browser, tmp_path: Path, serve: Serve, page: Page, run: Run
+    tmp_path: Path, serve: Serve, page: Page, run: Run
 ) -> None:
     """The numbers that say what differs stand beside the figures, not below them."""
     runs = Store(shutil.copytree(run.folder.path.parent, tmp_path / "checkpoints"))
@@ -52,7 +52,7 @@ def test_another_run_behind_takes_no_height_from_the_first_screen(
     before = shutil.copytree(runs.open(run.id).path, runs.root / f"20250101-000000-{run.id[16:]}")
     RunFolder(before).write_config({**config, "method": {**config["method"], "threshold": 0.7}})
     url = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(runs.root)})
-    page.goto(f"{warm(url, browser)}/train?run={run.id}")
+    page.goto(f"{warm(url, page.context)}/train?run={run.id}")
     page.get_by_role("button", name="Compare with").click()
     page.get_by_role("combobox", name="Compare with").click()
     page.get_by_role("option", name="τ 0.7").click()
@@ -60,7 +60,7 @@ def test_another_run_behind_takes_no_height_from_the_first_screen(
     expect(page.get_by_test_id("stMetricDelta").first).to_have_text("±0.0 points")
     expect(page.get_by_test_id("stMetricDelta").first.locator("svg")).to_have_count(0)
     page.wait_for_function(
-        "(highest) => document.querySelector('.stMain .fewlab-figure').getBoundingClientRect().top <= highest",
+        "(highest) => document.querySelector('.stMain .fewlab-figure')?.getBoundingClientRect().top <= highest",
         arg=HIGHEST,
     )
 
@@ -73,8 +73,8 @@ def test_the_map_fills_a_tall_window_and_its_lower_edge_stays_in_it(
     page.goto(f"{studied.url}/space?run={run.id}")
     expect(page.locator(".stMain .fewlab-figure .main-svg").first).to_be_visible()
     page.wait_for_function(
-        "([least, most]) => { const box = document.querySelector('.stMain .fewlab-figure').getBoundingClientRect();"
-        " return box.height >= least && box.height <= most && box.bottom <= innerHeight; }",
+        "([least, most]) => { const box = document.querySelector('.stMain .fewlab-figure')?.getBoundingClientRect();"
+        " return box?.height >= least && box.height <= most && box.bottom <= innerHeight; }",
         arg=[least, most],
     )
 

@@ -31,7 +31,7 @@ def test_a_sweep_is_started_watched_and_its_best_trial_opened(
         checkpoints,
     )
     address = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(checkpoints)})
-    page.goto(f"{warm(address, page.context.browser)}/tune?run={run.id}")  # type: ignore[arg-type]
+    page.goto(f"{warm(address, page.context)}/tune?run={run.id}")
     rate = page.get_by_role("textbox", name="Learning rate η")
     expect(rate).to_have_value("0.01:1:log")
     rate.fill("1:0.1")
