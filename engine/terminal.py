@@ -70,17 +70,22 @@ def assignment(text: str) -> tuple[str, Any]:
 
 
 def configured(plain: dict[str, Any], assignments: list[str] | None, **more: Any) -> RunConfig:
-    """A plain config with what --set asks for, and `more`, set in it. Settings that went with a replaced choice are
-    named on stderr: of a preset for another data set the labels would else be lost without a word.
+    """A plain config with what --set asks for, and `more`, set in it. Settings of the plain config that a replaced
+    choice took along are named on stderr: a preset's labels would otherwise be lost silently for another data set.
     """
-    from engine.config.overlay import apply_changes, dropped
+    from engine.config.overlay import apply_changes, not_kept
     from engine.config.run_config import RunConfig
 
-    changed = apply_changes(plain, {**dict(assignment(text) for text in assignments or []), **more})
-    config = RunConfig.parse(changed)
-    if gone := dropped(plain, changed):
-        _say(f"Not kept, because their choice was replaced: {', '.join(gone)}. Set what should stay with --set too.")
+    changes = {**dict(assignment(text) for text in assignments or []), **more}
+    config = RunConfig.parse(apply_changes(plain, changes))
+    lost = [key for key in not_kept(plain, config.model_dump(mode="json")) if not _is_asked(key, changes)]
+    if lost:
+        _say(f"Not kept: {', '.join(lost)}. Set them with --set where what was chosen instead has them, too.")
     return config
+
+
+def _is_asked(key: str, changes: dict[str, Any]) -> bool:
+    return any(f"{key}.".startswith(f"{changed}.") for changed in changes)
 
 
 @contextmanager

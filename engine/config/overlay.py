@@ -48,14 +48,16 @@ def overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def dropped(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """The dotted keys that `before` has and `after` has not, each at the highest level that is gone."""
-    gone = []
-    for key, value in before.items():
-        if key not in after:
-            gone.append(key)
-        elif isinstance(value, dict):
-            choice = after[key]  # which may be written as its name alone
-            there = choice if isinstance(choice, dict) else {"name": choice, "kind": choice}
-            gone += [f"{key}.{part}" for part in dropped(value, there)]
-    return gone
+def not_kept(wanted: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """What is in `wanted` and not in `config`, or in it with another value, by dotted key. A part may be written as its
+    name alone in `wanted`.
+    """
+    found: dict[str, Any] = {}
+    for key, value in wanted.items():
+        there = config.get(key)
+        if isinstance(value, dict):
+            inside = there if isinstance(there, dict) else {}
+            found |= {f"{key}.{part}": lost for part, lost in not_kept(value, inside).items()}
+        elif value != (there.get("name") if isinstance(there, dict) else there):
+            found[key] = value
+    return found

@@ -302,9 +302,7 @@ def test_a_click_in_the_gallery_and_the_enter_key_reach_python(page: Page, url: 
 def test_a_refresh_while_the_mouse_is_down_does_not_take_the_click(page: Page, url: str, part: str) -> None:
     page.goto(f"{url}/refreshed")
     drawn = page.get_by_text(re.compile("^drawn"))
-    held = page.locator(f".fewlab-gallery button:nth-child(2) {part}").bounding_box()
-    assert held is not None
-    page.mouse.move(held["x"] + held["width"] / 2, held["y"] + held["height"] / 2)
+    page.locator(f".fewlab-gallery button:nth-child(2) {part}").hover()
     page.mouse.down()
     before = drawn.inner_text()
     for _ in range(2):  # a whole refresh lies between press and release

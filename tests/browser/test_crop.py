@@ -78,6 +78,7 @@ def test_a_marked_part_is_answered_and_the_whole_image_comes_back(page: Page, st
     expect(answer).to_have_text(expected(run, moved))
     assert answer.inner_text() != zero
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.wait_for_timeout(300)  # the frame is drawn after that
     assert marked_in(frame.get_attribute("aria-label")) == smaller  # what was marked while the answer was under way
     assert smaller != moved
 
@@ -88,6 +89,7 @@ def test_a_marked_part_is_answered_and_the_whole_image_comes_back(page: Page, st
     assert (least[2] - least[0], least[3] - least[1]) == (4, 4)
 
     back.click()
+    assert marked_in(frame.get_attribute("aria-label")) == (83, 33, 216, 166)  # two thirds of the height, in the middle
     expect(answer).to_have_text(whole)
     expect(page.get_by_text("your image", exact=True)).to_be_visible()
 

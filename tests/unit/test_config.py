@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import engine
-from engine.config.overlay import apply_changes, dropped, overlay
+from engine.config.overlay import apply_changes, not_kept, overlay
 from engine.config.parts import AllLabels, Budget, FewLabels, Hardware, NoLabels, PartialLabels
 from engine.config.run_config import DEFAULTS, RunConfig, live_settings
 from engine.config.settings import Settings
@@ -330,13 +330,24 @@ def test_choosing_the_same_name_again_drops_nothing() -> None:
     }
 
 
-def test_what_goes_with_a_replaced_choice_is_named_at_its_highest_level() -> None:
-    labels = {"kind": "partial", "rate": 0.3}
-    plain = {"data": {"name": "digits", "labels": labels}, "method": {"name": "proden", "momentum": 0.9}}
-    assert dropped(plain, apply_changes(plain, {"data.name": "cifar10"})) == ["data.labels"]
-    assert dropped(plain, apply_changes(plain, {"data.labels.kind": "few"})) == ["data.labels.rate"]
-    assert dropped(plain, apply_changes(plain, {"method": "cc"})) == ["method.momentum"]
-    assert dropped(plain, apply_changes(plain, {"data.labels.rate": 0.5, "seed": 1})) == []
+def test_what_a_replaced_choice_took_along_is_named_and_what_came_back_alike_is_not() -> None:
+    wanted = {
+        "seed": 3,
+        "augment": {"weak": "crop"},
+        "data": {"name": "digits", "labels": {"kind": "few", "rate": 0.3}},
+    }
+    assert not_kept(wanted, {"seed": 3, "augment": {"weak": {"name": "crop", "by": 2}}, "data": {"name": "mnist"}}) == {
+        "data.name": "digits",
+        "data.labels.kind": "few",
+        "data.labels.rate": 0.3,
+    }
+    assert not_kept(wanted, {**wanted, "more": 1}) == {}
+    assert not_kept({"lr": 1}, {"lr": 1.0}) == {}
+
+
+def test_a_preset_as_it_is_keeps_all_it_says() -> None:
+    for name, preset in PRESETS.items():
+        assert not_kept(preset.config, RunConfig.parse(preset.config).model_dump(mode="json")) == {}, name
 
 
 def test_a_full_config_can_change_to_all_labels_and_back() -> None:

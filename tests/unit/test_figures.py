@@ -117,7 +117,7 @@ def test_the_confidence_histogram_stacks_correct_incorrect_and_unknown_and_draws
     assert figure["layout"]["xaxis"]["range"] == [0, 1]
     assert figure["layout"]["shapes"][0]["x0"] == 0.95
     assert figure["layout"]["annotations"][0]["text"] == "τ = 0.95"
-    assert figure["layout"]["yaxis"]["range"][1] > 1.1 * 6  # above the highest stack there is room for that label
+    assert figure["layout"]["annotations"][0]["yanchor"] == "bottom"  # above the plot, where it covers no bar
     assert len({trace["marker"]["pattern"]["shape"] for trace in figure["data"]}) == 3
 
 
@@ -180,11 +180,11 @@ def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
 
 
 def test_a_hundred_classes_give_no_numbers_in_cells_and_equal_names_stay_apart() -> None:
-    names = [f"class {i}" for i in range(98)] + ["a very long class name, one", "a very long class name, two"]
+    names = [f"class {i}" for i in range(98)] + ["a very long first class name", "a very long second class name"]
     figure = sent(confusion_matrix(np.eye(100, dtype=int), names))
     assert "annotations" not in figure["layout"]
     assert len(set(figure["data"][0]["x"])) == 100
-    assert figure["data"][0]["x"][-2:] == ["a very lon…me, one", "a very lon…me, two"]
+    assert figure["data"][0]["x"][-2:] == ["a very lon…ss name", "a very lon…ss name (99)"]
     assert figure["data"][0]["customdata"][99][99][4:] == [names[99], names[99]]  # whole under the mouse
 
 

@@ -8,9 +8,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const before = new Map([...grid.children].map((button) => [button.dataset.id, button]));
   const buttons = data.items.map((item) => filled(before.get(String(item.id)) ?? made(), item, data));
   // A click is lost whose button, or an element of it, is replaced between press and release: what can stay stays.
-  if (buttons.length !== grid.children.length || buttons.some((button, k) => button !== grid.children[k])) {
-    grid.replaceChildren(...buttons);
-  }
+  for (const button of [...grid.children]) if (!buttons.includes(button)) button.remove();
+  buttons.forEach((button, k) => {
+    if (grid.children[k] !== button) grid.insertBefore(button, grid.children[k] ?? null);
+  });
   for (const button of buttons) button.onclick = () => setTriggerValue("clicked", Number(button.dataset.id));
   // Where the image with the focus is gone, a panel keeps it: on the page's body Escape would not reach the panel.
   const next = buttons.find((button) => button.dataset.id === focused) ?? grid.closest("[role=dialog]");

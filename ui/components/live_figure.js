@@ -395,7 +395,7 @@ function themed(figure, host) {
     ...layout.legend,
   };
   // A list beside the plot would take half of a telephone; a point says what it is when it is touched.
-  if (narrow && layout.legend.orientation === "v") layout.showlegend = false;
+  if (matchMedia("(max-width: 640px)").matches && layout.legend.orientation === "v") layout.showlegend = false;
 
   const fontSize = (narrow ? 14 : 15) * scale;
   const lines = wrapped(layout.title.text, host.clientWidth - 20, `600 ${fontSize}px ${colors.font}`);

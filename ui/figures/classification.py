@@ -33,7 +33,6 @@ CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matr
 _ALPHAS = ((0, 0.0), (0.01, 0.15), (0.05, 0.3), (0.2, 0.45), (1, 0.6))
 LAYERS = ("correct", "incorrect", "true class unknown")
 _UNKNOWN = LAYERS[2]
-_HEADROOM = 1.15  # above the highest bar
 _NEARLY_ALL = 0.8  # of the images in one bar
 _TOP = 5  # classes whose probabilities are drawn
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
@@ -46,7 +45,7 @@ def confidence_histogram(
     edges: npt.ArrayLike,
     threshold: float | None,
     *,
-    title: str = "Confidence histogram: predictions right of τ are used",
+    title: str = "Confidence histogram: used right of τ",
     x_title: str = "confidence (largest probability)",
 ) -> Figure:
     """Images per range of confidence, stacked: correct, incorrect, and (hatched) those whose true class is unknown. On
@@ -112,11 +111,9 @@ def confidence_histogram(
     figure["table"] = csv_table(["true class", "from", "to", "images"], rows)
     if threshold is not None:
         layout["shapes"] = [vertical_line(threshold, width=2)]
-        highest = max((sum(stack) for stack in zip(*(trace["y"] for trace in traces), strict=True)), default=0)
-        if highest > 0:
-            layout["yaxis"]["range"] = [0, round(_HEADROOM * highest, 4)]  # the line's label stands above the bars
         middle = (borders[0] + borders[-1]) / 2
-        layout["annotations"] = [line_label(threshold, f"τ = {threshold:.2f}", left=bool(threshold > middle))]
+        label = line_label(threshold, f"τ = {threshold:.2f}", left=bool(threshold > middle), outside=True)
+        layout["annotations"], layout["meta"] = [label], {"above": 16}
     return figure
 
 
@@ -260,7 +257,7 @@ def confusion_matrix(
     of_row = counts_of / np.maximum(counts_of.sum(1, keepdims=True), 1)
     names = unique_names([plain_text(name) for name in shorten_unique(classes, 18)])
     diagonal = np.eye(k, dtype=bool)
-    whole = [plain_text(name) for name in classes]  # under the mouse there is room
+    whole = unique_names([plain_text(shorten(name, 60)) for name in classes])  # under the mouse there is room
 
     def cell(true: int, predicted: int) -> list[Any]:
         share = formatting.percent(float(of_row[true, predicted]))

@@ -104,12 +104,14 @@ def level_label(y: float, text: str, *, right: bool = False) -> dict[str, Any]:
     return {**place, "text": text, "showarrow": False, "font": {"size": 11}}
 
 
-def line_label(x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False) -> dict[str, Any]:
-    height = (
-        {"y": 0, "yanchor": "bottom", "yshift": 2 + 14 * row}
-        if below
-        else {"y": 1, "yanchor": "top", "yshift": -14 * row}
-    )
+def line_label(
+    x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False, outside: bool = False
+) -> dict[str, Any]:
+    """Beside a vertical line, at its top; below: at its foot; outside: above the plot, where it covers nothing."""
+    if below or outside:
+        height = {"y": 0 if below else 1, "yanchor": "bottom", "yshift": 2 + 14 * row}
+    else:
+        height = {"y": 1, "yanchor": "top", "yshift": -14 * row}
     side = {"xanchor": "right", "xshift": -3} if left else {"xanchor": "left", "xshift": 3}
     return {
         "xref": "x",
