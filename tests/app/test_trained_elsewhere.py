@@ -33,10 +33,10 @@ def other_fewlab(checkpoints: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def training(other_fewlab: None, lab: Lab) -> list[RunFolder]:
-    """Two runs of its sweep, which train on other machines."""
+    """Two runs of its sweep, which train on other machines. Their heartbeats lie ahead: a slow page comes in time."""
     config = catalog()["presets"]["digits-fixmatch"]["config"]
     plan = SweepPlan("mine", config, "digits-fixmatch", (Dimension(LR, 0.01, 1.0),), created=1.0)
-    status = Status("running", 100, 600, 5.0, pid=NO_PROCESS_HERE, heartbeat=time.time())
+    status = Status("running", 100, 600, 5.0, pid=NO_PROCESS_HERE, heartbeat=time.time() + PATIENCE)
     values = [{LR: 0.1}, {LR: 0.2}]
     runs = [
         put_beside(lab, plan.run_config(f"mine, trial {i}", values[i], 1000), replace(status, step=100 + i))
@@ -44,7 +44,7 @@ def training(other_fewlab: None, lab: Lab) -> list[RunFolder]:
     ]
     trials = tuple(Trial(i, "running", values[i], 0.5 + 0.1 * i, (DrawResult(1000, runs[i].id),)) for i in range(2))
     sweep = SweepStore(lab.store.root).create(plan)
-    sweep.write_status(SweepStatus("running", seconds=10.0, heartbeat=time.time(), trials=trials))
+    sweep.write_status(SweepStatus("running", seconds=10.0, heartbeat=time.time() + PATIENCE, trials=trials))
     return runs
 
 
@@ -54,7 +54,7 @@ def test_each_of_them_is_shown_as_it_trains(training: list[RunFolder], open_page
         "running, step 100 of 600",
         "running, step 101 of 600",
     ]
-    training[1].update_status(heartbeat=time.time())
+    training[1].update_status(heartbeat=time.time() + PATIENCE)
     app = open_page("train", run=training[1].id)
     assert any("step 101 of 600" in bar.proto.text for bar in app.get("progress"))
     assert not app.warning
@@ -76,7 +76,7 @@ def test_one_without_a_heartbeat_is_said_to_be_perhaps_dead_and_is_not_touched(
 @pytest.mark.usefixtures("training")
 def test_a_sweep_shows_all_trials_that_train(lab: Lab, open_page: Open) -> None:
     sweep = SweepStore(lab.store.root).open("mine")
-    sweep.write_status(replace(sweep.status(), heartbeat=time.time()))
+    sweep.write_status(replace(sweep.status(), heartbeat=time.time() + PATIENCE))
     texts = [bar.proto.text for bar in open_page("tune", sweep="mine").get("progress")]
     assert any(text.endswith("trial 0 at 50.0 %, trial 1 at 60.0 %") for text in texts), texts
 
@@ -88,7 +88,7 @@ def test_the_sidebar_names_one_and_counts_the_others(training: list[RunFolder]) 
         training_now()
 
     for run in training:
-        run.update_status(heartbeat=time.time())
+        run.update_status(heartbeat=time.time() + PATIENCE)
     shown = AppTest.from_function(sidebar).run(timeout=PATIENCE)
     assert not shown.exception
     assert [button.key for button in shown.sidebar.button] == ["training_now_open", "training_now_more"]

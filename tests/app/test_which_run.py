@@ -12,6 +12,7 @@ from engine.catalog import catalog
 from engine.lab.lab import Lab
 from engine.runs.folder import RunFolder, Status
 from tests.app.app_helpers import Open, put_beside, words
+from tests.waiting import PATIENCE
 from ui.figures.frame import Figure
 
 PRESETS = catalog()["presets"]
@@ -93,7 +94,10 @@ def test_a_link_to_a_run_that_is_gone_does_not_show_what_trains(put: Put, open_p
 
 def test_how_far_the_features_are_is_said_before_the_first_step(put: Put, open_page: Open) -> None:
     words_said = "features of 1,024 of 2,500 images, 40 s left"
-    run = put("digits-label-spreading", Status("running", step=0, steps=10, reason=words_said, heartbeat=time.time()))
+    run = put(
+        "digits-label-spreading",
+        Status("running", step=0, steps=10, reason=words_said, heartbeat=time.time() + PATIENCE),
+    )
     app = open_page("train", run=run.id)
     assert any(words_said in element.proto.text for element in app.get("progress"))
 
@@ -124,7 +128,7 @@ def test_the_loss_of_another_method_is_not_drawn_behind_this_ones(
 def test_a_tile_is_held_against_the_run_before_at_the_same_step(put: Put, open_page: Open) -> None:
     """While a run trains, the end of the run before would make every one look worse."""
     before = put("digits-fixmatch")
-    shown = put("digits-fixmatch", Status("running", step=5, steps=10, heartbeat=time.time()))
+    shown = put("digits-fixmatch", Status("running", step=5, steps=10, heartbeat=time.time() + PATIENCE))
     for run, accuracies in ((before, {5: 0.5, 10: 0.9}), (shown, {5: 0.6})):
         for step, accuracy in accuracies.items():
             run.add_metrics({"step": step, "test/accuracy": accuracy})
