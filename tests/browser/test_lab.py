@@ -89,14 +89,15 @@ def test_a_link_to_a_page_is_the_first_thing_that_a_new_server_is_asked_for(
 def test_one_click_trains_and_points_arrive_while_zoom_stays(page: Page, url: str, checkpoints: Path) -> None:
     run = try_it(page, url, checkpoints)
     assert f"run={run.id}" in page.evaluate("location.href")
-    # Before that, a later one may still come between.
-    until(lambda: page.locator(".js-plotly-plot").count() >= 3, "all curves")
-    page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine = true")
+    # By its title: until all figures are there, a later one may come between.
+    accuracy = "[...document.querySelectorAll('.js-plotly-plot')].find(f => f.layout?.title?.text === 'Accuracy')"
+    until(lambda: page.evaluate(f"Boolean({accuracy})"), "the curve of accuracy")
+    page.evaluate(f"{accuracy}.mine = true")
     page.evaluate("window.Plotly.relayout(document.querySelectorAll('.js-plotly-plot')[0], {'xaxis.range': [0, 90]})")
     before = points(page)
     until(lambda: points(page) > before + 3, "more points")
     assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[0].layout.xaxis.range") == [0, 90]
-    assert page.evaluate("document.querySelectorAll('.js-plotly-plot')[1].mine") is True
+    assert page.evaluate(f"{accuracy}.mine") is True
     # What trains takes room in the sidebar, just when the tour goes on.
     lower_edges = (
         "[...document.querySelectorAll('.st-key-training_now button, .st-key-tour button')]"

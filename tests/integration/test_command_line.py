@@ -22,7 +22,7 @@ from engine.registry import backbones, datasets, methods
 from engine.runs.store import Store
 from tests.fixtures_images import CATS_AND_DOGS, folder_of
 from tests.integration.command_line import SHORT, answer, engine, engine_process, refusal, train_shortly
-from tests.integration.process_helpers import ROOT
+from tests.integration.process_helpers import ROOT, taking_signals
 from tests.waiting import until
 
 # Promised to scripts. A change here is a broken promise: it needs a line in the change log.
@@ -104,7 +104,9 @@ def test_ctrl_c_leaves_a_run_that_resume_brings_to_its_end(root: Path) -> None:
     longer = ("--set", "budget.steps=300", "--set", "budget.evaluate_every=300", "--set", "method.name=supervised")
     arguments = [sys.executable, "-m", "engine", "train", *SHORT, *longer, "--checkpoints", str(root), "--json"]
     before = {run.id for run in Store(root).runs()}
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with taking_signals():
+        child = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with child:
         until(
             lambda: (
                 any(run.folder.metrics() for run in Store(root).runs() if run.id not in before)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from engine.training import checkpoint
 from engine.training.commands import Command
 from engine.training.trainer import Trainer
 from tests.integration.command_line import engine
-from tests.integration.process_helpers import ROOT, alive
+from tests.integration.process_helpers import ROOT, alive, taking_signals
 from tests.integration.small_disk import fill, small_disk
 from tests.integration.trainer_process import At
 from tests.waiting import until
@@ -223,18 +224,26 @@ def test_the_command_line_writes_the_details_of_an_unexpected_error(
 # signals
 
 
-def started(root: Path, *settings: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(root: Path, *settings: str, ignored: signal.Signals | None = None) -> Iterator[subprocess.Popen[str]]:
+    """It does not outlive the block."""
     arguments = [
         *("--set", "method.name=supervised", "--set", f"budget.steps={LONG}", "--set", "budget.batch_size=8"),
         *("--set", "budget.evaluate_every=100000", "--set", "hardware.threads=1", *settings),
     ]
-    return subprocess.Popen(
-        [sys.executable, "-m", "engine", "train", *arguments, "--checkpoints", str(root), "--json"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with taking_signals(ignored=ignored):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "engine", "train", *arguments, "--checkpoints", str(root), "--json"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
@@ -254,12 +263,7 @@ def test_a_signal_that_ends_a_run_leaves_a_checkpoint_to_go_on_from(tmp_path: Pa
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
 def test_a_signal_that_nohup_has_ignored_stays_ignored(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        child = started(tmp_path)
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    with child:
+    with started(tmp_path, ignored=signal.SIGHUP) as child:
         until(lambda: any(run.status.step > 0 for run in Store(tmp_path).runs()) or child.poll(), "the first step")
         (run,) = Store(tmp_path).runs()
         child.send_signal(signal.SIGHUP)
