@@ -280,7 +280,7 @@ def test_two_runs_compared_show_only_what_differs(run: Run, second: Run, open_pa
     app = open_page("compare")
     assert "Settings that differ" in words(app)
     tables = [table.value for table in app.dataframe]
-    assert list(tables[1]["setting"]) == ["τ"]
+    assert list(tables[1]["setting"]) == ["threshold τ"]
     assert list(tables[1]["in the config"]) == ["method.threshold"]
 
 

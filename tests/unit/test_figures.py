@@ -148,12 +148,12 @@ def test_counts_that_do_not_fit_the_edges_are_refused() -> None:
         confidence_histogram([1, 2], [1, 2, 3], None, [0, 0.5, 1], None)
 
 
-def test_probability_bars_show_the_five_largest_in_their_class_colors() -> None:
+def test_probability_bars_show_the_five_largest_in_one_color() -> None:
     figure = sent(probability_bars(list("abcdefg"), [0.05, 0.5, 0.01, 0.2, 0.1, 0.04, 0.1], decision_threshold=0.8))
     bars = figure["data"][0]
     assert bars["x"] == [0.5, 0.2, 0.1, 0.1, 0.05]
     assert figure["layout"]["yaxis"]["ticktext"] == ["b", "d", "e", "g", "a"]  # equal ones in the order of the classes
-    assert bars["marker"]["color"] == [colors.class_color(index) for index in (1, 3, 4, 6, 0)]
+    assert bars["marker"]["color"] == colors.RIGHT
     assert bars["text"] == ["50.0 %", "20.0 %", "10.0 %", "10.0 %", "5.0 %"]
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
     (line,) = figure["layout"]["shapes"]
@@ -243,17 +243,22 @@ def test_names_stay_text_everywhere() -> None:
 @pytest.mark.parametrize("name", ["3", "truck", "common grebe of the northern", "x" * 90])
 def test_names_of_candidates_neither_overlap_nor_leave_the_drawing_and_keep_the_mark_of_the_true_one(name: str) -> None:
     drawn = ElementTree.fromstring(bars([(f"{name} forest ✓", 0.5), (f"{name} tundra", 0.3), ("cat", 0.2)]))
-    texts = [
-        (float(text.attrib["x"]), float(text.attrib["y"]), str(text.text))
-        for text in drawn
-        if text.tag.endswith("text")
-    ]
     letter = 5.4  # px, a mean one of a sans-serif typeface at 11 px
-    for x, y, text in texts:
-        beside = [other for other, other_y, _ in texts if other_y == y and other > x]
-        assert x + letter * len(text) <= min([*beside, float(drawn.attrib["width"])])
-        assert y <= float(drawn.attrib["height"])
-    assert [text.rpartition(" ")[0].rpartition(" ")[0][-8:] for _, _, text in texts[:1]] == ["forest ✓"]
+    lines: dict[float, list[tuple[float, float, str]]] = {}
+    for text in drawn:
+        if text.tag.endswith("text"):
+            x, said = float(text.attrib["x"]), str(text.text)
+            left = x if text.attrib["text-anchor"] == "start" else x - letter * len(said)
+            lines.setdefault(float(text.attrib["y"]), []).append((left, left + letter * len(said), said))
+    assert max(lines) <= float(drawn.attrib["height"])
+    for line in map(sorted, lines.values()):
+        lefts, rights = [left for left, _, _ in line], [right for _, right, _ in line]
+        # Between a name and its share is room for a letter: "3" and "95.6 %" never read as one number.
+        assert all(left - right >= letter for right, left in zip(rights, lefts[1:], strict=False))
+        assert (lefts[0] >= 0, rights[-1] <= float(drawn.attrib["width"]) + 1e-6) == (True, True)
+    texts = [said for line in map(sorted, lines.values()) for _, _, said in line]
+    assert texts[0].endswith("forest ✓")
+    assert [one for one in texts if one.endswith("%")] == ["50.0 %", "30.0 %", "20.0 %"]
     filled = [float(bar.attrib["width"]) for bar in drawn if bar.tag.endswith("rect")]
     assert [part / whole for whole, part in zip(filled[::2], filled[1::2], strict=True)] == pytest.approx(
         [0.5, 0.3, 0.2], abs=2e-3

@@ -7,13 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from engine.analysis.compare import differing
 from engine.metrics import Metric
 from engine.runs.store import Run
 from ui.compare.run_colors import run_strokes, swatch
 from ui.compare.run_groups import grouped, legend_names, settings, short_names
-from ui.runs.distinct_names import setting_words, value_text
 from ui.runs.metrics import declared_metrics
+from ui.runs.settings_table import settings_table
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
@@ -78,16 +77,9 @@ def means_over_seeds(runs: list[Run]) -> None:
 
 def differing_settings(runs: list[Run]) -> None:
     st.subheader("Settings that differ", anchor=False)
-    rows, names = differing([settings(run) for run in runs]), legend_names(runs)
-    if not rows:
+    names = legend_names(runs)
+    table = settings_table([settings(run) for run in runs], [names[run.id] for run in runs])
+    if not table:
         st.caption("These runs have the same settings.")
         return
-    table = [
-        {
-            "setting": setting_words(key, runs[0].config),
-            **{names[run.id]: value_text(value) for run, value in zip(runs, values, strict=True)},
-            "in the config": key,
-        }
-        for key, values in rows.items()
-    ]
-    st.dataframe(table, hide_index=True, width="stretch", placeholder=formatting.NOTHING)
+    st.dataframe(table, hide_index=True, width="stretch")

@@ -15,26 +15,33 @@ _LONGEST = 32  # letters of a name
 
 
 def bars(weights: Sequence[tuple[str, float]]) -> str:
-    """SVG of one bar per (name, weight in 0..1), all equally wide and filled by the weight: side by side, or one below
-    the other where the names are too long for that.
+    """SVG of one bar per (name, weight in 0..1), all equally wide and filled by the weight, the weight in words at its
+    right end: side by side, or one below the other where the names are too long for that.
     """
-    labels = [f"{shorten(name, _LONGEST)} {percent(weight)}" for name, weight in weights]
+    labels = [(shorten(name, _LONGEST), percent(weight)) for name, weight in weights]
     width = (WIDTH - _GAP * (len(weights) - 1)) / max(len(weights), 1)
-    if any(len(label) * _LETTER > width for label in labels):
+    if any(len(" ".join(label)) * _LETTER > width for label in labels):
         places, width, step, thick = [(0.0, 18 * k) for k in range(len(weights))], float(WIDTH), 18, 3
     else:
         places, step, thick = [(k * (width + _GAP), 0) for k in range(len(weights))], 36, 14
     drawn = []
-    for label, (x, y), (_, weight) in zip(labels, places, weights, strict=True):
+    for (name, share), (x, y), (_, weight) in zip(labels, places, weights, strict=True):
         bar, filled = f'y="{y + step - thick - 4 * (thick > 3)}" height="{thick}" rx="2"', min(max(weight, 0.0), 1.0)
         drawn += [
             f'<rect x="{x:.1f}" width="{width:.1f}" {bar} fill="{MUTED}" opacity="0.25"/>',
             f'<rect x="{x:.1f}" width="{width * filled:.1f}" {bar} fill="{RIGHT}"/>',
-            f'<text x="{x:.1f}" y="{y + 12}" font-size="11" font-family="sans-serif" fill="{MUTED}">'
-            f"{escape(label)}</text>",
+            _text(x, y, "start", name),
+            _text(x + width, y, "end", share),
         ]
     height = max((y + step for _, y in places), default=step) + 4 * (thick == 3)  # round corners cut into it
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
         f' height="{height}">{"".join(drawn)}</svg>'
+    )
+
+
+def _text(x: float, y: float, anchor: str, words: str) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y + 12}" text-anchor="{anchor}" font-size="11" font-family="sans-serif"'
+        f' fill="{MUTED}">{escape(words)}</text>'
     )

@@ -204,7 +204,7 @@ def probability_bars(
         "uid": "probabilities",
         "x": [round(value, 6) for value in shown],
         "y": list(range(len(shown))),
-        "marker": {"color": [colors.class_color(int(index)) for index in order]},
+        "marker": {"color": colors.RIGHT},
         "text": [formatting.percent(value) for value in shown],
         "textposition": "outside",
         "cliponaxis": False,

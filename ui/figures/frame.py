@@ -97,10 +97,9 @@ def horizontal_line(y: float) -> dict[str, Any]:
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": y, "y1": y, "line": line}
 
 
-def level_label(y: float, text: str, *, right: bool = False) -> dict[str, Any]:
-    """Beside a horizontal line: at its right end above it, or at its left end below it."""
-    side = {"x": 1, "xanchor": "right"} if right else {"x": 0, "xanchor": "left"}
-    place = {"xref": "paper", **side, "yref": "y", "y": y, "yanchor": "bottom" if right else "top"}
+def level_label(y: float, text: str) -> dict[str, Any]:
+    """Below a horizontal line, at its left end."""
+    place = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "y", "y": y, "yanchor": "top"}
     return {**place, "text": text, "showarrow": False, "font": {"size": 11}}
 
 

@@ -32,7 +32,7 @@ RELIABILITY = "Reliability diagram: bars below the diagonal are overconfident"
 def class_counts(
     title: str, classes: Sequence[str], counts: npt.ArrayLike, shares: npt.ArrayLike, share_means: str
 ) -> Figure:
-    """One bar per class in the class's own color, and a line where all would be alike. counts: int [K].
+    """One bar per class, and a line where all would be alike, which the title is to name. counts: int [K].
 
     shares: float [K] or NaN, shown with the bar when it is pointed at; share_means: what they are, in words.
     """
@@ -52,14 +52,11 @@ def class_counts(
     if values.sum():
         even = float(values.sum() / len(classes))
         layout["shapes"] = [horizontal_line(even)]
-        layout["annotations"] = [level_label(even, "even share", right=True)]
     return figure
 
 
 def class_shares(title: str, classes: Sequence[str], shares: npt.ArrayLike, share_means: str) -> Figure:
-    """One bar per class from 0 to 100 %, in the class's own color. shares: float [K], NaN where there is nothing to
-    take a share of.
-    """
+    """One bar per class from 0 to 100 %. shares: float [K], NaN where there is nothing to take a share of."""
     parts = np.asarray(shares, np.float64)
     hover = f"%{{customdata[1]}}: %{{customdata[2]}} {plain_text(share_means)}<extra></extra>"
     figure = _class_bars(title, classes, json_numbers(parts), parts, share_means, hover, "share")
@@ -84,7 +81,7 @@ def _class_bars(
         "uid": "classes",
         "x": list(range(len(classes))),
         "y": list(heights),
-        "marker": {"color": [colors.class_color(k) for k in range(len(classes))]},
+        "marker": {"color": colors.RIGHT},
         "customdata": [
             [k, plain_text(called), formatting.percent(float(share))]
             for k, (called, share) in enumerate(zip(classes, shares, strict=True))

@@ -119,7 +119,11 @@ def history_figures(
         live_figure(figure, key="pseudo_over", revision=run.id)
     with right:
         figure = class_counts(
-            "Pseudo-labels per class", run.class_names, result.per_class, result.coverage, "class coverage"
+            "Pseudo-labels per class, dashed: an even share",
+            run.class_names,
+            result.per_class,
+            result.coverage,
+            "class coverage",
         )
         bar = live_figure(figure, key="pseudo_classes", revision=run.id, clickable=True)
         if bar is not None and bar["customdata"]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.analysis.compare import differing, flat, without_seeds
+from engine.analysis.compare import flat, without_seeds
 from engine.analysis.evaluated_run import EvaluatedRun, Predictions
 from engine.analysis.labeling.label_head import interval
 from engine.analysis.metrics import calibration, confusion, error_of, per_class
@@ -24,6 +24,7 @@ from ui.figures.pseudo_labels import RELIABILITY, reliability_diagram
 from ui.report.document import code, details, document, gallery, heading, paragraph, plots, table
 from ui.runs.metrics import formatted, logged_metrics
 from ui.runs.run_names import headline_accuracy, run_name, run_titles
+from ui.runs.settings_table import settings_table
 from ui.shell.server import catalog
 from ui.style import colors, formatting
 
@@ -80,17 +81,10 @@ def _comparison(runs: Sequence[Run], titles: dict[str, str]) -> Iterator[str]:
                 share = metric.unit == "share"
                 figures.append(line_chart(metric.heading, "share" if share else metric.label, series, percent=share))
     yield plots(figures)
-    rows = differing([run.config for run in runs])
     yield heading("Settings that differ", 3)
-    yield table(
-        [
-            {
-                "setting": key,
-                **{titles[run.id]: _as_text(value) for run, value in zip(runs, values, strict=True)},
-            }
-            for key, values in rows.items()
-        ]
-    ) or paragraph("These runs have the same settings.")
+    yield table(settings_table([run.config for run in runs], [titles[run.id] for run in runs])) or paragraph(
+        "These runs have the same settings."
+    )
 
 
 def _run(run: Run) -> Iterator[str]:

@@ -12,6 +12,12 @@ from ui.style import formatting
 
 _SAID = 2  # differing settings that a name is given to tell it from another
 _PARTS = {"method": "methods", "data": "datasets", "backbone": "backbones", "optimizer": "optimizers"}
+_CHOICES = {
+    **{f"{part}.name": part for part in ("method", "optimizer")},
+    "data.name": "data set",
+    "backbone.name": "network",
+    "data.labels.kind": "labels",
+}
 
 
 def distinct_names(
@@ -51,19 +57,35 @@ def what_differs(
 
 def setting_words(key: str, config: dict[str, Any]) -> str:
     """A dotted key as the form calls it: its symbol, else its words: "τ", "labels per class"."""
+    return str(_field(key, config).get("symbol") or _uncapitalized(forms.label(key.rpartition(".")[2], {})))
+
+
+def setting_title(key: str, config: dict[str, Any]) -> str:
+    """A dotted key where there is room: its words and its symbol, "threshold τ"; of a name or a kind, what has it."""
+    return _CHOICES.get(key) or _uncapitalized(forms.label(key.rpartition(".")[2], _field(key, config)))
+
+
+def _field(key: str, config: dict[str, Any]) -> dict[str, Any]:
+    """What the schema says of a setting; empty if it says nothing."""
     part, _, name = key.partition(".")
     chosen = (config.get(part) or {}).get("name") if isinstance(config.get(part), dict) else None
     about = catalog().get(_PARTS.get(part, part), {})
     about = about.get(chosen, {}) if part in _PARTS else about
-    field = about.get("schema", {}).get("properties", {}).get(name, {}) if isinstance(about, dict) else {}
-    words = forms.label(key.rpartition(".")[2], {})
-    return str(field.get("symbol") or (words[0].lower() + words[1:] if words[1:2].islower() else words))
+    found = about.get("schema", {}).get("properties", {}).get(name, {}) if isinstance(about, dict) else {}
+    return dict(found)
 
 
-def value_text(value: Any) -> str:
-    """A setting's value in words: "0.6", "on", "a, b"."""
+def _uncapitalized(words: str) -> str:
+    return words[0].lower() + words[1:] if words[1:2].islower() else words
+
+
+def value_text(value: Any, key: str = "") -> str:
+    """A setting's value in words: "0.6", "on", "a, b"; of the name of a method, network, ..., its title."""
     if value is None:
         return formatting.NOTHING
+    part, _, name = key.partition(".")
+    if name == "name" and part in _PARTS:
+        return str(catalog().get(_PARTS[part], {}).get(value, {}).get("title", value))
     if isinstance(value, bool):
         return "on" if value else "off"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,26 @@
+"""The settings in which runs differ, in words: a row for each, a column for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.analysis.compare import differing
+from ui.runs.distinct_names import setting_title, value_text
+
+
+def settings_table(configs: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, str]]:
+    """names: of the runs, unique. The last column is the setting's key, as the command line has it; no rows where
+    nothing differs.
+    """
+    return [
+        {
+            # Of a run that has it: another method's schema says nothing of it.
+            "setting": setting_title(
+                key, next(config for config, value in zip(configs, values, strict=True) if value is not None)
+            ),
+            **{name: value_text(value, key) for name, value in zip(names, values, strict=True)},
+            "in the config": key,
+        }
+        for key, values in differing(list(configs)).items()
+    ]
