@@ -77,7 +77,7 @@ def samples(run: Run, coverage: float) -> None:
 
 
 trained = [run for run in lab().store.runs() if run.folder.model_file.exists()]
-run = pick_run(trained, "Model", "has no model yet: it is written when a run ends")
+run = pick_run(trained, "Model", "has no model: one is saved when a run finishes or is stopped")
 if not trained:
     empty_state(
         "predict",

@@ -50,8 +50,8 @@ def names(figure: Figure) -> set[str]:
     ("page", "lacks"),
     [
         ("pseudo_labels", "has no pseudo-labels: they come from the evaluations of a run with a few labels"),
-        ("errors", "has not been evaluated yet"),
-        ("predict", "has no model yet: it is written when a run ends"),
+        ("errors", "has not been evaluated"),
+        ("predict", "has no model: one is saved when a run finishes or is stopped"),
     ],
 )
 def test_a_run_without_what_a_page_shows_is_said_and_no_other_takes_its_place(

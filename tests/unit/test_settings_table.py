@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.catalog import catalog
+from engine.config.run_config import RunConfig
 from engine.presets import PRESETS
 from ui.runs import distinct_names
 from ui.runs.settings_table import settings_table
@@ -13,7 +14,9 @@ from ui.style import formatting
 
 def test_settings_and_what_was_chosen_are_in_words_with_the_key_beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distinct_names, "catalog", catalog)
-    alone, fixmatch = PRESETS["digits-supervised"].config, PRESETS["digits-fixmatch"].config
+    alone, fixmatch = (
+        RunConfig.parse(PRESETS[name].config).model_dump() for name in ("digits-supervised", "digits-fixmatch")
+    )
     rows = {row["in the config"]: row for row in settings_table([alone, fixmatch], ["first", "second"])}
     # The method without a threshold comes first: its schema does not know one.
     assert rows["method.threshold"] == {
@@ -28,4 +31,5 @@ def test_settings_and_what_was_chosen_are_in_words_with_the_key_beside(monkeypat
         "second": "FixMatch",
         "in the config": "method.name",
     }
+    assert rows["augment.strong"]["setting"] == "strong view"
     assert settings_table([alone, alone], ["first", "second"]) == []

@@ -76,6 +76,9 @@ def means_over_seeds(runs: list[Run]) -> None:
 
 
 def differing_settings(runs: list[Run]) -> None:
+    """Nothing of one run alone."""
+    if len(runs) == 1:
+        return
     st.subheader("Settings that differ", anchor=False)
     names = legend_names(runs)
     table = settings_table([settings(run) for run in runs], [names[run.id] for run in runs])

@@ -87,7 +87,7 @@ def pick_run(runs: list[Run], label: str, lacks: str) -> Run | None:
     there are no runs, or if the current run is none of them and no other is chosen: that is said, and another one is
     never shown in its place.
 
-    lacks: what the page needs and a run that is not among them does not have, as in "has no model yet".
+    lacks: what the page needs and a run that is not among them does not have, as in "has no model".
     """
     if not runs:
         return None

@@ -61,7 +61,13 @@ def setting_words(key: str, config: dict[str, Any]) -> str:
 
 
 def setting_title(key: str, config: dict[str, Any]) -> str:
-    """A dotted key where there is room: its words and its symbol, "threshold τ"; of a name or a kind, what has it."""
+    """A dotted key where there is room: its words and its symbol, "threshold τ"; of a name or a kind, what has it; of
+    views, which one.
+    """
+    part, _, name = key.partition(".")
+    if part == "augment":
+        view, _, setting = name.partition(".")
+        return f"{view} view{f', {forms.label(setting, {}).lower()}' if setting else ''}"
     return _CHOICES.get(key) or _uncapitalized(forms.label(key.rpartition(".")[2], _field(key, config)))
 
 

@@ -25,7 +25,7 @@ _PAGES = {
 }
 
 
-def run_bar(runs: list[Run], pages: Sequence[str], lacks: str = "has not been evaluated yet") -> EvaluatedRun | None:
+def run_bar(runs: list[Run], pages: Sequence[str], lacks: str = "has not been evaluated") -> EvaluatedRun | None:
     """The picker over `runs` (those with snapshots), and beside it the same run on other pages; None if there is no
     run to show. lacks: what a run that is not among them does not have.
     """
