@@ -8,7 +8,7 @@ from engine.runs.store import Run
 from ui.components.live_figure import preload_figures
 from ui.figures.sparkline import sparkline
 from ui.runs.current_run import open_page
-from ui.runs.run_names import headline_accuracy, run_name
+from ui.runs.run_names import headline_accuracy, told_apart
 from ui.runs.sweep_runs import without_sweeps
 from ui.shell.page import escape_markdown, expander, header, how_it_works, show_errors
 from ui.shell.server import lab, sweeps
@@ -30,10 +30,10 @@ if (more := expander("More presets: other images, other methods, settings from t
         preset_list(ON_CARDS)
 
 
-def row(run: Run) -> None:
+def row(run: Run, called: str) -> None:
     with st.container(border=True):
         name, curve, accuracy, action = st.columns([4, 3, 2, 2], vertical_alignment="center")
-        name.markdown(f"**{escape_markdown(run_name(run))}**  \n{formatting.date(run.created)}")
+        name.markdown(f"**{escape_markdown(called)}**  \n{formatting.date(run.created)}")
         drawn = sparkline(
             [r["test/accuracy"] for r in run.folder.metrics() if isinstance(r.get("test/accuracy"), int | float)]
         )
@@ -53,8 +53,8 @@ def row(run: Run) -> None:
 latest = without_sweeps(store.runs(), sweeps().store.sweeps())[:3]
 if latest:
     st.subheader("Continue", anchor=False)
-    for run in latest:
-        row(run)
+    for run, called in zip(latest, told_apart(latest), strict=True):
+        row(run, called)
 st.page_link("pages/train.py", label="Choose a method and settings of your own", icon=":material/tune:")
 how_it_works(
     "A run is one training: a method, a data set, a handful of labels and a seed. It trains in the background, writes"

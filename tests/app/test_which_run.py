@@ -70,6 +70,19 @@ def test_a_run_without_what_a_page_shows_is_said_and_no_other_takes_its_place(
     assert lacks not in words(app)
 
 
+def test_runs_of_one_name_are_told_apart_on_start_and_in_the_queue(
+    put: Put, lab: Lab, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [put("digits-fixmatch", seed=seed) for seed in (3, 4, 5)]
+    name = "FixMatch on handwritten digits, 2 labels per class"
+    said = words(open_page("start"))
+    assert all(f"{name}, seed {seed}" in said for seed in (3, 4, 5))
+    waiting = [lab.store.run(folder.id) for folder in folders]
+    monkeypatch.setattr(lab.store, "queue", lambda: waiting)
+    said = words(open_page("train", run=put("digits-proden").id))
+    assert f"3 more in the queue: {name}, seed 3; {name}, seed 4; {name}, seed 5" in said
+
+
 def test_a_new_tabs_train_page_shows_the_run_that_trains(put: Put, open_page: Open) -> None:
     put("digits-fixmatch")
     assert "No run is open." in words(open_page("train"))

@@ -7,12 +7,10 @@ import streamlit as st
 from engine.runs.store import Run
 from ui.run_list.actions import resume
 from ui.runs.current_run import open_page
-from ui.runs.distinct_names import distinct_names
-from ui.runs.run_names import run_name
+from ui.runs.run_names import told_apart
 from ui.shell.page import escape_markdown, show_errors
 from ui.shell.server import lab
 
-_ALIKE = ("data.split_seed",)  # of a draw; the seed tells runs apart
 UNFINISHED = ("running", "paused", "queued", "interrupted")
 
 
@@ -20,8 +18,7 @@ def unfinished_runs(runs: list[Run]) -> None:
     """One line each, in the order in which they will train; the interrupted ones last."""
     ordered = sorted(runs, key=lambda run: (UNFINISHED.index(run.status.state), run.status.order, run.id))
     first = next((run.id for run in ordered if run.status.state == "queued"), None)
-    names = distinct_names([run_name(run) for run in ordered], [run.config for run in ordered], alike=_ALIKE)
-    for run, name in zip(ordered, names, strict=True):
+    for run, name in zip(ordered, told_apart(ordered), strict=True):
         status = run.status
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"runs_line_{run.id}"):
             said = f"**{escape_markdown(name)}** · {status.state}"

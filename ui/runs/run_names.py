@@ -66,14 +66,18 @@ def accuracy_order(run: Run) -> tuple[int, float]:
     return (1 if answers_by_probe(run) else 2), accuracy
 
 
+def told_apart(runs: Sequence[Run]) -> list[str]:
+    """The names of runs that stand beside each other: to equal ones is added what distinguishes them, "seed 3"."""
+    return distinct_names([run_name(run) for run in runs], [run.config for run in runs], alike=("data.split_seed",))
+
+
 def run_titles(runs: Sequence[Run]) -> dict[str, str]:
     """By run id, for a list to choose from: name with what distinguishes it, final accuracy if there is one, and when.
     No two are alike, because Streamlit knows a choice by its text.
     """
-    names = distinct_names([run_name(run) for run in runs], [run.config for run in runs], alike=("data.split_seed",))
     titles = [
         f"{name} · {headline_accuracy(run) or run.status.state} · {formatting.date(run.created)}"
-        for name, run in zip(names, runs, strict=True)
+        for name, run in zip(told_apart(runs), runs, strict=True)
     ]
     return dict(zip([run.id for run in runs], unique_names(titles), strict=True))
 
