@@ -30,7 +30,7 @@ st.button("Features arrive", on_click=choose, args=("typical",))
 st.button("Least sure first", on_click=choose, args=("least sure",))
 order = st.session_state["order"]
 label_board(
-    [BoardImage(name, pixels) for name in names[order]],
+    [BoardImage(name, pixels, *(("cat", "90 %") if name == "c" else ())) for name in names[order]],
     [BoardClass("cat", len(order), "red"), BoardClass("dog", 0, "blue")],  # a number that says what is drawn
     of="letters",
     order=order,
@@ -71,3 +71,12 @@ def test_only_a_choice_of_order_takes_the_place_of_the_image_that_is_looked_at(p
     expect(shown).to_have_text("c")
     page.keyboard.press("ArrowLeft")
     expect(shown).to_have_text("b")  # what came before stays for a look back
+
+
+def test_images_of_a_row_begin_at_one_height_however_much_is_said_below_each(page: Page, url: str) -> None:
+    page.goto(url)
+    page.get_by_role("button", name="Many at once").click()
+    images = page.locator(".fewlab-board .grid img")
+    expect(images).to_have_count(6)
+    expect(page.locator(".fewlab-board .grid").get_by_text("90 %?")).to_be_visible()
+    assert len(set(images.evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)"))) == 1
