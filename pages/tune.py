@@ -58,7 +58,7 @@ with sweep_side, show_errors():
         with left:
             fresh_seeds(sweep, plan, status)
         with right:
-            draw_importance(sweep, status)
+            draw_importance(sweep, plan, status)
         best_trials(plan, status)
 
 asked = None

@@ -132,11 +132,15 @@ def test_a_setting_that_is_felt_by_its_factors_has_an_axis_of_them() -> None:
     assert accuracy.label == "validation accuracy"
     (near,) = read(parallel_coordinates("t", [("lr", [0.3])], [0.1], log={"lr"})).data
     assert list(near.dimensions[0].ticktext) == ["0.3"]
+    (called,) = read(parallel_coordinates("t", settings, [0.1, 0.2, 0.3], titles={"optimizer.lr": "rate η"})).data
+    assert [axis.label for axis in called.dimensions[:2]] == ["rate η", "threshold"]
 
 
 def test_importance_has_its_largest_share_on_top() -> None:
     (bars,) = read(importance_bars("t", [("optimizer.lr", 0.75), ("method.threshold", 0.25)])).data
     assert (list(bars.y), list(bars.x), list(bars.text)) == (["lr", "threshold"], [0.75, 0.25], ["75.0 %", "25.0 %"])
+    (bars,) = read(importance_bars("t", [("optimizer.lr", 0.75)], {"optimizer.lr": "learning rate η"})).data
+    assert list(bars.y) == ["learning rate η"]
 
 
 def test_a_point_without_a_prediction_has_no_color_of_confidence() -> None:

@@ -5,7 +5,7 @@ of ui.figures.curves.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,16 +136,18 @@ def parallel_coordinates(
     *,
     measure: str = "test accuracy",
     log: Collection[str] = (),
+    titles: Mapping[str, str] | None = None,
 ) -> Figure:
-    """One line for each run through its settings to its accuracy, which also colors it. settings: (name, one value for
-    each run). measure: what the accuracies are. log: names of settings whose factors are equally far apart.
+    """One line for each run through its settings to its accuracy, which also colors it. settings: (key, one value for
+    each run). measure: what the accuracies are. log: keys of settings whose factors are equally far apart. titles: by
+    key; the others are called by their keys, shortened.
 
     Numbers keep their order on an axis of their own; words, truth values and settings that a run lacks stand one above
     the other.
     """
     dimensions: list[dict[str, Any]] = []
-    for short, (name, values) in zip(short_keys([key for key, _ in settings]), settings, strict=True):
-        dimension: dict[str, Any] = {"label": plain_text(shorten(short, 16))}
+    for called, (name, values) in zip(_called([key for key, _ in settings], titles), settings, strict=True):
+        dimension: dict[str, Any] = {"label": plain_text(shorten(called, 18))}
         if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
             words = [formatting.NOTHING if value is None else str(value) for value in values]
             order = sorted(set(words))
@@ -174,11 +176,15 @@ def parallel_coordinates(
     return figure
 
 
-def importance_bars(title: str, shares: Sequence[tuple[str, float]]) -> Figure:
-    """How much of the differences in accuracy each setting explains, the most important on top. shares: (setting, 0 to
-    1).
+def _called(keys: Sequence[str], titles: Mapping[str, str] | None) -> list[str]:
+    return [(titles or {}).get(key, short) for key, short in zip(keys, short_keys(keys), strict=True)]
+
+
+def importance_bars(title: str, shares: Sequence[tuple[str, float]], titles: Mapping[str, str] | None = None) -> Figure:
+    """How much of the differences in accuracy each setting explains, the most important on top. shares: (key of the
+    setting, 0 to 1). titles: as those of parallel coordinates.
     """
-    names = shorten_unique(short_keys([name for name, _ in shares]), 24)
+    names = shorten_unique(_called([key for key, _ in shares], titles), 24)
     values = [round(share, 4) for _, share in shares]
     bars = {
         "type": "bar",

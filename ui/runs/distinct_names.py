@@ -60,15 +60,16 @@ def setting_words(key: str, config: dict[str, Any]) -> str:
     return str(_field(key, config).get("symbol") or _uncapitalized(forms.label(key.rpartition(".")[2], {})))
 
 
-def setting_title(key: str, config: dict[str, Any]) -> str:
+def setting_title(key: str, *configs: dict[str, Any]) -> str:
     """A dotted key where there is room: its words and its symbol, "threshold τ"; of a name or a kind, what has it; of
-    views, which one.
+    views, which one. configs: in one of which the method, or whatever has the setting, knows it.
     """
     part, _, name = key.partition(".")
     if part == "augment":
         view, _, setting = name.partition(".")
         return f"{view} view{f', {forms.label(setting, {}).lower()}' if setting else ''}"
-    return _CHOICES.get(key) or _uncapitalized(forms.label(key.rpartition(".")[2], _field(key, config)))
+    field = next((known for config in configs if (known := _field(key, config))), {})
+    return _CHOICES.get(key) or _uncapitalized(forms.label(key.rpartition(".")[2], field))
 
 
 def _field(key: str, config: dict[str, Any]) -> dict[str, Any]:

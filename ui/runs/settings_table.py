@@ -15,10 +15,7 @@ def settings_table(configs: Sequence[dict[str, Any]], names: Sequence[str]) -> l
     """
     return [
         {
-            # Of a run that has it: another method's schema says nothing of it.
-            "setting": setting_title(
-                key, next(config for config, value in zip(configs, values, strict=True) if value is not None)
-            ),
+            "setting": setting_title(key, *configs),
             **{name: value_text(value, key) for name, value in zip(names, values, strict=True)},
             "in the config": key,
         }

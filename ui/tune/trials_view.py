@@ -11,6 +11,7 @@ from engine.tuning.sweep_plan import SweepPlan
 from ui.components.live_figure import live_figure
 from ui.figures.compare import importance_bars, parallel_coordinates
 from ui.runs.current_run import open_comparison, open_page
+from ui.runs.distinct_names import setting_title
 from ui.runs.prefill import announce_prefill, prefill
 from ui.shell.page import escape_markdown, show_errors
 from ui.style import formatting
@@ -31,6 +32,7 @@ def draw_trials(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> Non
         [trial.accuracy or 0.0 for trial in shown],
         measure="validation accuracy",
         log={one.key for one in dimensions if one.log},
+        titles=_titles(plan),
     )
     live_figure(figure, key="tune_parallel", revision=sweep.name, height=340)
     more = f" The first {_AXES} of {len(plan.dimensions)} settings." if len(plan.dimensions) > _AXES else ""
@@ -40,10 +42,10 @@ def draw_trials(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> Non
     )
 
 
-def draw_importance(sweep: SweepFolder, status: SweepStatus) -> None:
+def draw_importance(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> None:
     if status.importance:
         shares = sorted(status.importance.items(), key=lambda one: -one[1])[:_AXES]
-        figure = importance_bars("What mattered", shares)
+        figure = importance_bars("What mattered", shares, _titles(plan))
         live_figure(figure, key="tune_importance", revision=sweep.name, height=90 + 34 * len(shares))
         return
     finished = sum(trial.state == "finished" for trial in status.trials)
@@ -66,7 +68,7 @@ def best_trials(plan: SweepPlan, status: SweepStatus) -> None:
         began = " · the settings it began with" if trial.values == own else ""
         about.markdown(
             f"**{formatting.percent(trial.accuracy)}** · trial {trial.number}{began}  \n"
-            f"{escape_markdown(', '.join(_settings(trial)))}"
+            f"{escape_markdown(', '.join(_settings(plan, trial)))}"
         )
         with actions, st.container(horizontal=True, horizontal_alignment="right"):
             runs = [draw.run for draw in trial.draws]
@@ -81,8 +83,13 @@ def best_trials(plan: SweepPlan, status: SweepStatus) -> None:
         open_comparison([draw.run for trial in best for draw in trial.draws])
 
 
-def _settings(trial: Trial) -> list[str]:
-    return [f"{key.split('.')[-1].replace('_', ' ')} {_shown(value)}" for key, value in trial.values.items()]
+def _titles(plan: SweepPlan) -> dict[str, str]:
+    return {one.key: setting_title(one.key, plan.config) for one in plan.dimensions}
+
+
+def _settings(plan: SweepPlan, trial: Trial) -> list[str]:
+    titles = _titles(plan)
+    return [f"{titles.get(key, key)} {_shown(value)}" for key, value in trial.values.items()]
 
 
 def _shown(value: Any) -> str:
