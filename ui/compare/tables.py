@@ -32,7 +32,7 @@ def final_metrics(runs: list[Run]) -> None:
         for metric in metrics
     }
     names, strokes = legend_names(runs), run_strokes(runs)
-    columns[_COLOR] = st.column_config.ImageColumn(_COLOR, width=28, help="The run's color in the curves.")
+    columns[_COLOR] = st.column_config.ImageColumn(_COLOR, width=52, help="The run's color in the curves.")
     rows: list[dict[str, Any]] = [
         {
             _COLOR: swatch(strokes[run.id].color),
