@@ -240,9 +240,13 @@ def test_names_stay_text_everywhere() -> None:
         assert all("%{y}" not in trace["hovertemplate"].replace("true: %{y}", "") for trace in figure["data"])
 
 
-@pytest.mark.parametrize("name", ["3", "truck", "common grebe of the northern", "x" * 90])
-def test_names_of_candidates_neither_overlap_nor_leave_the_drawing_and_keep_the_mark_of_the_true_one(name: str) -> None:
-    drawn = ElementTree.fromstring(bars([(f"{name} forest ✓", 0.5), (f"{name} tundra", 0.3), ("cat", 0.2)]))
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("name", ["", "3 of a ", "truck of a ", "common grebe of the northern ", "x" * 90 + " "])
+def test_names_of_candidates_neither_overlap_nor_leave_the_drawing_and_keep_the_mark_of_the_true_one(
+    name: str, beside: bool
+) -> None:
+    weights = [(f"{name}7 ✓", 0.5), (f"{name}9", 0.3), ("4", 0.2)]
+    drawn = ElementTree.fromstring(bars(weights, beside=beside))
     letter = 5.4  # px, a mean one of a sans-serif typeface at 11 px
     lines: dict[float, list[tuple[float, float, str]]] = {}
     for text in drawn:
@@ -257,7 +261,8 @@ def test_names_of_candidates_neither_overlap_nor_leave_the_drawing_and_keep_the_
         assert all(left - right >= letter for right, left in zip(rights, lefts[1:], strict=False))
         assert (lefts[0] >= 0, rights[-1] <= float(drawn.attrib["width"]) + 1e-6) == (True, True)
     texts = [said for line in map(sorted, lines.values()) for _, _, said in line]
-    assert texts[0].endswith("forest ✓")
+    assert texts[0].endswith("7 ✓")
+    assert len(lines) == (1 if beside and not name else 3)
     assert [one for one in texts if one.endswith("%")] == ["50.0 %", "30.0 %", "20.0 %"]
     filled = [float(bar.attrib["width"]) for bar in drawn if bar.tag.endswith("rect")]
     assert [part / whole for whole, part in zip(filled[::2], filled[1::2], strict=True)] == pytest.approx(

@@ -9,18 +9,18 @@ from ui.figures.frame import shorten
 from ui.style.colors import MUTED, RIGHT
 from ui.style.formatting import percent
 
-WIDTH, _GAP = 250, 3
+WIDTH, _GAP = 250, 12
 _LETTER = 6.2  # px, of a wide one at this size of text
 _LONGEST = 32  # letters of a name
 
 
-def bars(weights: Sequence[tuple[str, float]]) -> str:
+def bars(weights: Sequence[tuple[str, float]], *, beside: bool = False) -> str:
     """SVG of one bar per (name, weight in 0..1), all equally wide and filled by the weight, the weight in words at its
-    right end: side by side, or one below the other where the names are too long for that.
+    right end: one below the other. beside: side by side, unless the names are too long for that.
     """
     labels = [(shorten(name, _LONGEST), percent(weight)) for name, weight in weights]
     width = (WIDTH - _GAP * (len(weights) - 1)) / max(len(weights), 1)
-    if any(len(" ".join(label)) * _LETTER > width for label in labels):
+    if not beside or any(len(" ".join(label)) * _LETTER > width for label in labels):
         places, width, step, thick = [(0.0, 18 * k) for k in range(len(weights))], float(WIDTH), 18, 3
     else:
         places, step, thick = [(k * (width + _GAP), 0) for k in range(len(weights))], 36, 14

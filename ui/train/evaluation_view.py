@@ -60,7 +60,7 @@ def candidate_weights(run: Run) -> None:
         left, right = st.columns([1, 6], vertical_alignment="center")
         left.image(image_uri(np.asarray(images.images[row])), width=40, alt=f"image {row}")
         named = [(images.class_names[k] + (" ✓" if k == truth else ""), float(weights[k])) for k in heaviest]
-        right.image(bars(named), width="stretch", alt="weights of its candidates")
+        right.image(bars(named, beside=True), width="stretch", alt="weights of its candidates")
 
 
 def histogram(run: Run, key: str) -> None:
