@@ -120,6 +120,7 @@ def test_a_sweep_is_shown_as_it_stands(sweep: SweepFolder, open_page: Open) -> N
     assert rate["values"] == pytest.approx([-1.0, -1.5228787, -0.0457575, -1.3010300])
     assert "**95.0 %** · trial 1" in said
     assert "**90.0 %** · trial 0 · the settings it began with" in said
+    assert "threshold τ 0.800; learning rate η 0.0300" in said.replace("\\.", ".")
     assert said.index("trial 1") < said.index("trial 4") < said.index("trial 0 ·")
     assert "What mattered is told from 8 finished trials on; 3 so far." in said
     assert not app.button(key="tune_fresh").disabled

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from engine.terminal import ending_signals
 
@@ -14,19 +16,25 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def taking_signals(*, ignored: signal.Signals | None = None) -> Iterator[None]:
-    """A process started in this block ignores this one alone of the signals that end a run, even if these tests were
-    started by nohup or in a shell's background, which have all below them ignore some.
+def child(*arguments: str, ignored: signal.Signals | None = None, **how: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A process in the project's folder that does not outlive the block. Of the signals that end a run it ignores
+    `ignored` alone, even if these tests were started by nohup or in a shell's background, which have all below them
+    ignore some. how: as Popen has it.
     """
     before = {
         number: signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
         for number in ending_signals()
     }
     try:
-        yield
+        process = subprocess.Popen(arguments, cwd=ROOT, **how)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def alive(pid: int) -> bool:

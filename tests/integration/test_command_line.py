@@ -22,7 +22,7 @@ from engine.registry import backbones, datasets, methods
 from engine.runs.store import Store
 from tests.fixtures_images import CATS_AND_DOGS, folder_of
 from tests.integration.command_line import SHORT, answer, engine, engine_process, refusal, train_shortly
-from tests.integration.process_helpers import ROOT, taking_signals
+from tests.integration.process_helpers import child
 from tests.waiting import until
 
 # Promised to scripts. A change here is a broken promise: it needs a line in the change log.
@@ -104,19 +104,17 @@ def test_ctrl_c_leaves_a_run_that_resume_brings_to_its_end(root: Path) -> None:
     longer = ("--set", "budget.steps=300", "--set", "budget.evaluate_every=300", "--set", "method.name=supervised")
     arguments = [sys.executable, "-m", "engine", "train", *SHORT, *longer, "--checkpoints", str(root), "--json"]
     before = {run.id for run in Store(root).runs()}
-    with taking_signals():
-        child = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with child:
+    with child(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until(
             lambda: (
                 any(run.folder.metrics() for run in Store(root).runs() if run.id not in before)
-                or child.poll() is not None
+                or process.poll() is not None
             ),
             "the first step",
         )
-        child.send_signal(signal.SIGINT)
-        stdout, stderr = child.communicate(timeout=60)
-    assert child.returncode == 0
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0
     assert "Traceback" not in stderr
     summary = json.loads(stdout)
     assert list(summary) == SUMMARY

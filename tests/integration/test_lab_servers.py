@@ -19,7 +19,7 @@ from engine.lab.lab import Lab
 from engine.runs.store import Store
 from engine.training import checkpoint
 from tests.integration.lab_helpers import close, happened, plain, until_state
-from tests.integration.process_helpers import ROOT, alive, taking_signals
+from tests.integration.process_helpers import alive, child
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -33,11 +33,7 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, 
     if os.name == "nt":
         pytest.skip("Windows has no SIGKILL and no SIGINT for groups")
     command = [sys.executable, "-m", "tests.integration.lab_process", str(tmp_path)]
-    with taking_signals():
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
-    with process:
+    with child(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
         process.kill()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from engine.training import checkpoint
 from engine.training.commands import Command
 from engine.training.trainer import Trainer
 from tests.integration.command_line import engine
-from tests.integration.process_helpers import ROOT, alive, taking_signals
+from tests.integration.process_helpers import alive, child
 from tests.integration.small_disk import fill, small_disk
 from tests.integration.trainer_process import At
 from tests.waiting import until
@@ -224,36 +224,30 @@ def test_the_command_line_writes_the_details_of_an_unexpected_error(
 # signals
 
 
-@contextmanager
-def started(root: Path, *settings: str, ignored: signal.Signals | None = None) -> Iterator[subprocess.Popen[str]]:
-    """It does not outlive the block."""
+def started(
+    root: Path, *settings: str, ignored: signal.Signals | None = None
+) -> AbstractContextManager[subprocess.Popen[Any]]:
     arguments = [
         *("--set", "method.name=supervised", "--set", f"budget.steps={LONG}", "--set", "budget.batch_size=8"),
         *("--set", "budget.evaluate_every=100000", "--set", "hardware.threads=1", *settings),
     ]
-    with taking_signals(ignored=ignored):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "engine", "train", *arguments, "--checkpoints", str(root), "--json"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    with child:
-        try:
-            yield child
-        finally:
-            child.kill()
+    return child(
+        *(sys.executable, "-m", "engine", "train", *arguments, "--checkpoints", str(root), "--json"),
+        ignored=ignored,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_that_ends_a_run_leaves_a_checkpoint_to_go_on_from(tmp_path: Path, name: str) -> None:
-    with started(tmp_path) as child:
-        until(lambda: any(run.status.step > 0 for run in Store(tmp_path).runs()) or child.poll(), "the first step")
-        child.send_signal(getattr(signal, name))
-        stdout, stderr = child.communicate(timeout=60)
-    assert child.returncode == 0, stderr
+    with started(tmp_path) as process:
+        until(lambda: any(run.status.step > 0 for run in Store(tmp_path).runs()) or process.poll(), "the first step")
+        process.send_signal(getattr(signal, name))
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
     summary = json.loads(stdout)
     assert (summary["state"], stderr) == ("interrupted", "")
     saved = checkpoint.load(Store(tmp_path).open(summary["run"]))
@@ -263,25 +257,25 @@ def test_a_signal_that_ends_a_run_leaves_a_checkpoint_to_go_on_from(tmp_path: Pa
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
 def test_a_signal_that_nohup_has_ignored_stays_ignored(tmp_path: Path) -> None:
-    with started(tmp_path, ignored=signal.SIGHUP) as child:
-        until(lambda: any(run.status.step > 0 for run in Store(tmp_path).runs()) or child.poll(), "the first step")
+    with started(tmp_path, ignored=signal.SIGHUP) as process:
+        until(lambda: any(run.status.step > 0 for run in Store(tmp_path).runs()) or process.poll(), "the first step")
         (run,) = Store(tmp_path).runs()
-        child.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)
         step = run.folder.status().step
         until(lambda: run.folder.status().step > step, "a further step")
-        child.send_signal(signal.SIGTERM)
-        child.communicate(timeout=60)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that can be caught")
 def test_a_run_that_waits_says_so_once_and_leaves_the_queue_when_it_is_told_to_end(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with store.lock().acquire(timeout=0), started(tmp_path) as child:
-        until(lambda: store.queue() or child.poll(), "the run in the queue")
+    with store.lock().acquire(timeout=0), started(tmp_path) as process:
+        until(lambda: store.queue() or process.poll(), "the run in the queue")
         time.sleep(3)
-        child.send_signal(signal.SIGTERM)
-        stdout, stderr = child.communicate(timeout=60)
-    assert child.returncode == 0
+        process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0
     assert json.loads(stdout)["state"] == "stopped"
     assert stderr.splitlines() == [
         "Another FewLab trains in this checkpoints folder: this run waits in its queue. Ctrl-C takes it out.",

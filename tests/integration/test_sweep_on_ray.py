@@ -25,7 +25,7 @@ from engine.training.commands import Control
 from engine.tuning.driver import SweepDriver
 from engine.tuning.sweep_folder import SweepStatus, SweepStore
 from tests.integration.command_line import PLAIN, engine
-from tests.integration.process_helpers import ROOT, alive, taking_signals
+from tests.integration.process_helpers import ROOT, alive, child
 from tests.integration.ray_cluster import needs_ray, ray_cluster
 from tests.integration.sweeps import LR, SMALL, drive, plan
 from tests.waiting import until
@@ -142,19 +142,14 @@ def test_interrupted_it_leaves_a_run_to_be_gone_on_with(cluster: str, tmp_path: 
     # Two threads, so that the cluster has room for one run.
     settings = ("--set", "hardware.threads=2", "--set", "budget.steps=100000", "--name", "long")
     asked = (*ASKED, *settings, "--on", cluster, "--checkpoints", str(tmp_path))
-    with taking_signals():
-        child = subprocess.Popen([sys.executable, "-m", "engine", *asked], cwd=ROOT, env={**os.environ, **PLAIN})
-    try:
+    with child(sys.executable, "-m", "engine", *asked, env={**os.environ, **PLAIN}) as process:
         until(
-            lambda: any(run.status.step for run in Store(tmp_path).runs()) or child.poll() is not None,
+            lambda: any(run.status.step for run in Store(tmp_path).runs()) or process.poll() is not None,
             "the first steps",
             300,
         )
-        child.send_signal(signal.SIGINT)
-        assert child.wait(60) == 0
-    finally:
-        child.kill()
-        child.wait()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
     (run,) = Store(tmp_path).runs()
     assert run.status.state == "interrupted"
     assert run.folder.checkpoint_file.exists()

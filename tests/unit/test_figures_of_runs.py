@@ -15,7 +15,7 @@ from engine.analysis.compare import Band, BudgetPoint
 from engine.analysis.metrics import calibration_of
 from ui.figures.classification import Bars, grouped_bars
 from ui.figures.compare import SeedBand, importance_bars, label_budget_curves, parallel_coordinates, seed_bands
-from ui.figures.pseudo_labels import class_counts, history_figure, reliability_diagram
+from ui.figures.pseudo_labels import class_counts, class_shares, history_figure, reliability_diagram
 from ui.figures.space import Coloring, scatter
 from ui.style import colors, formatting
 
@@ -34,6 +34,8 @@ def test_bars_of_classes_have_one_color_and_their_names_stay_text() -> None:
     assert [row[1] for row in bars.customdata] == ["&lt;b&gt;zero&lt;/b&gt;", "one", "two"]
     assert [row[2] for row in bars.customdata] == ["50.0 %", formatting.NOTHING, "100.0 %"]
     assert figure.layout.shapes[0].y0 == 5  # as many as all would have
+    shares = read(class_shares("t", NAMES, [0.5, np.nan, 1.0], "above")).data[0]
+    assert (shares.marker.color, list(shares.y)) == (colors.RIGHT, [0.5, None, 1.0])
     with pytest.raises(ValueError, match="one entry per class"):
         class_counts("t", NAMES, [1, 2], [0.1, 0.2], "kept")
 
@@ -116,6 +118,9 @@ def test_parallel_axes_keep_numbers_in_order_and_words_apart() -> None:
     assert list(method.ticktext) == ["a", "b", formatting.NOTHING]
     assert list(method["values"]) == [1, 2, 0]
     assert list(on.ticktext) == ["False", "True"]
+    said = parallel_coordinates("t", [("on", [True, False])], [0.1, 0.2], say=lambda value, key: f"{key}: {value}")
+    assert said["data"][0]["dimensions"][0]["ticktext"] == ["on: False", "on: True"]
+    assert said["table"]["rows"] == [[True, 0.1], [False, 0.2]]  # a table keeps the values themselves
     assert list(accuracy["values"]) == [0.1, 0.2, 0.3]
 
 

@@ -33,3 +33,36 @@ def test_settings_and_what_was_chosen_are_in_words_with_the_key_beside(monkeypat
     }
     assert rows["augment.strong"]["setting"] == "strong view"
     assert settings_table([alone, alone], ["first", "second"]) == []
+
+
+def of(preset: str, **parts: object) -> dict[str, object]:
+    return {**RunConfig.parse(PRESETS[preset].config).model_dump(), **parts}
+
+
+@pytest.mark.parametrize(
+    ("keys", "configs", "titles"),
+    [
+        (
+            ["optimizer.momentum", "backbone.momentum"],
+            [of("digits-supervised", backbone={"name": "wide_resnet"})],
+            ["momentum (optimizer)", "momentum (network)"],
+        ),
+        (["optimizer.schedule.name"], [of("digits-supervised")], ["schedule"]),
+        (["augment.weak.name", "augment.weak.shift"], [of("digits-fixmatch")], ["weak view", "weak view shift"]),
+        (["method.temperature"], [of("digits-mixmatch")], ["temperature T"]),
+        (["method.temperature"], [of("digits-mixmatch"), of("digits-simclr")], ["temperature"]),
+        (["data.labels.rate"], [of("digits-proden")], ["rate q"]),
+        (["method."], [of("digits-fixmatch")], [""]),  # which a config by hand may hold
+    ],
+)
+def test_titles_say_the_part_where_they_would_be_alike_and_a_symbol_only_where_all_mean_the_same(
+    monkeypatch: pytest.MonkeyPatch, keys: list[str], configs: list[dict[str, object]], titles: list[str]
+) -> None:
+    monkeypatch.setattr(distinct_names, "catalog", catalog)
+    assert distinct_names.setting_titles(keys, configs) == dict(zip(keys, titles, strict=True))
+
+
+def test_names_that_differ_in_a_network_say_so_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distinct_names, "catalog", catalog)
+    configs = [of("digits-fixmatch", backbone={"name": name}) for name in ("small_cnn", "resnet18")]
+    assert distinct_names.distinct_names(["x", "x"], configs) == ["x, network Small CNN", "x, network ResNet-18"]

@@ -9,7 +9,7 @@ from engine.runs.store import Run
 from ui.compare.run_groups import settings
 from ui.components.live_figure import live_figure
 from ui.figures.compare import label_budget_curves, parallel_coordinates
-from ui.runs.distinct_names import distinct_names, setting_title, value_text
+from ui.runs.distinct_names import distinct_names, setting_titles, value_text
 from ui.shell.server import catalog
 
 _AXES = 8  # settings that parallel coordinates show side by side
@@ -40,7 +40,7 @@ def many_settings(runs: list[Run]) -> None:
     if len(ended) < 3:
         return
     rows = {
-        key: [value_text(value, key) if isinstance(value, str | bool) else value for value in values]
+        key: values
         for key, values in differing([run.config for run in ended]).items()
         if not any(isinstance(value, (list, dict)) for value in values)
     }
@@ -50,7 +50,8 @@ def many_settings(runs: list[Run]) -> None:
         "Settings and accuracy (one line per run)",
         list(rows.items())[:_AXES],
         [run.status.metrics[_ACCURACY] for run in ended],
-        titles={key: setting_title(key, *(run.config for run in ended)) for key in rows},
+        titles=setting_titles(rows, [run.config for run in ended]),
+        say=value_text,
     )
     revision = "parallel " + ",".join(run.id for run in ended)
     live_figure(figure, key="compare_parallel", revision=revision, height=380)

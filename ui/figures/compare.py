@@ -5,7 +5,7 @@ of ui.figures.curves.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,10 +137,11 @@ def parallel_coordinates(
     measure: str = "test accuracy",
     log: Collection[str] = (),
     titles: Mapping[str, str] | None = None,
+    say: Callable[[Any, str], str] = lambda value, key: str(value),
 ) -> Figure:
     """One line for each run through its settings to its accuracy, which also colors it. settings: (key, one value for
     each run). measure: what the accuracies are. log: keys of settings whose factors are equally far apart. titles: by
-    key; the others are called by their keys, shortened.
+    key; the others are called by their keys, shortened. say: a value in words, given it and its key.
 
     Numbers keep their order on an axis of their own; words, truth values and settings that a run lacks stand one above
     the other.
@@ -149,7 +150,7 @@ def parallel_coordinates(
     for called, (name, values) in zip(_called([key for key, _ in settings], titles), settings, strict=True):
         dimension: dict[str, Any] = {"label": plain_text(shorten(called, 18))}
         if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-            words = [formatting.NOTHING if value is None else str(value) for value in values]
+            words = [formatting.NOTHING if value is None else say(value, name) for value in values]
             order = sorted(set(words))
             dimension["values"] = [order.index(word) for word in words]
             dimension["tickvals"] = list(range(len(order)))

@@ -29,7 +29,7 @@ def settings(
 def label(name: str, field: Schema) -> str:
     """A setting in plain words, its paper's symbol beside it: "Threshold τ"."""
     words = {"lr": "learning rate", "per_class": "labels per class"}.get(name, name.replace("_", " "))
-    text = words if words.isupper() else words[0].upper() + words[1:]
+    text = words if words.isupper() else words[:1].upper() + words[1:]
     return " ".join(
         part for part in (text, field.get("symbol"), f"({field['unit']})" if field.get("unit") else None) if part
     )

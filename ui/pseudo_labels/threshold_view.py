@@ -119,7 +119,7 @@ def history_figures(
         live_figure(figure, key="pseudo_over", revision=run.id)
     with right:
         figure = class_counts(
-            "Pseudo-labels per class, dashed: an even share",
+            f"Pseudo-labels per class{', dashed: an even share' if result.count else ''}",
             run.class_names,
             result.per_class,
             result.coverage,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engine.analysis.compare import differing
@@ -12,12 +13,7 @@ from ui.style import formatting
 
 _SAID = 2  # differing settings that a name is given to tell it from another
 _PARTS = {"method": "methods", "data": "datasets", "backbone": "backbones", "optimizer": "optimizers"}
-_CHOICES = {
-    **{f"{part}.name": part for part in ("method", "optimizer")},
-    "data.name": "data set",
-    "backbone.name": "network",
-    "data.labels.kind": "labels",
-}
+_WORDS = {"data": "data set", "backbone": "network", "data.labels.kind": "labels"}
 
 
 def distinct_names(
@@ -47,7 +43,7 @@ def what_differs(
         rows = {key: values for key, values in differing([configs[i] for i in alike_at]).items() if key not in alike}
         for number, i in enumerate(alike_at):
             words = [
-                f"{setting_words(key, configs[i])} {value_text(values[number])}"
+                f"{setting_words(key, configs[i])} {value_text(values[number], key)}"
                 for key, values in rows.items()
                 if values[number] is not None
             ]
@@ -57,33 +53,53 @@ def what_differs(
 
 def setting_words(key: str, config: dict[str, Any]) -> str:
     """A dotted key as the form calls it: its symbol, else its words: "τ", "labels per class"."""
-    return str(_field(key, config).get("symbol") or _uncapitalized(forms.label(key.rpartition(".")[2], {})))
+    return str(_field(key, config).get("symbol") or _plain(key))
 
 
-def setting_title(key: str, *configs: dict[str, Any]) -> str:
-    """A dotted key where there is room: its words and its symbol, "threshold τ"; of a name or a kind, what has it; of
-    views, which one. configs: in one of which the method, or whatever has the setting, knows it.
+def setting_titles(keys: Iterable[str], configs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """By dotted key, a title where there is room: words and symbol, "threshold τ", with the part where two would be
+    called alike, "momentum (optimizer)". configs: of the runs that have these settings. A symbol that another of their
+    methods uses for something else, or writes otherwise, is left out.
     """
-    part, _, name = key.partition(".")
+    titles = {}
+    for key in keys:
+        symbols = {known.get("symbol") for config in configs if (known := _field(key, config))}
+        titles[key] = " ".join(filter(None, [_plain(key), symbols.pop() if len(symbols) == 1 else None]))
+    alike = Counter(titles.values())
+    return {
+        key: f"{title} ({_WORDS.get(part := key.partition('.')[0], part)})" if alike[title] > 1 else title
+        for key, title in titles.items()
+    }
+
+
+def _plain(key: str) -> str:
+    """Words for a dotted key; of a name or a kind, what has it; of what a view has, which view."""
+    owner = key.removesuffix(".name")
+    if key in _WORDS or owner in _WORDS:
+        return _WORDS.get(key) or _WORDS[owner]
+    part, _, name = owner.partition(".")
     if part == "augment":
         view, _, setting = name.partition(".")
-        return f"{view} view{f', {forms.label(setting, {}).lower()}' if setting else ''}"
-    field = next((known for config in configs if (known := _field(key, config))), {})
-    return _CHOICES.get(key) or _uncapitalized(forms.label(key.rpartition(".")[2], field))
+        return f"{view} view{f' {_uncapitalized(forms.label(setting, {}))}' if setting else ''}"
+    return _uncapitalized(forms.label(owner.rpartition(".")[2], {}))
 
 
 def _field(key: str, config: dict[str, Any]) -> dict[str, Any]:
     """What the schema says of a setting; empty if it says nothing."""
     part, _, name = key.partition(".")
-    chosen = (config.get(part) or {}).get("name") if isinstance(config.get(part), dict) else None
+    settings: dict[str, Any] = found if isinstance(found := config.get(part), dict) else {}
     about = catalog().get(_PARTS.get(part, part), {})
-    about = about.get(chosen, {}) if part in _PARTS else about
-    found = about.get("schema", {}).get("properties", {}).get(name, {}) if isinstance(about, dict) else {}
-    return dict(found)
+    if key.startswith("data.labels."):
+        name = name.partition(".")[2]
+        about = catalog()["labels"].get((settings.get("labels") or {}).get("kind"), {})
+    elif part in _PARTS:
+        about = about.get(settings.get("name"), {})
+    properties = about.get("schema", {}).get("properties", {}) if isinstance(about, dict) else {}
+    return dict(properties.get(name, {}))
 
 
 def _uncapitalized(words: str) -> str:
-    return words[0].lower() + words[1:] if words[1:2].islower() else words
+    return words[:1].lower() + words[1:] if words[1:2].islower() else words
 
 
 def value_text(value: Any, key: str = "") -> str:

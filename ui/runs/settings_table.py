@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.analysis.compare import differing
-from ui.runs.distinct_names import setting_title, value_text
+from ui.runs.distinct_names import setting_titles, value_text
 
 
 def settings_table(configs: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, str]]:
     """names: of the runs, unique. The last column is the setting's key, as the command line has it; no rows where
     nothing differs.
     """
+    rows = differing(list(configs))
+    titles = setting_titles(rows, configs)
     return [
         {
-            "setting": setting_title(key, *configs),
+            "setting": titles[key],
             **{name: value_text(value, key) for name, value in zip(names, values, strict=True)},
             "in the config": key,
         }
-        for key, values in differing(list(configs)).items()
+        for key, values in rows.items()
     ]

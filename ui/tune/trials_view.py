@@ -11,7 +11,7 @@ from engine.tuning.sweep_plan import SweepPlan
 from ui.components.live_figure import live_figure
 from ui.figures.compare import importance_bars, parallel_coordinates
 from ui.runs.current_run import open_comparison, open_page
-from ui.runs.distinct_names import setting_title
+from ui.runs.distinct_names import setting_titles, value_text
 from ui.runs.prefill import announce_prefill, prefill
 from ui.shell.page import escape_markdown, show_errors
 from ui.style import formatting
@@ -33,6 +33,7 @@ def draw_trials(sweep: SweepFolder, plan: SweepPlan, status: SweepStatus) -> Non
         measure="validation accuracy",
         log={one.key for one in dimensions if one.log},
         titles=_titles(plan),
+        say=value_text,
     )
     live_figure(figure, key="tune_parallel", revision=sweep.name, height=340)
     more = f" The first {_AXES} of {len(plan.dimensions)} settings." if len(plan.dimensions) > _AXES else ""
@@ -68,7 +69,7 @@ def best_trials(plan: SweepPlan, status: SweepStatus) -> None:
         began = " · the settings it began with" if trial.values == own else ""
         about.markdown(
             f"**{formatting.percent(trial.accuracy)}** · trial {trial.number}{began}  \n"
-            f"{escape_markdown(', '.join(_settings(plan, trial)))}"
+            f"{escape_markdown('; '.join(_settings(plan, trial)))}"
         )
         with actions, st.container(horizontal=True, horizontal_alignment="right"):
             runs = [draw.run for draw in trial.draws]
@@ -84,13 +85,13 @@ def best_trials(plan: SweepPlan, status: SweepStatus) -> None:
 
 
 def _titles(plan: SweepPlan) -> dict[str, str]:
-    return {one.key: setting_title(one.key, plan.config) for one in plan.dimensions}
+    return setting_titles([one.key for one in plan.dimensions], [plan.config])
 
 
 def _settings(plan: SweepPlan, trial: Trial) -> list[str]:
     titles = _titles(plan)
-    return [f"{titles.get(key, key)} {_shown(value)}" for key, value in trial.values.items()]
+    return [f"{titles.get(key, key)} {_shown(value, key)}" for key, value in trial.values.items()]
 
 
-def _shown(value: Any) -> str:
-    return formatting.decimal(value) if isinstance(value, float) else str(value)
+def _shown(value: Any, key: str) -> str:
+    return formatting.decimal(value) if isinstance(value, float) else value_text(value, key)
