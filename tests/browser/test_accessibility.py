@@ -60,13 +60,13 @@ def test_figures_and_borders_have_the_colors_of_the_theme(
     page: Page, studied: Studied, run: Run, scheme: Literal["light", "dark"]
 ) -> None:
     page.emulate_media(color_scheme=scheme)
-    page.goto(f"{studied.url}/pseudo_labels?run={run.id}")
+    page.goto(f"{studied.url}/space?run={run.id}")
     name = colors.class_color(1)
     wanted = colors.BY_THEME[name][1 if scheme == "dark" else 0]
     assert wanted != name
     page.wait_for_function(
         "(color) => [...document.querySelectorAll('.js-plotly-plot')].some((figure) => figure.data?.some((trace) =>"
-        " Array.isArray(trace.marker?.color) && trace.marker.color[1] === color))",
+        " trace.marker?.color === color))",
         arg=wanted,
     )
     page.goto(f"{studied.url}/train?run={run.id}")

@@ -42,18 +42,20 @@ def test_a_point_shows_its_image_while_the_mouse_is_on_it(page: Page, url: str, 
     page.mouse.move(x + 40, y)
     page.mouse.move(x, y, steps=4)
     expect(shown).to_be_visible()
-    tile = page.evaluate("""async () => {
+    tile = """async () => {
         const one = document.querySelector('.image-of-point'), style = getComputedStyle(one);
         const sheet = new Image(); sheet.src = style.backgroundImage.slice(5, -2); await sheet.decode();
         const columns = sheet.width / 8, [left, top] = style.backgroundPosition.split(' ').map(parseFloat);
         const canvas = document.createElement('canvas'); canvas.width = canvas.height = 8;
         canvas.getContext('2d').drawImage(sheet, left / 12, top / 12);
         const pixels = canvas.getContext('2d').getImageData(0, 0, 8, 8).data;
-        return [parseFloat(style.backgroundSize) / 12 / 8 === columns, [...pixels].filter((_, k) => k % 4 === 0)] }""")
+        return [parseFloat(style.backgroundSize) / 12 / 8 === columns, [...pixels].filter((_, k) => k % 4 === 0)] }"""
     images = load_stored_images(
         studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures"))
     )
-    assert tile == [True, images.images[images.rows(np.array([sample]))[0]].ravel().tolist()]
+    wanted = [True, images.images[images.rows(np.array([sample]))[0]].ravel().tolist()]
+    # On its way to the point the mouse may have passed another one, whose image is there first.
+    until(lambda: page.evaluate(tile) == wanted, "the image of the point under the mouse")
     page.mouse.move(5, 5)
     expect(shown).to_have_count(0)
 
