@@ -19,8 +19,8 @@ PAGES = (
     *("space", "errors", "compare", "predict", "tune", "runs"),
 )
 GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-# Streamlit's own markup, which the app cannot change: its list of pages is a <ul> whose items lie in groups of their own,
-# and the button that its header has while a script runs fades in.
+# Streamlit's own markup, which the app cannot change: its list of pages is a <ul> whose items lie in groups of their
+# own, and the button that its header has while a script runs fades in.
 STREAMLITS_OWN = (
     "[data-testid=stSidebarNavItems]",
     "[data-testid=stStatusWidget]",
