@@ -9,6 +9,7 @@ import os
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["FEWLAB_CACHE"]
     else:
         os.environ["FEWLAB_CACHE"] = before
+
+
+@pytest.fixture(autouse=True)
+def _main_stays() -> Iterator[None]:
+    """AppTest makes the page `__main__`, which the processes that later tests start would run again."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,6 @@ from tests.waiting import PATIENCE
 ROOT = Path(__file__).resolve().parents[2]
 Downloads = dict[str, str]
 """The text behind each download button, by the file's name."""
-
-
-@pytest.fixture(autouse=True)
-def _main_stays() -> Iterator[None]:
-    """AppTest makes the page `__main__`, which the processes that later tests start would run again."""
-    main = sys.modules["__main__"]
-    yield
-    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="module")
