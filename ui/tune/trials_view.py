@@ -63,13 +63,13 @@ def best_trials(plan: SweepPlan, status: SweepStatus) -> None:
     if not best:
         st.caption("No trial has finished yet.")
         return
-    own = plan.own_values()
+    own, titles = plan.own_values(), _titles(plan)
     for trial in best:
         about, actions = st.columns([5, 4], vertical_alignment="center")
         began = " · the settings it began with" if trial.values == own else ""
         about.markdown(
             f"**{formatting.percent(trial.accuracy)}** · trial {trial.number}{began}  \n"
-            f"{escape_markdown('; '.join(_settings(plan, trial)))}"
+            f"{escape_markdown('; '.join(_settings(titles, trial)))}"
         )
         with actions, st.container(horizontal=True, horizontal_alignment="right"):
             runs = [draw.run for draw in trial.draws]
@@ -88,8 +88,7 @@ def _titles(plan: SweepPlan) -> dict[str, str]:
     return setting_titles([one.key for one in plan.dimensions], [plan.config])
 
 
-def _settings(plan: SweepPlan, trial: Trial) -> list[str]:
-    titles = _titles(plan)
+def _settings(titles: dict[str, str], trial: Trial) -> list[str]:
     return [f"{titles.get(key, key)} {_shown(value, key)}" for key, value in trial.values.items()]
 
 
