@@ -38,13 +38,8 @@ def actions(chosen: list[Run], key: str) -> None:
         described = st.button("Describe", key=f"{key}_rename", disabled=one is None, help="Its name, tags and a note.")
         if described and one is not None:
             describe(one)
-        # Made once it is opened: a file made on demand is refused if the page has run since its button was drawn.
-        more = st.popover(
-            "Take along", key=f"{key}_more", disabled=not chosen, icon=":material/download:", on_change="rerun"
-        )
-        if more.open:
-            with more:
-                _take_along(chosen, one, key)
+        with st.popover("Take along", key=f"{key}_more", disabled=not chosen, icon=":material/download:"):
+            _take_along(chosen, one, key)
         alive = any(run.status.state in ("running", "paused") for run in chosen)
         if st.button(
             "Delete",
