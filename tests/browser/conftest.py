@@ -13,13 +13,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from engine.lab.executors.inline import train
 from engine.runs.store import Run
@@ -31,6 +32,27 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 expect.set_options(timeout=1000 * PATIENCE)
 
 Serve = Callable[..., str]
+
+_STANDS = "() => !document.querySelector('[data-testid=stApp]:not([data-test-script-state=notRunning])')"
+_DRAWN_WITHIN = 10.0  # seconds; a press that is meant for a page that is busy for longer comes then
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pressed_once_drawn() -> Iterator[None]:
+    """A press comes once the page is drawn, as a person's does. While it is being drawn, what a run takes away at its
+    end moves the rest between press and release, and a file that is made on demand is refused.
+    """
+    click = Locator.click
+
+    def patient_click(locator: Locator, **options: Any) -> None:
+        locator.wait_for()
+        with suppress(PlaywrightTimeout):
+            locator.page.wait_for_function(_STANDS, timeout=1000 * _DRAWN_WITHIN)
+        click(locator, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Locator, "click", patient_click)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ def test_a_run_is_shared_and_opens_in_another_lab(page: Page, studied: Studied, 
     table.click(position={"x": 16, "y": 36 + 18})  # the box of the first row
     page.get_by_role("button", name="Take along").click()
     page.get_by_role("button", name="Share", exact=True).click()
+    expect(page.get_by_test_id("stDialog")).to_be_visible()
+    expect(page.get_by_role("button", name="Folder", exact=True)).to_have_count(0)  # the menu is closed
     page.get_by_text("With the images that were learned from").click()
     page.get_by_role("button", name="Make the file").click()
     with page.expect_download() as download:
