@@ -38,7 +38,8 @@ def actions(chosen: list[Run], key: str) -> None:
         described = st.button("Describe", key=f"{key}_rename", disabled=one is None, help="Its name, tags and a note.")
         if described and one is not None:
             describe(one)
-        with st.popover("Take along", key=f"{key}_more", disabled=not chosen, icon=":material/download:"):
+        menu = f"{key}_more_{st.session_state.get(_closed(key), 0)}"
+        with st.popover("Take along", key=menu, disabled=not chosen, icon=":material/download:"):
             _take_along(chosen, one, key)
         alive = any(run.status.state in ("running", "paused") for run in chosen)
         if st.button(
@@ -65,7 +66,8 @@ def _take_along(chosen: list[Run], one: Run | None, key: str) -> None:
     if not chosen:
         return
     name = one.id if one is not None else "fewlab-runs"
-    if one is not None and one.folder.model_file.exists() and st.button("Model", key=f"{key}_model", width="stretch"):
+    dialog = partial(_button_to_dialog, key)
+    if one is not None and one.folder.model_file.exists() and dialog("Model", "model"):
         export_dialog(one)
     st.download_button(
         "Report",
@@ -88,5 +90,19 @@ def _take_along(chosen: list[Run], one: Run | None, key: str) -> None:
         width="stretch",
     )
     ended = all(run.status.state in ("finished", "stopped") for run in chosen)
-    if ended and st.button("Share", key=f"{key}_share", width="stretch"):
+    if ended and dialog("Share", "share"):
         share_dialog(chosen)
+
+
+def _button_to_dialog(key: str, label: str, name: str) -> bool:
+    """A button of the menu that closes it, which would lie over the dialog: one with another key is drawn closed."""
+
+    def close_menu() -> None:
+        st.session_state[_closed(key)] = st.session_state.get(_closed(key), 0) + 1
+
+    return st.button(label, key=f"{key}_{name}", on_click=close_menu, width="stretch")
+
+
+def _closed(key: str) -> str:
+    """Where it is kept how often the menu was closed so."""
+    return f"{key}_more_closed"
