@@ -219,6 +219,7 @@ def test_a_finished_run_is_shown_everywhere(run: Run, open_page: Open) -> None:
         time.sleep(0.5)
         space.run()
     assert [metric.label for metric in space.metric] == ["Trustworthiness", "Neighbors of the same class", "Points"]
+    assert "**20 labeled**, the diamonds of the map" in words(space)
 
 
 def test_retrain_puts_the_runs_settings_into_the_form(run: Run, open_page: Open) -> None:
@@ -264,7 +265,6 @@ def test_the_first_look_at_start_asks_the_engine_nothing(
     monkeypatch.setattr(lab.store, "runs", lambda: [run])
     for module in (
         "ui.shell.server",
-        "ui.runs.run_names",
         "ui.runs.distinct_names",
         "ui.runs.prefill",
         "ui.train.initial_weights",

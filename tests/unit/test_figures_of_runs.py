@@ -163,6 +163,18 @@ def test_a_point_without_a_prediction_has_no_color_of_confidence() -> None:
     assert not confident.showlegend
 
 
+def test_many_labeled_images_do_not_hide_the_map() -> None:
+    sizes = []
+    for count in (20, 100, 400):
+        points = np.zeros((count + 1, 2), np.float32)
+        labeled = np.arange(count + 1) < count
+        coloring = Coloring("class", np.zeros(count + 1, np.int64), ["a"], ["#111111"])
+        figure = read(scatter(points, np.arange(count + 1), labeled, [""] * (count + 1), coloring, "t"))
+        (size,) = {trace.marker.size for trace in figure.data if trace.marker.symbol == "diamond"}
+        sizes.append(size)
+    assert sizes[0] > sizes[1] > sizes[2] > 5  # pixels of all others
+
+
 @pytest.mark.parametrize("flat", [True, False])
 def test_a_space_shows_every_point_once_and_fades_what_was_not_selected(flat: bool) -> None:
     points = np.random.default_rng(0).normal(size=(6, 2 if flat else 3)).astype(np.float32)

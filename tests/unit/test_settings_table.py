@@ -9,11 +9,18 @@ from engine.config.run_config import RunConfig
 from engine.presets import PRESETS
 from ui.runs import distinct_names
 from ui.runs.settings_table import settings_table
+from ui.shell import server
 from ui.style import formatting
 
 
-def test_settings_and_what_was_chosen_are_in_words_with_the_key_beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct_names, "catalog", catalog)
+@pytest.fixture(autouse=True)
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalog without a process that answers for it."""
+    for module in (distinct_names, server):
+        monkeypatch.setattr(module, "catalog", catalog)
+
+
+def test_settings_and_what_was_chosen_are_in_words_with_the_key_beside() -> None:
     alone, fixmatch = (
         RunConfig.parse(PRESETS[name].config).model_dump() for name in ("digits-supervised", "digits-fixmatch")
     )
@@ -56,13 +63,18 @@ def of(preset: str, **parts: object) -> dict[str, object]:
     ],
 )
 def test_titles_say_the_part_where_they_would_be_alike_and_a_symbol_only_where_all_mean_the_same(
-    monkeypatch: pytest.MonkeyPatch, keys: list[str], configs: list[dict[str, object]], titles: list[str]
+    keys: list[str], configs: list[dict[str, object]], titles: list[str]
 ) -> None:
-    monkeypatch.setattr(distinct_names, "catalog", catalog)
     assert distinct_names.setting_titles(keys, configs) == dict(zip(keys, titles, strict=True))
 
 
-def test_names_that_differ_in_a_network_say_so_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct_names, "catalog", catalog)
+def test_names_that_differ_in_a_network_say_so_in_words() -> None:
     configs = [of("digits-fixmatch", backbone={"name": name}) for name in ("small_cnn", "resnet18")]
     assert distinct_names.distinct_names(["x", "x"], configs) == ["x, network Small CNN", "x, network ResNet-18"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.5085697293415039, "0.50857"), (0.9995, "0.9995"), (0.03, "0.03"), (2, "2"), (True, "on")]
+)
+def test_what_a_search_draws_is_rounded_and_what_a_person_typed_is_not(value: object, said: str) -> None:
+    assert distinct_names.value_text(value) == said

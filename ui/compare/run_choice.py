@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.runs.store import Run
 from ui.runs.run_names import run_titles
-from ui.shell.server import catalog
+from ui.shell.server import title_of
 
 _CHOSEN, _GENERATION = "compare_chosen", "compare_generation"
 _FILTERS = (("method", "Method", "methods"), ("data", "Data set", "datasets"))
@@ -38,10 +38,7 @@ def pick_runs(runs: dict[str, Run]) -> list[Run]:
 
 def _filter(runs: dict[str, Run], part: str, title: str, table: str) -> str:
     """One of the names that the runs have, as it is called elsewhere, or "all"."""
-    titles = {
-        name: str(catalog()[table].get(name, {}).get("title", name))
-        for name in {run.config[part]["name"] for run in runs.values()}
-    }
+    titles = {name: title_of(table, name) for name in {run.config[part]["name"] for run in runs.values()}}
     chosen: str = st.selectbox(
         title,
         ["all", *sorted(titles, key=lambda name: titles[name].lower())],

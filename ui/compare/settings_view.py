@@ -10,7 +10,7 @@ from ui.compare.run_groups import settings
 from ui.components.live_figure import live_figure
 from ui.figures.compare import label_budget_curves, parallel_coordinates
 from ui.runs.distinct_names import distinct_names, setting_titles, value_text
-from ui.shell.server import catalog
+from ui.runs.run_names import method_title
 
 _AXES = 8  # settings that parallel coordinates show side by side
 _ACCURACY = "test/accuracy"
@@ -24,7 +24,7 @@ def label_budgets(runs: list[Run]) -> None:
         if "per_class" in (run.config["data"].get("labels") or {}):
             groups.setdefault(without_budget(settings(run)), []).append(run)
     firsts = [group[0] for group in groups.values()]
-    names = distinct_names([_method_title(run) for run in firsts], [settings(run) for run in firsts], alike=_DRAW)
+    names = distinct_names([method_title(run.config) for run in firsts], [settings(run) for run in firsts], alike=_DRAW)
     points = [
         budget_curve([(run.config["data"]["labels"]["per_class"], run.status.metrics[_ACCURACY]) for run in group])
         for group in groups.values()
@@ -61,8 +61,3 @@ def many_settings(runs: list[Run]) -> None:
 
 def _with_accuracy(runs: list[Run]) -> list[Run]:
     return [run for run in runs if run.status.state == "finished" and _ACCURACY in run.status.metrics]
-
-
-def _method_title(run: Run) -> str:
-    name = run.config["method"]["name"]
-    return str(catalog()["methods"].get(name, {}).get("title", name))

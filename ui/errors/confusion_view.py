@@ -95,12 +95,10 @@ def confusion_matrix_view(run: EvaluatedRun, predictions: Predictions, shares: b
 
 
 def most_confident_errors(run: EvaluatedRun, predictions: Predictions, page: str) -> None:
-    st.subheader("Most confident errors", anchor=False)
     images = gallery_items(predictions, errors_of(predictions))
-    if images:
+    if images:  # that there is none is said beside the matrix
+        st.subheader("Most confident errors", anchor=False)
         image_browser(run, images, "worst", page)
-    else:
-        st.caption("No errors on these images.")
 
 
 def per_class_metrics(run: EvaluatedRun, predictions: Predictions, page: str) -> None:

@@ -17,6 +17,11 @@ _LEGEND_UP_TO = 24  # names below the figure; more of them stand in a list besid
 _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
 
 
+def _of_labeled(count: int) -> int:
+    """Pixels of a labeled image's diamond: where there are many they would hide the map."""
+    return 11 if count <= 60 else 8 if count <= 200 else 6
+
+
 @dataclass(frozen=True)
 class Coloring:
     """What the colors of N points mean. groups: int64 [N], positions in names and paints; or, without groups, values:
@@ -102,7 +107,7 @@ def scatter(
             paler = layer is not None and layer is not is_selected
             marker: dict[str, Any] = {
                 **paint,
-                "size": (11 if flat else 7) if few else (5 if flat else 3),
+                "size": (_of_labeled(int(labeled.sum())) if flat else 7) if few else (5 if flat else 3),
                 "symbol": "diamond" if few else "circle",
                 "opacity": 0.12 if paler else 1.0 if few else 0.75,
             }

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.analysis.compare import differing
 from ui.forms import schema_form as forms
-from ui.shell.server import catalog
+from ui.shell.server import catalog, title_of
 from ui.style import formatting
 
 _SAID = 2  # differing settings that a name is given to tell it from another
@@ -108,7 +108,9 @@ def value_text(value: Any, key: str = "") -> str:
         return formatting.NOTHING
     part, _, name = key.partition(".")
     if name == "name" and part in _PARTS:
-        return str(catalog().get(_PARTS[part], {}).get(value, {}).get("title", value))
+        return title_of(_PARTS[part], value)
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.6g}"  # what a search draws has sixteen digits
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

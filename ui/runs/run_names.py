@@ -8,7 +8,7 @@ from typing import Any
 from engine.runs.store import Run
 from ui.figures.frame import unique_names
 from ui.runs.distinct_names import distinct_names
-from ui.shell.server import catalog
+from ui.shell.server import title_of
 from ui.style import formatting
 
 
@@ -24,11 +24,11 @@ def automatic_name(config: dict[str, Any]) -> str:
 
 
 def method_title(config: dict[str, Any]) -> str:
-    return _title("methods", config["method"]["name"])
+    return title_of("methods", config["method"]["name"])
 
 
 def data_title(config: dict[str, Any]) -> str:
-    return _title("datasets", config["data"]["name"])
+    return title_of("datasets", config["data"]["name"])
 
 
 def labels(settings: dict[str, Any]) -> str:
@@ -80,7 +80,3 @@ def run_titles(runs: Sequence[Run]) -> dict[str, str]:
         for name, run in zip(told_apart(runs), runs, strict=True)
     ]
     return dict(zip([run.id for run in runs], unique_names(titles), strict=True))
-
-
-def _title(kind: str, name: str) -> str:
-    return str(catalog()[kind].get(name, {}).get("title", name))

@@ -83,3 +83,10 @@ def catalog() -> dict[str, Any]:
     made = lab().assistant.ask(GetCatalog())
     write_json(file, {"version": version, "catalog": made})
     return made
+
+
+def title_of(kind: str, name: str) -> str:
+    """What a method, data set, network or optimizer is called on screens; its name where this engine does not know it.
+    kind: a table of the catalog.
+    """
+    return str(catalog()[kind].get(name, {}).get("title", name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.neighbors import nearest_neighbors
@@ -17,14 +18,21 @@ from ui.shell.page import show_errors
 from ui.space.selection import clear_selection, open_image, selected_images, show_neighbors_of
 from ui.style import formatting
 
-_GALLERY, _NEIGHBORS = 60, 12  # images that are shown
+_GALLERY, _LABELED, _NEIGHBORS = 60, 24, 12  # images that are shown
 
 
 def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Projection, step: int, page: str) -> None:
-    """The selected images that are among the points; one of them, clicked, opens and shows its nearest neighbors."""
+    """The selected images that are among the points, and while none is selected the labeled ones; one of them, clicked,
+    opens and shows its nearest neighbors.
+    """
     selected = selected_images(run)
     if not selected:
         st.caption("Lasso or click points to see their images.")
+        labeled = np.flatnonzero(projection.part == 0)
+        if run.images is not None and 0 < len(labeled) < len(projection.ids):  # as the map marks them
+            more = f", the first {_LABELED} shown" if len(labeled) > _LABELED else ""
+            st.markdown(f"**{formatting.count(len(labeled))} labeled**, the diamonds of the map{more}")
+            _images_of(run, inputs, projection, labeled[:_LABELED], step, page, "space_labeled")
         return
     positions = find_ids(np.array(selected), projection.ids)
     positions = positions[positions >= 0]
@@ -42,15 +50,27 @@ def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Proj
         if st.button("Clear selection", key="space_forget", type="tertiary"):
             clear_selection(run)
             st.rerun()
-    shown = positions[:_GALLERY]
-    ids = projection.ids[shown]
+    _images_of(run, inputs, projection, positions[:_GALLERY], step, page, "space_gallery")
+
+
+def _images_of(
+    run: EvaluatedRun,
+    inputs: ProjectionInputs,
+    projection: Projection,
+    positions: NDArray[np.int64],
+    step: int,
+    page: str,
+    key: str,
+) -> None:
+    """positions: among the points of the map."""
+    ids = projection.ids[positions]
     predicted, confidence = run.predictions_of(ids, step)
     images = [
         GalleryImage(int(sample), int(truth), int(label), (formatting.percent(float(share)),) if label >= 0 else ())
-        for sample, truth, label, share in zip(ids, projection.labels[shown], predicted, confidence, strict=True)
+        for sample, truth, label, share in zip(ids, projection.labels[positions], predicted, confidence, strict=True)
     ]
     opened = open_image(run)
-    clicked = image_gallery(run, images, "space_gallery", selected=opened, thumb=48)
+    clicked = image_gallery(run, images, key, selected=opened, thumb=48)
     if clicked is not None:
         show_neighbors_of(run, clicked)
         show_image(run, clicked, page)
