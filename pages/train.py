@@ -9,7 +9,7 @@ import streamlit as st
 from engine.config.overlay import apply_changes
 from ui.runs.current_run import current_or_running_run, watch_new_run
 from ui.runs.prefill import FILLED
-from ui.runs.run_names import run_name, told_apart
+from ui.runs.run_names import run_name, told_in_turn
 from ui.shell.page import empty_state, escape_markdown, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
 from ui.train.form import labeled_images, train_form
@@ -66,7 +66,7 @@ with run_side:
         if queued:
             st.caption(
                 f"{len(queued)} more in the queue: "
-                + "; ".join(escape_markdown(name) for name in told_apart(queued)[:3])
+                + "; ".join(escape_markdown(name) for name in told_in_turn(queued)[:3])
             )
         if retrain_config is not None:
             start(retrain_config)

@@ -201,6 +201,7 @@ def test_the_nearest_labeled_images_stand_nearest_first(first: Run, open_page: O
 def test_compare_has_every_runs_own_final_metrics(first: Run, second: Run, open_page: Open) -> None:
     app = open_page("compare", runs=[first.id, second.id])
     table = next(one.value for one in app.dataframe if "training time" in one.value)
+    assert list(table)[:3] == ["color", "Test accuracy", "run"]  # on a phone a name is as wide as the table
     assert list(table["run"]) == ["first, seed 5", "second, seed 6"]
     assert list(table["Test accuracy"]) == pytest.approx([43.21, 50.0])
     assert table["Macro F1"][0] == pytest.approx(34.56)

@@ -80,7 +80,7 @@ def test_runs_of_one_name_are_told_apart_on_start_and_in_the_queue(
     waiting = [lab.store.run(folder.id) for folder in folders]
     monkeypatch.setattr(lab.store, "queue", lambda: waiting)
     said = words(open_page("train", run=put("digits-proden").id))
-    assert f"3 more in the queue: {name}, seed 3; {name}, seed 4; {name}, seed 5" in said
+    assert f"3 more in the queue: {name}, seed 3; seed 4; seed 5" in said
 
 
 def test_a_new_tabs_train_page_shows_the_run_that_trains(put: Put, open_page: Open) -> None:

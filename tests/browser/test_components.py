@@ -316,6 +316,10 @@ def test_captions_of_the_gallery_stay_text_and_tiny_images_show_their_pixels(pag
     page.goto(f"{url}/images")
     first = page.locator(".fewlab-gallery button").first
     expect(first.locator("span").first).to_have_text("<img src=x onerror=alert(1)>")
+    end = first.locator(".long > :last-child")  # what names of one kind differ in is seen however long they are
+    expect(end).to_have_text("1)>")
+    right = "(element) => element.getBoundingClientRect().right"
+    assert end.evaluate(right) <= first.evaluate(right)
     assert page.locator(".fewlab-gallery img").count() == 60
     image = first.locator("img")
     expect(image).to_have_css("image-rendering", "pixelated")

@@ -21,7 +21,9 @@ _COLOR = "color"
 
 
 def final_metrics(runs: list[Run]) -> None:
-    """One row a run. Shares stay numbers, so that a click on their heading sorts them."""
+    """One row a run. Shares stay numbers, so that a click on their heading sorts them. The accuracy comes before the
+    name, which is as wide as a phone.
+    """
     metrics = _final_metrics(runs)
     columns: dict[str, Any] = {
         metric.title: st.column_config.NumberColumn(
@@ -33,16 +35,20 @@ def final_metrics(runs: list[Run]) -> None:
     }
     names, strokes = legend_names(runs), run_strokes(runs)
     columns[_COLOR] = st.column_config.ImageColumn(_COLOR, width=52, help="The run's color in the curves.")
-    rows: list[dict[str, Any]] = [
-        {
-            _COLOR: swatch(strokes[run.id].color),
-            "run": names[run.id],
-            **{metric.title: _cell(metric, run.status.metrics.get(metric.name)) for metric in metrics},
-            "state": run.status.state,
-            "training time": formatting.duration(run.status.seconds),
-        }
-        for run in runs
-    ]
+    accuracy = declared_metrics()[_ACCURACY].title
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        cells = {metric.title: _cell(metric, run.status.metrics.get(metric.name)) for metric in metrics}
+        rows.append(
+            {
+                _COLOR: swatch(strokes[run.id].color),
+                accuracy: cells.pop(accuracy),
+                "run": names[run.id],
+                **cells,
+                "state": run.status.state,
+                "training time": formatting.duration(run.status.seconds),
+            }
+        )
     st.dataframe(rows, hide_index=True, width="stretch", column_config=columns, placeholder=formatting.NOTHING)
 
 

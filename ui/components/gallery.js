@@ -1,6 +1,8 @@
 // Images as buttons in rows that wrap. Loaded by ui/components/gallery.py. Captions may come from file names: they are
 // set as text, never as HTML.
 
+const TAIL = 3; // letters of a long caption that are never cut: names of one kind differ in their last
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const grid = parentElement.querySelector(".fewlab-gallery");
   grid.style.setProperty("--thumb", `${data.thumb}px`);
@@ -47,7 +49,24 @@ function filled(button, item, { thumb, selected }) {
   while (button.children.length > 1 + item.lines.length) button.lastChild.remove();
   item.lines.forEach((line, k) => {
     const text = button.children[k + 1] ?? button.appendChild(document.createElement("span"));
-    if (text.title !== line) text.textContent = text.title = line;
+    if (text.title !== line) write(text, line);
   });
   return button;
+}
+
+function write(text, line) {
+  const letters = [...line];
+  const isLong = letters.length > 3 * TAIL;
+  text.title = line;
+  text.classList.toggle("long", isLong);
+  if (!isLong) {
+    text.textContent = line;
+    return;
+  }
+  const parts = [letters.slice(0, -TAIL), letters.slice(-TAIL)].map((part) => {
+    const shown = document.createElement("span");
+    shown.textContent = part.join("");
+    return shown;
+  });
+  text.replaceChildren(...parts);
 }

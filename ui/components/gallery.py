@@ -30,7 +30,10 @@ _CSS = """
   border: 3px solid transparent; border-radius: 6px; background: var(--st-secondary-background-color);
 }
 .fewlab-gallery img.tiny { image-rendering: pixelated; }
-.fewlab-gallery span { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.fewlab-gallery button > span { display: block; overflow: hidden; text-overflow: ellipsis; white-space: pre; }
+.fewlab-gallery button > span.long { display: flex; }
+.fewlab-gallery .long > :first-child { overflow: hidden; text-overflow: ellipsis; }
+.fewlab-gallery .long > :last-child { flex: none; }
 .fewlab-gallery button:hover img { filter: brightness(1.12); }
 .fewlab-gallery button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
 .fewlab-gallery button[aria-pressed="true"] { outline: 3px solid var(--st-primary-color); outline-offset: 1px; }

@@ -71,6 +71,15 @@ def told_apart(runs: Sequence[Run]) -> list[str]:
     return distinct_names([run_name(run) for run in runs], [run.config for run in runs], alike=("data.split_seed",))
 
 
+def told_in_turn(runs: Sequence[Run]) -> list[str]:
+    """As `told_apart`, for a list in one line: a name that the run before has too is not said again."""
+    names = [run_name(run) for run in runs]
+    return [
+        told.removeprefix(name).lstrip(", ") if name == before else told
+        for told, name, before in zip(told_apart(runs), names, [None, *names], strict=False)
+    ]
+
+
 def run_titles(runs: Sequence[Run]) -> dict[str, str]:
     """By run id, for a list to choose from: name with what distinguishes it, final accuracy if there is one, and when.
     No two are alike, because Streamlit knows a choice by its text.
