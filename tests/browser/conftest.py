@@ -34,24 +34,28 @@ expect.set_options(timeout=1000 * PATIENCE)
 Serve = Callable[..., str]
 
 _STANDS = "() => !document.querySelector('[data-testid=stApp]:not([data-test-script-state=notRunning])')"
-_DRAWN_WITHIN = 10.0  # seconds; a press that is meant for a page that is busy for longer comes then
+_DRAWN_WITHIN = 10.0  # seconds; what is meant for a page that is busy for longer comes then
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _pressed_once_drawn() -> Iterator[None]:
-    """A press comes once the page is drawn, as a person's does. While it is being drawn, what a run takes away at its
-    end moves the rest between press and release, and a file that is made on demand is refused.
+def _answered_once_drawn() -> Iterator[None]:
+    """A click or a typed letter comes once the page is drawn, as a person's does. While it is being drawn, what a run
+    takes away at its end moves the rest between press and release, a field may be there twice, and a file that is made
+    on demand is refused. Where being quicker than the page is the point, a test sends the event itself.
     """
-    click = Locator.click
 
-    def patient_click(locator: Locator, **options: Any) -> None:
-        locator.wait_for()
-        with suppress(PlaywrightTimeout):
-            locator.page.wait_for_function(_STANDS, timeout=1000 * _DRAWN_WITHIN)
-        click(locator, **options)
+    def patient(act: Callable[..., None]) -> Callable[..., None]:
+        def acted(locator: Locator, *arguments: Any, **options: Any) -> None:
+            locator.first.wait_for(state="attached")
+            with suppress(PlaywrightTimeout):
+                locator.page.wait_for_function(_STANDS, timeout=1000 * _DRAWN_WITHIN)
+            act(locator, *arguments, **options)
+
+        return acted
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Locator, "click", patient_click)
+        for name in ("click", "fill", "press", "set_input_files"):
+            patch.setattr(Locator, name, patient(getattr(Locator, name)))
         yield
 
 

@@ -74,7 +74,15 @@ def test_names_that_differ_in_a_network_say_so_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.5085697293415039, "0.50857"), (0.9995, "0.9995"), (0.03, "0.03"), (2, "2"), (True, "on")]
+    ("value", "said"),
+    [
+        (0.5085697293415039, "0.50857"),
+        (0.9995, "0.9995"),
+        (0.03, "0.03"),
+        (2, "2"),
+        (True, "on"),
+        ([0.5085697293415039, 3], "0.50857, 3"),
+    ],
 )
 def test_what_a_search_draws_is_rounded_and_what_a_person_typed_is_not(value: object, said: str) -> None:
     assert distinct_names.value_text(value) == said

@@ -113,4 +113,4 @@ def value_text(value: Any, key: str = "") -> str:
         return "on" if value else "off"
     if isinstance(value, float):
         return f"{value:.6g}"  # what a search draws has sixteen digits
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(value_text, value)) if isinstance(value, list) else str(value)
