@@ -11,7 +11,7 @@ from ui.runs.tour import tour
 from ui.runs.training_now import training_now
 from ui.shell.entry import open_front_door
 from ui.shell.page import escape_markdown, show_errors
-from ui.shell.server import lab, sweeps
+from ui.shell.server import get_ready, lab, sweeps
 
 # A file of our own: Streamlit fetches the image of a named icon from another machine.
 ICON = Path(__file__).parent / "ui" / "icon.svg"
@@ -82,3 +82,4 @@ with show_errors():
     tour()
 with show_errors():
     navigation.run()
+get_ready("pandas", "ui.train.form", "ui.train.monitor")  # pandas: Streamlit's, for the first figure

@@ -17,11 +17,14 @@ from ui.train.ghost_choice import ghost_choice
 from ui.train.live_settings import live_settings
 from ui.train.monitor import monitor
 from ui.train.presentation import is_presented, present_button, presentation
+from ui.train.progress_view import after_first_step
 from ui.train.run_buttons import next_steps, run_buttons
 from ui.train.time_estimate import time_estimate
 
 header("Train", "Choose what to learn from and how, press Start, and watch it learn.")
 run = current_or_running_run()
+if run is not None:
+    run = after_first_step(run)
 
 
 def start(config: dict[str, Any], seeds: int = 1) -> None:

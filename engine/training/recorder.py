@@ -69,7 +69,8 @@ class Recorder:
 
     @property
     def status_due(self) -> bool:
-        return time.perf_counter() - self._told_at >= STATUS_SECONDS
+        """At the first step, which a page waits for to draw the first point, and once a second from then on."""
+        return self.status.step == 0 or time.perf_counter() - self._told_at >= STATUS_SECONDS
 
     def log(self, scalars: dict[str, float]) -> None:
         """The scalars since the last point of the curves."""

@@ -47,6 +47,7 @@ def test_train_load_and_predict(tmp_path: Path) -> None:
     assert run.status.state == "finished"
     assert seen[-1] == run.status
     assert [status.step for status in seen] == sorted(status.step for status in seen)
+    assert next(status.step for status in seen if status.step) == 1  # told at once: a page waits for it
     again = load_run(run.id, tmp_path)
     assert (again.config, again.status) == (run.config, run.status)
     assert again.folder.metrics()[-1]["step"] == 20

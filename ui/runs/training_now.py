@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.errors import FewLabError
+from engine.runs.folder import Status
 from engine.runs.store import Run
 from ui.runs.current_run import open_page
 from ui.runs.run_names import run_name
@@ -26,6 +27,11 @@ def training_now() -> None:
     is_active = bool(_running() or lab().store.queue())
     with st.sidebar:
         guarded_fragment(_panel, _EVERY if is_active else _EVERY_IDLE)()
+
+
+def time_left(status: Status) -> float | None:
+    """Seconds; None until the second step: the first takes longer than any other."""
+    return status.seconds / status.step * (status.steps - status.step) if status.step > 1 else None
 
 
 def _running() -> list[Run]:
@@ -70,7 +76,7 @@ def _run(run: Run) -> None:
     status, is_ours = run.status, run.id == lab().current
     if st.button(escape_markdown(run_name(run)), key="training_now_open", type="tertiary", help="Open it on Train."):
         open_page("pages/train.py", run.id)
-    left = status.seconds / status.step * (status.steps - status.step) if status.step else None
+    left = time_left(status)
     words = "paused" if status.state == "paused" else f"{formatting.duration(left)} left" if left else "starting"
     share = min(1.0, status.step / max(1, status.steps))
     st.progress(share, text=f"{formatting.percent(share)} · {told(run) or words}")

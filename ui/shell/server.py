@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import json
 import os
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import streamlit as st
 from engine.allowed_folders import allow_only, allowed_folders
 from engine.catalog import sources_hash
 from engine.data.labels.label_folders import LABELS
+from engine.errors import FewLabError
 from engine.lab.lab import Lab
 from engine.lab.messages import GetCatalog
 from engine.lab.projections.projection_queue import ProjectionQueue
@@ -21,6 +26,8 @@ from engine.runs.atomic_write import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 UPLOADS = ".uploads"  # in the folder of the runs: the archives that were uploaded
+_making_catalog = threading.Lock()
+_TO_DRAW = 1.0  # seconds
 
 
 @st.cache_resource(show_spinner=False)
@@ -72,17 +79,38 @@ def catalog() -> dict[str, Any]:
     """Methods, data sets, backbones and presets as plain data; stored beside the runs until the engine's sources
     change.
     """
-    file = lab().store.root / ".catalog.json"
+    return _catalog_of(lab())
+
+
+def _catalog_of(lab: Lab) -> dict[str, Any]:
+    file = lab.store.root / ".catalog.json"
     version = sources_hash()
-    try:
-        stored = json.loads(file.read_bytes())
-        if stored.get("version") == version:
-            return dict(stored["catalog"])
-    except (OSError, ValueError, KeyError, AttributeError):
-        pass  # no catalog yet, or a damaged one: it is rebuilt
-    made = lab().assistant.ask(GetCatalog())
-    write_json(file, {"version": version, "catalog": made})
-    return made
+    with _making_catalog:
+        try:
+            stored = json.loads(file.read_bytes())
+            if stored.get("version") == version:
+                return dict(stored["catalog"])
+        except (OSError, ValueError, KeyError, AttributeError):
+            pass  # no catalog yet, or a damaged one: it is rebuilt
+        made = lab.assistant.ask(GetCatalog())
+        write_json(file, {"version": version, "catalog": made})
+        return made
+
+
+@st.cache_resource(show_spinner=False)
+def get_ready(*modules: str) -> None:
+    """While the first page is read: make the catalog, and import `modules`, which the next page needs. Returns at once,
+    and begins once the browser has had a moment to draw; what cannot be had is asked for again by whoever needs it.
+    """
+    threading.Thread(target=_get_ready, args=(lab(), modules), daemon=True, name="get-ready").start()
+
+
+def _get_ready(lab: Lab, modules: tuple[str, ...]) -> None:
+    time.sleep(_TO_DRAW)
+    with suppress(FewLabError, OSError):
+        _catalog_of(lab)
+    for module in modules:
+        importlib.import_module(module)
 
 
 def title_of(kind: str, name: str) -> str:

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import streamlit as st
 
+from engine.errors import FewLabError
 from engine.runs.folder import Status
 from engine.runs.store import Run
+from ui.runs.training_now import time_left
 from ui.shell.page import escape_markdown
+from ui.shell.server import lab
 from ui.style import formatting
 
 _SILENCE = 30  # seconds without a heartbeat after which a run is suspected to be gone
+_JUST_BEGUN = timedelta(seconds=3)
+_A_MOMENT = 0.5  # seconds
+
+
+def after_first_step(run: Run) -> Run:
+    """A run that has just begun, as it is after its first step or a moment later: a page that draws it with a point on
+    its curves need not draw it again for that one.
+    """
+    end = time.monotonic() + _A_MOMENT
+    with suppress(FewLabError):  # deleted meanwhile: it is shown as it was
+        while (
+            run.status.active
+            and run.status.step == 0
+            and datetime.now() - run.created < _JUST_BEGUN
+            and time.monotonic() < end
+        ):
+            time.sleep(0.02)
+            run = lab().store.run(run.id)
+    return run
 
 
 def polling_interval(run: Run) -> float | None:
@@ -35,13 +59,13 @@ def progress(status: Status, told: str = "") -> None:
     if status.state == "running" and status.step >= status.steps:
         st.progress(1.0, text=f"{words} · {status.reason or 'final evaluation …'}")
     elif status.state in ("running", "paused"):
-        left = status.seconds / status.step * (status.steps - status.step) if status.step else None
+        left = time_left(status)
         parts = [
             told.capitalize(),
             "Paused" if status.state == "paused" else "",
             words,
             f"{formatting.duration(left)} left" if left is not None else escape_markdown(status.reason) or "starting",
-            formatting.speed(status.images_per_second) if status.images_per_second else "",
+            formatting.speed(status.images_per_second) if status.images_per_second and left is not None else "",
         ]
         st.progress(share, text=" · ".join(part for part in parts if part))
     elif status.state == "queued":
