@@ -7,13 +7,15 @@ from typing import Any
 import streamlit as st
 
 from engine.config.overlay import apply_changes
+from ui.forms.import_form import prepared
 from ui.runs.current_run import current_or_running_run, watch_new_run
 from ui.runs.prefill import FILLED
 from ui.runs.run_names import run_name, told_in_turn
 from ui.shell.page import empty_state, escape_markdown, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
-from ui.train.form import labeled_images, train_form
+from ui.train.form import train_form
 from ui.train.ghost_choice import ghost_choice
+from ui.train.labeled_images import labeled_images
 from ui.train.live_settings import live_settings
 from ui.train.monitor import monitor
 from ui.train.presentation import is_presented, present_button, presentation
@@ -52,6 +54,7 @@ with run_side:
             "No run is open. Choose settings on the left, or simply press Start: its curves appear here.",
             first_step=False,
         )
+        beside_form = st.container()
     else:
         with st.container(key="train_name", horizontal=True, vertical_alignment="center"):
             st.subheader(escape_markdown(run_name(run)), anchor=False)
@@ -81,32 +84,38 @@ if st.session_state.pop(FILLED, False):
     st.toast("Settings are in the form: press Start.", icon=":material/edit_note:")
 
 # The run stands first in the script, so that its curves are drawn before the longer form is.
-with form_side, st.container(key="train_form_side"):
-    config, images_container = train_form()
+with form_side, st.container(key="train_form_side", gap="xsmall"):
+    form = train_form()
 with form_side, st.container(key="train_launch"):
-    seeds = (
-        st.segmented_control(
-            "Runs",
-            [1, 5],
-            default=1,
-            format_func=lambda count: {1: "1 run", 5: "5 seeds"}[count],
-            key="train_seeds",
-            help="Which labels are drawn affects the result more than most settings do: five seeds show how much.",
-        )
-        or 1
-    )
     estimate_container = st.container()
-    if st.button("Start", type="primary", key="train_start", width="stretch", icon=":material/play_arrow:"):
-        start(config, seeds)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        seeds = (
+            st.segmented_control(
+                "Runs",
+                [1, 5],
+                default=1,
+                format_func=lambda count: {1: "1 run", 5: "5 seeds"}[count],
+                key="train_seeds",
+                help="Which labels are drawn affects the result more than most settings do: five seeds show how much.",
+                width="content",
+            )
+            or 1
+        )
+        is_started = st.button(
+            "Start", type="primary", key="train_start", width="stretch", icon=":material/play_arrow:"
+        )
+    if is_started:
+        start(form.config, seeds)
 
 # Asked last: each answer takes a moment, and what is there already should not wait for them.
-readable = False
-with images_container, show_errors():
-    readable = labeled_images(config)
-with estimate_container, show_errors():
-    if readable:
-        time_estimate(config, seeds)
-method = catalog()["methods"][config["method"]["name"]]
+with form.import_side, show_errors():
+    if prepared(form.config["data"]):
+        images_side, thumb = (form.images_side, 28) if run is not None else (beside_form, 48)
+        with images_side:
+            labeled_images(form.config, thumb)
+        with estimate_container:
+            time_estimate(form.config, seeds)
+method = catalog()["methods"][form.config["method"]["name"]]
 how_it_works(
     f"**{method['title']}.** {method['idea']}", f"$${method['formula']}$$", f"Paper: {escape_markdown(method['paper'])}"
 )

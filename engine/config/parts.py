@@ -40,6 +40,7 @@ class FewLabels(Settings):
     per_class: int = param(2, ge=1, le=1_000_000, help="Labeled images of each class; all others count as unlabeled.")
     at_most: bool = param(
         False,
+        advanced=True,
         added=True,
         help=(
             "A class with fewer labeled images gives all it has. Off: it is refused, so that every class has exactly"
@@ -87,7 +88,6 @@ class PartialLabels(Settings):
     run: str = param(
         "",
         max_length=200,
-        advanced=True,
         added=True,
         help="instance: id of an earlier run on the same data, whose network says which labels are likely.",
     )

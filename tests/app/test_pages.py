@@ -90,11 +90,12 @@ def test_a_method_without_labels_can_be_chosen_and_left_again(open_page: Open) -
     assert "1,295 unlabeled, 143 held out for validation, 359 test images." in words(app)
     app.selectbox(key="train_0_have").select("few").run()
     assert not app.exception
-    assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2, "at_most": False}
+    assert app.session_state["train_config"]["data"]["labels"] == {"kind": "few", "per_class": 2}
 
 
 def test_of_candidates_only_what_their_generator_reads_is_asked(open_page: Open) -> None:
     app = open_page("train")
+    app.session_state["train_0_data_more"] = True
     app.selectbox(key="train_0_have").select("partial").run()
     (generator,) = (box for box in app.selectbox if box.label == "Generator")
 
@@ -371,6 +372,8 @@ def test_photos_with_a_few_labels_start_with_all_of_those_and_their_run_has_pseu
     # What is chosen then, stays; the other choice can be "at most".
     app.selectbox(key=f"{key}_kind_1").set_value("few").run()
     assert any("labels per class are asked for" in error.value for error in app.error)
+    app.session_state["train_0_data_more"] = True
+    app.run()
     app.toggle(key=f"{key}_few_at_most").set_value(True).run()
     assert "5 labeled, 42 unlabeled, 2 test images." in words(app)
     budget = {"steps": 4, "batch_size": 4, "evaluate_every": 2}

@@ -38,7 +38,7 @@ _DRAWN_WITHIN = 10.0  # seconds; what is meant for a page that is busy for longe
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _answered_once_drawn() -> Iterator[None]:
+def _acts_once_drawn() -> Iterator[None]:
     """A click or a typed letter comes once the page is drawn, as a person's does. While it is being drawn, what a run
     takes away at its end moves the rest between press and release, a field may be there twice, and a file that is made
     on demand is refused. Where being quicker than the page is the point, a test sends the event itself.

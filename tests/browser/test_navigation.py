@@ -61,3 +61,24 @@ def test_start_stays_in_sight_and_the_form_hides_nothing_in_a_scroll_of_its_own(
         ".filter((e) => e.scrollHeight > e.clientHeight + 40 && getComputedStyle(e).overflowY === 'auto').length"
     )
     assert scrolls == 0
+
+
+def test_data_method_and_threshold_are_in_sight_together_at_1280_x_800(page: Page, url: str, run: Run) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    for address in ("train", f"train?run={run.id}"):
+        page.goto(f"{url}/{address}")
+        form = page.locator(".st-key-train_form_side")
+        launch = page.locator(".st-key-train_launch")
+        expect(launch.get_by_text("on this machine")).to_be_visible()
+        top = launch.bounding_box()
+        assert top is not None
+        for control in (
+            form.get_by_role("combobox", name="Data set"),
+            form.get_by_role("spinbutton", name="Labels per class"),
+            form.get_by_role("combobox", name="Method"),
+            form.get_by_test_id("stSlider").filter(has_text="Threshold τ"),
+        ):
+            expect(control).to_be_in_viewport(ratio=1)
+            box = control.bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= top["y"], "hidden behind Start"

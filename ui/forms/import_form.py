@@ -51,6 +51,9 @@ def prepared(data: Data, key: str = "train", tells: bool = True) -> bool:
             st.session_state["import_report"] = (name, running_import.future.result())
         except FewLabError as error:
             st.error(escape_markdown(str(error)), icon=":material/broken_image:")
+    if data["name"] == "folder" and not data["path"]:
+        st.info("Give the path of a folder or archive of images, or upload an archive.", icon=":material/folder_open:")
+        return False
     ready, sentence = _ready(name, data)[:2]
     if sentence:
         st.info(escape_markdown(sentence), icon=":material/folder_open:")

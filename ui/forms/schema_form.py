@@ -51,7 +51,14 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
         return st.toggle(title, bool(value), key=key, help=text)
     if "enum" in field:
         options = list(field["enum"])
-        return st.selectbox(title, options, index=options.index(value) if value in options else 0, key=key, help=text)
+        return st.selectbox(
+            title,
+            options,
+            index=options.index(value) if value in options else 0,
+            key=key,
+            help=text,
+            format_func=_words,
+        )
     if "suggestions" in field:
         return _with_suggestions(title, field["suggestions"], str(value or ""), key, text)
     if field.get("type") in ("integer", "number"):
@@ -59,15 +66,17 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
     if field.get("type") == "array":
         options = field.get("items", {}).get("enum")
         if options:
-            return st.multiselect(
-                title, options, list(value or ()), key=key, help=text, format_func=lambda o: str(o).replace("_", " ")
-            )
+            return st.multiselect(title, options, list(value or ()), key=key, help=text, format_func=_words)
         return [
             part.strip()
             for part in st.text_input(title, ", ".join(map(str, value or ())), key=key, help=text).split(",")
             if part.strip()
         ]
     return st.text_input(title, str(value or ""), key=key, help=text, max_chars=field.get("maxLength"))
+
+
+def _words(option: Any) -> str:
+    return str(option).replace("_", " ")
 
 
 def _with_suggestions(title: str, suggestions: dict[str, str], value: str, key: str, text: str | None) -> str:

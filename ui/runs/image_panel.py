@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from engine.analysis.evaluated_run import EvaluatedRun, ImageHistory
+from engine.runs.stored_images import StoredImages
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.pseudo_labels import history_figure
@@ -50,6 +53,14 @@ def image_panel(run: EvaluatedRun, step: int, page: str, *, threshold: float | N
     """
     if run.images is not None and (open_image(run, page) is not None or _open_list(run, page) is not None):
         _panel(run, step, page, threshold)
+
+
+@st.dialog("Images", width=460, position="right")
+def stored_image_panel(images: StoredImages, sample: int) -> None:
+    """An image that belongs to no run yet, in the same place: large, with what is known of it."""
+    with show_errors(), st.container(key="image_panel"):
+        row = int(images.rows(np.asarray([sample]))[0])
+        _large(images, sample, np.asarray(images.images[row]), int(images.labels[row]))
 
 
 def _go_to(run: EvaluatedRun, sample: int, page: str) -> None:
@@ -99,15 +110,7 @@ def _images(run: EvaluatedRun, title: str, images: tuple[GalleryImage, ...], pag
 
 def _image(run: EvaluatedRun, sample: int, step: int, page: str, threshold: float | None) -> None:
     assert run.images is not None
-    pixels = run.pixels(sample)
-    gallery([GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key="panel_image", thumb=_LARGE)
-    truth = run.true_label(sample)
-    words = f"Image **{sample}** · {pixels.shape[2]} x {pixels.shape[1]} px"
-    if truth >= 0:
-        words += f" · true class **{escape_markdown(run.class_names[truth])}**"
-    st.markdown(words)
-    if (file_name := run.images.file_name(sample)) is not None:
-        st.caption(escape_markdown(file_name))
+    _large(run.images, sample, run.pixels(sample), run.true_label(sample))
     history = run.image_history(sample, step)
     if history is None:
         st.caption("It is not among the images that every evaluation predicts, so it has no history here.")
@@ -117,12 +120,24 @@ def _image(run: EvaluatedRun, sample: int, step: int, page: str, threshold: floa
     page_links(run, _LINKS, key="panel")
 
 
+def _large(images: StoredImages, sample: int, pixels: NDArray[np.uint8], truth: int) -> None:
+    """pixels: uint8 [C, H, W]. truth: its true class, -1 where it is unknown."""
+    gallery([GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key="panel_image", thumb=_LARGE)
+    words = f"Image **{sample}** · {pixels.shape[2]} x {pixels.shape[1]} px"
+    if truth >= 0:
+        words += f" · true class **{escape_markdown(images.class_names[truth])}**"
+    st.markdown(words)
+    if (file_name := images.file_name(sample)) is not None:
+        st.caption(escape_markdown(file_name))
+
+
 def _history(run: EvaluatedRun, history: ImageHistory, step: int, threshold: float | None) -> None:
     names = run.class_names
     st.markdown(
         f"After step {formatting.count(step)}: "
         + ", ".join(
-            f"**{escape_markdown(names[k])}** {formatting.percent(share)}" for k, share in history.likeliest(_LIKELIEST)
+            f"**{escape_markdown(names[k])}** ({formatting.percent(share)})"
+            for k, share in history.likeliest(_LIKELIEST)
         )
     )
     figure = history_figure(

@@ -34,6 +34,16 @@ def time_left(status: Status) -> float | None:
     return status.seconds / status.step * (status.steps - status.step) if status.step > 1 else None
 
 
+def how_far(status: Status) -> str:
+    """What a run that has left the queue is about, in two words: paused, the time left, or what has none."""
+    if status.state == "paused":
+        return "paused"
+    if status.step >= status.steps:
+        return "final evaluation"
+    left = time_left(status)
+    return "starting" if left is None else f"{formatting.duration(left)} left"
+
+
 def _running() -> list[Run]:
     """The run that trains or is paused here, or those of another FewLab in the same folder, the newest first."""
     current = lab().current
@@ -76,10 +86,8 @@ def _run(run: Run) -> None:
     status, is_ours = run.status, run.id == lab().current
     if st.button(escape_markdown(run_name(run)), key="training_now_open", type="tertiary", help="Open it on Train."):
         open_page("pages/train.py", run.id)
-    left = time_left(status)
-    words = "paused" if status.state == "paused" else f"{formatting.duration(left)} left" if left else "starting"
     share = min(1.0, status.step / max(1, status.steps))
-    st.progress(share, text=f"{formatting.percent(share)} · {told(run) or words}")
+    st.progress(share, text=f"{formatting.percent(share)} · {told(run) or how_far(status)}")
     if not is_ours:
         return
     with st.container(horizontal=True, gap="xsmall"):

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.errors import FewLabError
-from engine.lab.messages import DataPreview, PreviewData
 from engine.presets import PRESETS
-from engine.runs.stored_images import load_stored_images
-from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.forms import schema_form as forms
-from ui.forms.import_form import own_images, prepared
+from ui.forms.import_form import own_images
 from ui.runs.prefill import CONFIG, GENERATION, own_labels
 from ui.runs.run_names import automatic_name
 from ui.shell.page import escape_markdown, expander
-from ui.shell.server import catalog, lab
-from ui.style import colors, formatting, illustrations
+from ui.shell.server import catalog
+from ui.style import illustrations
 from ui.style.svg import label_of
 from ui.train.initial_weights import choose_initial_weights, newest_features
-from ui.train.label_budget import label_budget
+from ui.train.label_budget import label_budget, more_of_labels
 
 Config = dict[str, Any]
 SITUATIONS = {
@@ -31,13 +26,20 @@ SITUATIONS = {
     "partial": "Several possible labels each",
     "model": "A model to build on",
 }
-_SHOWN = 40  # labeled images that are shown small
 
 
-def train_form() -> tuple[Config, DeltaGenerator]:
-    """Draw the form; returns the config as it is set now, and the container in its data part where the labeled
-    images go.
+class Form(NamedTuple):
+    """config: as it is set now. import_side: where images that must be read first are read. images_side: where the
+    labeled images go beside an open run.
     """
+
+    config: Config
+    import_side: DeltaGenerator
+    images_side: DeltaGenerator
+
+
+def train_form() -> Form:
+    """Draw the form, what decides most at its top."""
     choices = catalog()
     config: Config = dict(st.session_state.get(CONFIG) or own_labels(choices["presets"]["digits-fixmatch"]["config"]))
     key = form = f"train_{st.session_state.setdefault(GENERATION, 0)}"
@@ -48,20 +50,24 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         format_func=lambda name: SITUATIONS[name],
         key=f"{key}_have",
     )
-    with st.container(border=True):
+    with st.container(border=True, key="form_data", gap="xsmall"):
         st.markdown("**1 · Data**")
         by_title = dict(sorted(choices["datasets"].items(), key=lambda item: item[1]["title"].lower()))
-        data = _choose("Data set", by_title, config["data"]["name"], f"{key}_data")
-        data_container, images_container = st.container(), st.container()
-    with st.container(border=True):
+        data = _choose("Data set", by_title, config["data"]["name"], f"{key}_data", is_named=True)
+        data_container, import_side = st.container(gap="xsmall"), st.container(gap="xsmall")
+        st.caption(escape_markdown(by_title[data]["summary"]))
+    with st.container(border=True, key="form_method", gap="xsmall"):
         st.markdown("**2 · Method**")
         fitting = {name: part for name, part in choices["methods"].items() if situation in _situations(part)}
         current = config["method"]["name"] if config["method"]["name"] in fitting else _first_method(situation)
-        method = _choose("Method", fitting, current, f"{key}_{situation}_method")
+        method = _choose("Method", fitting, current, f"{key}_{situation}_method", is_named=True)
+        method_container = st.container(gap="xsmall")
+        st.caption(escape_markdown(fitting[method]["summary"]))
         drawing = illustrations.of_method(method, situation)
         st.image(drawing, width=160, alt=label_of(drawing))
         st.caption(f"Paper: {escape_markdown(fitting[method]['paper'])}")
-        method_container = st.container()
+        more_container = st.container()
+    images_side = st.container()
     if (method, data) != (before := (config["method"]["name"], config["data"]["name"])):
         config = _switched(
             config,
@@ -78,6 +84,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
         config["method"] = forms.settings(
             choices["methods"][method]["schema"], config["method"], f"{key}_method", advanced=False
         )
+    with more_container:
         if (more := expander("More settings", f"{form}_method_more")) is not None:
             with more:
                 config["method"] = forms.settings(
@@ -88,11 +95,12 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                     asked = config["augment"].get(view, usual)
                     made = _view(asked, usual["name"], choices["recipes"], f"{key}_{view}")
                     config["augment"] = {**config["augment"], view: made}
-    with st.container(border=True):
+    with st.container(border=True, key="form_budget", gap="xsmall"):
         st.markdown("**3 · Network and budget**")
         fit = choices["methods"][method]["backbones"]
         networks = {name: part for name, part in choices["backbones"].items() if fit is None or name in fit}
         backbone = _choose("Network", networks, config["backbone"]["name"], f"{key}_backbone")
+        st.caption(escape_markdown(networks[backbone]["summary"]))
         if backbone != config["backbone"]["name"]:
             config["backbone"] = {"name": backbone}
         config["backbone"] = choose_initial_weights(config["backbone"], f"{key}_backbone_{backbone}")
@@ -145,7 +153,7 @@ def train_form() -> tuple[Config, DeltaGenerator]:
                     placeholder=automatic_name(config),
                 )
     st.session_state[CONFIG] = config
-    return config, images_container
+    return Form(config, import_side, images_side)
 
 
 def _situations(method: Config) -> set[str]:
@@ -168,7 +176,8 @@ def situation_of(config: Config, choices: Config) -> str:
     return min(_situations(choices["methods"][config["method"]["name"]]))
 
 
-def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
+def _choose(label: str, options: dict[str, Any], current: str, key: str, *, is_named: bool = False) -> str:
+    """is_named: the heading above says already what is chosen; the label is read aloud only."""
     names = list(options)
     chosen: str = st.selectbox(
         label,
@@ -176,8 +185,8 @@ def _choose(label: str, options: dict[str, Any], current: str, key: str) -> str:
         names.index(current) if current in names else 0,
         format_func=lambda name: options[name]["title"],
         key=key,
+        label_visibility="collapsed" if is_named else "visible",
     )
-    st.caption(escape_markdown(options[chosen]["summary"]))
     return chosen
 
 
@@ -206,10 +215,13 @@ def _data(values: Config, choices: Config, supervision: list[str], key: str, for
     schema = choices["datasets"][values["name"]]["schema"]
     # Which images they are comes before how many of them are labeled.
     if values["name"] == "folder":
-        values = own_images(forms.settings(schema, values, key, advanced=False, skip=("labels",)), key)
+        rest = tuple(name for name in schema["properties"] if name != "path")
+        values = own_images(forms.settings(schema, values, key, skip=rest), key)
+        values = forms.settings(schema, values, key, advanced=False, skip=("labels", "path"))
     values = label_budget(values, choices, supervision, key, form)
     if (more := expander("More settings", f"{form}_data_more")) is not None:
         with more:
+            values = more_of_labels(values, choices, key)
             values = forms.settings(
                 schema, values, key, advanced=True if values["name"] == "folder" else None, skip=("labels",)
             )
@@ -254,45 +266,3 @@ def _schedule(value: str | Config, field: Config, schedules: Config, key: str) -
         schedules[name]["schema"], values if name == values["name"] else {"name": name}, f"{key}_{name}"
     )
     return name if settings.keys() <= {"name"} else settings
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _preview(method: str, data: Config, seed: int, root: str) -> DataPreview:
-    return lab().assistant.ask(PreviewData(method, data, seed, root))
-
-
-def labeled_images(config: Config) -> bool:
-    """What the run would learn from: how many images of each kind, and the labeled ones, small. False while they have
-    to be read first.
-    """
-    if not prepared(config["data"]):
-        return False
-    root = str(lab().store.root)
-    facts = _preview(config["method"]["name"], config["data"], config["seed"], root)
-    labels = "with candidate labels" if config["data"]["labels"]["kind"] == "partial" else "unlabeled"
-    titles = {"labeled": "labeled", "unlabeled": labels, "validation": "held out for validation", "test": "test images"}
-    counts = [f"{formatting.count(facts.counts[part])} {title}" for part, title in titles.items() if facts.counts[part]]
-    st.caption(", ".join(counts) + ".")
-    if facts.rare:
-        st.warning(escape_markdown(facts.rare), icon=":material/warning:")
-    try:
-        images = load_stored_images(lab().store.root, facts.content_hash)
-    except FewLabError:
-        _preview.clear()
-        return True
-    ids = np.asarray(facts.labeled, dtype=np.int64)
-    rows = images.rows(ids)
-    order = np.argsort(images.labels[rows], kind="stable")[
-        np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)
-    ]
-    items = [
-        GalleryItem(
-            int(ids[i]),
-            image_uri(np.asarray(images.images[rows[i]])),
-            (images.class_names[int(images.labels[rows[i]])],),
-            colors.class_color(int(images.labels[rows[i]])),
-        )
-        for i in order
-    ]
-    gallery(items, key="train_labeled", thumb=28)
-    return True

@@ -54,7 +54,16 @@ def label_budget(values: Config, choices: Config, supervision: list[str], key: s
         labels = forms.settings(schema, labels, f"{key}_{kind}", skip=others)
         unread = _UNREAD.get(labels["generator"], ())
         labels, skip = {name: value for name, value in labels.items() if name not in unread}, ("generator", *unread)
-    return {**values, "labels": forms.settings(schema, labels, f"{key}_{kind}", skip=skip)}
+    return {**values, "labels": forms.settings(schema, labels, f"{key}_{kind}", advanced=False, skip=skip)}
+
+
+def more_of_labels(values: Config, choices: Config, key: str) -> Config:
+    """The settings of the labels that few need to change, to be drawn under "More settings"."""
+    labels = values["labels"]
+    kind = labels["kind"]
+    skip = _UNREAD.get(labels.get("generator", ""), ())
+    schema = choices["labels"][kind]["schema"]
+    return {**values, "labels": forms.settings(schema, labels, f"{key}_{kind}", advanced=True, skip=skip)}
 
 
 def _is_another_set(values: Config, form: str) -> bool:

@@ -35,7 +35,16 @@ def metric_curves(journal: RunJournal, ghost: RunJournal | None, key: str) -> No
         accuracies = charts["accuracy"]
         # The linear probe at the end is one point and no curve.
         curves = [metric for metric in accuracies if len(journal.column(metric.name)[0]) > 1]
-        _draw(journal, ghost, curves or accuracies, f"{key}_accuracy", title="Accuracy", y_title="accuracy", height=325)
+        _draw(
+            journal,
+            ghost,
+            curves or accuracies,
+            f"{key}_accuracy",
+            title="Accuracy",
+            y_title="accuracy",
+            height=325,
+            is_accuracy=True,
+        )
     if unknown := journal.latest("unknown"):
         st.caption(
             f"{formatting.percent(unknown)} of images are not connected to any labeled image and stay unknown."
@@ -62,7 +71,9 @@ def _draw(
     title: str | None = None,
     y_title: str | None = None,
     height: int = 325,
+    is_accuracy: bool = False,
 ) -> None:
+    """is_accuracy: on an axis of shares that begins where the curves live, also before there is any curve."""
     steps = max(journal.run.status.steps, ghost.run.status.steps if ghost else 0)
     is_share = bool(metrics) and all(metric.unit == "share" for metric in metrics)
     figure = line_chart(
@@ -71,9 +82,9 @@ def _draw(
         _series(journal, metrics),
         _series(ghost, metrics) if ghost is not None else [],
         journal.marks,
-        percent=is_share and metrics[0].chart != "loss",
+        percent=is_accuracy or (is_share and metrics[0].chart != "loss"),
         x_max=steps,
-        zoom=key.endswith("_accuracy"),
+        zoom=is_accuracy,
         ghost_name=ghost_name(ghost.run, journal.run) if ghost is not None else "",
     )
     live_figure(figure, key=key, revision=journal.run.id, height=height)

@@ -23,19 +23,26 @@ _A_MOMENT = 0.5  # seconds
 
 def after_first_step(run: Run) -> Run:
     """A run that has just begun, as it is after its first step or a moment later: a page that draws it with a point on
-    its curves need not draw it again for that one.
+    its curves need not draw it again for that one. A run that waits behind another is returned as it is.
     """
     end = time.monotonic() + _A_MOMENT
     with suppress(FewLabError):  # deleted meanwhile: it is shown as it was
         while (
             run.status.active
             and run.status.step == 0
+            and lab().current in (None, run.id)
             and datetime.now() - run.created < _JUST_BEGUN
             and time.monotonic() < end
         ):
             time.sleep(0.02)
             run = lab().store.run(run.id)
     return run
+
+
+def _what_next(status: Status, left: float | None) -> str:
+    if left is not None:
+        return f"{formatting.duration(left)} left"
+    return escape_markdown(status.reason) or ("" if status.state == "paused" else "starting")
 
 
 def polling_interval(run: Run) -> float | None:
@@ -64,7 +71,7 @@ def progress(status: Status, told: str = "") -> None:
             told.capitalize(),
             "Paused" if status.state == "paused" else "",
             words,
-            f"{formatting.duration(left)} left" if left is not None else escape_markdown(status.reason) or "starting",
+            _what_next(status, left),
             formatting.speed(status.images_per_second) if status.images_per_second and left is not None else "",
         ]
         st.progress(share, text=" · ".join(part for part in parts if part))

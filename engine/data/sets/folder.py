@@ -101,12 +101,13 @@ class Folder(CachedSource):
         size: int = param(32, ge=8, le=256, unit="px", help="Side of the square that every image is brought to.")
         fit: Fit = param(
             "crop",
+            advanced=True,
             help=(
                 "crop: the middle square. pad: the whole image, with its border continued. squash: the whole image,"
                 " stretched."
             ),
         )
-        color: Color = param("auto", help="auto: grey if every image is grey, else color.")
+        color: Color = param("auto", advanced=True, help="auto: grey if every image is grey, else color.")
         mirror: bool = param(
             True,
             help="A mirrored image still shows the same class: true of most photographs, not of letters and digits.",
