@@ -10,7 +10,7 @@ from engine.config.overlay import apply_changes
 from ui.forms.import_form import prepared
 from ui.runs.current_run import current_or_running_run, watch_new_run
 from ui.runs.prefill import FILLED
-from ui.runs.run_names import run_name, told_in_turn
+from ui.runs.run_names import told_among, told_in_turn
 from ui.shell.page import empty_state, escape_markdown, header, how_it_works, show_errors
 from ui.shell.server import catalog, lab
 from ui.train.form import train_form
@@ -57,7 +57,7 @@ with run_side:
         beside_form = st.container()
     else:
         with st.container(key="train_name", horizontal=True, vertical_alignment="center"):
-            st.subheader(escape_markdown(run_name(run)), anchor=False)
+            st.subheader(escape_markdown(told_among(run, lab().store.runs())), anchor=False)
             ghost_choice(run)
             present_button()
         with st.container(key="train_toolbar"):

@@ -1,4 +1,4 @@
-"""The requests that a model answers about images, both halves of each, as in messages.py. No torch: see there."""
+"""The requests about single images that a run answers, both halves of each, as in messages.py. No torch: see there."""
 
 from __future__ import annotations
 
@@ -173,6 +173,37 @@ class Explain(Request[NDArray[np.float32]]):
     @classmethod
     def read_reply(cls, value: Plain) -> NDArray[np.float32]:
         return _read_array(value).view("<f4")
+
+
+@dataclass(frozen=True)
+class MakeViews(Request[dict[str, NDArray[np.uint8]]]):
+    """`count` views of an image, uint8 of this shape [C, H, W], by each recipe of the run in the folder `run`; the
+    reply is uint8 [count, C, H, W] by the name of the view, H and W those of the view.
+    """
+
+    name = "make_views"
+    patience = 120.0
+    run: str
+    pixels: bytes
+    shape: tuple[int, ...]
+    count: int
+    seed: int
+
+    def write(self) -> Plain:
+        return {**vars(self), "pixels": _write_bytes(self.pixels), "shape": list(self.shape)}
+
+    @classmethod
+    def read(cls, arguments: Plain) -> Self:
+        pixels, shape = base64.b64decode(arguments["pixels"]), tuple(arguments["shape"])
+        return cls(**{**arguments, "pixels": pixels, "shape": shape})
+
+    @staticmethod
+    def write_reply(reply: dict[str, NDArray[np.uint8]]) -> Plain:
+        return {name: _write_array(views) for name, views in reply.items()}
+
+    @classmethod
+    def read_reply(cls, value: Plain) -> dict[str, NDArray[np.uint8]]:
+        return {name: _read_array(views) for name, views in value.items()}
 
 
 def _write_bytes(content: bytes) -> str:

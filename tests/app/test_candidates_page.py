@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from engine.lab.executors.inline import train
 from engine.lab.lab import Lab
 from engine.runs.store import Run
 from tests.app.app_helpers import Open, words
+from ui.components.gallery import GalleryItem
 
 RATE = 0.4
 
@@ -51,12 +53,35 @@ def test_the_figures_are_those_of_the_chosen_evaluation(run: Run, open_page: Ope
         assert shown["Wrong survivors"] == f"{survivors}"
 
 
-def test_the_history_of_an_image_opens(run: Run, open_page: Open) -> None:
+def test_a_number_opens_the_images_behind_it(run: Run, open_page: Open) -> None:
+    step = run.folder.snapshot_steps()[-1]
+    arrays = run.folder.snapshot(step)
+    several = arrays["candidate_sets"].sum(1) > 1
+    first, _ = shares(run, step)
+    wrong = round((1 - first) * several.sum())
+    for key, told in (
+        ("identified", f"Another label ranked first: {wrong}"),
+        ("entropy", f"Least decided first: {several.sum()}"),
+    ):
+        app = open_page("candidates", run=run.id, step=str(step))
+        app.button(key=f"show_counted_candidates_{key}").click().run()
+        assert not app.exception
+        assert told in words(app).replace("*", "").replace(",", "")
+
+
+def test_the_history_of_an_image_opens(run: Run, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+    clicks: list[int | None] = []
+
+    def click(items: list[GalleryItem], **_: Any) -> int | None:
+        shown.extend(item.id for item in items)
+        return clicks.pop() if clicks else None
+
+    monkeypatch.setattr("ui.candidates.candidate_images.gallery", click)
     app = open_page("candidates", run=run.id)
-    button = next(button for button in app.button if button.label == "History")
-    assert button.key is not None
-    sample = button.key.rpartition("_")[2]
-    button.click().run()
+    sample = shown[0]
+    clicks.append(sample)
+    app.run()
     assert not app.exception
     assert "The prediction" in words(app)
     assert f"Image {sample}" in words(app).replace("*", "")

@@ -246,7 +246,7 @@ def test_names_of_candidates_neither_overlap_nor_leave_the_drawing_and_keep_the_
     name: str, beside: bool
 ) -> None:
     weights = [(f"{name}7 ✓", 0.5), (f"{name}9", 0.3), ("4", 0.2)]
-    drawn = ElementTree.fromstring(bars(weights, beside=beside))
+    drawn = ElementTree.fromstring(bars(weights, "#5d5c59", beside=beside))
     letter = 5.4  # px, a mean one of a sans-serif typeface at 11 px
     lines: dict[float, list[tuple[float, float, str]]] = {}
     for text in drawn:

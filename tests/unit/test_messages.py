@@ -41,6 +41,7 @@ from engine.lab.messages import (
 from engine.lab.prediction_messages import (
     Explain,
     ImagePrediction,
+    MakeViews,
     Predict,
     Predictions,
     PredictSamples,
@@ -67,6 +68,7 @@ SENT: list[Request[Any]] = [
     PredictSamples("run", "cafe", 6, 1),
     PredictFolder("/run", "/photos.zip", "/table.csv", "", 0.9, "/progress.json"),
     Explain("/run", bytes(range(12)), (1, 3, 4)),
+    MakeViews("/run", bytes(range(12)), (1, 3, 4), 5, 7),
     OpenShared("/tmp/a.fewlab", "/checkpoints"),
     ExportModel("/checkpoints/run", "onnx", "/tmp/model.zip"),
     ComputeProjection(4, "run", "pixels", {"method": "pca"}, [10, 20], {"limit": 60}),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from ui.style import colors, formatting
+from ui.style.theme import INK
 
 Color = npt.NDArray[np.float64]
 
@@ -99,6 +100,11 @@ def test_every_color_has_three_to_one_against_the_ground_of_its_theme(theme: int
         colors.PURPLE,
     ]:
         assert contrast(color, ground) >= 3, color
+
+
+@pytest.mark.parametrize("theme", list(GROUNDS))
+def test_small_print_in_drawings_can_be_read(theme: str) -> None:
+    assert contrast(INK[theme], GROUNDS[theme]) >= 4.5
 
 
 def test_the_color_of_what_is_pressed_can_be_read() -> None:

@@ -7,12 +7,14 @@ import streamlit as st
 
 from engine.analysis.candidate_weights import CandidateWeights
 from engine.analysis.evaluated_run import EvaluatedRun
-from ui.components.gallery import image_uri
-from ui.figures.candidate_bars import WIDTH, bars
+from ui.components.gallery import GalleryItem, gallery, image_uri
+from ui.figures.candidate_bars import WIDTH, bars, in_words
 from ui.style import formatting
+from ui.style.theme import ink
 
 _SHOWN, _COLUMNS = 12, 2
 _WIDEST = 4  # bars of one image
+_SIDE = 48  # screen pixels
 KINDS = {
     "survivors": "Wrong survivors",
     "undecided": "Least decided",
@@ -26,7 +28,7 @@ _EMPTY = {
 
 
 def candidate_images(run: EvaluatedRun, weights: CandidateWeights) -> int | None:
-    """Returns the id of an image whose history was asked for, once, else None."""
+    """Returns the id of an image that was clicked, once, else None."""
     if run.images is None:
         st.caption("The images themselves are not on this machine.")
         return None
@@ -54,12 +56,11 @@ def candidate_images(run: EvaluatedRun, weights: CandidateWeights) -> int | None
     for place, row in enumerate(rows[:_SHOWN]):
         with columns[place % _COLUMNS], st.container(horizontal=True, vertical_alignment="center"):
             sample = int(weights.ids[row])
-            st.image(image_uri(run.pixels(sample)), width=48, alt=f"image {sample}")
-            st.image(bars(_named(run, weights, int(row))), width=WIDTH, alt="weights of its candidates")
-            if st.button(
-                "History", key=f"candidates_open_{sample}", type="tertiary", help="This image through the evaluations"
-            ):
-                asked = sample
+            with st.container(width=_SIDE + 12):
+                image = GalleryItem(sample, image_uri(run.pixels(sample)))
+                asked = asked or gallery([image], key=f"candidates_open_{sample}", thumb=_SIDE)
+            named = _named(run, weights, int(row))
+            st.image(bars(named, ink()), width=WIDTH, alt=in_words(named))
     return asked
 
 

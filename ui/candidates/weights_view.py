@@ -20,27 +20,35 @@ from ui.style import colors, formatting
 
 
 def tiles(run: EvaluatedRun, weights: CandidateWeights, page: str) -> None:
-    columns = st.columns(3)
-    columns[0].metric(
-        "True label ranked first",
-        formatting.percent(weights.identified),
-        help="Of the images with several candidates, those whose heaviest one is the true label. The method never sees"
-        " this.",
-    )
-    columns[1].metric(
-        "Candidate entropy",
-        formatting.percent(weights.ambiguity),
-        help="How undecided the weights still are: 100 % all candidates alike, 0 % one candidate left.",
-    )
+    """Three numbers, each of which opens its images."""
+    first, second, third = st.columns(3)
+    heaviest = _heaviest(weights)
+    with first:
+        if metric_of_images(
+            "True label ranked first",
+            formatting.percent(weights.identified),
+            "candidates_identified",
+            help="Of the images with several candidates, those whose heaviest one is the true label. The method never"
+            " sees this.",
+        ):
+            show_predicted(run, "Another label ranked first", heaviest, heaviest.incorrect, page)
+    with second:
+        if metric_of_images(
+            "Candidate entropy",
+            formatting.percent(weights.ambiguity),
+            "candidates_entropy",
+            help="How undecided the weights still are: 100 % all candidates alike, 0 % one candidate left.",
+        ):
+            show_images(run, "Least decided first", predicted_images(heaviest, weights.undecided()), page)
     survivors = weights.wrong_survivors()
-    with columns[2]:
+    with third:
         if metric_of_images(
             "Wrong survivors",
             formatting.count(len(survivors)),
             "candidates_survivors",
             help="Images in which a wrong candidate holds more than 0.9 of the weight.",
         ):
-            show_images(run, "Wrong survivors", predicted_images(_heaviest(weights), survivors), page)
+            show_images(run, "Wrong survivors", predicted_images(heaviest, survivors), page)
 
 
 def figures(run: EvaluatedRun, weights: CandidateWeights, step: int, page: str) -> None:

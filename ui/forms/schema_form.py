@@ -57,7 +57,7 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
             index=options.index(value) if value in options else 0,
             key=key,
             help=text,
-            format_func=_words,
+            format_func=words,
         )
     if "suggestions" in field:
         return _with_suggestions(title, field["suggestions"], str(value or ""), key, text)
@@ -66,7 +66,7 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
     if field.get("type") == "array":
         options = field.get("items", {}).get("enum")
         if options:
-            return st.multiselect(title, options, list(value or ()), key=key, help=text, format_func=_words)
+            return st.multiselect(title, options, list(value or ()), key=key, help=text, format_func=words)
         return [
             part.strip()
             for part in st.text_input(title, ", ".join(map(str, value or ())), key=key, help=text).split(",")
@@ -75,7 +75,8 @@ def widget(name: str, field: Schema, value: Any, key: str) -> Any:
     return st.text_input(title, str(value or ""), key=key, help=text, max_chars=field.get("maxLength"))
 
 
-def _words(option: Any) -> str:
+def words(option: Any) -> str:
+    """A choice without its underscores."""
     return str(option).replace("_", " ")
 
 

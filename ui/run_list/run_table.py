@@ -18,9 +18,25 @@ from ui.style import formatting
 _ROW, _MOST_ROWS_IN_SIGHT = 36, 14  # pixels; what is below is scrolled to
 _POINTS = 24  # of a curve the size of a word
 _COLUMNS = (
-    *("open", "run", "accuracy", "differs", "tags", "note", "given", "curve", "data", "state", "time", "when", "disk"),
+    *(
+        "open",
+        "run",
+        "method",
+        "accuracy",
+        "differs",
+        "tags",
+        "note",
+        "given",
+        "curve",
+        "data",
+        "state",
+        "time",
+        "when",
+        "disk",
+    ),
     "reason",
 )
+_SELDOM = ("method", "tags", "note")  # columns that are there only where a run has something to say in them
 
 
 def run_table(runs: Sequence[Run], key: str) -> list[Run]:
@@ -44,10 +60,11 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
         selection_mode="multi-row",
         key=of_these,
         alt="Runs, one a row",
-        column_order=[name for name in _COLUMNS if name not in ("tags", "note") or any(row[name] for row in rows)],
+        column_order=[name for name in _COLUMNS if name not in _SELDOM or any(row[name] for row in rows)],
         column_config={
             "open": st.column_config.ButtonColumn("", type="tertiary", on_click=open_clicked, key=opened, width=52),
             "run": st.column_config.TextColumn("Run", width=115),
+            "method": st.column_config.TextColumn("Method", width=105, help="Of runs with a name of their own."),
             "accuracy": st.column_config.NumberColumn(
                 "Accuracy",
                 format=formatting.PERCENT_COLUMN,
@@ -83,6 +100,7 @@ def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
             "id": run.id,
             "open": "Open",
             "run": run.name or method_title(run.config),
+            "method": method_title(run.config) if run.name else None,
             "accuracy": _percent(run.status.metrics.get("test/accuracy")),
             "differs": more,
             "tags": list(run.notes.tags),

@@ -14,6 +14,7 @@ from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.figures.pseudo_labels import history_figure
 from ui.runs.image_gallery import GalleryImage, image_gallery
+from ui.runs.image_views import image_views
 from ui.runs.run_bar import page_links
 from ui.shell.page import escape_markdown, redraw_part, show_errors
 from ui.style import colors, formatting
@@ -117,6 +118,7 @@ def _image(run: EvaluatedRun, sample: int, step: int, page: str, threshold: floa
     else:
         _history(run, history, step, threshold)
         _nearest(run, history, page)
+    image_views(run, sample)
     page_links(run, _LINKS, key="panel")
 
 

@@ -71,6 +71,13 @@ def told_apart(runs: Sequence[Run]) -> list[str]:
     return distinct_names([run_name(run) for run in runs], [run.config for run in runs], alike=("data.split_seed",))
 
 
+def told_among(run: Run, runs: Sequence[Run]) -> str:
+    """The name of one of these runs, with what distinguishes it from those that have the same."""
+    namesakes = [other for other in runs if other.id == run.id or run_name(other) == run_name(run)]
+    place = next((i for i, other in enumerate(namesakes) if other.id == run.id), None)
+    return run_name(run) if place is None else told_apart(namesakes)[place]
+
+
 def told_in_turn(runs: Sequence[Run]) -> list[str]:
     """As `told_apart`, for a list in one line: a name that the run before has too is not said again."""
     names = [run_name(run) for run in runs]

@@ -8,7 +8,7 @@ import streamlit as st
 from engine.runs.store import Run
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
-from ui.figures.candidate_bars import bars
+from ui.figures.candidate_bars import bars, in_words
 from ui.figures.classification import confidence_histogram
 from ui.runs.counted_images import of_histogram, show_predicted
 from ui.runs.image_gallery import captioned
@@ -16,6 +16,7 @@ from ui.runs.image_panel import image_panel, show_image
 from ui.runs.run_bar import open_run
 from ui.shell.server import catalog
 from ui.style import colors, formatting
+from ui.style.theme import ink
 from ui.train.latest_evaluation import LatestEvaluation, latest_evaluation
 
 _LATEST = 24  # images in the gallery of pseudo-labels
@@ -35,12 +36,12 @@ def has_evaluation_figure(run: Run) -> bool:
 def evaluation_figure(run: Run, key: str) -> None:
     """The weights of candidate labels where the run has them, else the histogram of confidences."""
     if _is_partial(run):
-        candidate_weights(run)
+        candidate_weights(run, key)
     else:
         histogram(run, key)
 
 
-def candidate_weights(run: Run) -> None:
+def candidate_weights(run: Run, key: str) -> None:
     """A few images with the weights of their candidates, the true one marked where it is known."""
     latest = latest_evaluation(run)
     if latest is None or latest.images is None or "candidate_weights" not in latest.arrays:
@@ -52,15 +53,19 @@ def candidate_weights(run: Run) -> None:
         several[np.linspace(0, len(several) - 1, min(_BARS, len(several))).astype(int)] if len(several) else several
     )
     st.markdown("**Candidate label weights** (✓ = true label)")
-    for i in chosen:
+    for place, i in enumerate(chosen):
         row = int(images.rows(arrays["candidate_ids"][i : i + 1])[0])
         truth, weights = int(images.labels[row]), arrays["candidate_weights"][i].astype(float)
         candidates = np.flatnonzero(arrays["candidate_sets"][i])
         heaviest = candidates[np.argsort(-weights[candidates], kind="stable")][:_WIDEST]
         left, right = st.columns([1, 6], vertical_alignment="center")
-        left.image(image_uri(np.asarray(images.images[row])), width=40, alt=f"image {row}")
+        image = GalleryItem(int(arrays["candidate_ids"][i]), image_uri(np.asarray(images.images[row])))
+        with left:
+            clicked = gallery([image], key=f"{key}_candidate_{place}", thumb=40)
+        if clicked is not None:
+            show_image(open_run(run), clicked, key)
         named = [(images.class_names[k] + (" ✓" if k == truth else ""), float(weights[k])) for k in heaviest]
-        right.image(bars(named, beside=True), width="stretch", alt="weights of its candidates")
+        right.image(bars(named, ink(), beside=True), width="stretch", alt=in_words(named))
 
 
 def histogram(run: Run, key: str) -> None:

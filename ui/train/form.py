@@ -234,6 +234,7 @@ def _view(values: Config, usual: str, recipes: Config, key: str) -> Config:
         "Recipe",
         list(recipes),
         list(recipes).index(current),
+        format_func=forms.words,
         key=f"{key}_recipe",
         help=f"How this view is made. The method's own is {usual}.",
     )
@@ -260,7 +261,12 @@ def _schedule(value: str | Config, field: Config, schedules: Config, key: str) -
     values = {"name": value} if isinstance(value, str) else value
     names = list(schedules)
     name: str = st.selectbox(
-        "Schedule", names, names.index(values["name"]), key=f"{key}_name", help=field.get("description")
+        "Schedule",
+        names,
+        names.index(values["name"]),
+        format_func=forms.words,
+        key=f"{key}_name",
+        help=field.get("description"),
     )
     settings = forms.settings(
         schedules[name]["schema"], values if name == values["name"] else {"name": name}, f"{key}_{name}"

@@ -23,11 +23,12 @@ _BETTER: dict[str | None, Any] = {"higher": "normal", "lower": "inverse", None: 
 
 _PARTS = {"test/accuracy": "test", "validation/accuracy": "validation"}
 _PSEUDO = "pseudo_label/accuracy"
+_MASK = "mask_rate"
 
 
 def metric_tiles(journal: RunJournal, ghost: RunJournal | None, page: str) -> None:
-    """The method's headline metrics; deltas against the ghost at the same step. An accuracy opens the errors behind it.
-    And the warning of a collapse.
+    """The method's headline metrics; deltas against the ghost at the same step. An accuracy opens the errors behind it,
+    the mask rate what it let through. And the warning of a collapse.
     """
     run, declared = journal.run, declared_metrics()
     names = catalog()["methods"].get(run.config["method"]["name"], {}).get("headline", ["test/accuracy"])
@@ -45,17 +46,17 @@ def metric_tiles(journal: RunJournal, ghost: RunJournal | None, page: str) -> No
             "help": metric.help or None,
         }
         with column:
-            if name not in (*_PARTS, _PSEUDO) or value is None:
+            if name not in (*_PARTS, _PSEUDO, _MASK) or value is None:
                 st.metric(**tile)
             elif metric_of_images(**tile, key=f"{page}_{name.replace('/', '_')}"):
-                _show_errors(run, name, page)
+                _show_images(run, name, page)
     spreads, ranks = journal.column("embedding/spread")[1], journal.column("embedding/rank")[1]
     warning = collapse_warning(spreads, ranks) if spreads else None
     if warning:
         st.warning(warning, icon=":material/compress:")
 
 
-def _show_errors(run: Run, name: str, page: str) -> None:
+def _show_images(run: Run, name: str, page: str) -> None:
     """Those of the newest evaluation, if there is one by now."""
     latest = latest_evaluation(run)
     if latest is None:
@@ -66,5 +67,7 @@ def _show_errors(run: Run, name: str, page: str) -> None:
         show_predicted(evaluated, f"Misclassified {_PARTS[name]} images {after}", predicted, predicted.incorrect, page)
     elif "pseudo_ids" in latest.arrays:
         predicted, used = latest.pseudo_labels(), latest.arrays["pseudo_weight"] > 0
-        title = f"Incorrect pseudo-labels in the last batches, {after}"
-        show_predicted(evaluated, title, predicted, used & predicted.incorrect, page)
+        kind, among = (
+            ("Incorrect pseudo-labels", used & predicted.incorrect) if name == _PSEUDO else ("Pseudo-labels used", used)
+        )
+        show_predicted(evaluated, f"{kind} in the last batches, {after}", predicted, among, page)

@@ -88,7 +88,7 @@ def _begin_with(runs: list[Run], chosen: Run | None) -> tuple[str, Config]:
     known = {run.id: run for run in runs[:_RUNS] if _is_known(run)}
     if chosen is not None and _is_known(chosen):
         known = {chosen.id: chosen, **known}
-    titles = {name: f"{name} · {PRESETS[name].title}" for name in presets} | run_titles(list(known.values()))
+    titles = {name: PRESETS[name].title for name in presets} | run_titles(list(known.values()))
     names = [*presets, *known]
     first = chosen.id if chosen is not None and chosen.id in known else _FIRST
     source: str = st.selectbox(

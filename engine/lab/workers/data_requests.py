@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.config.run_config import RunConfig
 from engine.data.image_set import Cancelled, DataSource, Progress
@@ -33,8 +36,10 @@ from engine.lab.messages import (
     PreviewFiles,
     Readiness,
 )
-from engine.registry import datasets
+from engine.lab.prediction_messages import MakeViews
+from engine.registry import datasets, recipes
 from engine.runs.atomic_write import write_json
+from engine.runs.folder import RunFolder
 from engine.runs.stored_images import store_images
 from engine.training.assemble import load_images
 from engine.training.evaluation.pretrained_features import feature_file
@@ -135,6 +140,23 @@ def preview_data(request: PreviewData) -> DataPreview:
         counts,
         rare_classes(images, split, config.data.labels),
     )
+
+
+def make_views(request: MakeViews) -> dict[str, NDArray[np.uint8]]:
+    """Raises ConfigError or DataError."""
+    config = RunConfig.parse(RunFolder(Path(request.run)).config())
+    source: DataSource = datasets[config.data.name](config.data)
+    if not source.ready():
+        raise DataError("The images of this run are not on this machine: start a run on them to bring them back.")
+    symmetries = source.load().symmetries
+    image = np.frombuffer(request.pixels, np.uint8).reshape(request.shape)
+    batch = torch.from_numpy(np.repeat(image[None], request.count, 0))
+    made = {}
+    for name, params in config.augment.items():
+        recipe = recipes[params.name](params, symmetries, request.shape[0])
+        views: Tensor = recipe(batch, torch.Generator().manual_seed(request.seed))
+        made[name] = (views * 255).round().byte().numpy()
+    return made
 
 
 def _source(data: dict[str, Any]) -> DataSource:

@@ -27,7 +27,7 @@ from engine.lab.messages import (
     PreviewData,
     PreviewFiles,
 )
-from engine.lab.prediction_messages import Explain, Predict, PredictSamples, ShowImage
+from engine.lab.prediction_messages import Explain, MakeViews, Predict, PredictSamples, ShowImage
 from engine.lab.request import Request
 from engine.lab.workers.data_requests import (
     check_imported,
@@ -35,6 +35,7 @@ from engine.lab.workers.data_requests import (
     count_labels,
     import_images,
     is_ready,
+    make_views,
     preview_data,
     preview_files,
 )
@@ -125,6 +126,7 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (PredictSamples, predict_samples),
         (PredictFolder, predict_all),
         (Explain, explain),
+        (MakeViews, make_views),
         (ShowImage, show_image),
         (ExportModel, export_model),
         (OpenShared, open_shared_runs),
