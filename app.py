@@ -52,9 +52,19 @@ if (!window.fewlabHistory) {
   };
 }
 """
+# What opens above the page lies outside the element that the theme gives its color scheme, and would be light on dark.
+ONE_SCHEME = """
+if (!window.fewlabScheme) {
+  const app = document.querySelector("[data-testid=stApp]");
+  const follow = () => { document.body.style.colorScheme = getComputedStyle(app).colorScheme; };
+  window.fewlabScheme = new MutationObserver(follow);
+  window.fewlabScheme.observe(app, { attributes: true, attributeFilter: ["class"] });
+  follow();
+}
+"""
 st.html(Path(__file__).parent / "ui" / "style" / "page.css")
 with st.container(key="one_entry"):
-    st.html(f"<script>{ONE_ENTRY}</script>", unsafe_allow_javascript=True)
+    st.html(f"<script>{ONE_ENTRY}{ONE_SCHEME}</script>", unsafe_allow_javascript=True)
 navigation = st.navigation(
     {
         "Lab": [

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.config.overlay import apply_changes
+from ui.figures.frame import shorten
 from ui.forms.import_form import prepared
 from ui.runs.current_run import current_or_running_run, watch_new_run
 from ui.runs.prefill import FILLED
@@ -22,6 +23,8 @@ from ui.train.presentation import is_presented, present_button, presentation
 from ui.train.progress_view import after_first_step
 from ui.train.run_buttons import next_steps, run_buttons
 from ui.train.time_estimate import time_estimate
+
+_LONGEST = 58  # letters of a name in one line beside its buttons
 
 header("Train", "Choose what to learn from and how, press Start, and watch it learn.")
 run = current_or_running_run()
@@ -57,7 +60,8 @@ with run_side:
         beside_form = st.container()
     else:
         with st.container(key="train_name", horizontal=True, vertical_alignment="center"):
-            st.subheader(escape_markdown(told_among(run, lab().store.runs())), anchor=False)
+            name = told_among(run, lab().store.runs())
+            st.subheader(escape_markdown(shorten(name, _LONGEST)), anchor=False)
             ghost_choice(run)
             present_button()
         with st.container(key="train_toolbar"):

@@ -9,9 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from engine.runs.store import Run, Store
+from tests.waiting import until
+
+# Streamlit's own markup, which the app cannot change: its list of pages is a <ul> whose items lie in groups of their
+# own, and the button that its header has while a script runs fades in.
+_STREAMLITS_OWN = (
+    "[data-testid=stSidebarNavItems]",
+    "[data-testid=stStatusWidget]",
+    "[data-testid=stBaseButton-header]",
+)
 
 
 def newest(checkpoints: Path) -> Run:
@@ -63,3 +73,24 @@ def as_csv(page: Page, figure: Locator) -> list[dict[str, str]]:
     with page.expect_download() as download:
         figure.locator("[data-title='Download the data as CSV']").click()
     return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+
+
+def to_dark(page: Page) -> None:
+    """From the light theme."""
+    ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    before = page.evaluate(ground)
+    page.emulate_media(color_scheme="dark")
+    until(lambda: page.evaluate(ground) != before, "dark ground")
+
+
+def serious(page: Page, *rules: str) -> list[tuple[str, str]]:
+    """Rule and element of what axe finds, by these rules or all."""
+    options = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    answer = Axe().run(page, context={"exclude": [[one] for one in _STREAMLITS_OWN]}, options=options).response
+    assert answer["passes"], "axe looked at nothing"
+    return [
+        (one["id"], node["html"][:200])
+        for one in answer["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]

@@ -5,26 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run
+from tests.browser.browser_helpers import serious, to_dark
 from tests.browser.conftest import Studied
-from tests.waiting import until
 from ui.style import colors
 
 pytestmark = pytest.mark.slow
 PAGES = (
     *("", "data", "label", "train", "pseudo_labels", "candidates"),
     *("space", "errors", "compare", "predict", "tune", "runs"),
-)
-GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-# Streamlit's own markup, which the app cannot change: its list of pages is a <ul> whose items lie in groups of their
-# own, and the button that its header has while a script runs fades in.
-STREAMLITS_OWN = (
-    "[data-testid=stSidebarNavItems]",
-    "[data-testid=stStatusWidget]",
-    "[data-testid=stBaseButton-header]",
 )
 
 
@@ -39,25 +30,10 @@ def test_axe_finds_nothing_serious_on_any_page(page: Page, studied: Studied, run
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
         found += [(where, "light", *one) for one in serious(page)]
-        ground = page.evaluate(GROUND)
-        page.emulate_media(color_scheme="dark")
-        until(lambda: page.evaluate(GROUND) != ground, f"dark ground on {where}")  # noqa: B023
+        to_dark(page)
         # Only colors differ between the two.
         found += [(where, "dark", *one) for one in serious(page, "color-contrast")]
     assert found == []
-
-
-def serious(page: Page, *rules: str) -> list[tuple[str, str]]:
-    """Rule and element of what axe finds, by these rules or all."""
-    options = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
-    answer = Axe().run(page, context={"exclude": [[one] for one in STREAMLITS_OWN]}, options=options).response
-    assert answer["passes"], "axe looked at nothing"
-    return [
-        (one["id"], node["html"][:200])
-        for one in answer["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -22,7 +22,7 @@ from engine.data.labels.label_folders import label_folders
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.label_records import Labels
 from engine.runs.store import Store
-from tests.browser.browser_helpers import lasso, points_on_screen
+from tests.browser.browser_helpers import lasso, points_on_screen, serious, to_dark
 from tests.browser.conftest import REPOSITORY, Serve, forget, warm
 from tests.fixtures_images import grey, zip_of
 from tests.waiting import PATIENCE, until
@@ -91,6 +91,13 @@ def answer(page: Page) -> str:
     page.keyboard.press(str(1 + CLASSES.index(true_class(name))))
     expect(page.locator(".fewlab-board .stage .file").last).not_to_have_text(name)
     return name
+
+
+def test_axe_finds_nothing_serious_on_the_board(board: Page) -> None:
+    board.emulate_media(color_scheme="light")
+    assert serious(board) == []
+    to_dark(board)
+    assert serious(board, "color-contrast") == []
 
 
 def test_thirty_images_are_labeled_by_key_and_each_is_on_the_disk_once(board: Page, checkpoints: Path) -> None:

@@ -33,8 +33,9 @@ function made() {
   return button;
 }
 
-function filled(button, item, { thumb, selected }) {
+function filled(button, item, { thumb, selected, isClickable }) {
   button.dataset.id = item.id;
+  button.disabled = !isClickable;
   button.setAttribute("aria-label", item.lines.join(", ") || `image ${item.id}`);
   if (selected === null) button.removeAttribute("aria-pressed");
   else button.setAttribute("aria-pressed", item.id === selected);

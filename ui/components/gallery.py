@@ -34,7 +34,8 @@ _CSS = """
 .fewlab-gallery button > span.long { display: flex; }
 .fewlab-gallery .long > :first-child { overflow: hidden; text-overflow: ellipsis; }
 .fewlab-gallery .long > :last-child { flex: none; }
-.fewlab-gallery button:hover img { filter: brightness(1.12); }
+.fewlab-gallery button:enabled:hover img { filter: brightness(1.12); }
+.fewlab-gallery button:disabled { cursor: default; }
 .fewlab-gallery button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
 .fewlab-gallery button[aria-pressed="true"] { outline: 3px solid var(--st-primary-color); outline-offset: 1px; }
 """
@@ -69,17 +70,18 @@ def gallery(
     key: str,
     thumb: int = 72,
     selected: int | None = None,
+    is_clickable: bool = True,
 ) -> int | None:
     """Show `items`; a click runs the script (or fragment) again and returns the id of the clicked image, once, else
     None.
 
     thumb: the side of an image in screen pixels; smaller images are enlarged with visible pixels. selected: the id
-    that stands out.
+    that stands out. is_clickable: False where nothing opens, and the images are no buttons.
     """
     drawn = [
         {**asdict(item), "border": None if item.border is None else colors.css_color(item.border)} for item in items
     ]
-    data = {"items": drawn, "thumb": thumb, "selected": selected}
+    data = {"items": drawn, "thumb": thumb, "selected": selected, "isClickable": is_clickable}
     result = _component(data=data, key=key, on_clicked_change=_nothing)
     clicked: int | None = result.clicked
     return clicked

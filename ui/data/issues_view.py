@@ -42,7 +42,7 @@ def issues_view(checked: CheckedImages, data: Data) -> None:
                 for file, _ in shown
                 if file in rows
             ]
-            gallery(items, key=f"data_issue_{name}")
+            gallery(items, key=f"data_issue_{name}", is_clickable=False)
         if len(shown) < issue["count"]:
             st.caption(f"The first {formatting.count(len(shown))} of {formatting.count(issue['count'])}.")
 

@@ -46,46 +46,55 @@ def preview_view(preview: Preview) -> None:
         st.warning(escape_markdown(sentence), icon=":material/warning:")
     table, samples = st.columns([2, 3], gap="medium")
     with table:
-        _counts(preview)
+        chosen = _counts(preview)
     with samples:
-        _samples(preview)
+        _samples(preview, chosen)
     _left_out(preview)
 
 
-def _counts(preview: Preview) -> None:
+def _counts(preview: Preview) -> str | None:
+    """Returns the class whose row is chosen."""
+    chosen = None
     parts = [part for part in _PARTS if any(of[part] for of in preview.classes.values())]
     rows: list[dict[str, Any]] = [
         {"class": name, **{part: of[part] for part in parts}} for name, of in preview.classes.items()
     ]
     if rows:
-        st.dataframe(
+        table = st.dataframe(
             rows,
             hide_index=True,
             width="stretch",
             height=min(38 + 35 * len(rows), 360),
+            on_select="rerun",
+            selection_mode="single-row",
+            key=f"data_classes_{preview.name}",
             # Long names would push the counts out of sight.
             column_config={"class": st.column_config.Column(width=_CLASS - _COUNT * (len(parts) - 1))}
             | {part: st.column_config.Column(width=_COUNT) for part in parts},
         )
+        chosen = next((rows[row]["class"] for row in table.selection.rows if row < len(rows)), None)
     if preview.unlabeled:
         st.markdown(f"{_images(preview.unlabeled)} without a label.")
     if rows and not preview.own_test:
         st.caption("A fifth of each class will be held out for the test set.")
+    return chosen
 
 
-def _samples(preview: Preview) -> None:
+def _samples(preview: Preview, only: str | None) -> None:
     number = {name: k for k, name in enumerate(preview.classes)}
     items: list[GalleryItem] = []
     for name, files in preview.samples.items():
-        for file in files:
+        for file in files if only in (None, name) else ():
             if file in preview.thumbnails:
                 image = f"data:image/png;base64,{preview.thumbnails[file]}"
                 color = colors.class_color(number[name]) if name in number else None
                 items.append(GalleryItem(len(items), image, (name or "unlabeled", file.rpartition("/")[2]), color))
     if items:
-        gallery(items, key="data_samples", thumb=64)
-        if len(preview.classes) > len({item.lines[0] for item in items} - {"unlabeled"}):
+        gallery(items, key="data_samples", thumb=64, is_clickable=False)
+        if only is None and len(preview.classes) > len({item.lines[0] for item in items} - {"unlabeled"}):
             st.caption("Some images of the first classes.")
+    elif only is not None:
+        st.caption("The preview has images of the first classes only: this one's can be seen once they are imported.")
 
 
 def _left_out(preview: Preview) -> None:

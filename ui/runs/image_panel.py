@@ -124,7 +124,9 @@ def _image(run: EvaluatedRun, sample: int, step: int, page: str, threshold: floa
 
 def _large(images: StoredImages, sample: int, pixels: NDArray[np.uint8], truth: int) -> None:
     """pixels: uint8 [C, H, W]. truth: its true class, -1 where it is unknown."""
-    gallery([GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key="panel_image", thumb=_LARGE)
+    gallery(
+        [GalleryItem(sample, image_uri(pixels), (), colors.MUTED)], key="panel_image", thumb=_LARGE, is_clickable=False
+    )
     words = f"Image **{sample}** · {pixels.shape[2]} x {pixels.shape[1]} px"
     if truth >= 0:
         words += f" · true class **{escape_markdown(images.class_names[truth])}**"
