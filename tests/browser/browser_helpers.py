@@ -22,6 +22,7 @@ _STREAMLITS_OWN = (
     "[data-testid=stStatusWidget]",
     "[data-testid=stBaseButton-header]",
 )
+_HIGHEST = 260  # pixels from the top of the window, at 1280 x 800
 
 
 def newest(checkpoints: Path) -> Run:
@@ -73,6 +74,15 @@ def as_csv(page: Page, figure: Locator) -> list[dict[str, str]]:
     with page.expect_download() as download:
         figure.locator("[data-title='Download the data as CSV']").click()
     return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+
+
+def is_high_enough(page: Page, main: str) -> None:
+    """Waits until the first of the main figures, galleries or pads begins where it is seen without scrolling."""
+    page.wait_for_function(
+        "([main, highest]) => [...document.querySelectorAll(`.stMain ${main}`)]"
+        ".some((one) => one.getBoundingClientRect().height > 0 && one.getBoundingClientRect().top <= highest)",
+        arg=[main, _HIGHEST],
+    )
 
 
 def to_dark(page: Page) -> None:

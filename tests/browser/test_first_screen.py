@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from engine.lab.executors.inline import train
 from engine.runs.folder import RunFolder
 from engine.runs.store import Run, Store
+from tests.browser.browser_helpers import is_high_enough, serious
 from tests.browser.conftest import REPOSITORY, Serve, Studied, warm
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
-HIGHEST = 260  # pixels from the top of the window to the main figure, gallery or pad, at 1280 x 800
 LEAST_PLOT = 180  # pixels of height within a figure's axes, whatever its legend
 
 
@@ -27,6 +28,8 @@ LEAST_PLOT = 180  # pixels of height within a figure's axes, whatever its legend
         ("errors", ".fewlab-figure"),
         ("compare", ".fewlab-figure"),
         ("predict", ".fewlab-pad"),
+        ("", "[class*=st-key-card_]"),
+        ("runs", "[data-testid=stDataFrame]"),
     ],
 )
 def test_the_answer_is_on_the_first_screen(page: Page, studied: Studied, run: Run, where: str, main: str) -> None:
@@ -36,11 +39,33 @@ def test_the_answer_is_on_the_first_screen(page: Page, studied: Studied, run: Ru
     expect(shown).to_be_visible()
     if main == ".fewlab-figure":
         expect(shown.locator(".main-svg").first).to_be_visible()
-    page.wait_for_function(
-        "([main, highest]) => [...document.querySelectorAll(`.stMain ${main}`)]"
-        ".some((one) => one.getBoundingClientRect().height > 0 && one.getBoundingClientRect().top <= highest)",
-        arg=[main, HIGHEST],
-    )
+    is_high_enough(page, main)
+
+
+def test_candidates_are_on_the_first_screen_and_an_image_opens_the_panel(
+    tmp_path: Path, serve: Serve, page: Page
+) -> None:
+    config = {
+        "data": {"name": "digits", "labels": {"kind": "partial"}},
+        "method": {"name": "proden"},
+        "budget": {"steps": 10, "batch_size": 16, "evaluate_every": 5},
+        "hardware": {"device": "cpu", "threads": 1},
+    }
+    partial = train(config, tmp_path / "checkpoints")
+    url = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(tmp_path / "checkpoints")})
+    for where in ("candidates", "train"):
+        page.goto(f"{warm(url, page.context)}/{where}?run={partial.id}")
+        expect(page.locator(".stMain .fewlab-figure .main-svg").first).to_be_visible()
+        is_high_enough(page, ".fewlab-figure")
+        weighed = page.locator("[class*=st-key-candidates_open_], [class*=st-key-train_candidate_]").first
+        image = weighed.locator(".fewlab-gallery button")
+        sample = image.get_attribute("data-id")
+        image.click()
+        panel = page.get_by_role("dialog")
+        expect(panel).to_be_in_viewport()
+        expect(panel.get_by_text(f"Image {sample}")).to_be_visible()
+        expect(panel.get_by_text("Nearest labeled images")).to_be_hidden()  # no label is certain here
+        assert serious(page) == []
 
 
 def test_another_run_behind_takes_no_height_from_the_first_screen(
@@ -59,10 +84,7 @@ def test_another_run_behind_takes_no_height_from_the_first_screen(
     expect(page.get_by_role("button", name="Compared with τ 0.7")).to_be_visible()
     expect(page.get_by_test_id("stMetricDelta").first).to_have_text("±0.0 points")
     expect(page.get_by_test_id("stMetricDelta").first.locator("svg")).to_have_count(0)
-    page.wait_for_function(
-        "(highest) => document.querySelector('.stMain .fewlab-figure')?.getBoundingClientRect().top <= highest",
-        arg=HIGHEST,
-    )
+    is_high_enough(page, ".fewlab-figure")
 
 
 @pytest.mark.parametrize(("height", "least", "most"), [(800, 500, 560), (1200, 800, 980)])

@@ -22,7 +22,7 @@ from engine.data.labels.label_folders import label_folders
 from engine.data.labels.label_log import LabelLog
 from engine.data.labels.label_records import Labels
 from engine.runs.store import Store
-from tests.browser.browser_helpers import lasso, points_on_screen, serious, to_dark
+from tests.browser.browser_helpers import is_high_enough, lasso, points_on_screen, serious, to_dark
 from tests.browser.conftest import REPOSITORY, Serve, forget, warm
 from tests.fixtures_images import grey, zip_of
 from tests.waiting import PATIENCE, until
@@ -95,6 +95,7 @@ def answer(page: Page) -> str:
 
 def test_axe_finds_nothing_serious_on_the_board(board: Page) -> None:
     board.emulate_media(color_scheme="light")
+    is_high_enough(board, ".fewlab-board .stage")
     assert serious(board) == []
     to_dark(board)
     assert serious(board, "color-contrast") == []

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from engine.lab.executors.inline import train
 from engine.tuning.sweep_folder import SweepStore
+from tests.browser.browser_helpers import is_high_enough
 from tests.browser.conftest import REPOSITORY, warm
 from tests.waiting import until
 
@@ -54,6 +55,7 @@ def test_a_sweep_is_started_watched_and_its_best_trial_opened(
     assert [trial.state for trial in status.trials] == ["finished"] * 3
     lines = "() => document.querySelector('.js-plotly-plot')?.data?.[0]?.dimensions?.at(-1)?.values?.length"
     until(lambda: page.evaluate(lines) == 3, "a line for each trial")
+    is_high_enough(page, ".fewlab-figure")
     expect(page.get_by_text(re.compile(r"^3 of 3 trials · "))).to_be_visible()
     best = status.best(1)[0]
     assert best.accuracy is not None

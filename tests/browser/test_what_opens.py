@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from engine.runs.store import Run
-from tests.browser.browser_helpers import serious, to_dark
+from tests.browser.browser_helpers import is_high_enough, serious, to_dark
 from tests.browser.conftest import Studied
 from tests.fixtures_images import folder_of, grey
 from ui.style.theme import INK
@@ -143,6 +143,7 @@ def test_a_row_of_the_classes_that_were_understood_shows_its_images_alone(
     expect(page.get_by_text("What was understood")).to_be_visible()
     shown = page.locator(".fewlab-gallery button")
     expect(shown).to_have_count(8)
+    is_high_enough(page, ".fewlab-gallery")
     expect(shown.first).to_be_disabled()  # nothing opens before they are imported
     assert serious(page) == []
     page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 35 + 17})  # the box of the first row
