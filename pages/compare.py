@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from engine.runs.store import Run
-from ui.compare.benchmark_form import benchmark_form
+from ui.compare.benchmark_form import benchmark_button
 from ui.compare.curves import draw_curves
 from ui.compare.experiment_guide import experiment_guide
 from ui.compare.run_choice import choose_runs, pick_runs
@@ -17,7 +17,7 @@ from ui.compare.settings_view import label_budgets, many_settings
 from ui.compare.tables import differing_settings, final_metrics, means_over_seeds
 from ui.report.report import report
 from ui.runs.run_names import run_name
-from ui.shell.page import empty_state, escape_markdown, expander, guarded_fragment, header, how_it_works, redraw_page
+from ui.shell.page import empty_state, escape_markdown, guarded_fragment, header, how_it_works, redraw_page
 from ui.shell.server import lab
 
 header("Compare", "Put runs side by side: what differs in their settings, and their results.")
@@ -59,8 +59,15 @@ if not runs:
         " by side here.",
     )
 else:
-    chosen = pick_runs(runs)
+    picker, buttons = st.columns([5, 2], vertical_alignment="bottom", gap="small")
+    toolbar = buttons.container(horizontal=True, gap="small")
+    chosen = pick_runs(runs, picker, toolbar)
     color_chips(chosen)
+    with toolbar:
+        started = benchmark_button(chosen, list(runs.values()))
+    if started:
+        choose_runs(started)
+        st.rerun()
     if not chosen:
         st.info("Choose at least one run above.")
     else:
@@ -92,13 +99,6 @@ else:
                 icon=":material/description:",
                 help="One HTML file with measurements, figures, images and settings of these runs, to read and send.",
             )
-    title = "Benchmark: start several methods on the same labels"
-    if (more := expander(title, "compare_race", icon=":material/flag:")) is not None:
-        with more:
-            started = benchmark_form(list(runs.values()))
-        if started:
-            choose_runs(started)
-            st.rerun()
 
 how_it_works(
     "Two runs are a fair comparison when they differ in one setting and share seed, labels and steps: the order of"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -288,12 +290,13 @@ def test_two_runs_compared_show_only_what_differs(run: Run, second: Run, open_pa
 def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, run: Run, open_page: Open) -> None:
     base, before = run, {run.id for run in lab.store.runs()}
     app = open_page("compare", runs=base.id)
-    app.session_state["compare_race"] = True
+    assert not [button for button in app.button if button.key == "race_start"]
+    app.session_state["compare_race_0"] = True
     app.run()
-    app.selectbox(key="race_base").select(base.id).run()
-    app.multiselect(key=f"race_methods_{base.id}").set_value(["supervised", "pseudo_label"]).run()
+    labeled(app.multiselect, "Methods").set_value(["supervised", "pseudo_label"]).run()
     app.button(key="race_start").click().run()
     assert not app.exception
+    assert not [button for button in app.button if button.key == "race_start"], "the form is still open"
     entered = [finished(lab, run.id) for run in lab.store.runs() if run.id not in before]
     assert {run.config["method"]["name"] for run in entered} == {"supervised", "pseudo_label"}
     assert set(app.session_state["compare_chosen"]) == {run.id for run in entered}
@@ -303,6 +306,27 @@ def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, run: Run, 
     assert splits[0] == splits[1] == splits[2]
     for run in entered:
         lab.delete(run.id)
+
+
+def test_a_benchmark_begins_with_the_runs_that_are_compared(lab: Lab, run: Run, second: Run, open_page: Open) -> None:
+    method = {"name": "pseudo_label"}
+    other = put_beside(lab, {**run.config, "method": method}, replace(run.status, state="stopped", step=10, seconds=7))
+    other.metrics_file.write_bytes(run.folder.metrics_file.read_bytes())
+    app = open_page("compare", runs=[run.id, other.id])
+    app.session_state["compare_race_0"] = True
+    app.run()
+    base = labeled(app.selectbox, "Images, labels, network and steps as in")
+    assert base.value == run.id, "the newest run, which is not compared"
+    methods = labeled(app.multiselect, "Methods")
+    assert methods.value == ["supervised", "fixmatch", "pseudo_label"]
+    # 7 s for 10 of its 40 steps.
+    methods.set_value(["pseudo_label"]).run()
+    assert "About 28 s in all, going by runs of these methods." in words(app)
+    lab.delete(other.id)
+
+
+def labeled(widgets: Any, label: str) -> Any:
+    return next(widget for widget in widgets if widget.label == label)
 
 
 def test_deleting_asks_first_and_names_what_goes(lab: Lab, run: Run, open_page: Open) -> None:

@@ -87,6 +87,15 @@ def test_another_run_behind_takes_no_height_from_the_first_screen(
     is_high_enough(page, ".fewlab-figure")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_benchmark_opens_in_sight(page: Page, studied: Studied, run: Run, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{studied.url}/compare?runs={run.id}")
+    page.get_by_role("button", name="Benchmark").click()
+    expect(page.get_by_role("button", name="Start 2 runs")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_label("Images, labels, network and steps as in")).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize(("height", "least", "most"), [(800, 500, 560), (1200, 800, 980)])
 def test_the_map_fills_a_tall_window_and_its_lower_edge_stays_in_it(
     page: Page, studied: Studied, run: Run, height: int, least: int, most: int

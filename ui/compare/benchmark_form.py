@@ -1,5 +1,5 @@
 """The benchmark form: several methods on the same images, labels and seeds, queued with one click and watched on one
-chart.
+chart. It begins with the runs that are compared.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import streamlit as st
 
 from engine.config.overlay import apply_changes
 from engine.runs.store import Run
+from ui.compare.benchmark_time import benchmark_time
 from ui.runs.run_names import run_titles
 from ui.shell.page import show_errors
 from ui.shell.server import catalog, lab
@@ -19,22 +20,47 @@ from ui.style import formatting
 Config = dict[str, Any]
 _BUDGETS = (1, 2, 4, 5, 10, 25, 100)
 _MANY = 60  # runs that one click may start
+_WIDTH = 560  # pixels of the form
+_STARTED = "compare_races"  # in the session: how many benchmarks, because each closes the form that started it
 
 
-def benchmark_form(runs: list[Run]) -> list[str] | None:
-    """Returns the ids of the runs that it has just started."""
+def benchmark_button(chosen: list[Run], runs: list[Run]) -> list[str] | None:
+    """A button that opens the form, which is made only once it is opened. chosen: the runs that are compared; runs: all
+    of them. Returns the ids of the runs that it has just started.
+    """
+    number = st.session_state.get(_STARTED, 0)
+    popover = st.popover(
+        "Benchmark",
+        icon=":material/flag:",
+        help="Start several methods on the same labels.",
+        width="stretch",
+        key=f"compare_race_{number}",
+        on_change="rerun",
+    )
+    if not popover.open:
+        return None
+    with popover, st.container(width=_WIDTH):
+        started = _form(chosen, runs)
+    if started:
+        st.session_state[_STARTED] = number + 1
+    return started
+
+
+def _form(chosen: list[Run], runs: list[Run]) -> list[str] | None:
     choices = catalog()
-    titles = run_titles(runs)
+    first_ids = [run.id for run in chosen]
+    titles = run_titles([*chosen, *(run for run in runs if run.id not in first_ids)])
     base_id = st.selectbox(
         "Images, labels, network and steps as in",
         list(titles),
         format_func=lambda run_id: titles[run_id],
-        key="race_base",
+        key=f"race_base_{hash(tuple(first_ids))}",  # another choice of runs begins with its own first one
     )
-    base = next(run for run in runs if run.id == base_id).config
+    base_run = next(run for run in runs if run.id == base_id)
+    base = base_run.config
     kind = (base["data"].get("labels") or {}).get("kind")
     if base["data"]["name"] not in choices["datasets"]:
-        st.caption("This FewLab does not know the images of that run.")
+        _say("This FewLab does not know the images of that run.")
         return None
     fitting = [
         name
@@ -43,20 +69,21 @@ def benchmark_form(runs: list[Run]) -> list[str] | None:
         and not method["transfers"]
         and (method["backbones"] is None or base["backbone"]["name"] in method["backbones"])
     ]
-    first = [name for name in dict.fromkeys(("supervised", base["method"]["name"])) if name in fitting]
-    left, middle, right = st.columns([3, 2, 2])
-    methods = left.multiselect(
+    proposed = ("supervised", base["method"]["name"], *(run.config["method"]["name"] for run in chosen))
+    first = [name for name in dict.fromkeys(proposed) if name in fitting]
+    methods = st.multiselect(
         "Methods",
         fitting,
         first,
         format_func=lambda name: choices["methods"][name]["title"],
-        key=f"race_methods_{base_id}",
+        key=f"race_methods_{base_id}_{','.join(first)}",
     )
+    left, right = st.columns(2)
     labels: list[int | None] = [None]
     if kind == "few":
         mine = int(base["data"]["labels"]["per_class"])
         labels = list(
-            middle.multiselect(
+            left.multiselect(
                 "Labels per class",
                 sorted({*_BUDGETS, mine}),
                 [mine],
@@ -76,14 +103,12 @@ def benchmark_form(runs: list[Run]) -> list[str] | None:
     )
     wanted = list(itertools.product(labels, range(seeds), methods))
     if not wanted:
-        st.caption("Choose at least one method" + (" and one number of labels." if kind == "few" else "."))
+        _say("Choose at least one method" + (" and one number of labels." if kind == "few" else "."))
         return None
     if len(wanted) > _MANY:
-        st.caption(f"{len(wanted)} runs are more than can be started at once; at most {_MANY}.")
+        _say(f"{len(wanted)} runs are more than can be started at once; at most {_MANY}.")
         return None
-    seconds = next(run for run in runs if run.id == base_id).status.seconds
-    total = f" If each takes as long as that run: {formatting.duration(seconds * len(wanted))} in all."
-    st.caption("Runs are queued and trained one at a time." + (total if seconds else ""))
+    _say("Runs are queued and trained one at a time." + _time([method for *_, method in wanted], base_run, runs))
     if not st.button(
         f"Start {len(wanted)} run{'' if len(wanted) == 1 else 's'}",
         key="race_start",
@@ -97,6 +122,24 @@ def benchmark_form(runs: list[Run]) -> list[str] | None:
             lab().check(config)  # all or none
         return [lab().submit(config).id for config in configs]
     return None
+
+
+def _say(sentence: str) -> None:
+    """Small print; a caption's color on dark ground reaches no popover."""
+    st.markdown(f":small[{sentence}]")
+
+
+def _time(methods: list[str], base: Run, runs: list[Run]) -> str:
+    """The second sentence about how long it takes, empty where nothing is known."""
+    estimate = benchmark_time(methods, base, runs)
+    if estimate is None:
+        return ""
+    going_by = (
+        "going by runs of these methods"
+        if estimate.all_known
+        else "if methods that have no such run yet take as long as the run above"
+    )
+    return f" About {formatting.duration(estimate.seconds)} in all, {going_by}."
 
 
 def config_of_entry(base: Config, method: str, per_class: int | None, seed: int) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.runs.store import Run
 from ui.runs.run_names import run_titles
@@ -12,10 +13,9 @@ _CHOSEN, _GENERATION = "compare_chosen", "compare_generation"
 _FILTERS = (("method", "Method", "methods"), ("data", "Data set", "datasets"))
 
 
-def pick_runs(runs: dict[str, Run]) -> list[Run]:
-    """Filters and the picker; the choice is kept for this tab and in the page's address."""
+def pick_runs(runs: dict[str, Run], picker: DeltaGenerator, narrowing: DeltaGenerator) -> list[Run]:
+    """The picker and its filters, each in its place; the choice is kept for this tab and in the page's address."""
     choice = _default_choice(runs)
-    picker, narrowing = st.columns([7, 1], vertical_alignment="bottom", gap="small")
     with narrowing.popover("Filter", icon=":material/filter_list:", width="stretch"):
         filters = {part: _filter(runs, part, title, table) for part, title, table in _FILTERS}
     offered = [
