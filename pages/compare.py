@@ -74,7 +74,10 @@ else:
         experiment_guide(chosen)
         live_curves(chosen)
         st.subheader("Final metrics", anchor=False)
-        st.caption("EMA weights on the test set after the last step; not used for model selection.")
+        st.caption(
+            "EMA weights on the test set after the last step; not used for model selection. Choose a row to open its"
+            " run."
+        )
         final_metrics(chosen)
         means_over_seeds(chosen)
         label_budgets(chosen)

@@ -280,11 +280,27 @@ def test_the_first_look_at_start_asks_the_engine_nothing(
 
 
 def test_two_runs_compared_show_only_what_differs(run: Run, second: Run, open_page: Open) -> None:
-    app = open_page("compare")
+    app = open_page("compare", runs=[run.id, second.id])
     assert "Settings that differ" in words(app)
-    tables = [table.value for table in app.dataframe]
-    assert list(tables[1]["setting"]) == ["threshold τ"]
-    assert list(tables[1]["in the config"]) == ["method.threshold"]
+    table = app.dataframe[1]
+    assert list(table.value) == ["color", "run", "threshold τ"]
+    assert list(table.value["threshold τ"]) == ["0.9", "0.8"]
+    assert '"help": "In the config: `method.threshold`"' in table.proto.columns
+
+
+def test_a_row_of_final_metrics_opens_its_run(run: Run, second: Run, open_page: Open) -> None:
+    app = open_page("compare", runs=[run.id, second.id])
+    table = app.dataframe[0]
+    assert list(table.value["steps"]) == [40, 40]
+    assert list(table.value["from"]) == ["2 labels per class"] * 2
+    assert not [button for button in app.button if button.key == "compare_open_pages/errors.py"]
+    assert table.key is not None
+    app.session_state[table.key] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.run()
+    app.button(key="compare_open_pages/errors.py").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Errors"
+    assert app.query_params["run"] == second.id
 
 
 def test_a_benchmark_starts_every_method_on_the_same_labels(lab: Lab, run: Run, open_page: Open) -> None:
@@ -452,6 +468,7 @@ def test_a_run_without_labels_is_shown_on_every_page(lab: Lab, open_page: Open) 
     ):
         assert probes[column][3] == f"{run.status.metrics[f'test/linear_full{of}'] * 100:.1f} %"
     metrics = next(table.value for table in open_page("compare", runs=run.id).dataframe)
+    assert list(metrics["from"]) == ["probe, all labels"]
     five = run.status.metrics["test/linear_5_per_class"]
     assert metrics["Linear probe, 5 labels per class"][0] == pytest.approx(100 * five)
     lab.delete(run.id)

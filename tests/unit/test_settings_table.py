@@ -8,7 +8,7 @@ from engine.catalog import catalog
 from engine.config.run_config import RunConfig
 from engine.presets import PRESETS
 from ui.runs import distinct_names
-from ui.runs.settings_table import settings_table
+from ui.runs.settings_table import setting_columns, settings_table
 from ui.shell import server
 from ui.style import formatting
 
@@ -40,6 +40,19 @@ def test_settings_and_what_was_chosen_are_in_words_with_the_key_beside() -> None
     }
     assert rows["augment.strong"]["setting"] == "strong view"
     assert settings_table([alone, alone], ["first", "second"]) == []
+
+
+def test_a_column_of_a_setting_has_every_run_and_the_method_comes_before_its_settings_and_the_rest() -> None:
+    configs = [RunConfig.parse(PRESETS[name].config).model_dump() for name in ("digits-supervised", "digits-fixmatch")]
+    configs[1] = {**configs[1], "seed": 4}
+    columns = setting_columns(configs)
+    assert columns[0] == ("method", "method.name", ["Supervised", "FixMatch"])
+    assert columns[-1] == ("seed", "seed", ["0", "4"])
+    assert ("threshold τ", "method.threshold", [formatting.NOTHING, "0.9"]) in columns
+    assert len({column.title for column in columns}) == len(columns)
+    parts = [column.key.partition(".")[0] for column in columns]
+    assert [part for part in parts if part == "method"] == parts[: parts.count("method")]
+    assert setting_columns(configs[:1] * 2) == []
 
 
 def of(preset: str, **parts: object) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -12,17 +13,21 @@ from engine.runs.store import Run
 from ui.compare.run_colors import run_strokes, swatch
 from ui.compare.run_groups import grouped, legend_names, settings, short_names
 from ui.runs.metrics import declared_metrics
-from ui.runs.settings_table import settings_table
+from ui.runs.run_bar import page_links
+from ui.runs.run_names import answers_by_probe, labels
+from ui.runs.settings_table import setting_columns
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
 _ACCURACY = "test/accuracy"
+_PAGES = ("pages/train.py", "pages/errors.py", "pages/space.py", "pages/predict.py")
 _COLOR = "color"
+_LETTER, _PADDING, _WIDEST = 6, 26, 400  # pixels of a column: a letter, what is beside the text, and at most
 
 
 def final_metrics(runs: list[Run]) -> None:
-    """One row a run. Shares stay numbers, so that a click on their heading sorts them. The accuracy comes before the
-    name, which is as wide as a phone.
+    """One row a run; a chosen one opens the run. Shares stay numbers, so that a click on their heading sorts them. The
+    accuracy comes before the name, which is as wide as a phone.
     """
     metrics = _final_metrics(runs)
     columns: dict[str, Any] = {
@@ -34,7 +39,10 @@ def final_metrics(runs: list[Run]) -> None:
         for metric in metrics
     }
     names, strokes = legend_names(runs), run_strokes(runs)
-    columns[_COLOR] = st.column_config.ImageColumn(_COLOR, width=52, help="The run's color in the curves.")
+    columns[_COLOR] = _color_column()
+    columns["from"] = st.column_config.TextColumn("from", help="What the accuracy was reached with.")
+    columns["steps"] = st.column_config.NumberColumn("steps", format="localized", help="Taken so far.")
+    columns["training time"] = st.column_config.TextColumn("time", help="Training time, pauses left out.")
     accuracy = declared_metrics()[_ACCURACY].title
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -44,12 +52,30 @@ def final_metrics(runs: list[Run]) -> None:
                 _COLOR: swatch(strokes[run.id].color),
                 accuracy: cells.pop(accuracy),
                 "run": names[run.id],
+                "from": "probe, all labels"
+                if answers_by_probe(run)
+                else labels(run.config["data"].get("labels") or {}),
+                "steps": run.status.step,
                 **cells,
                 "state": run.status.state,
                 "training time": formatting.duration(run.status.seconds),
             }
         )
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=columns, placeholder=formatting.NOTHING)
+    table = st.dataframe(
+        rows,
+        hide_index=True,
+        width="stretch",
+        column_config=columns,
+        placeholder=formatting.NOTHING,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"compare_metrics_{hash(tuple(names))}",  # a choice is kept by the number of its row
+        alt="Final metrics, one run a row",
+    )
+    for run in (runs[row] for row in table.selection.rows if row < len(runs)):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"Open **{escape_markdown(names[run.id])}**:", width="content")
+            page_links(run, _PAGES, key="compare_open")
 
 
 def _final_metrics(runs: list[Run]) -> list[Metric]:
@@ -82,13 +108,42 @@ def means_over_seeds(runs: list[Run]) -> None:
 
 
 def differing_settings(runs: list[Run]) -> None:
-    """Nothing of one run alone."""
+    """One row a run, one column a setting. Nothing of one run alone."""
     if len(runs) == 1:
         return
     st.subheader("Settings that differ", anchor=False)
-    names = legend_names(runs)
-    table = settings_table([settings(run) for run in runs], [names[run.id] for run in runs])
-    if not table:
+    settings_of = setting_columns([settings(run) for run in runs])
+    if not settings_of:
         st.caption("These runs have the same settings.")
         return
-    st.dataframe(table, hide_index=True, width="stretch")
+    st.caption("Pointed at, a heading says what the setting is called in the config.")
+    names, strokes = legend_names(runs), run_strokes(runs)
+    rows = [
+        {
+            _COLOR: swatch(strokes[run.id].color),
+            "run": names[run.id],
+            **{column.title: column.values[number] for column in settings_of},
+        }
+        for number, run in enumerate(runs)
+    ]
+    columns: dict[str, Any] = {
+        _COLOR: _color_column(),
+        "run": st.column_config.TextColumn("run", width=_width(["run", *names.values()])),
+    }
+    for column in settings_of:
+        columns[column.title] = st.column_config.TextColumn(
+            column.title, width=_width([column.title, *column.values]), help=f"In the config: `{column.key}`"
+        )
+    st.dataframe(
+        rows, hide_index=True, width="content", column_config=columns, alt="Settings that differ, one run a row"
+    )
+
+
+def _color_column() -> Any:
+    """Stays in sight while a wide table is scrolled; the name would be grey, and leave no room on a phone."""
+    return st.column_config.ImageColumn(_COLOR, width=52, pinned=True, help="The run's color in the curves.")
+
+
+def _width(texts: Sequence[str]) -> int:
+    """Pixels of a column in which the longest of these is not cut off, as far as one is not a paragraph."""
+    return min(_WIDEST, _PADDING + _LETTER * max(map(len, texts)))
