@@ -10,7 +10,7 @@ from engine.runs.store import Run
 from ui.compare.benchmark_form import benchmark_button
 from ui.compare.curves import draw_curves
 from ui.compare.experiment_guide import experiment_guide
-from ui.compare.run_choice import choose_runs, pick_runs
+from ui.compare.run_choice import choose_runs, pick_runs, say_what_is_gone
 from ui.compare.run_colors import color_chips
 from ui.compare.run_groups import as_csv
 from ui.compare.settings_view import label_budgets, many_settings
@@ -52,6 +52,7 @@ def live_curves(shown: list[Run]) -> None:
 
 # Those that have only just been queued have no curve yet, but a benchmark is watched from its start.
 runs = {run.id: run for run in lab().store.runs() if run.folder.metrics_file.exists() or run.status.active}
+say_what_is_gone(runs)
 if not runs:
     empty_state(
         "compare",

@@ -355,9 +355,29 @@ def test_deleting_asks_first_and_names_what_goes(lab: Lab, run: Run, open_page: 
     assert lab.store.run(run.id).status == run.status
 
 
-def test_a_link_to_a_run_that_is_gone_is_one_sentence(open_page: Open) -> None:
-    app = open_page("train", run="20260101-000000-fixmatch-digits-0000")
-    assert any("There is no run named" in warning.value for warning in app.warning)
+GONE = "20260101-000000-fixmatch-digits-0000"
+
+
+def test_a_link_to_a_run_that_is_gone_is_one_sentence_without_ids(run: Run, open_page: Open) -> None:
+    sentence = "The run in this link is not in this checkpoints folder: it was deleted, or belongs to another folder."
+    for page in ("train", "compare"):
+        said = [warning.value for warning in open_page(page, run=GONE).warning]
+        assert said == [sentence], page
+    near = run.id[:-1] + ("0" if run.id[-1] != "0" else "1")
+    assert [warning.value for warning in open_page("errors", run=near).warning] == [sentence]
+
+
+def test_compare_says_how_many_runs_of_a_link_are_gone_and_shows_the_others(run: Run, open_page: Open) -> None:
+    app = open_page("compare", runs=[run.id, GONE])
+    assert [warning.value for warning in app.warning] == [
+        "1 of the 2 runs in this link is not in this checkpoints folder: it was deleted, or belongs to another folder."
+    ]
+    assert app.multiselect[0].value == [run.id]
+    app = open_page("compare", runs=[GONE, GONE[:-1] + "1"])
+    assert [warning.value for warning in app.warning] == [
+        "The runs in this link are not in this checkpoints folder: they were deleted, or belong to another folder."
+    ]
+    assert not open_page("compare", runs=run.id).warning
 
 
 def test_the_test_set_is_classified_with_true_labels_beside(run: Run, open_page: Open) -> None:

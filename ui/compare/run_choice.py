@@ -6,8 +6,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.runs.store import Run
+from ui.runs.current_run import say_gone
 from ui.runs.run_names import run_titles
-from ui.shell.server import title_of
+from ui.shell.server import lab, title_of
 
 _CHOSEN, _GENERATION = "compare_chosen", "compare_generation"
 _FILTERS = (("method", "Method", "methods"), ("data", "Data set", "datasets"))
@@ -34,6 +35,19 @@ def pick_runs(runs: dict[str, Run], picker: DeltaGenerator, narrowing: DeltaGene
     if st.query_params.get_all("runs") != chosen:
         st.query_params["runs"] = chosen
     return [runs[run_id] for run_id in chosen]
+
+
+def say_what_is_gone(runs: dict[str, Run]) -> None:
+    """Of the runs in the page's address, those that are no run here; to be called before the picker writes it anew."""
+    linked = list(dict.fromkeys([*st.query_params.get_all("runs"), *st.query_params.get_all("run")]))
+    unseen = [run_id for run_id in linked if run_id not in runs]
+    if not unseen:
+        return
+    store = lab().store
+    here = {run.id for run in store.runs()} | {folder.id for folder, _ in store.unreadable()}
+    gone = [run_id for run_id in unseen if run_id not in here]
+    if gone:
+        say_gone(len(gone), len(linked))
 
 
 def _filter(runs: dict[str, Run], part: str, title: str, table: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.errors import FewLabError
+from engine.errors import FewLabError, UnknownName
 from engine.runs.store import Run
 from ui.runs.run_names import run_name, run_titles
 from ui.shell.page import escape_markdown
@@ -25,12 +25,26 @@ def current_run() -> Run | None:
         return None
     try:
         run = lab().store.run(wanted)
+    except UnknownName:
+        forget_run()
+        say_gone(1)
+        return None
     except FewLabError as error:
         forget_run()
         st.warning(escape_markdown(str(error)), icon=":material/link_off:")
         return None
     choose_run(run.id)
     return run
+
+
+def say_gone(count: int, of: int = 1) -> None:
+    """Of a link that names `of` runs, `count` are not there. Their ids, and ids like them, tell a reader nothing."""
+    which = ("The run" if of == 1 else "The runs") if count == of else f"{count} of the {of} runs"
+    are, were, belong = ("is", "it was", "belongs") if count == 1 else ("are", "they were", "belong")
+    st.warning(
+        f"{which} in this link {are} not in this checkpoints folder: {were} deleted, or {belong} to another folder.",
+        icon=":material/link_off:",
+    )
 
 
 def current_or_running_run() -> Run | None:
