@@ -8,7 +8,7 @@ from engine.analysis.evaluated_run import EvaluatedRun
 from engine.analysis.thresholds import apply_threshold
 from ui.pseudo_labels.galleries import galleries
 from ui.pseudo_labels.runs_with_pseudo_labels import has_unlabeled
-from ui.pseudo_labels.threshold_view import figures_of_known_labels, history_figures, threshold_figures, tiles
+from ui.pseudo_labels.threshold_view import class_figures, histogram, reliability, threshold_curves, tiles
 from ui.runs.current_run import open_page, watch_new_run
 from ui.runs.image_panel import image_panel
 from ui.runs.run_bar import evaluation_slider, play_interval, run_bar
@@ -56,14 +56,20 @@ def page(run: EvaluatedRun) -> None:
     pseudo_labels = run.predictions(step, "unlabeled").as_pseudo_labels()
     result = apply_threshold(pseudo_labels, threshold, len(run.class_names))
     tiles(run, pseudo_labels, result, threshold, _KEY)
-    threshold_figures(run, pseudo_labels, threshold, _KEY)
+    # The numbers first: the images take longest.
+    chart, images = st.columns([5, 6], gap="medium")
+    with chart:
+        histogram(run, pseudo_labels, threshold, _KEY)
+    with images:
+        galleries(run, pseudo_labels, threshold, _KEY)
     st.caption(
         f"Counted over the {formatting.count(len(pseudo_labels.ids))} unlabeled images of each evaluation; the mask"
         " rate on the Train page counts the weak views in each batch."
     )
-    history_figures(run, pseudo_labels, result, threshold, step, _KEY)
-    figures_of_known_labels(run, pseudo_labels, result, threshold, _KEY)
-    galleries(run, pseudo_labels, threshold, _KEY)
+    threshold_curves(run, pseudo_labels, threshold, step)
+    class_figures(run, pseudo_labels, result, threshold, _KEY)
+    with st.columns(2)[0]:
+        reliability(run, pseudo_labels, _KEY)
     image_panel(run, step, _KEY, threshold=threshold)
 
 

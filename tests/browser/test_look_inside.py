@@ -82,6 +82,35 @@ def test_the_threshold_that_is_slid_to_counts_the_stored_confidences(
         expect(page.get_by_role("button", name=f"Retrain at {threshold:.2f}")).to_be_visible()
 
 
+def test_the_images_beside_the_histogram_are_those_next_to_the_threshold(page: Page, url: str, run: Run) -> None:
+    opened(page, url, "pseudo_labels", run)
+    figure = page.locator(".fewlab-figure").first
+    images = page.locator(".fewlab-gallery").first
+    expect(figure.locator(".main-svg").first).to_be_visible()
+    expect(figure).to_be_in_viewport(ratio=1)
+    expect(images.locator("button").nth(11)).to_be_in_viewport(ratio=1)
+    left, right = figure.bounding_box(), images.bounding_box()
+    assert left is not None
+    assert right is not None
+    assert left["x"] + left["width"] <= right["x"]
+    ids, probabilities = stored(run, part=1)
+    confidence = {int(sample): float(p.max()) for sample, p in zip(ids, probabilities, strict=True)}
+
+    def lowest(threshold: float) -> list[float]:
+        return sorted(value for value in confidence.values() if value >= threshold)[:24]
+
+    def shown() -> list[float]:
+        return [confidence[sample] for sample, _ in gallery(page)]
+
+    until(lambda: shown() == lowest(0.9), "those just above 0.90")
+    slider = page.get_by_role("slider", name=re.compile("^Threshold"))
+    slider.focus()
+    for _ in range(3):
+        slider.press("ArrowLeft")
+    assert lowest(0.87) != lowest(0.9)
+    until(lambda: shown() == lowest(0.87), "those just above 0.87")
+
+
 def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_history(
     page: Page, url: str, run: Run, images: StoredImages
 ) -> None:
@@ -89,8 +118,10 @@ def test_the_most_confident_errors_are_those_and_a_click_opens_one_images_histor
     ids, probabilities = stored(run, part=1)
     truth = images.labels[np.searchsorted(images.ids, ids)]
     wrong = [i for i in range(len(ids)) if int(probabilities[i].argmax()) != truth[i]]
-    expected = {int(ids[i]) for i in sorted(wrong, key=lambda i: -float(probabilities[i].max()))[:36]}
-    until(lambda: len(gallery(page)) == min(36, len(wrong)), "the gallery")
+    expected = {int(ids[i]) for i in sorted(wrong, key=lambda i: -float(probabilities[i].max()))[:24]}
+    page.get_by_text("Confident errors", exact=True).click()
+    until(lambda: {sample for sample, _ in gallery(page)} <= {int(ids[i]) for i in wrong}, "errors alone")
+    until(lambda: len(gallery(page)) == min(24, len(wrong)), "the gallery")
     shown = gallery(page)
     assert {float(probabilities[list(ids).index(sample)].max()) for sample, _ in shown} == {
         float(probabilities[list(ids).index(sample)].max()) for sample in expected

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.most_confident import most_confident
 from engine.analysis.prediction_history import PredictionHistory
-from engine.analysis.thresholds import PseudoLabelSet
+from engine.analysis.thresholds import PseudoLabelSet, is_above
 from engine.id_positions import find_ids
 
 Selected = tuple[int, tuple[str, ...]]
@@ -17,8 +17,15 @@ def confident_errors(pseudo_labels: PseudoLabelSet) -> list[Selected]:
     return _most_confident(pseudo_labels, pseudo_labels.incorrect)
 
 
+def above_threshold(pseudo_labels: PseudoLabelSet, threshold: float) -> list[Selected]:
+    """The least confident first: the next that a higher threshold would leave out."""
+    above = np.flatnonzero(is_above(pseudo_labels, threshold))
+    order = np.argsort(pseudo_labels.confidence[above], kind="stable")
+    return [(int(i), ()) for i in above[order]]
+
+
 def below_threshold(pseudo_labels: PseudoLabelSet, threshold: float) -> list[Selected]:
-    return _most_confident(pseudo_labels, pseudo_labels.confidence.astype(float) < threshold)
+    return _most_confident(pseudo_labels, ~is_above(pseudo_labels, threshold))
 
 
 def most_changed(pseudo_labels: PseudoLabelSet, history: PredictionHistory) -> list[Selected]:

@@ -26,6 +26,7 @@ from ui.style import colors, formatting
 
 _THRESHOLDS = np.linspace(0, 1, 101)
 _RATE, _ACCURACY = "above threshold", "pseudo-label accuracy"
+_BESIDE_GALLERY = 440  # pixels of the histogram
 _NAMED = 8  # under-represented classes that are named
 
 
@@ -64,21 +65,24 @@ def tiles(
         show_predicted(run, title, pseudo_labels, above & pseudo_labels.incorrect, page)
 
 
-def threshold_figures(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float, page: str) -> None:
+def histogram(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float, page: str) -> None:
     edges = np.linspace(0, 1, 21)
     unknown = pseudo_labels.truth < 0
     correct, incorrect, hidden = (
         np.histogram(pseudo_labels.confidence[chosen].astype(float), edges)[0]
         for chosen in (pseudo_labels.correct, pseudo_labels.incorrect, unknown)
     )
+    figure = confidence_histogram(correct, incorrect, hidden if unknown.any() else None, edges, threshold)
+    bar = live_figure(figure, key="pseudo_histogram", revision=run.id, clickable=True, height=_BESIDE_GALLERY)
+    if bar is not None and bar["customdata"]:
+        title, counted = of_histogram(pseudo_labels, edges, bar["customdata"])
+        show_predicted(run, title, pseudo_labels, counted, page)
+
+
+def threshold_curves(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshold: float, step: int) -> None:
+    """Every threshold at this evaluation, and this threshold at every evaluation."""
     left, right = st.columns(2)
     with left:
-        figure = confidence_histogram(correct, incorrect, hidden if unknown.any() else None, edges, threshold)
-        bar = live_figure(figure, key="pseudo_histogram", revision=run.id, clickable=True)
-        if bar is not None and bar["customdata"]:
-            title, counted = of_histogram(pseudo_labels, edges, bar["customdata"])
-            show_predicted(run, title, pseudo_labels, counted, page)
-    with right:
         rates, accuracies = sweep(pseudo_labels, _THRESHOLDS)
         figure = line_chart(
             "Mask rate and accuracy at every threshold",
@@ -91,14 +95,7 @@ def threshold_figures(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, threshol
             x_format=".2f",
         )
         live_figure(figure, key="pseudo_sweep", revision=run.id)
-
-
-def history_figures(
-    run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult, threshold: float, step: int, page: str
-) -> None:
-    """The same threshold at every evaluation, and how its pseudo-labels are spread over the classes."""
-    left, right = st.columns(2)
-    with left:
+    with right:
         history = run.prediction_history()
         truth = run.true_labels(history.ids)
         results = [
@@ -117,7 +114,14 @@ def history_figures(
             x_max=max(run.status.steps, 1),
         )
         live_figure(figure, key="pseudo_over", revision=run.id)
-    with right:
+
+
+def class_figures(
+    run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult, threshold: float, page: str
+) -> None:
+    """How the pseudo-labels are spread over the classes and, where true labels are known, what they cover of each."""
+    left, right = st.columns(2)
+    with left:
         figure = class_counts(
             f"Pseudo-labels per class{', dashed: an even share' if result.count else ''}",
             run.class_names,
@@ -130,6 +134,11 @@ def history_figures(
             k, name, _ = bar["customdata"]
             counted = is_above(pseudo_labels, threshold) & (pseudo_labels.labels == k)
             show_predicted(run, f"Pseudo-labels {escape_markdown(name)}", pseudo_labels, counted, page)
+    with right:
+        if (pseudo_labels.truth >= 0).any():
+            _coverage(run, pseudo_labels, result, threshold, page)
+        else:
+            st.caption("Calibration and class coverage can only be shown where true labels are known.")
     rare = underrepresented(result.per_class)
     if len(rare) and result.count:
         names = ", ".join(escape_markdown(run.class_names[k]) for k in rare[:_NAMED])
@@ -141,35 +150,34 @@ def history_figures(
         )
 
 
-def figures_of_known_labels(
+def _coverage(
     run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult, threshold: float, page: str
 ) -> None:
-    """What only the true labels can tell, which the method itself never sees."""
+    figure = class_shares(
+        "Class coverage: share of each class above threshold",
+        run.class_names,
+        result.coverage,
+        "of its images are above the threshold",
+    )
+    bar = live_figure(figure, key="pseudo_coverage", revision=run.id, clickable=True)
+    if bar is not None and bar["customdata"]:
+        k, name, _ = bar["customdata"]
+        counted = is_above(pseudo_labels, threshold) & (pseudo_labels.truth == k)
+        title = f"Images of class {escape_markdown(name)} above the threshold"
+        show_predicted(run, title, pseudo_labels, counted, page)
+
+
+def reliability(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, page: str) -> None:
+    """Nothing where no true label is known."""
     known = pseudo_labels.truth >= 0
     if not known.any():
-        st.caption("Calibration and class coverage can only be shown where true labels are known.")
         return
-    left, right = st.columns(2)
-    with left:
-        figure = class_shares(
-            "Class coverage: share of each class above threshold",
-            run.class_names,
-            result.coverage,
-            "of its images are above the threshold",
-        )
-        bar = live_figure(figure, key="pseudo_coverage", revision=run.id, clickable=True)
-        if bar is not None and bar["customdata"]:
-            k, name, _ = bar["customdata"]
-            counted = is_above(pseudo_labels, threshold) & (pseudo_labels.truth == k)
-            title = f"Images of class {escape_markdown(name)} above the threshold"
-            show_predicted(run, title, pseudo_labels, counted, page)
-    with right:
-        bins = calibration_of(pseudo_labels.confidence[known], pseudo_labels.correct[known])
-        figure = reliability_diagram([("unlabeled images", bins, error_of(bins), colors.RIGHT)], RELIABILITY)
-        bar = live_figure(figure, key="pseudo_reliability", revision=run.id, clickable=True)
-        if bar is not None and bar["customdata"]:
-            title, counted = of_reliability(pseudo_labels, bar["customdata"])
-            show_predicted(run, title, pseudo_labels, counted, page)
+    bins = calibration_of(pseudo_labels.confidence[known], pseudo_labels.correct[known])
+    figure = reliability_diagram([("unlabeled images", bins, error_of(bins), colors.RIGHT)], RELIABILITY)
+    bar = live_figure(figure, key="pseudo_reliability", revision=run.id, clickable=True)
+    if bar is not None and bar["customdata"]:
+        title, counted = of_reliability(pseudo_labels, bar["customdata"])
+        show_predicted(run, title, pseudo_labels, counted, page)
 
 
 def _rate_and_accuracy(x: npt.ArrayLike, rates: npt.ArrayLike, accuracies: npt.ArrayLike) -> list[Series]:
