@@ -34,7 +34,7 @@ def pick_threshold(run: EvaluatedRun) -> float:
     line = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     state_key = f"{_KEY}_threshold_{run.id}"
     read_query_param("tau", state_key, run.id, share_from_text)
-    default = last_threshold(run.run)
+    default = last_threshold(run)
     chosen: float | None = remembered(state_key, None)
     threshold = line.slider("Threshold τ", 0.0, 1.0, default if chosen is None else chosen, step=0.01, key=state_key)
     remember(state_key, threshold if threshold != default else None)
@@ -48,7 +48,9 @@ def pick_threshold(run: EvaluatedRun) -> float:
 
 
 def page(run: EvaluatedRun) -> None:
-    evaluation, selection = st.columns(2, gap="medium", vertical_alignment="bottom")
+    selection = evaluation = st.container()
+    if len(run.steps) > 1:
+        evaluation, selection = st.columns(2, gap="medium", vertical_alignment="bottom")
     with evaluation:
         step = evaluation_slider(run, _KEY)
     with selection:

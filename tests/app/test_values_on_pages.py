@@ -280,6 +280,16 @@ def test_the_csv_of_compare_has_each_metric_under_its_name(
 # Train
 
 
+def test_the_slider_of_a_method_without_a_threshold_stands_where_half_are_selected(lab: Lab, open_page: Open) -> None:
+    run = known_run(lab, "spread", 8, METRICS, CURVES, preset="digits-label-spreading")
+    largest = snapshot(run, 20, "unlabeled")[1].max(1)
+    app = open_page("pseudo_labels", run=run.id)
+    value = app.slider(key=f"pseudo_threshold_{run.id}").value
+    assert value == int(100 * float(np.median(largest))) / 100 < 0.95
+    assert (largest >= value).mean() >= 0.5 > (largest >= value + 0.011).mean()
+    lab.delete(run.id)
+
+
 def test_the_slider_of_a_run_stands_at_its_last_threshold(lab: Lab, open_page: Open) -> None:
     run = known_run(lab, "moved", 7, METRICS, CURVES)
     for step, value in ((3, 0.8), (9, 0.55)):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from engine.analysis.evaluated_run import EvaluatedRun
 from engine.config.overlay import apply_changes
-from engine.runs.store import Run
 from ui.shell.server import catalog
 
-_DEFAULT = 0.95  # asked about first of a run whose method has no threshold
+_DEFAULT = 0.95  # where a run says nothing of a threshold
 
 
 class ThresholdParameter(NamedTuple):
@@ -38,11 +41,17 @@ def retrained(config: dict[str, Any], key: str, value: float) -> dict[str, Any]:
     return apply_changes(config, {"name": "", key: value})
 
 
-def last_threshold(run: Run) -> float:
-    """The threshold that was in force at the end, in hundredths."""
+def last_threshold(run: EvaluatedRun) -> float:
+    """The threshold that was in force at the end, in hundredths.
+
+    Of a method without one it is the median confidence of the last predictions of unlabeled images, rounded down, so
+    that half of them or more are selected: what a graph spreads over many images is far below any usual threshold.
+    """
     parameter = threshold_parameter(run.config)
     if parameter is None:
-        return _DEFAULT
+        confidence = run.predictions(run.steps[-1], "unlabeled").confidence
+        usual = float(np.median(confidence)) if len(confidence) else _DEFAULT
+        return math.floor(100 * usual) / 100 if 0 <= usual <= 1 else _DEFAULT  # a stranger's run may hold no numbers
     values = [change.value for change in run.folder.changes() if change.key == parameter.key]
     numbers = [value for value in values if isinstance(value, (int, float))]
     stored = run.config["method"].get(parameter.key.removeprefix("method."))
