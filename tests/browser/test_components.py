@@ -23,7 +23,7 @@ from ui.style import colors, formatting
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.components.plotly_script import write_script
-from ui.figures.classification import confusion_matrix, probability_bars
+from ui.figures.classification import Bars, confusion_matrix, grouped_bars
 from ui.figures.curves import Series, line_chart
 
 write_script(Path(__file__).parent / "static")
@@ -46,7 +46,8 @@ def still():
     matrix = confusion_matrix(counts, ["<b>bold</b>", "b"])
     clicked = live_figure(matrix, key="matrix", revision="r", height=400, clickable=True)
     st.text(f"cell {clicked['customdata'][:2] if clicked else None}")
-    live_figure(probability_bars(["a", "b"], [0.9, 0.1]), key="bars", revision="r", height=200)
+    figure = grouped_bars("Bars", ["a", "b"], [Bars("one", [0.9, 0.1], "#0087C3")])
+    live_figure(figure, key="bars", revision="r", height=200)
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     st.text(f"runs {st.session_state['runs']}")
     st.button("Run it again")

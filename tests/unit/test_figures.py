@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from ui.figures.candidate_bars import bars
-from ui.figures.classification import confidence_histogram, confusion_matrix, probability_bars
+from ui.figures.classification import confidence_histogram, confusion_matrix
 from ui.figures.curves import Mark, Series, line_chart
 from ui.figures.frame import Figure, shorten_unique
-from ui.style import colors
+from ui.figures.probability_bars import probability_bars
 
 
 def sent(figure: Figure) -> Any:
@@ -148,16 +148,25 @@ def test_counts_that_do_not_fit_the_edges_are_refused() -> None:
         confidence_histogram([1, 2], [1, 2, 3], None, [0, 0.5, 1], None)
 
 
-def test_probability_bars_show_the_five_largest_in_one_color() -> None:
-    figure = sent(probability_bars(list("abcdefg"), [0.05, 0.5, 0.01, 0.2, 0.1, 0.04, 0.1], decision_threshold=0.8))
-    bars = figure["data"][0]
-    assert bars["x"] == [0.5, 0.2, 0.1, 0.1, 0.05]
-    assert figure["layout"]["yaxis"]["ticktext"] == ["b", "d", "e", "g", "a"]  # equal ones in the order of the classes
-    assert bars["marker"]["color"] == colors.RIGHT
-    assert bars["text"] == ["50.0 %", "20.0 %", "10.0 %", "10.0 %", "5.0 %"]
-    assert figure["layout"]["yaxis"]["autorange"] == "reversed"
-    (line,) = figure["layout"]["shapes"]
-    assert (line["x0"], line["x1"]) == (0.8, 0.8)
+def test_probability_bars_show_the_five_largest_with_their_names_as_text() -> None:
+    names = ["a", "<b onclick=x>", *"cdefg"]
+    html = probability_bars(names, [0.05, 0.5, 0.01, 0.2, 0.1, 0.04, 0.1], decision_threshold=0.8)
+    assert "<b" not in html
+    rows = ElementTree.fromstring(html)
+    said = [(row[0].text, row[2].text) for row in rows]
+    assert said == [  # equal ones in the order of the classes
+        (names[1], "50.0 %"),
+        ("d", "20.0 %"),
+        ("e", "10.0 %"),
+        ("g", "10.0 %"),
+        ("a", "5.0 %"),
+    ]
+    widths = [row[1][0].attrib["style"].rpartition("width:")[2] for row in rows]
+    assert widths == ["50.00%", "20.00%", "10.00%", "10.00%", "5.00%"]
+    assert all(row[1][1].attrib["style"].endswith("left:80.00%") for row in rows)
+    assert all(len(row[1]) == 1 for row in ElementTree.fromstring(probability_bars(["a"], [1.0])))
+    with pytest.raises(ValueError, match=r"one probability per class \(2\), but the shape is \[1\]"):
+        probability_bars(["a", "b"], [1.0])
 
 
 def test_the_confusion_matrix_colors_by_row_share_and_shows_counts() -> None:
@@ -223,7 +232,6 @@ def test_names_stay_text_everywhere() -> None:
             [Mark(0, name)],
             ghost_name=name,
         ),
-        probability_bars([name, "b"], [0.5, 0.5], title=name),
         confusion_matrix([[1]], [name], title=name),
         confidence_histogram([1], [1], None, [0, 1], None, title=name),
     ]

@@ -47,6 +47,14 @@ def test_the_note_in_a_table_tells_doubt_and_refusals() -> None:
     ]
 
 
+def test_a_class_and_its_probability_stand_apart_in_words_and_in_a_table() -> None:
+    """A class may be called "3"."""
+    digits = ImagePrediction("a", probabilities=(0.4, 0.35, 0.25), top=(("3", 0.4), ("8", 0.35), ("5", 0.25)))
+    unsure = judge(digits, FROM_VALIDATION, 0.9, ["3", "8", "5"])
+    assert note(unsure) == "not sure: 3 · 40.0 % or 8 · 35.0 %"
+    assert verdict(unsure) == "Not sure: **3** · 40.0 % or **8** · 35.0 %"
+
+
 def test_the_csv_has_prediction_probability_error_and_every_class_in_its_own_column() -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv([judged(SURE), judged(REFUSED)], ["cat", "dog"], None))))
     assert rows[0] == {
@@ -91,7 +99,7 @@ def test_with_a_coverage_a_verdict_names_the_possible_classes_and_doubts_an_imag
     assert verdict(read[0]) == "Not sure: **dog** · 60.0 % or **owl** · 30.0 %"
     assert verdict(read[1]) == "**dog** · 70.0 %  \nMaybe none of these: it is unlike every labeled image."
     assert verdict(read[2]) == "Not sure, most likely **dog** · 45.0 %"
-    assert [note(one) for one in read] == ["not sure: dog 60.0 % or owl 30.0 %", "maybe none of these", "not sure"]
+    assert [note(one) for one in read] == ["not sure: dog · 60.0 % or owl · 30.0 %", "maybe none of these", "not sure"]
     rows = list(csv.DictReader(io.StringIO(as_csv([*read, judged(SURE, FROM_VALIDATION)], CLASSES, 0.9))))
     assert [(row["sure at 90%"], row["possible classes"], row["unfamiliar"]) for row in rows] == [
         ("no", "dog; owl", "no"),

@@ -1,4 +1,4 @@
-"""Figures of a classifier's predictions: confidence, probabilities, confusion, bars in groups."""
+"""Figures of a classifier's predictions: confidence, confusion, bars in groups."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ _ALPHAS = ((0, 0.0), (0.01, 0.15), (0.05, 0.3), (0.2, 0.45), (1, 0.6))
 LAYERS = ("correct", "incorrect", "true class unknown")
 _UNKNOWN = LAYERS[2]
 _NEARLY_ALL = 0.8  # of the images in one bar
-_TOP = 5  # classes whose probabilities are drawn
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
 
 
@@ -178,57 +177,6 @@ def grouped_bars(title: str, groups: Sequence[str], bars: Sequence[Bars], *, x_t
     figure["layout"]["barmode"] = "group"
     figure["layout"]["xaxis"].update({"type": "category", "showgrid": False})
     figure["layout"]["yaxis"].update({"range": [0, 1.08], **PERCENT_TICKS})
-    return figure
-
-
-def probability_bars(
-    classes: Sequence[str],
-    probabilities: npt.ArrayLike,
-    *,
-    decision_threshold: float | None = None,
-    title: str = "Class probabilities",
-) -> Figure:
-    """The _TOP most probable classes, the first one uppermost. probabilities: [K]. decision_threshold: a line at the
-    probability from which on a class is possible.
-    """
-    values = np.asarray(probabilities, np.float64)
-    if values.shape != (len(classes),):
-        raise ValueError(
-            f"there must be one probability per class ({len(classes)}), but the shape is {list(values.shape)}"
-        )
-    order = np.argsort(-values, kind="stable")[:_TOP]
-    shown = [float(values[index]) for index in order]
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "uid": "probabilities",
-        "x": [round(value, 6) for value in shown],
-        "y": list(range(len(shown))),
-        "marker": {"color": colors.RIGHT},
-        "text": [formatting.percent(value) for value in shown],
-        "textposition": "outside",
-        "cliponaxis": False,
-        "customdata": [plain_text(classes[index]) for index in order],
-        "hovertemplate": "%{customdata}: %{text}<extra></extra>",
-    }
-    figure = framed([bars], title, "probability", "")
-    layout = figure["layout"]
-    layout["showlegend"] = False
-    layout["margin"]["r"] = 56
-    layout["xaxis"].update({"range": [0, 1], "fixedrange": True, **PERCENT_TICKS})
-    names = [plain_text(shorten(classes[index], 20)) for index in order]
-    layout["yaxis"].update(
-        {
-            "autorange": "reversed",
-            "tickvals": list(range(len(shown))),
-            "ticktext": names,
-            "showgrid": False,
-            "fixedrange": True,
-        }
-    )
-    layout["bargap"] = 0.3
-    if decision_threshold is not None:
-        layout["shapes"] = [{**vertical_line(decision_threshold), "layer": "below"}]
     return figure
 
 

@@ -13,8 +13,7 @@ from engine.lab.prediction_messages import Predictions
 from engine.runs.store import Run
 from engine.runs.stored_images import StoredImages, stored_images_of
 from ui.components.gallery import GalleryItem, gallery, image_uri, png_uri
-from ui.components.live_figure import live_figure
-from ui.figures.classification import probability_bars
+from ui.figures.probability_bars import probability_bars
 from ui.predict.marked_part import File, marked_parts, named, part_frame
 from ui.predict.verdicts import Judged, as_csv, judge, note, verdict
 from ui.predict.where_it_looks import where_it_looks
@@ -144,18 +143,11 @@ def _card(
             st.caption("No single part matters: with any of them covered, the answer keeps its probability.")
         cutoff = certainty.conformal.cutoffs.get(coverage) if certainty.conformal else None
         threshold = LIKELY if cutoff is None else cutoff
-        said = f"{'uncertain below' if cutoff is None else 'possible from'} {formatting.percent(threshold)}"
-        live_figure(
-            probability_bars(
-                list(judged.class_names),
-                prediction.probabilities,
-                decision_threshold=threshold,
-                title=f"Class probabilities: {said}",
-            ),
-            key=f"predict_bars_{number}",
-            revision=f"{prediction.name} {coverage}",
-            height=200,
+        st.caption(
+            f"Class probabilities, the line: {'uncertain below' if cutoff is None else 'possible from'}"
+            f" {formatting.percent(threshold)}"
         )
+        st.html(probability_bars(list(judged.class_names), prediction.probabilities, decision_threshold=threshold))
 
 
 def _nearest(judged: Judged, stored: StoredImages | None) -> GalleryItem | None:

@@ -84,7 +84,7 @@ def note(judged: Judged) -> str:
         return "unknown: all classes equally likely"
     notes = ["maybe none of these"] if decision.unfamiliar else []
     if len(decision.possible or ()) > 1:
-        notes.append("not sure: " + judged.possible(lambda one, p: f"{one} {p}"))
+        notes.append("not sure: " + judged.possible(lambda one, p: f"{one} · {p}"))
     elif not decision.likely:
         notes.append("not sure")
     return "; ".join(notes)
