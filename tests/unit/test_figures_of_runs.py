@@ -79,16 +79,20 @@ def test_a_band_is_shaded_only_where_there_is_more_than_one_run() -> None:
     many, one = Band([1, 2], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], 3), Band([1, 2], [0.3, 0.3], [0.3, 0.3], [0.3, 0.3], 1)
     figure = read(
         seed_bands(
-            "t", [SeedBand("many", many, "#0087C3"), SeedBand("one", one, "#FFA500")], percent=True, y_title="share"
+            "t",
+            [SeedBand("many", many, "#FFA500", "#673801"), SeedBand("one", one, "#0087C3", "#0087C3")],
+            percent=True,
+            y_title="share",
         )
     )
     assert [trace.fill for trace in figure.data] == [None, "tonexty", None, None]
+    assert figure.data[1].fillcolor == "rgba(103, 56, 1, 0.2)"  # as the mean of it is seen
     assert [trace.name for trace in figure.data if trace.showlegend is not False] == ["many (3 seeds)", "one (1 seed)"]
 
 
 def test_the_axis_of_averaged_accuracies_begins_a_tenth_below_the_lowest_run() -> None:
     band = Band([1, 2, 3, 4, 5], [0.3, 0.8, 0.9, 0.9, 0.9], [0.1, 0.75, 0.85, 0.9, 0.9], [0.5, 0.9, 0.9, 0.9, 0.9], 2)
-    bands = [SeedBand("a", band, "#0087C3")]
+    bands = [SeedBand("a", band, "#0087C3", "#0087C3")]
     zoomed = seed_bands("t", bands, percent=True, y_title="share", zoom=True)
     assert read(zoomed).layout.yaxis.range[0] == pytest.approx(0.7)
     assert read(seed_bands("t", bands, percent=True, y_title="share")).layout.yaxis.range[0] == 0

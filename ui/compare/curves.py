@@ -9,7 +9,7 @@ import streamlit as st
 from engine.analysis.compare import over_seeds
 from engine.metrics import Metric, declaration_of
 from engine.runs.store import Run
-from ui.compare.run_colors import Stroke, run_strokes
+from ui.compare.run_colors import Stroke, run_strokes, shade
 from ui.compare.run_groups import grouped, journal, legend_names, short_names
 from ui.components.live_figure import live_figure
 from ui.figures.compare import SeedBand, seed_bands
@@ -80,9 +80,10 @@ def _average_figure(
     # A run that is still on its way would cut its whole group's band off where it is now.
     ended = [[run for run in group if not run.status.active] or group for group in groups]
     titles = short_names([group[0] for group in ended])
+    painted = [strokes[group[0].id].color for group in ended]
     bands = [
-        SeedBand(title, over_seeds([curves[run.id] for run in group]), strokes[group[0].id].color)
-        for title, group in zip(titles, ended, strict=True)
+        SeedBand(title, over_seeds([curves[run.id] for run in group]), color, shade(color))
+        for title, group, color in zip(titles, ended, painted, strict=True)
     ]
     apart = [one.name for one in bands if not one.band.steps]
     if apart:

@@ -42,12 +42,16 @@ def color_chips(runs: list[Run]) -> None:
     st.html(f"<style>{' '.join(rules)}</style>")
 
 
+def shade(color: str) -> str:
+    """The variant of this color in the theme that is seen now."""
+    light, dark = colors.BY_THEME.get(color, (color, color))
+    return dark if st.context.theme.type == "dark" else light
+
+
 def swatch(color: str) -> str:
     """A square of this color as a data URI, in the variant of the theme that is seen now."""
-    light, dark = colors.BY_THEME.get(color, (color, color))
-    paint = dark if st.context.theme.type == "dark" else light
     square = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24">'
-        f'<rect x="5" y="5" width="14" height="14" rx="2" fill="{paint}"/></svg>'
+        f'<rect x="5" y="5" width="14" height="14" rx="2" fill="{shade(color)}"/></svg>'
     )
     return "data:image/svg+xml;base64," + base64.b64encode(square.encode()).decode()

@@ -26,6 +26,10 @@ from ui.figures.frame import (
 )
 from ui.style import colors, formatting
 
+# From blue to the orange that is brown on light ground: away from the ground in lightness, which every kind of
+# sight can read.
+ACCURACY_SCALE = [[0, colors.class_color(0)], [1, colors.class_color(1)]]
+
 
 def run_dash(number: int) -> colors.Dash:
     """The stroke of the curve with this number, so that curves whose colors come round again still differ."""
@@ -33,11 +37,14 @@ def run_dash(number: int) -> colors.Dash:
 
 
 class SeedBand(NamedTuple):
-    """The runs of one configuration, as a mean with a range."""
+    """The runs of one configuration, as a mean with a range. shade: what the color is on the ground that is seen now,
+    because the range is paler than any color that has a name.
+    """
 
     name: str
     band: Band
     color: str
+    shade: str
 
 
 def seed_bands(title: str, bands: Sequence[SeedBand], *, percent: bool, y_title: str, zoom: bool = False) -> Figure:
@@ -45,7 +52,7 @@ def seed_bands(title: str, bands: Sequence[SeedBand], *, percent: bool, y_title:
     the lowest runs live.
     """
     traces: list[dict[str, Any]] = []
-    for number, (name, band, color) in enumerate(bands):
+    for number, (name, band, color, shade) in enumerate(bands):
         together: dict[str, Any] = {
             "type": "scatter",
             "mode": "lines",
@@ -71,7 +78,7 @@ def seed_bands(title: str, bands: Sequence[SeedBand], *, percent: bool, y_title:
                     "uid": trace_uid("high", name),
                     "y": json_numbers(np.asarray(band.high, np.float64)),
                     "fill": "tonexty",
-                    "fillcolor": faded(color),
+                    "fillcolor": faded(shade),
                 }
             )
         legend = f"{name} ({band.runs} seed{'' if band.runs == 1 else 's'})"
@@ -166,9 +173,7 @@ def parallel_coordinates(
     dimensions.append(
         {"label": measure, "values": [round(float(value), 6) for value in accuracies], "tickformat": ".1%"}
     )
-    # From slate to orange: told apart by every kind of sight and by lightness alone, and seen on white and on dark.
-    scale = [[0, "#5B6B8C"], [0.5, "#0087C3"], [1, "#FFA500"]]
-    line = {"color": [round(float(value), 6) for value in accuracies], "colorscale": scale, "showscale": False}
+    line = {"color": [round(float(value), 6) for value in accuracies], "colorscale": ACCURACY_SCALE, "showscale": False}
     figure = framed([{"type": "parcoords", "uid": "parallel", "dimensions": dimensions, "line": line}], title, "", "")
     each = [list(values) for _, values in settings]
     figure["table"] = csv_table([*(name for name, _ in settings), measure], zip(*each, accuracies, strict=True))
