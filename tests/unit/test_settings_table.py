@@ -8,7 +8,7 @@ from engine.catalog import catalog
 from engine.config.run_config import RunConfig
 from engine.presets import PRESETS
 from ui.runs import distinct_names
-from ui.runs.settings_table import setting_columns, settings_table
+from ui.runs.settings_table import setting_columns, setting_order, settings_table
 from ui.shell import server
 from ui.style import formatting
 
@@ -53,6 +53,13 @@ def test_a_column_of_a_setting_has_every_run_and_the_method_comes_before_its_set
     parts = [column.key.partition(".")[0] for column in columns]
     assert [part for part in parts if part == "method"] == parts[: parts.count("method")]
     assert setting_columns(configs[:1] * 2) == []
+
+
+def test_of_many_settings_the_method_comes_first_and_the_seed_last() -> None:
+    keys = ["augment.weak.name", "backbone.width", "backbone.name", "method.threshold", "method.name", "seed"]
+    assert sorted(keys, key=setting_order) == [
+        *("method.name", "method.threshold", "backbone.name", "backbone.width", "augment.weak.name", "seed")
+    ]
 
 
 def of(preset: str, **parts: object) -> dict[str, object]:

@@ -11,6 +11,7 @@ from ui.components.live_figure import live_figure
 from ui.figures.compare import label_budget_curves, parallel_coordinates
 from ui.runs.distinct_names import distinct_names, setting_titles, value_text
 from ui.runs.run_names import method_title
+from ui.runs.settings_table import setting_order
 
 _AXES = 8  # settings that parallel coordinates show side by side
 _ACCURACY = "test/accuracy"
@@ -48,7 +49,7 @@ def many_settings(runs: list[Run]) -> None:
         return
     figure = parallel_coordinates(
         "Settings and accuracy (one line per run)",
-        list(rows.items())[:_AXES],
+        [(key, rows[key]) for key in sorted(rows, key=setting_order)[:_AXES]],
         [run.status.metrics[_ACCURACY] for run in ended],
         titles=setting_titles(rows, [run.config for run in ended]),
         say=value_text,

@@ -24,16 +24,17 @@ def setting_columns(configs: Sequence[dict[str, Any]]) -> list[SettingColumn]:
     """The settings in which the runs differ, the method and its own first; none where nothing differs."""
     rows = differing(list(configs))
     titles = setting_titles(rows, configs)
-    keys = sorted(rows, key=lambda key: (_part(key), not key.endswith(".name")))
+    keys = sorted(rows, key=setting_order)
     return [
         SettingColumn(title, key, [value_text(value, key) for value in rows[key]])
         for title, key in zip(unique_names([titles[key] for key in keys]), keys, strict=True)
     ]
 
 
-def _part(key: str) -> int:
+def setting_order(key: str) -> tuple[int, bool]:
+    """To sort dotted keys by: the method and its settings first, in each part its name."""
     part = key.partition(".")[0]
-    return _FIRST.index(part) if part in _FIRST else len(_FIRST)
+    return _FIRST.index(part) if part in _FIRST else len(_FIRST), not key.endswith(".name")
 
 
 def settings_table(configs: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, str]]:
