@@ -174,3 +174,22 @@ def test_compare_begins_with_runs_that_have_a_curve_and_not_with_those_that_wait
     picker = open_page("compare").multiselect[0]
     assert set(picker.value) == {run.id for run in trained}
     assert len(picker.options) == 3, f"{waiting.id} can be chosen"
+
+
+def test_many_curves_are_offered_in_a_list_because_their_buttons_would_push_the_figure_down(
+    put: Put, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = drawn(monkeypatch, "ui.compare.curves")
+    run = put("digits-fixmatch")
+    losses = ("loss/labeled", "loss/unlabeled", "mask_rate", "pseudo_label/accuracy", "validation/accuracy")
+    run.add_metrics({"step": 5, "test/accuracy": 0.5, **dict.fromkeys(losses, 0.25)})
+    app = open_page("compare", runs=run.id)
+    assert len(app.button_group(key="compare_curve").options) == 6
+    probes = ("test/knn_full", "test/knn_1_per_class", "test/knn_5_per_class")
+    run.add_metrics({"step": 10, **dict.fromkeys(probes, 0.75)})
+    app.run()
+    curves = app.selectbox(key="compare_curve_of_many")
+    assert len(curves.options) == 9
+    curves.select("test/knn_full").run()
+    assert not app.exception
+    assert figures["compare_curves"]["data"][0]["y"] == [0.75]

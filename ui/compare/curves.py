@@ -18,6 +18,7 @@ from ui.figures.frame import Figure
 from ui.runs.metrics import declared_metrics, logged_metrics
 from ui.shell.page import escape_markdown
 
+_BUTTONS, _LIST = 7, 320  # curves that have a button each, in one row; the width of a list of more, in pixels
 _AWAITED = "test/accuracy"  # the curve that is offered before there is one
 Curves = dict[str, dict[int, float]]
 
@@ -55,9 +56,14 @@ def _pick_metric(rows: list[dict[str, Any]]) -> Metric:
     if not any(name.startswith("test/") for name in offered):
         offered = {_AWAITED: declaration_of(_AWAITED, declared_metrics())} | offered
     names = list(offered)
-    name = st.segmented_control(
-        "Curve", names, default=names[0], format_func=lambda name: offered[name].title, key="compare_curve"
-    )
+    if len(names) > _BUTTONS:
+        name: str | None = st.selectbox(
+            "Curve", names, format_func=lambda name: offered[name].title, key="compare_curve_of_many", width=_LIST
+        )
+    else:
+        name = st.segmented_control(
+            "Curve", names, default=names[0], format_func=lambda name: offered[name].title, key="compare_curve"
+        )
     return offered[name or names[0]]
 
 
