@@ -1,5 +1,5 @@
 """Tables as CSV that no spreadsheet runs: every CSV that a page offers or a command prints is written here, but for
-those of figures (ui/components/live_figure.js), which follow the same rule.
+those of figures (ui/components/figure_downloads.js), which follow the same rule.
 """
 
 from __future__ import annotations

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-import ui.components.live_figure
-
-SCRIPT = Path(ui.components.live_figure.__file__).with_suffix(".js").read_text(encoding="utf-8")
+from ui.components.live_figure import SCRIPT
 
 
 def written(page: Page, figure: dict[str, Any]) -> list[list[str]]:

@@ -8,15 +8,16 @@ live_figure.js.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from ui.components.joined_scripts import joined_scripts
 from ui.components.plotly_script import script_url
 from ui.components.sprite_sheet import SpriteSheet
 from ui.style import colors
 
+SCRIPT = joined_scripts("figure_theme", "figure_downloads", "live_figure")
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
 .fewlab-figure .image-of-point {
@@ -30,7 +31,7 @@ _component = st.components.v2.component(
     "fewlab_live_figure",
     html='<div class="fewlab-figure"></div>',
     css=_CSS,
-    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+    js=SCRIPT,
     isolate_styles=False,
 )
 

@@ -1,0 +1,100 @@
+// The bar of a figure, and what it can be downloaded as. Joined to live_figure.js by ui/components/joined_scripts.py.
+
+function config(host, state) {
+  const fileName = () =>
+    asText(state.figure.layout.title.text)
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-|-$/g, "")
+      .slice(0, 60) || "figure";
+  const opaque = () => {
+    const colors = themeColors(host);
+    return { ...host.layout, paper_bgcolor: colors.background, plot_bgcolor: colors.background };
+  };
+  const save = (format) => {
+    const size = { width: host.clientWidth, height: host.clientHeight, scale: format === "png" ? 2 : 1 };
+    state.Plotly.downloadImage({ data: host.data, layout: opaque() }, { format, filename: fileName(), ...size });
+  };
+  const savePage = () =>
+    fetch(new URL(state.script, document.baseURI))
+      .then((answer) => answer.text())
+      .then((script) => {
+        // One file that opens without a network. In a script element "</" could end it early.
+        const figure = JSON.stringify({
+          data: host.data,
+          layout: { ...opaque(), width: undefined, height: undefined, autosize: true },
+        }).replaceAll("</", "<\\/");
+        const title = state.figure.layout.title.text;
+        const drawn =
+          `<div id="figure" style="height:96vh"></div><script>${script}</` +
+          `script><script>Plotly.newPlot("figure", ${figure})</` +
+          "script>";
+        download(
+          `${fileName()}.html`,
+          "text/html",
+          `<!doctype html><meta charset="utf-8"><title>${title}</title>${drawn}`,
+        );
+      });
+  const icons = state.Plotly.Icons;
+  return (state.config ??= {
+    displaylogo: false,
+    doubleClick: false,
+    scrollZoom: Boolean(state.zoomed),
+    displayModeBar: touch() ? false : "hover",
+    modeBarButtons: [
+      [
+        ...(state.selected ? ["lasso2d", "select2d"] : []),
+        "zoom2d",
+        "pan2d",
+        {
+          name: "reset",
+          title: "Show everything again (or double-click)",
+          icon: icons.home,
+          click: () => reset(host, state),
+        },
+      ],
+      [
+        { name: "png", title: "Download as PNG", icon: icons.camera, click: () => save("png") },
+        { name: "svg", title: "Download as SVG", icon: icons.disk, click: () => save("svg") },
+        { name: "html", title: "Download as a page that can be zoomed", icon: icons["3d_rotate"], click: savePage },
+        {
+          name: "csv",
+          title: "Download the data as CSV",
+          icon: icons.spikeline,
+          click: () => download(`${fileName()}.csv`, "text/csv", asCsv(state.figure)),
+        },
+      ],
+    ],
+  });
+}
+
+function download(name, type, content) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+// The figure's own table if Python gave one; else one row for each point, with what it says when it is pointed at.
+function asCsv({ table, data: traces }) {
+  const cell = (value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  // An apostrophe stands before text that a spreadsheet would take for a formula, as in ui/style/csv_text.py.
+  const plain = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
+  const line = (...values) => values.map((value) => cell(plain(asText(String(value ?? ""))))).join(",");
+  if (table) return [table.columns, ...table.rows].map((row) => line(...row)).join("\n") + "\n";
+  const deep = traces.some((trace) => trace.z);
+  const said = traces.some((trace) => trace.type.startsWith("scatter") && trace.text);
+  const rows = traces.flatMap((trace) =>
+    Array.from(trace.x ?? [], (x, i) =>
+      line(
+        trace.name ?? "",
+        x,
+        trace.y[i],
+        ...(deep ? [trace.z?.[i]] : []),
+        ...(said ? [trace.text?.[i]?.replaceAll("<br>", "; ")] : []),
+      ),
+    ),
+  );
+  return [line("series", "x", "y", ...(deep ? ["z"] : []), ...(said ? ["about"] : [])), ...rows].join("\n") + "\n";
+}
