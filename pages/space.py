@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun
@@ -13,8 +15,8 @@ from ui.runs.run_bar import open_run, run_bar
 from ui.runs.run_names import run_name
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.server import lab, projector
-from ui.space.form import METHODS, space_form
-from ui.space.map_view import animation, map_view, trust_tiles
+from ui.space.form import METHODS, space_form, stand_still
+from ui.space.map_view import animation, map_view, travels, trust_tiles
 from ui.space.projection_job import projection, projection_inputs
 from ui.space.selection_view import selection_view
 from ui.style import formatting
@@ -49,11 +51,13 @@ def page(run: EvaluatedRun, others: list[Run]) -> None:
     projected = projection(run, inputs, source, request, sample, steps, _KEY)
     if projected is None:
         return
-    animation(run, projected, by)
     title, revision = f"{METHODS[request.method]} of {_TITLES[source]}", inputs.key(source, request)
     first, second = st.columns([3, 2] if beside is None else 2)
     with first:
-        map_view(run, projected, step, by, title, key=f"{_KEY}_figure_{request.dimensions}", revision=revision)
+        if travels(projected):
+            animation(run, projected, by, title, partial(stand_still, run))
+        else:
+            map_view(run, projected, step, by, title, key=f"{_KEY}_figure_{request.dimensions}", revision=revision)
     if beside is not None:
         other = open_run(beside)
         is_last = step == run.steps[-1]

@@ -124,6 +124,12 @@ def test_the_line_of_counts_names_the_frequent_classes_and_counts_the_rest() -> 
     )
 
 
+def test_a_class_that_is_called_by_a_number_is_quoted_beside_its_count() -> None:
+    rows = np.arange(3)
+    images = ChosenImages(rows, rows, np.array([1, 1, 0]), np.array([1, 0, 0]), np.full(3, 0.5))
+    assert in_one_line(images, ("7", "8")) == "**3 images**: 2 “8” · 1 “7”, 1 misclassified"
+
+
 def test_the_line_of_counts_says_of_no_prediction_that_it_is_wrong() -> None:
     assert counted([1], [-1], 2) == "**1 image**: 1 class\\_1"
     assert counted([1, -1], [0, 1], 2) == "**2 images**: 1 class\\_1 · 1 of unknown class, 1 misclassified"

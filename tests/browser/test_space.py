@@ -5,10 +5,11 @@ points travel.
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from engine.runs.store import Run
 from engine.runs.stored_images import load_stored_images
@@ -16,6 +17,7 @@ from tests.browser.browser_helpers import as_csv, lasso, points_on_screen
 from tests.browser.conftest import Studied
 from tests.waiting import until
 from ui.components.gallery import image_uri
+from ui.style import colors
 
 pytestmark = pytest.mark.slow
 
@@ -155,23 +157,114 @@ def test_the_data_of_the_points_is_downloaded_with_what_each_is(page: Page, url:
         )
 
 
-def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:
-    opened(page, url, run)
+def animated(page: Page) -> Locator:
     page.get_by_text("Animate").click()
     player = page.locator(".fewlab-player")
     expect(player).to_be_visible()
+    return player
+
+
+CANVAS = "() => document.querySelector('.fewlab-player canvas').toDataURL()"
+
+
+def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -> None:
+    opened(page, url, run)
+    player = animated(page)
     steps = run.folder.snapshot_steps()
     expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
-    canvas = "() => document.querySelector('.fewlab-player canvas').toDataURL()"
-    end = page.evaluate(canvas)
+    end = page.evaluate(CANVAS)
     player.get_by_role("button", name="Play").click()
     until(
-        lambda: player.locator("output").inner_text() == f"step {steps[0]:,}" or page.evaluate(canvas) != end,
+        lambda: player.locator("output").inner_text() == f"step {steps[0]:,}" or page.evaluate(CANVAS) != end,
         "points to move",
     )
     until(lambda: player.get_by_role("button", name="Play").count() == 1, "the end")
     expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
-    assert page.evaluate(canvas) == end
+    assert page.evaluate(CANVAS) == end
+
+
+def test_traveling_points_stand_where_the_map_stood(page: Page, url: str, run: Run) -> None:
+    page.goto(f"{url}/space?run={run.id}")
+    place = "(one) => { const box = one.getBoundingClientRect(); return [box.left, box.top, box.width, box.height] }"
+    the_map = page.locator(".stMain .fewlab-figure")
+    expect(the_map.locator(".main-svg").first).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    title = the_map.locator(".gtitle").first
+    before, name = the_map.evaluate(place), title.text_content()
+    foot = title.bounding_box()
+    player = animated(page)
+    expect(the_map).to_have_count(0)
+    until(lambda: player.evaluate(place) == pytest.approx(before, abs=2), "the same place")
+    assert player.locator(".title").text_content() == name
+    heading = player.locator(".title").evaluate(
+        "(one) => { const words = document.createRange(); words.selectNodeContents(one);"
+        " const box = words.getBoundingClientRect(); return [box.left, box.top + box.height / 2] }"
+    )
+    assert foot is not None
+    assert heading == pytest.approx([foot["x"], foot["y"] + foot["height"] / 2], abs=3)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_traveling_points_have_the_markers_of_the_map_and_the_colors_of_the_theme(
+    page: Page, url: str, run: Run, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    opened(page, url, run)
+    animated(page)
+    # Diamonds are opaque: the middle of one has its color and no other.
+    seen = """() => { const canvas = document.querySelector('.fewlab-player canvas');
+        const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data, found = new Set();
+        for (let i = 0; i < all.length; i += 4)
+            if (all[i + 3] === 255) found.add([all[i], all[i + 1], all[i + 2]].join());
+        return [...found] }"""
+
+    def rgb(color: str) -> str:
+        return ",".join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))
+
+    variant = 1 if scheme == "dark" else 0
+    with np.load(sorted(run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
+        assert (arrays["part"] == 0).sum() >= 10
+    wanted = {rgb(colors.BY_THEME[colors.class_color(k)][variant]) for k in range(10)}
+    until(lambda: wanted <= set(page.evaluate(seen)), "each class in its color on this ground")
+    other = {rgb(colors.BY_THEME[colors.class_color(k)][1 - variant]) for k in range(10)} - wanted
+    assert not other & set(page.evaluate(seen))
+    reach = """([which, x, y]) => {
+        const { image, room } = document.querySelector('.fewlab-player').fewlab.stamps[0][which];
+        const ratio = image.width / room / 2;
+        return image.getContext('2d').getImageData((room + x) * ratio, (room + y) * ratio, 1, 1).data[3] > 0 }"""
+    # A diamond of 11 pixels reaches 7 to each side and not 4.4 to two of them; a circle of 5 reaches 2.
+    assert page.evaluate(reach, [1, 6, 0])
+    assert not page.evaluate(reach, [1, 5, 5])
+    assert page.evaluate(reach, [0, 1, 1])
+    assert not page.evaluate(reach, [0, 3, 3])
+
+
+def test_an_evaluation_of_the_animation_can_be_explored_on_the_standing_map(page: Page, url: str, run: Run) -> None:
+    opened(page, url, run)
+    player = animated(page)
+    steps = run.folder.snapshot_steps()
+    player.get_by_role("slider", name="Evaluation").fill("1")
+    expect(player.locator("output")).to_have_text(f"step {steps[1]:,}")
+    expect(player.get_by_role("slider", name="Evaluation")).to_have_attribute("aria-valuetext", f"step {steps[1]:,}")
+    player.get_by_role("button", name="Explore this evaluation").click()
+    expect(page.locator(".fewlab-figure .main-svg").first).to_be_visible()
+    expect(player).to_have_count(0)
+    expect(page.get_by_test_id("stSlider").get_by_text(str(steps[1]), exact=True).first).to_be_visible()
+    expect(page.get_by_role("switch", name="Animate").or_(page.get_by_label("Animate")).first).not_to_be_checked()
+    page.wait_for_url(re.compile(f"step={steps[1]}"))
+
+
+def test_a_cube_offers_no_tools_of_the_plane(page: Page, url: str, run: Run) -> None:
+    page.goto(f"{url}/space?run={run.id}&dimensions=3")
+    figure = page.locator(".stMain .fewlab-figure")
+    expect(figure.locator(".main-svg").first).to_be_visible()
+    figure.hover()
+    tools = figure.locator(".modebar-btn")
+    expect(tools.first).to_be_visible()
+    expect(figure.locator("[data-title='Turntable rotation']")).to_have_count(1)
+    # Those of the plane set its mode of dragging, those of a cube that of the scene.
+    assert tools.evaluate_all("all => all.map((one) => one.dataset.attr).filter((one) => one === 'dragmode')") == []
+    expect(figure.locator("[data-title='Show everything again (or double-click)']")).to_have_count(0)
 
 
 def test_a_slow_projection_is_computed_aside_while_the_page_answers_and_is_there_at_once_afterwards(

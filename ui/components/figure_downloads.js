@@ -42,17 +42,19 @@ function config(host, state) {
     scrollZoom: Boolean(state.zoomed),
     displayModeBar: touch() ? false : "hover",
     modeBarButtons: [
-      [
-        ...(state.selected ? ["lasso2d", "select2d"] : []),
-        "zoom2d",
-        "pan2d",
-        {
-          name: "reset",
-          title: "Show everything again (or double-click)",
-          icon: icons.home,
-          click: () => reset(host, state),
-        },
-      ],
+      state.figure.layout.scene
+        ? ["tableRotation", "zoom3d", "pan3d", "resetCameraDefault3d"]
+        : [
+            ...(state.selected ? ["lasso2d", "select2d"] : []),
+            "zoom2d",
+            "pan2d",
+            {
+              name: "reset",
+              title: "Show everything again (or double-click)",
+              icon: icons.home,
+              click: () => reset(host, state),
+            },
+          ],
       [
         { name: "png", title: "Download as PNG", icon: icons.camera, click: () => save("png") },
         { name: "svg", title: "Download as SVG", icon: icons.disk, click: () => save("svg") },

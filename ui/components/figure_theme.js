@@ -15,6 +15,16 @@ function heightOf(host, state) {
   return Math.max(asked, Math.min(room, host.clientWidth));
 }
 
+// The theme's variables live in a class of an element around a component. Returns what ends the watch.
+function onThemeChange(parentElement, redraw) {
+  const themes = new MutationObserver(redraw);
+  for (let node = parentElement; node && node !== document.body; node = node.parentElement) {
+    themes.observe(node, { attributes: true, attributeFilter: ["class", "style"] });
+    if (node.classList.contains("stBidiComponent")) break;
+  }
+  return () => themes.disconnect();
+}
+
 function themeColors(host) {
   const style = getComputedStyle(host);
   const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;

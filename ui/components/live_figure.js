@@ -70,15 +70,9 @@ function start(host, parentElement) {
     width = host.clientWidth;
   });
   sizes.observe(host);
-  // The theme's variables live in a class of an element around this one.
-  const themes = new MutationObserver(() => draw(host, state));
-  for (let node = parentElement; node && node !== document.body; node = node.parentElement) {
-    themes.observe(node, { attributes: true, attributeFilter: ["class", "style"] });
-    if (node.classList.contains("stBidiComponent")) break;
-  }
   state.stops.push(
     () => sizes.disconnect(),
-    () => themes.disconnect(),
+    onThemeChange(parentElement, () => draw(host, state)),
   );
   return state;
 }

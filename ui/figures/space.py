@@ -17,7 +17,10 @@ _LEGEND_UP_TO = 24  # names below the figure; more of them stand in a list besid
 _SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
 
 
-def _of_labeled(count: int) -> int:
+POINT, OPACITY, FADED = 5, 0.75, 0.12  # of a point on a plane: pixels, and how opaque; and of one not chosen
+
+
+def labeled_size(count: int) -> int:
     """Pixels of a labeled image's diamond: where there are many they would hide the map."""
     return 11 if count <= 60 else 8 if count <= 200 else 6
 
@@ -107,9 +110,9 @@ def scatter(
             paler = layer is not None and layer is not is_selected
             marker: dict[str, Any] = {
                 **paint,
-                "size": (_of_labeled(int(labeled.sum())) if flat else 7) if few else (5 if flat else 3),
+                "size": (labeled_size(int(labeled.sum())) if flat else 7) if few else (POINT if flat else 3),
                 "symbol": "diamond" if few else "circle",
-                "opacity": 0.12 if paler else 1.0 if few else 0.75,
+                "opacity": FADED if paler else 1.0 if few else OPACITY,
             }
             marker["line"] = {"width": 1.5 if few else 0, "color": colors.MUTED}
             if "colorscale" in paint and coloring.values is not None:
@@ -131,7 +134,7 @@ def scatter(
                 trace[axis] = values.astype(float).round(4).tolist()
             if is_selected is not None and flat:
                 trace["selectedpoints"] = np.flatnonzero(is_selected[rows]).tolist()
-                trace["unselected"] = {"marker": {"opacity": 0.12}}
+                trace["unselected"] = {"marker": {"opacity": FADED}}
             traces.append(trace)
             entered.add(name)
     figure = framed(traces, title, "", "")

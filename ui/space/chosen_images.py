@@ -47,7 +47,7 @@ def in_one_line(images: ChosenImages, names: tuple[str, ...]) -> str:
     said = f"**{formatting.count(count)} {'image' if count == 1 else 'images'}**"
     of_class = np.bincount(images.truth[images.truth >= 0], minlength=len(names))
     frequent = [k for k in np.argsort(-of_class, kind="stable") if of_class[k]]
-    parts = [f"{formatting.count(int(of_class[k]))} {escape_markdown(shorten(names[k], 20))}" for k in frequent]
+    parts = [f"{formatting.count(int(of_class[k]))} {_beside_number(names[k])}" for k in frequent]
     further = [f"and {len(parts) - _CLASSES} more"] if len(parts) > _CLASSES + 1 else []
     parts = [*(parts[:_CLASSES] if further else parts), *further]
     if unknown := int((images.truth < 0).sum()):
@@ -58,6 +58,12 @@ def in_one_line(images: ChosenImages, names: tuple[str, ...]) -> str:
         wrong = int((images.truth != images.predicted)[known].sum())
         said += f", {formatting.count(wrong) if wrong else 'none'} misclassified"
     return said
+
+
+def _beside_number(name: str) -> str:
+    """Quoted where it would read as part of the number."""
+    short = escape_markdown(shorten(name, 20))
+    return f"“{short}”" if name[:1].isdigit() else short
 
 
 def chosen_as_csv(run: EvaluatedRun, projection: Projection, images: ChosenImages) -> str:

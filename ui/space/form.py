@@ -115,6 +115,13 @@ def space_form(run: EvaluatedRun, others: list[Run]) -> SpaceChoice:
     return SpaceChoice(source, ProjectionRequest.parse(settings), Sample.parse(sample), steps, by, other)
 
 
+def stand_still(run: EvaluatedRun, step: int) -> None:
+    """Before the page runs again: the map after this evaluation in place of the animation."""
+    st.session_state[f"{_KEY}_through_False"] = False
+    remember(f"{_KEY}_through", False)
+    remember_step(run, step)
+
+
 def pick_color(run: EvaluatedRun) -> str:
     """What colors the points, of what the last evaluation can say."""
     is_partial = (run.config["data"].get("labels") or {}).get("kind") == "partial"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.runs.projections import Projection
 from ui.components.live_figure import live_figure
-from ui.components.player import player
+from ui.components.player import Look, player
 from ui.components.sprite_sheet import SpriteSheet, sprite_sheet
-from ui.figures.space import scatter
+from ui.figures.frame import shorten_unique
+from ui.figures.space import FADED, OPACITY, POINT, labeled_size, scatter
 from ui.space.point_colors import coloring, tips
 from ui.space.selection import select_images, selected_images
 from ui.space.zoom import remember_zoom, zoomed
-from ui.style import formatting
+from ui.style import colors, formatting
 
 
 def map_view(
@@ -63,24 +66,38 @@ def _sprites(run: EvaluatedRun, projection: Projection) -> SpriteSheet | None:
     return sprite_sheet(run.content, run.images.rows(projection.ids), run.images.images)
 
 
-def animation(run: EvaluatedRun, projection: Projection, by: str) -> None:
-    """The points traveling from evaluation to evaluation; nothing where there is one frame only."""
-    if len(projection.steps) < 2 or projection.frames.shape[2] != 2:
-        return
+def travels(projection: Projection) -> bool:
+    """Whether there is an animation of it."""
+    return len(projection.steps) > 1 and projection.frames.shape[2] == 2
+
+
+def animation(
+    run: EvaluatedRun, projection: Projection, by: str, title: str, on_explore: Callable[[int], None]
+) -> None:
+    """The points traveling from evaluation to evaluation, in place of the map and marked as there. on_explore: is told
+    after which step the map is wanted.
+    """
     paint = coloring(run, projection, by if by != "confidence" else "truth", int(projection.steps[-1]))
     assert paint.groups is not None
+    present, groups = np.unique(paint.groups, return_inverse=True)
     labeled = np.flatnonzero(projection.part == 0)
+    marked = labeled if len(labeled) < len(projection.ids) else labeled[:0]
+    selected = selected_images(run)
     player(
         projection.frames,
         projection.steps.tolist(),
-        paint.groups,
-        paint.paints,
-        paint.names,
-        labeled if len(labeled) < len(projection.ids) else labeled[:0],
+        groups,
+        [paint.paints[k] for k in present],
+        shorten_unique([paint.names[k] for k in present], 20),
+        marked,
+        None if selected is None else np.flatnonzero(np.isin(projection.ids, selected)),
+        Look(POINT, OPACITY, labeled_size(len(marked)), colors.MUTED, FADED),
+        title,
         key="space_player",
+        on_explore=on_explore,
     )
     st.caption(
-        "Colors are those of the last evaluation; labeled images are rings."
+        "Colors are those of the last evaluation."
         + (" The animation cannot show confidence: colors are true classes." if by == "confidence" else "")
     )
 

@@ -17,6 +17,7 @@ from ui.runs.image_panel import show_image
 from ui.runs.label_group import MOST_IN_GROUP, can_be_labeled, label_together
 from ui.shell.page import show_errors
 from ui.space.chosen_images import ChosenImages, by_mistake, chosen_as_csv, in_one_line
+from ui.space.map_view import travels
 from ui.space.selection import clear_selection, open_image, selected_images, show_neighbors_of
 from ui.style import formatting
 
@@ -29,11 +30,7 @@ def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Proj
     """
     selected = selected_images(run)
     if not selected:
-        st.caption(
-            "Lasso or click points to see their images."
-            if projection.frames.shape[2] == 2
-            else "Click a point to see its image."
-        )
+        st.caption(_how_to_choose(projection))
         labeled = np.flatnonzero(projection.part == 0)
         if run.images is not None and 0 < len(labeled) < len(projection.ids):  # as the map marks them
             more = f", the first {_LABELED} shown" if len(labeled) > _LABELED else ""
@@ -67,6 +64,16 @@ def selection_view(run: EvaluatedRun, inputs: ProjectionInputs, projection: Proj
             clear_selection(run)
             st.rerun()
     _images_of(run, inputs, chosen, _GALLERY, step, page, "space_gallery")
+
+
+def _how_to_choose(projection: Projection) -> str:
+    if travels(projection):
+        return "Explore an evaluation to lasso or click its points."
+    return (
+        "Lasso or click points to see their images."
+        if projection.frames.shape[2] == 2
+        else "Click a point to see its image."
+    )
 
 
 def _images_of(
