@@ -4,6 +4,7 @@ theme changes.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import textwrap
@@ -260,6 +261,37 @@ def test_the_bar_of_a_figure_downloads_it(page: Page, url: str, title: str, suff
         page.locator(f"{FIGURE} [data-title='{title}']").first.click()
     assert download.value.suggested_filename == f"confusion-matrix-errors-are-off-the-diagonal.{suffix}"
     assert Path(download.value.path()).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "SVG"])
+def test_a_downloaded_figure_has_the_typeface_of_the_page(page: Page, url: str, kind: str) -> None:
+    opened(page, f"{url}/still")
+    title = page.locator(f"{FIGURE} .gtitle").first
+    page.evaluate("document.fonts.ready")
+    wanted, plain = title.evaluate(
+        "(title) => { const style = getComputedStyle(title), pen = document.createElement('canvas').getContext('2d');"
+        " pen.font = `${style.fontWeight} ${style.fontSize} sans-serif`;"
+        " return [title.getBoundingClientRect().width, pen.measureText(title.textContent).width] }"
+    )
+    assert abs(wanted - plain) > 8  # of another font it would be seen
+    page.locator(FIGURE).first.hover()
+    with page.expect_download() as download:
+        page.locator(f"{FIGURE} [data-title='Download as {kind}']").first.click()
+    content = Path(download.value.path()).read_bytes()
+    mime = "image/png" if kind == "PNG" else "image/svg+xml"
+    # The words of the title reach from 10 pixels, where they begin, to the last pixel that is not the ground.
+    ends = """async (source) => {
+        const image = new Image(); image.src = source; await image.decode();
+        const canvas = document.createElement('canvas'), scale = image.width / %d;
+        Object.assign(canvas, { width: image.width, height: image.height });
+        const pen = canvas.getContext('2d'); pen.drawImage(image, 0, 0);
+        const { data, width } = pen.getImageData(0, 0, image.width, Math.round(24 * scale)); let last = 0;
+        for (let i = 0; i < data.length; i += 4)
+            if (Math.abs(data[i] - data[0]) > 60) last = Math.max(last, (i / 4) %% width);
+        return last / scale }"""
+    here = page.locator(FIGURE).first.evaluate("(figure) => figure.clientWidth")
+    last = page.evaluate(ends % here, f"data:{mime};base64,{base64.b64encode(content).decode()}")
+    assert last - 10 == pytest.approx(wanted, abs=3)
 
 
 def test_figures_fit_a_phone_and_follow_the_width_of_the_window(page: Page, url: str) -> None:

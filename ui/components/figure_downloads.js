@@ -11,14 +11,17 @@ function config(host, state) {
     const colors = themeColors(host);
     return { ...host.layout, paper_bgcolor: colors.background, plot_bgcolor: colors.background };
   };
-  const save = (format) => {
-    const size = { width: host.clientWidth, height: host.clientHeight, scale: format === "png" ? 2 : 1 };
-    state.Plotly.downloadImage({ data: host.data, layout: opaque() }, { format, filename: fileName(), ...size });
+  const save = async (format) => {
+    const size = { width: host.clientWidth, height: host.clientHeight };
+    const figure = { data: host.data, layout: opaque() };
+    const [drawn, faces] = await Promise.all([state.Plotly.toImage(figure, { format: "svg", ...size }), fontFaces(host)]);
+    const svg = decodeURIComponent(drawn.slice(drawn.indexOf(",") + 1)).replace(/^<svg[^>]*>/, `$&<style>${faces}</style>`);
+    if (format === "svg") download(`${fileName()}.svg`, "image/svg+xml", svg);
+    else download(`${fileName()}.png`, "image/png", await asPng(svg, size, 2));
   };
   const savePage = () =>
-    fetch(new URL(state.script, document.baseURI))
-      .then((answer) => answer.text())
-      .then((script) => {
+    Promise.all([fetch(new URL(state.script, document.baseURI)).then((answer) => answer.text()), fontFaces(host)]).then(
+      ([script, faces]) => {
         // One file that opens without a network. In a script element "</" could end it early.
         const figure = JSON.stringify({
           data: host.data,
@@ -32,9 +35,10 @@ function config(host, state) {
         download(
           `${fileName()}.html`,
           "text/html",
-          `<!doctype html><meta charset="utf-8"><title>${title}</title>${drawn}`,
+          `<!doctype html><meta charset="utf-8"><title>${title}</title><style>${faces}</style>${drawn}`,
         );
-      });
+      },
+    );
   const icons = state.Plotly.Icons;
   return (state.config ??= {
     displaylogo: false,
@@ -68,6 +72,45 @@ function config(host, state) {
       ],
     ],
   });
+}
+
+// The page's typeface as a style sheet that holds it: a file that has left the page, and an image on it as well, cannot
+// load the page's fonts. Without them the file is whole, in letters of another font.
+async function fontFaces(host) {
+  const bare = (name) => name.replace(/["']/g, "").trim();
+  const family = bare(themeColors(host).font.split(",")[0]);
+  const rules = [...document.styleSheets].flatMap((sheet) => {
+    try {
+      return [...sheet.cssRules];
+    } catch {
+      return []; // of another origin
+    }
+  });
+  const faces = rules
+    .filter((rule) => rule instanceof CSSFontFaceRule && bare(rule.style.getPropertyValue("font-family")) === family)
+    .filter((rule) => (rule.style.getPropertyValue("font-style") || "normal") === "normal")
+    .map(async (rule) => {
+      const [, file] = rule.style.getPropertyValue("src").match(/url\(["']?([^"')]+)/) ?? [];
+      const url = file && new URL(file, rule.parentStyleSheet.href ?? document.baseURI);
+      if (!url || url.origin !== location.origin) return "";
+      const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+      let letters = "";
+      for (let i = 0; i < bytes.length; i += 8192) letters += String.fromCharCode(...bytes.subarray(i, i + 8192));
+      const weight = rule.style.getPropertyValue("font-weight") || "normal";
+      const source = `url(data:font/woff2;base64,${btoa(letters)}) format("woff2")`;
+      return `@font-face{font-family:"${family}";font-weight:${weight};src:${source}}`;
+    });
+  return (await Promise.all(faces).catch(() => [])).join("");
+}
+
+async function asPng(svg, { width, height }, scale) {
+  const image = new Image();
+  image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+  await image.decode();
+  const canvas = Object.assign(document.createElement("canvas"), { width: width * scale, height: height * scale });
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  URL.revokeObjectURL(image.src);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
 function download(name, type, content) {
