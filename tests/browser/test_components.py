@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FloatRect, Page, expect
+from playwright.sync_api import Browser, FloatRect, Page, expect
 
 pytestmark = pytest.mark.slow  # four seconds each
 
@@ -82,7 +82,15 @@ def crowded():
     live_figure(line_chart("Accuracy", "accuracy", series), key="crowded", revision="r", height=260)
 
 
+def narrow():
+    with st.container(width=330):
+        for title in ("Confidence histogram: used right of τ", "Short"):
+            rising = Series("a", [0, 1], [0, 1], colors.RIGHT)
+            live_figure(line_chart(title, "value", [rising]), key=title, revision="r")
+
+
 pages = [st.Page(live, title="Live", url_path="live", default=True), st.Page(still, title="Still", url_path="still")]
+pages.append(st.Page(narrow, title="Narrow", url_path="narrow"))
 pages.append(st.Page(crowded, title="Crowded", url_path="crowded"))
 pages.append(st.Page(refreshed, title="Refreshed", url_path="refreshed"))
 st.navigation([*pages, st.Page(images, title="Images", url_path="images")]).run()
@@ -292,6 +300,34 @@ def test_a_downloaded_figure_has_the_typeface_of_the_page(page: Page, url: str, 
     here = page.locator(FIGURE).first.evaluate("(figure) => figure.clientWidth")
     last = page.evaluate(ends % here, f"data:{mime};base64,{base64.b64encode(content).decode()}")
     assert last - 10 == pytest.approx(wanted, abs=3)
+
+
+def test_the_bar_of_a_narrow_figure_does_not_cover_its_title(page: Page, url: str) -> None:
+    opened(page, f"{url}/narrow")
+    figures = page.locator(FIGURE)
+    expect(figures).to_have_count(2)
+    for number, words in enumerate(("used right of τ", "Short")):
+        figure = figures.nth(number)
+        expect(figure.locator(".gtitle")).to_contain_text(words)
+        assert figure.evaluate("(one) => one.clientWidth") <= 330
+        figure.hover()
+        expect(figure.locator(".modebar-group").first).to_have_css("opacity", "1")
+        title, bar = figure.locator(".gtitle").bounding_box(), figure.locator(".modebar").bounding_box()
+        assert title is not None
+        assert bar is not None
+        apart = title["x"] + title["width"] <= bar["x"] or title["y"] + title["height"] <= bar["y"]
+        assert apart, (title, bar)
+    # Where there is room it stands in the line of the title.
+    assert title["y"] + title["height"] > bar["y"]
+
+
+def test_a_finger_sees_no_bar(browser: Browser, url: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = opened(context.new_page(), f"{url}/still")
+    page.locator(FIGURE).first.tap()
+    expect(page.locator(f"{FIGURE} .gtitle").first).to_be_visible()
+    expect(page.locator(f"{FIGURE} .modebar-btn")).to_have_count(0)
+    context.close()
 
 
 def test_figures_fit_a_phone_and_follow_the_width_of_the_window(page: Page, url: str) -> None:

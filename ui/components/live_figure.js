@@ -123,6 +123,7 @@ function draw(host, state) {
   const first = !host.data;
   state.Plotly.react(host, data, layout, config(host, state));
   makeRoomForLegend(host, state);
+  placeBar(host, state);
   if (first) watch(host, state);
 }
 
@@ -135,6 +136,17 @@ function makeRoomForLegend(host, state) {
   state.rows = rows;
   host.style.height = `${heightOf(host, state) + rows}px`;
   draw(host, state);
+}
+
+// The bar stands in the line of the title, and below the title where that reaches so far.
+function placeBar(host, state) {
+  const [title, bar] = [host.querySelector(".gtitle"), host.querySelector(".modebar")];
+  const line = `${host.clientWidth} ${title?.textContent}`;
+  if (!title || !bar || state.barBeside === line) return; // what stays is not measured again
+  state.barBeside = line;
+  const [words, buttons] = [title.getBoundingClientRect(), bar.getBoundingClientRect()];
+  const isCovered = words.right + 4 > buttons.left;
+  host.style.setProperty("--fewlab-bar-top", isCovered ? `${words.bottom - host.getBoundingClientRect().top}px` : "");
 }
 
 function watch(host, state) {

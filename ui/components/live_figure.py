@@ -20,6 +20,8 @@ from ui.style import colors
 SCRIPT = joined_scripts("figure_theme", "figure_downloads", "live_figure")
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
+.fewlab-figure .modebar { top: var(--fewlab-bar-top, 2px) !important; }
+.fewlab-figure .modebar-btn:focus-visible { outline: 2px solid var(--st-primary-color) !important; }
 .fewlab-figure .image-of-point {
   position: absolute; z-index: 2; box-sizing: content-box; pointer-events: none;
   border: 0 solid color-mix(in srgb, var(--st-text-color) 45%, transparent); border-radius: 6px;
