@@ -327,7 +327,60 @@ def test_a_finger_sees_no_bar(browser: Browser, url: str) -> None:
     page.locator(FIGURE).first.tap()
     expect(page.locator(f"{FIGURE} .gtitle").first).to_be_visible()
     expect(page.locator(f"{FIGURE} .modebar-btn")).to_have_count(0)
+    # Whoever has the page read aloud finds the table nevertheless.
+    page.locator(FIGURE).first.get_by_role("button", name="Show as table").press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("row")).to_have_count(4)
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     context.close()
+
+
+def test_the_name_of_a_figure_says_what_it_shows(page: Page, url: str) -> None:
+    opened(page, f"{url}/still")
+    expect(page.locator(FIGURE).first).to_have_accessible_name(
+        "Confusion matrix: errors are off the diagonal. correct: largest 100.0 % at predicted class b, true class b;"
+        " errors: largest 16.7 % at predicted class b, true class <b>bold</b>."
+    )
+    expect(page.locator(FIGURE).last).to_have_accessible_name(re.compile("largest 90.0 % at a"))
+    opened(page, f"{url}/crowded")
+    first = "accuracy of something with a long name, number 0: last 1 at step 1; "
+    expect(page.locator(FIGURE)).to_have_accessible_name(re.compile(f"^Accuracy. {first}.*; and 4 more.$"))
+
+
+def test_a_live_figure_says_anew_what_it_shows_but_not_with_every_point(page: Page, url: str) -> None:
+    opened(page, url)
+    page.evaluate(
+        f"window.said = []; new MutationObserver(() => said.push(performance.now())).observe("
+        f"document.querySelector('{FIGURE}'), {{attributes: true, attributeFilter: ['aria-label']}})"
+    )
+    points = page.evaluate(POINTS)
+    page.wait_for_function("window.said.length >= 2")
+    first, second = page.evaluate("window.said.slice(0, 2)")
+    assert second - first > 4900
+    assert page.evaluate(POINTS) >= points + 4
+    label = page.locator(FIGURE).get_attribute("aria-label") or ""
+    (step,) = re.findall(r"rising: last \d+ at step (\d+)", label)
+    assert int(step) > points
+
+
+def test_the_data_of_a_figure_opens_as_a_table_by_keyboard(page: Page, url: str) -> None:
+    opened(page, f"{url}/still")
+    figure = page.locator(FIGURE).first
+    button = figure.get_by_role("button", name="Show as table")
+    figure.locator(".modebar-btn").first.focus()
+    while not button.evaluate("(one) => one === document.activeElement"):
+        page.keyboard.press("Tab")
+    expect(figure.locator(".modebar-group").first).to_have_css("opacity", "1")
+    page.keyboard.press("Enter")
+    shown = page.get_by_role("dialog", name="Confusion matrix: errors are off the diagonal, as a table")
+    heads = ["true class", "predicted class", "images", "share of the true class"]
+    expect(shown.get_by_role("columnheader")).to_have_text(heads)
+    rows = shown.get_by_role("row").filter(has=page.get_by_role("cell"))
+    expect(rows).to_have_count(3)  # no image is in the fourth cell
+    expect(rows.first.get_by_role("cell")).to_have_text(["<b>bold</b>", "<b>bold</b>", "5", "0.8333"])
+    page.keyboard.press("Escape")
+    expect(shown).to_have_count(0)
+    expect(button).to_be_focused()
 
 
 def test_figures_fit_a_phone_and_follow_the_width_of_the_window(page: Page, url: str) -> None:

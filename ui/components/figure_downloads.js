@@ -1,5 +1,11 @@
 // The bar of a figure, and what it can be downloaded as. Joined to live_figure.js by ui/components/joined_scripts.py.
 
+const TABLE = {
+  width: 24,
+  height: 24,
+  path: "M2 3h20v18H2zM4 5v3h16V5zM4 10v3.5h7V10zM13 10v3.5h7V10zM4 15.5V19h7v-3.5zM13 15.5V19h7v-3.5z",
+};
+
 function config(host, state) {
   const fileName = () =>
     asText(state.figure.layout.title.text)
@@ -69,6 +75,7 @@ function config(host, state) {
           icon: icons.spikeline,
           click: () => download(`${fileName()}.csv`, "text/csv", asCsv(state.figure)),
         },
+        { name: "table", title: "Show as table", icon: TABLE, click: () => showTable(host, state) },
       ],
     ],
   });
@@ -121,25 +128,28 @@ function download(name, type, content) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// The figure's own table if Python gave one; else one row for each point, with what it says when it is pointed at.
-function asCsv({ table, data: traces }) {
+function asCsv(figure) {
+  const { columns, rows } = tableOf(figure);
   const cell = (value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-  // An apostrophe stands before text that a spreadsheet would take for a formula, as in ui/style/csv_text.py.
+  // An apostrophe stands before text that a spreadsheet would take for a formula, as in engine/csv_text.py.
   const plain = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
-  const line = (...values) => values.map((value) => cell(plain(asText(String(value ?? ""))))).join(",");
-  if (table) return [table.columns, ...table.rows].map((row) => line(...row)).join("\n") + "\n";
+  const line = (row) => row.map((value) => cell(plain(asText(String(value ?? ""))))).join(",");
+  return [columns, ...rows].map(line).join("\n") + "\n";
+}
+
+// The figure's own table if Python gave one; else one row for each point, with what it says when it is pointed at.
+function tableOf({ table, data: traces }) {
+  if (table) return table;
   const deep = traces.some((trace) => trace.z);
   const said = traces.some((trace) => trace.type.startsWith("scatter") && trace.text);
   const rows = traces.flatMap((trace) =>
-    Array.from(trace.x ?? [], (x, i) =>
-      line(
-        trace.name ?? "",
-        x,
-        trace.y[i],
-        ...(deep ? [trace.z?.[i]] : []),
-        ...(said ? [trace.text?.[i]?.replaceAll("<br>", "; ")] : []),
-      ),
-    ),
+    Array.from(trace.x ?? [], (x, i) => [
+      trace.name ?? "",
+      x,
+      trace.y[i],
+      ...(deep ? [trace.z?.[i]] : []),
+      ...(said ? [trace.text?.[i]?.replaceAll("<br>", "; ")] : []),
+    ]),
   );
-  return [line("series", "x", "y", ...(deep ? ["z"] : []), ...(said ? ["about"] : [])), ...rows].join("\n") + "\n";
+  return { columns: ["series", "x", "y", ...(deep ? ["z"] : []), ...(said ? ["about"] : [])], rows };
 }

@@ -1,5 +1,6 @@
 // A plotly figure that stays: one element, redrawn in place whenever Python sends other data. Loaded by
-// ui/components/live_figure.py, after figure_theme.js and figure_downloads.js.
+// ui/components/live_figure.py, after the files whose names begin
+// with figure_.
 //
 // Streamlit calls the default export once per change of data or theme, never calls an older cleanup before a newer
 // call, and may call a cleanup while the element still stands (when data changes faster than the call returns): hence
@@ -28,7 +29,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   host.style.height = `${heightOf(host, state) + state.rows}px`;
   host.style.cursor = data.clickable ? "pointer" : "";
   host.setAttribute("role", "group");
-  host.setAttribute("aria-label", asText(state.figure.layout.title.text));
+  tell(host, state);
   loadPlotly(data.script).then(
     (Plotly) => {
       state.Plotly = Plotly;
@@ -79,6 +80,7 @@ function start(host, parentElement) {
 
 function stop(host, state) {
   state.stops.forEach((action) => action());
+  clearTimeout(state.telling);
   state.Plotly?.purge(host);
   delete host.fewlab;
 }
@@ -124,7 +126,10 @@ function draw(host, state) {
   state.Plotly.react(host, data, layout, config(host, state));
   makeRoomForLegend(host, state);
   placeBar(host, state);
-  if (first) watch(host, state);
+  if (first) {
+    watch(host, state);
+    offerTable(host, state);
+  }
 }
 
 // Every row of the legend beyond the first makes the figure higher, or it would make the plot lower.

@@ -17,7 +17,7 @@ from ui.components.plotly_script import script_url
 from ui.components.sprite_sheet import SpriteSheet
 from ui.style import colors
 
-SCRIPT = joined_scripts("figure_theme", "figure_downloads", "live_figure")
+SCRIPT = joined_scripts("figure_theme", "figure_downloads", "figure_words", "live_figure")
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
 .fewlab-figure .modebar { top: var(--fewlab-bar-top, 2px) !important; }
@@ -26,6 +26,27 @@ _CSS = """
   position: absolute; z-index: 2; box-sizing: content-box; pointer-events: none;
   border: 0 solid color-mix(in srgb, var(--st-text-color) 45%, transparent); border-radius: 6px;
   background-color: var(--st-background-color);
+}
+.fewlab-figure .as-table:not(:focus-visible) {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; opacity: 0;
+}
+.fewlab-figure .as-table:focus-visible { position: absolute; inset: 4px 4px auto auto; z-index: 3; }
+.fewlab-figure .figure-table {
+  max-width: min(90vw, 60rem); max-height: 80vh; padding: 1rem; border-radius: 8px; font: inherit; font-size: 0.875rem;
+  color: var(--st-text-color); background: var(--st-background-color);
+  border: 1px solid var(--st-border-color, rgba(128, 132, 149, 0.4));
+}
+.fewlab-figure .figure-table[open] { display: flex; flex-direction: column; gap: 0.6rem; }
+.fewlab-figure .figure-table::backdrop { background: rgba(0, 0, 0, 0.4); }
+.fewlab-figure .figure-table .rows { overflow: auto; }
+.fewlab-figure .figure-table caption { text-align: left; font-weight: 600; padding-bottom: 0.4rem; }
+.fewlab-figure .figure-table th, .fewlab-figure .figure-table td { text-align: left; padding: 0.15rem 1rem 0.15rem 0; }
+.fewlab-figure .figure-table thead th {
+  position: sticky; top: 0; font-weight: 600; background: var(--st-background-color);
+}
+.fewlab-figure .as-table, .fewlab-figure .figure-table button {
+  align-self: flex-end; font: inherit; color: inherit; cursor: pointer; border-radius: 6px; padding: 0.2rem 0.8rem;
+  background: var(--st-background-color); border: 1px solid var(--st-border-color, rgba(128, 132, 149, 0.4));
 }
 """
 
