@@ -24,8 +24,9 @@ from ui.style import colors, formatting
 from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.components.plotly_script import write_script
-from ui.figures.classification import Bars, confusion_matrix, grouped_bars
+from ui.figures.classification import Bars, confidence_histogram, confusion_matrix, grouped_bars
 from ui.figures.curves import Series, line_chart
+from ui.figures.space import Coloring, scatter
 
 write_script(Path(__file__).parent / "static")
 
@@ -89,8 +90,22 @@ def narrow():
             live_figure(line_chart(title, "value", [rising]), key=title, revision="r")
 
 
+def chosen():
+    edges = [0, 0.25, 0.5, 0.75, 1]
+    bars = confidence_histogram([10, 40, 2, 30], [3, 1, 0, 0], None, edges, None)
+    bar = live_figure(bars, key="histogram", revision="r", clickable=True)
+    st.text(f"bar {bar['customdata'] if bar else None}")
+    places = np.array([[0, 0], [1, 0.1], [0.1, 1], [-1, 0], [0, -1], [2, 0]], np.float32)
+    tips = [f"image {10 + i}<br>class a" for i in range(6)]
+    coloring = Coloring("class", np.zeros(6, np.int64), ["a"], [colors.RIGHT])
+    points = scatter(places, np.arange(10, 16), np.zeros(6, bool), tips, coloring, "Map")
+    point = live_figure(points, key="map", revision="r", clickable=True, selectable=True)
+    st.text(f"point {point['customdata'][0] if point else None}")
+
+
 pages = [st.Page(live, title="Live", url_path="live", default=True), st.Page(still, title="Still", url_path="still")]
 pages.append(st.Page(narrow, title="Narrow", url_path="narrow"))
+pages.append(st.Page(chosen, title="Chosen", url_path="chosen"))
 pages.append(st.Page(crowded, title="Crowded", url_path="crowded"))
 pages.append(st.Page(refreshed, title="Refreshed", url_path="refreshed"))
 st.navigation([*pages, st.Page(images, title="Images", url_path="images")]).run()
@@ -317,8 +332,8 @@ def test_the_bar_of_a_narrow_figure_does_not_cover_its_title(page: Page, url: st
         assert bar is not None
         apart = title["x"] + title["width"] <= bar["x"] or title["y"] + title["height"] <= bar["y"]
         assert apart, (title, bar)
-    # Where there is room it stands in the line of the title.
-    assert title["y"] + title["height"] > bar["y"]
+        # Where there is room it stands in the line of the title.
+        assert (title["y"] + title["height"] > bar["y"]) == (words == "Short")
 
 
 def test_a_finger_sees_no_bar(browser: Browser, url: str) -> None:
@@ -381,6 +396,82 @@ def test_the_data_of_a_figure_opens_as_a_table_by_keyboard(page: Page, url: str)
     page.keyboard.press("Escape")
     expect(shown).to_have_count(0)
     expect(button).to_be_focused()
+
+
+def middle(page: Page, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+MARKER = f"{FIGURE} .key-marker"
+
+
+def test_the_cells_of_a_matrix_are_reached_and_opened_by_keyboard(page: Page, url: str) -> None:
+    opened(page, f"{url}/still")
+    figure = page.locator(FIGURE).first
+    area = plot_area(page)
+
+    def cell(row: int, column: int) -> tuple[float, float]:
+        return area["x"] + area["width"] * (1 + 2 * column) / 4, area["y"] + area["height"] * (1 + 2 * row) / 4
+
+    assert page.locator(FIGURE).last.get_attribute("tabindex") is None  # nothing in it can be opened
+    figure.focus()
+    expect(page.locator(MARKER)).to_have_count(0)
+    page.keyboard.press("ArrowRight")
+    assert middle(page, MARKER) == pytest.approx(cell(0, 0), abs=3)
+    page.keyboard.press("ArrowRight")
+    assert middle(page, MARKER) == pytest.approx(cell(0, 1), abs=3)
+    expect(figure.locator("[aria-live]")).to_have_text(re.compile("true: <b>bold</b>, predicted: b, 1 images, 16.7 %"))
+    page.keyboard.press("Enter")
+    page.get_by_text("cell [0, 1]").wait_for()
+    expect(page.locator(MARKER)).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")  # there is no further row
+    assert middle(page, MARKER) == pytest.approx(cell(1, 1), abs=3)
+    page.keyboard.press("Enter")
+    page.get_by_text("cell [1, 1]").wait_for()
+    page.keyboard.press("Escape")
+    expect(page.locator(MARKER)).to_have_count(0)
+    expect(figure).to_be_focused()
+
+
+def test_bars_are_reached_one_after_the_other_and_in_their_stack(page: Page, url: str) -> None:
+    opened(page, f"{url}/chosen")
+    page.locator(FIGURE).first.focus()
+    for key, bar in (
+        ("ArrowRight", ["0.00–0.25", 3, 0, "incorrect"]),  # uppermost on the left
+        ("ArrowRight", ["0.25–0.50", 40, 1, "correct"]),  # of the next two the one beside it
+        ("ArrowUp", ["0.25–0.50", 1, 1, "incorrect"]),
+        ("ArrowDown", ["0.25–0.50", 40, 1, "correct"]),
+        ("ArrowRight", ["0.50–0.75", 2, 2, "correct"]),
+        ("ArrowUp", ["0.50–0.75", 2, 2, "correct"]),  # no mistake is above it
+        ("ArrowRight", ["0.75–1.00", 30, 3, "correct"]),
+        ("ArrowLeft", ["0.50–0.75", 2, 2, "correct"]),
+    ):
+        page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(f"bar {bar}")).to_be_visible()
+
+
+def test_points_of_a_map_are_reached_in_the_direction_of_the_arrow(page: Page, url: str) -> None:
+    opened(page, f"{url}/chosen")
+    page.locator(FIGURE).last.focus()
+    # One in the middle, four around it, and one far to the right.
+    for key, point in (
+        ("ArrowUp", 10),
+        ("ArrowUp", 12),
+        ("ArrowDown", 10),
+        ("ArrowRight", 11),
+        ("ArrowRight", 15),
+        ("ArrowLeft", 11),
+    ):
+        page.keyboard.press(key)
+        expect(page.locator(f"{FIGURE} [aria-live]")).to_have_text(f"image {point}, class a")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(f"point {point}", exact=True)).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator(MARKER)).to_have_count(0)
 
 
 def test_figures_fit_a_phone_and_follow_the_width_of_the_window(page: Page, url: str) -> None:

@@ -28,7 +28,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
   hideImage(state);
   host.style.height = `${heightOf(host, state) + state.rows}px`;
   host.style.cursor = data.clickable ? "pointer" : "";
-  host.setAttribute("role", "group");
+  // An application: a reader then leaves the arrow keys to it. In a cube they have nothing to move along.
+  const hasKeys = data.clickable && !state.figure.layout.scene;
+  host.setAttribute("role", hasKeys ? "application" : "group");
+  if (hasKeys) {
+    host.tabIndex = 0;
+    host.setAttribute("aria-description", "Arrow keys lead from one part to the next, Enter opens it.");
+  }
   tell(host, state);
   loadPlotly(data.script).then(
     (Plotly) => {
@@ -57,6 +63,8 @@ function start(host, parentElement) {
     state.held = true;
     hideImage(state);
   });
+  listen(host, "keydown", (event) => onKey(host, state, event));
+  listen(host, "blur", () => unmark(host, state));
   const release = () =>
     setTimeout(() => {
       state.held = false;
@@ -81,6 +89,7 @@ function start(host, parentElement) {
 function stop(host, state) {
   state.stops.forEach((action) => action());
   clearTimeout(state.telling);
+  clearTimeout(state.saying);
   state.Plotly?.purge(host);
   delete host.fewlab;
 }
@@ -126,6 +135,7 @@ function draw(host, state) {
   state.Plotly.react(host, data, layout, config(host, state));
   makeRoomForLegend(host, state);
   placeBar(host, state);
+  markAgain(host, state);
   if (first) {
     watch(host, state);
     offerTable(host, state);
@@ -165,6 +175,7 @@ function watch(host, state) {
       moved = true;
     }
     ranges.set(state.place, kept);
+    markAgain(host, state);
     if (moved) tellZoom(state, kept);
   });
   host.on("plotly_doubleclick", () => reset(host, state));

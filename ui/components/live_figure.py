@@ -17,7 +17,7 @@ from ui.components.plotly_script import script_url
 from ui.components.sprite_sheet import SpriteSheet
 from ui.style import colors
 
-SCRIPT = joined_scripts("figure_theme", "figure_downloads", "figure_words", "live_figure")
+SCRIPT = joined_scripts("figure_theme", "figure_downloads", "figure_words", "figure_keyboard", "live_figure")
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
 .fewlab-figure .modebar { top: var(--fewlab-bar-top, 2px) !important; }
@@ -27,7 +27,12 @@ _CSS = """
   border: 0 solid color-mix(in srgb, var(--st-text-color) 45%, transparent); border-radius: 6px;
   background-color: var(--st-background-color);
 }
-.fewlab-figure .as-table:not(:focus-visible) {
+.fewlab-figure:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: -2px; border-radius: 6px; }
+.fewlab-figure .key-marker {
+  position: absolute; z-index: 1; pointer-events: none; border-radius: 3px;
+  border: 2px solid var(--st-text-color); box-shadow: 0 0 0 1px var(--st-background-color);
+}
+.fewlab-figure .spoken, .fewlab-figure .as-table:not(:focus-visible) {
   position: absolute; width: 1px; height: 1px; overflow: hidden; opacity: 0;
 }
 .fewlab-figure .as-table:focus-visible { position: absolute; inset: 4px 4px auto auto; z-index: 3; }
@@ -78,12 +83,12 @@ def live_figure(
     legend entries; the zoom also when the page is left and opened again in the same tab. An unchanged figure is not
     drawn again.
 
-    clickable: a click on a point or cell runs the script (or fragment) again and returns {"x", "y", "customdata"} of
-    it, once. selectable: points can be surrounded by a lasso or a box; returns {"selected": [first entry of each
-    point's customdata]}, once. zoomable: the wheel zooms; returns {"zoomed": {"x": [low, high], "y": [low, high]}}
-    once it has, with None for both where everything is shown again. fills: on a window with more room, it is as high as
-    that allows. sprites: the images of the points; the one under the mouse shows its tile, whose number is the second
-    entry of its customdata.
+    clickable: a click on a point, bar or cell, or Enter where the arrow keys have led, runs the script (or fragment)
+    again and returns {"x", "y", "customdata"} of it, once. selectable: points can be surrounded by a lasso or a box;
+    returns {"selected": [first entry of each point's customdata]}, once. zoomable: the wheel zooms; returns {"zoomed":
+    {"x": [low, high], "y": [low, high]}} once it has, with None for both where everything is shown again. fills: on a
+    window with more room, it is as high as that allows. sprites: the images of the points; the one under the mouse
+    shows its tile, whose number is the second entry of its customdata.
 
     Raises ValueError or TypeError if the figure has a value JSON does not know. Needs
     ui.components.plotly_script.write_script() at the start of the app.
