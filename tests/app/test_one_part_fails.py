@@ -17,7 +17,7 @@ def fails(*arguments: Any, **options: Any) -> NoReturn:
 
 
 @pytest.mark.parametrize(
-    ("page", "part"), [("tune", "ui.tune.sweep_form.sweep_form"), ("train", "ui.train.form.labeled_images")]
+    ("page", "part"), [("tune", "ui.tune.sweep_form.sweep_form"), ("train", "ui.train.labeled_images.labeled_images")]
 )
 def test_the_rest_of_the_page_is_drawn(page: str, part: str, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part, fails)

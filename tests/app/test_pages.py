@@ -199,6 +199,11 @@ def test_a_finished_run_is_shown_everywhere(run: Run, open_page: Open) -> None:
     assert run.status.state == "finished"
     train = open_page("train", run=run.id)
     assert [metric.label for metric in train.metric] == ["Test accuracy", "Mask rate", "Pseudo-label accuracy"]
+    arrays = run.folder.snapshot(run.folder.snapshot_steps()[-1])
+    used = len(set(arrays["pseudo_ids"][arrays["pseudo_weight"] > 0].tolist()))
+    train.button(key="show_counted_train_mask_rate").click().run()
+    assert f"Pseudo-labels used in the last batches, after step {run.status.steps}**: {used}" in words(train)
+    train = open_page("train", run=run.id)
     assert train.metric[0].value.endswith(" %")
     assert {"Edit as new run", "Retrain at 0.90", "Predict with it", "Compare"} <= {
         button.label for button in train.button

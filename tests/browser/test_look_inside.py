@@ -171,6 +171,14 @@ def test_a_number_of_images_opens_them_and_one_of_them_leads_back(
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
 
+    selected = sum(
+        float(probabilities[i].max()) >= 0.9 and int(probabilities[i].argmax()) == truth[i] for i in range(len(ids))
+    )
+    page.get_by_role("button", name="Show images: Pseudo-label accuracy").click()
+    expect(panel.get_by_text(f"Correct pseudo-labels at τ = 0.90: {selected:,}")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
     # The last bar of the histogram: the bottom layer, predictions of 0.95 and more that are correct.
     right = sum(
         float(probabilities[i].max()) >= 0.95 and int(probabilities[i].argmax()) == truth[i] for i in range(len(ids))

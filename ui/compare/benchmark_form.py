@@ -60,7 +60,7 @@ def _form(chosen: list[Run], runs: list[Run]) -> list[str] | None:
     base = base_run.config
     kind = (base["data"].get("labels") or {}).get("kind")
     if base["data"]["name"] not in choices["datasets"]:
-        _say("This FewLab does not know the images of that run.")
+        st.caption("This FewLab does not know the images of that run.")
         return None
     fitting = [
         name
@@ -103,12 +103,12 @@ def _form(chosen: list[Run], runs: list[Run]) -> list[str] | None:
     )
     wanted = list(itertools.product(labels, range(seeds), methods))
     if not wanted:
-        _say("Choose at least one method" + (" and one number of labels." if kind == "few" else "."))
+        st.caption("Choose at least one method" + (" and one number of labels." if kind == "few" else "."))
         return None
     if len(wanted) > _MANY:
-        _say(f"{len(wanted)} runs are more than can be started at once; at most {_MANY}.")
+        st.caption(f"{len(wanted)} runs are more than can be started at once; at most {_MANY}.")
         return None
-    _say("Runs are queued and trained one at a time." + _time([method for *_, method in wanted], base_run, runs))
+    st.caption("Runs are queued and trained one at a time." + _time([method for *_, method in wanted], base_run, runs))
     if not st.button(
         f"Start {len(wanted)} run{'' if len(wanted) == 1 else 's'}",
         key="race_start",
@@ -122,11 +122,6 @@ def _form(chosen: list[Run], runs: list[Run]) -> list[str] | None:
             lab().check(config)  # all or none
         return [lab().submit(config).id for config in configs]
     return None
-
-
-def _say(sentence: str) -> None:
-    """Small print; a caption's color on dark ground reaches no popover."""
-    st.markdown(f":small[{sentence}]")
 
 
 def _time(methods: list[str], base: Run, runs: list[Run]) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 from ui.style import colors
 
 _CSS = """
-.fewlab-gallery { display: flex; flex-wrap: wrap; gap: 8px; padding: 3px; }
+.fewlab-gallery { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 8px; padding: 3px; }
 .fewlab-gallery button {
   width: calc(var(--thumb) + 6px); padding: 0; border: 0; background: none; cursor: pointer; text-align: left;
   font: inherit; font-size: 12px; line-height: 1.3; color: var(--st-text-color); border-radius: 6px;

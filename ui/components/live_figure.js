@@ -1,6 +1,5 @@
 // A plotly figure that stays: one element, redrawn in place whenever Python sends other data. Loaded by
-// ui/components/live_figure.py, after the files whose names begin
-// with figure_.
+// ui/components/live_figure.py, after the files whose names begin with figure_.
 //
 // Streamlit calls the default export once per change of data or theme, never calls an older cleanup before a newer
 // call, and may call a cleanup while the element still stands (when data changes faster than the call returns): hence

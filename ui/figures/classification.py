@@ -33,7 +33,7 @@ CELLS_UP_TO = 15  # classes; beyond, numbers would not fit into a confusion matr
 _ALPHAS = ((0, 0.0), (0.01, 0.15), (0.05, 0.3), (0.2, 0.45), (1, 0.6))
 LAYERS = ("correct", "incorrect", "true class unknown")
 _UNKNOWN = LAYERS[2]
-_NEARLY_ALL = 0.8  # of the images in one bar
+_NEARLY_ALL = 0.6  # of the images in one bar
 _FIGURES_UP_TO = 8  # groups of bars; beyond, the figures above them would run into each other
 
 

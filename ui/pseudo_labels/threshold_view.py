@@ -33,7 +33,7 @@ _NAMED = 8  # under-represented classes that are named
 def tiles(
     run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult, threshold: float, page: str
 ) -> None:
-    """What the threshold selects in three numbers; two of them open the images that they count."""
+    """What the threshold selects in three numbers, each of which opens the images that it counts."""
     above = is_above(pseudo_labels, threshold)
     columns = st.columns(3)
     with columns[0]:
@@ -46,11 +46,13 @@ def tiles(
                 " at or above the threshold."
             ),
         )
-    columns[1].metric(
-        "Pseudo-label accuracy",
-        formatting.percent(result.accuracy),
-        help="Of the pseudo-labels above the threshold whose true label is known. The method itself never sees it.",
-    )
+    with columns[1]:
+        correct = metric_of_images(
+            "Pseudo-label accuracy",
+            formatting.percent(result.accuracy),
+            "pseudo_correct",
+            help="Of the pseudo-labels above the threshold whose true label is known. The method itself never sees it.",
+        )
     with columns[2]:
         incorrect = metric_of_images(
             "Incorrect pseudo-labels",
@@ -60,6 +62,9 @@ def tiles(
         )
     if all_of_them:
         show_predicted(run, f"Pseudo-labels at τ = {threshold:.2f}", pseudo_labels, above, page)
+    if correct:
+        title = f"Correct pseudo-labels at τ = {threshold:.2f}"
+        show_predicted(run, title, pseudo_labels, above & pseudo_labels.correct, page)
     if incorrect:
         title = f"Incorrect pseudo-labels at τ = {threshold:.2f}"
         show_predicted(run, title, pseudo_labels, above & pseudo_labels.incorrect, page)
