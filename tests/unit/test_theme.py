@@ -6,12 +6,14 @@ import itertools
 import tomllib
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ui.figures.compare import parallel_coordinates
+from ui.figures.compare import ACCURACY_SCALE
+from ui.figures.space import CONFIDENCE_SCALE
 from ui.style import colors, formatting
 from ui.style.theme import INK
 
@@ -109,20 +111,23 @@ def test_small_print_in_drawings_can_be_read(theme: str) -> None:
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=list(GROUNDS))
-def test_lines_of_parallel_coordinates_stand_out_and_are_told_apart_by_lightness_alone(theme: int) -> None:
-    figure = parallel_coordinates("t", [("lr", [0.1, 0.2])], [0.5, 0.9])
-    scale = [colors.BY_THEME[name][theme] for _, name in figure["data"][0]["line"]["colorscale"]]
-    assert [place for place, _ in figure["data"][0]["line"]["colorscale"]] == [0, 1]
-    low, high = (np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) for color in scale)
+@pytest.mark.parametrize("ends", [ACCURACY_SCALE, CONFIDENCE_SCALE], ids=["accuracy", "confidence"])
+def test_a_scale_of_colors_stands_out_and_is_read_by_lightness_alone(ends: list[list[Any]], theme: int) -> None:
+    assert [place for place, _ in ends] == [0, 1]
+    low, high = (
+        np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
+        for color in (colors.BY_THEME[name][theme] for _, name in ends)
+    )
     between = [low + (high - low) * share for share in np.linspace(0, 1, 21)]
     shown = [
         f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in (np.round(mixed).astype(int) for mixed in between)
     ]
     ground = list(GROUNDS.values())[theme]
     assert min(contrast(color, ground) for color in shown) >= 3
-    away = np.array([oklab(linear(color))[0] for color in shown]) * (1 if theme else -1)
-    assert away[-1] - away[0] > 0.15
-    assert (np.maximum.accumulate(away) - away).max() < 0.02, "visibly back towards the ground"
+    lightness = np.array([oklab(linear(color))[0] for color in shown])
+    rising = lightness if lightness[-1] > lightness[0] else lightness[::-1]
+    assert rising[-1] - rising[0] > 0.15
+    assert (np.maximum.accumulate(rising) - rising).max() < 0.02, "visibly back"
 
 
 def test_the_color_of_what_is_pressed_can_be_read() -> None:

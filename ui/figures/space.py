@@ -14,9 +14,8 @@ from ui.figures.frame import Figure, framed, plain_text, shorten_unique, trace_u
 from ui.style import colors
 
 _LEGEND_UP_TO = 24  # names below the figure; more of them stand in a list beside it that can be scrolled
-_SCALE = [[0, "#FFA500"], [0.5, "#0087C3"], [1, "#123A6B"]]
-
-
+# From the orange of a mistake to the blue of what is right, both in the variant of the theme.
+CONFIDENCE_SCALE = [[0, colors.class_color(1)], [1, colors.class_color(0)]]
 POINT, OPACITY, FADED = 5, 0.75, 0.12  # of a point on a plane: pixels, and how opaque; and of one not chosen
 
 
@@ -94,7 +93,7 @@ def scatter(
         there = np.isfinite(coloring.values)
         split = [
             ("no prediction", ~there, {"color": colors.UNKNOWN}),
-            (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": _SCALE, "colorbar": bar}),
+            (coloring.title, there, {"cmin": 0, "cmax": 1, "colorscale": CONFIDENCE_SCALE, "colorbar": bar}),
         ]
     # In a cube plotly fades no single points: there those that were not selected are drawn apart, paler.
     layers = [None] if is_selected is None or flat else [~is_selected, is_selected]
