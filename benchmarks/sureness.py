@@ -46,7 +46,7 @@ def answers(predictor: Predictor, images: NDArray[np.uint8]) -> Answers:
     return Answers(
         np.concatenate([part.probabilities for part in parts]),
         None,
-        np.concatenate([part.distances for part in parts if part.distances is not None]),
+        np.concatenate([part.distances[:, 0] for part in parts if part.distances is not None]),
     )
 
 

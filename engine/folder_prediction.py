@@ -261,7 +261,8 @@ def _rows(
         if isinstance(image, str):
             rows.append((name, *[""] * (len(heading(coverage)) - 2), image))
             continue
-        probabilities, nearest, distance = next(answers)
+        probabilities, neighbors = next(answers)
+        nearest, distance = neighbors[0] if neighbors else (None, None)
         best = np.argsort(-probabilities, kind="stable")[:3]
         cells = [cell for k in best for cell in (predictor.class_names[k], f"{probabilities[k]:.4f}")]
         decision = predictor.certainty.decide(probabilities, distance, coverage)

@@ -24,29 +24,39 @@ from engine.runs.stored_images import stored_images_of
 from engine.training.assemble import figure_style
 from engine.training.model_file import load_model
 
+Neighbors = tuple[tuple[int, float], ...]
+_NEIGHBORS = 4  # of an image, as the reason for an answer
+
 
 class Prediction(NamedTuple):
     """probabilities: float [K], by class, calibrated where the model has a temperature. seen: uint8 [C, H, W], what the
     network was given. inverted: whether black and white were swapped. cropped: whether the figure was cut out of the
-    image and drawn in the size of the set's own. nearest, distance: the labeled image that is nearest in the network's
-    features, and how far it is by cosine; None where the run kept none.
+    image and drawn in the size of the set's own. neighbors: the labeled images that are nearest in the network's
+    features, the nearest first, and how far they are by cosine; empty where the run kept none.
     """
 
     probabilities: NDArray[np.float32]
     seen: NDArray[np.uint8]
     inverted: bool
     cropped: bool = False
-    nearest: int | None = None
-    distance: float | None = None
+    neighbors: Neighbors = ()
+
+    @property
+    def nearest(self) -> int | None:
+        return self.neighbors[0][0] if self.neighbors else None
+
+    @property
+    def distance(self) -> float | None:
+        return self.neighbors[0][1] if self.neighbors else None
 
 
 class Answers(NamedTuple):
-    """Of N images: probabilities float32 [N, K], calibrated; nearest int64 [N] and distances float32 [N] as in
+    """Of N images: probabilities float32 [N, K], calibrated; neighbors int64 [N, n] and distances float32 [N, n] as in
     Prediction, None where the run kept no labeled image.
     """
 
     probabilities: NDArray[np.float32]
-    nearest: NDArray[np.int64] | None
+    neighbors: NDArray[np.int64] | None
     distances: NDArray[np.float32] | None
 
 
@@ -112,8 +122,8 @@ class Predictor:
             return []
         answers = self.answers(np.stack([f.pixels for f in fitted]))
         return [
-            Prediction(probabilities, *image, nearest, distance)
-            for image, (probabilities, nearest, distance) in zip(fitted, each(answers), strict=True)
+            Prediction(probabilities, *image, neighbors)
+            for image, (probabilities, neighbors) in zip(fitted, each(answers), strict=True)
         ]
 
     def answers(self, images: NDArray[np.uint8]) -> Answers:
@@ -122,7 +132,7 @@ class Predictor:
         probabilities = (logits / (self.temperature or 1.0)).softmax(1).numpy()
         if self.labeled is None:
             return Answers(probabilities, None, None)
-        return Answers(probabilities, *self.labeled.nearest(features.numpy()))
+        return Answers(probabilities, *self.labeled.nearest(features.numpy(), _NEIGHBORS))
 
     def probabilities(self, images: NDArray[np.uint8], calibrated: bool = False) -> NDArray[np.float32]:
         """uint8 [N, C, H, W] of the data set's own size to float [N, K]: as the network has them, which is what a run's
@@ -165,11 +175,13 @@ class Predictor:
         return [{"class": self.class_names[k], "probability": float(prediction.probabilities[k])} for k in best]
 
 
-def each(answers: Answers) -> Iterator[tuple[NDArray[np.float32], int | None, float | None]]:
-    """Image by image: probabilities [K], nearest labeled image and its distance."""
-    nearest = repeat(None) if answers.nearest is None else answers.nearest.tolist()
-    distances = repeat(None) if answers.distances is None else answers.distances.tolist()
-    yield from zip(answers.probabilities, nearest, distances, strict=False)
+def each(answers: Answers) -> Iterator[tuple[NDArray[np.float32], Neighbors]]:
+    """Image by image: probabilities [K], and the nearest labeled images with their distances."""
+    if answers.neighbors is None or answers.distances is None:
+        yield from zip(answers.probabilities, repeat(()), strict=False)
+        return
+    for probabilities, ids, distances in zip(answers.probabilities, answers.neighbors, answers.distances, strict=True):
+        yield probabilities, tuple(zip(ids.tolist(), distances.tolist(), strict=True))
 
 
 def _figures(about: dict[str, Any]) -> FigureStyle | None:

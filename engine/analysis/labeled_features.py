@@ -28,11 +28,19 @@ class LabeledFeatures(NamedTuple):
     features: Features
     usual: float | None
 
-    def nearest(self, features: Features) -> tuple[Ids, Features]:
-        """Ids [N] of the nearest labeled images of features [N, D], and cosine distances [N] from 0 to 2."""
+    def nearest(self, features: Features, count: int = 1) -> tuple[Ids, Features]:
+        """Ids [N, count] of the nearest labeled images of features [N, D], the nearest first, and their cosine
+        distances [N, count] from 0 to 2; fewer where there are not so many.
+        """
         cosines = unit(features) @ self.features.T
-        best = cosines.argmax(1)
-        return self.ids[best], np.maximum(0, 1 - np.take_along_axis(cosines, best[:, None], 1)[:, 0])
+        images = np.arange(len(cosines))
+        found = np.empty((len(cosines), min(count, len(self.ids))), np.int64)
+        distances = np.empty(found.shape, np.float32)
+        for place in range(found.shape[1]):
+            best = found[:, place] = cosines.argmax(1)
+            distances[:, place] = np.maximum(0, 1 - cosines[images, best])
+            cosines[images, best] = -np.inf
+        return self.ids[found], distances
 
 
 def labeled_features(folder: RunFolder, step: int | None = None) -> LabeledFeatures | None:
@@ -52,7 +60,7 @@ def labeled_features(folder: RunFolder, step: int | None = None) -> LabeledFeatu
     held_out = features[part == PARTS.index("validation")]
     if len(held_out) < labels_needed(USUAL_SHARE):
         return found
-    distances = np.sort(found.nearest(held_out)[1])
+    distances = np.sort(found.nearest(held_out)[1][:, 0])
     return found._replace(usual=float(distances[rank_of(len(held_out), USUAL_SHARE) - 1]))
 
 

@@ -20,8 +20,9 @@ class ImagePrediction:
 
     seen: what the network was given, uint8 [C, H, W]; inverted, cropped: what was done for it. probabilities: by class,
     calibrated where the model has a temperature. top: the five most probable classes,
-    best first, with theirs. truth: the class it is known to be. thumbnail: the decoded file, small, as PNG. nearest,
-    distance: the nearest labeled image of the run and how far it is by cosine, with its name.
+    best first, with theirs. truth: the class it is known to be. thumbnail: the decoded file, small, as PNG.
+    neighbors: the nearest labeled images of the run and how far they are by cosine, the nearest first; of that one the
+    name and the distance.
     """
 
     name: str
@@ -33,7 +34,7 @@ class ImagePrediction:
     truth: str | None = None
     thumbnail: bytes | None = None
     cropped: bool = False
-    nearest: int | None = None
+    neighbors: tuple[tuple[int, float], ...] = ()
     nearest_name: str = ""
     distance: float | None = None
 
@@ -77,6 +78,7 @@ class _PredictionRequest(Request[Predictions]):
                     "seen": None if one["seen"] is None else _read_array(one["seen"]),
                     "probabilities": tuple(one["probabilities"]),
                     "top": tuple((name, probability) for name, probability in one["top"]),
+                    "neighbors": tuple((sample, distance) for sample, distance in one["neighbors"]),
                     "thumbnail": None if one["thumbnail"] is None else base64.b64decode(one["thumbnail"]),
                 }
             )

@@ -63,7 +63,7 @@ def test_a_part_is_answered_as_a_file_that_holds_its_pixels(run: Run, format: st
         assert alone.seen is not None
         np.testing.assert_array_equal(got.seen, alone.seen)
         assert got.probabilities == alone.probabilities
-        assert (got.nearest, got.distance, got.thumbnail) == (alone.nearest, alone.distance, alone.thumbnail)
+        assert (got.neighbors, got.distance, got.thumbnail) == (alone.neighbors, alone.distance, alone.thumbnail)
     whole = answer(run, content)
     assert whole.probabilities != answer(run, content, Part(100, 50, 133, 83)).probabilities
 

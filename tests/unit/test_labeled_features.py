@@ -28,17 +28,20 @@ def with_snapshot(root: Path, held_out: int, step: int = 10) -> tuple[RunFolder,
     return folder, arrays
 
 
-def test_the_nearest_labeled_image_is_that_of_scikit_learn(tmp_path: Path) -> None:
+def test_the_nearest_labeled_images_are_those_of_scikit_learn(tmp_path: Path) -> None:
     folder, arrays = with_snapshot(tmp_path, 40)
     found = labeled_features(folder)
     assert found is not None
     of = {name: arrays["part"] == PARTS.index(name) for name in PARTS}
-    index = NearestNeighbors(n_neighbors=1, metric="cosine").fit(arrays["embeddings"][of["labeled"]].astype(np.float64))
+    index = NearestNeighbors(n_neighbors=3, metric="cosine").fit(arrays["embeddings"][of["labeled"]].astype(np.float64))
     queries = np.random.default_rng(5).normal(size=(25, 6)).astype(np.float32)
     distances, rows = index.kneighbors(queries)
-    ids, ours = found.nearest(queries)
-    assert (ids == arrays["ids"][of["labeled"]][rows[:, 0]]).all()
-    assert ours == pytest.approx(distances[:, 0], abs=1e-5)
+    for count in (1, 3):
+        ids, ours = found.nearest(queries, count)
+        assert (ids == arrays["ids"][of["labeled"]][rows[:, :count]]).all()
+        assert ours == pytest.approx(distances[:, :count], abs=1e-5)
+    of_few, _ = found._replace(ids=found.ids[:2], features=found.features[:2]).nearest(queries, 4)
+    assert of_few.shape == (25, 2)
     # Of 40 held-out distances the 39th: the next one lies within it with a probability of 39 of 41.
     held_out = index.kneighbors(arrays["embeddings"][of["validation"]].astype(np.float64))[0][:, 0]
     assert found.usual == pytest.approx(np.sort(held_out)[38], abs=1e-5)

@@ -117,7 +117,18 @@ def test_a_preview_and_what_was_found_arrive_as_they_were_written() -> None:
 def test_predictions_arrive_with_pixels_thumbnails_truths_and_refusals() -> None:
     seen = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
     answer = ImagePrediction(
-        "a", None, seen, True, (0.25, 0.75), (("dog", 0.75), ("cat", 0.25)), "cat", b"\x89PNG", True, 7, "7.png", 0.25
+        "a",
+        None,
+        seen,
+        True,
+        (0.25, 0.75),
+        (("dog", 0.75), ("cat", 0.25)),
+        "cat",
+        b"\x89PNG",
+        True,
+        ((7, 0.25), (3, 0.5)),
+        "7.png",
+        0.25,
     )
     refused = ImagePrediction("b", error="'b' is no image.")
     certainty = Certainty(Conformal(40, {0.8: 0.5, 0.9: 0.25}), 0.125)

@@ -17,6 +17,7 @@ from ui.figures.probability_bars import probability_bars
 from ui.predict.marked_part import File, marked_parts, named, part_frame
 from ui.predict.verdicts import Judged, as_csv, judge, note, verdict
 from ui.predict.where_it_looks import where_it_looks
+from ui.runs.image_panel import stored_image_panel
 from ui.shell.page import escape_markdown
 from ui.style import formatting
 
@@ -123,8 +124,9 @@ def _card(
             items.insert(0, GalleryItem(0, png_uri(prediction.thumbnail), (caption, prediction.name)))
         st.markdown(f"#### {verdict(judged)}")
         explains = st.session_state.get(f"predict_explain_{number}", False)
-        reasons = [_nearest(judged, stored), where_it_looks(run, prediction) if explains else None]
-        gallery([*items, *filter(None, reasons)], key=f"predict_seen_{number}", thumb=84)
+        looks = where_it_looks(run, prediction) if explains else None
+        gallery([*items, *filter(None, [looks])], key=f"predict_seen_{number}", thumb=84, is_clickable=False)
+        _nearest(judged, stored, number)
         with st.container(horizontal=True):
             st.toggle(
                 "Where does it look?",
@@ -139,7 +141,7 @@ def _card(
             )
         if file is not None and is_cropping:
             part_frame(file, number)
-        if explains and reasons[1] is None:
+        if explains and looks is None:
             st.caption("No single part matters: with any of them covered, the answer keeps its probability.")
         cutoff = certainty.conformal.cutoffs.get(coverage) if certainty.conformal else None
         threshold = LIKELY if cutoff is None else cutoff
@@ -150,15 +152,21 @@ def _card(
         st.html(probability_bars(list(judged.class_names), prediction.probabilities, decision_threshold=threshold))
 
 
-def _nearest(judged: Judged, stored: StoredImages | None) -> GalleryItem | None:
-    """The nearest labeled image, where it can be shown."""
-    sample, distance = judged.prediction.nearest, judged.prediction.distance
-    if stored is None or sample is None or distance is None or not stored.has(np.array([sample])).all():
-        return None
-    row = int(stored.rows(np.array([sample]))[0])
-    label = int(stored.labels[row])
-    name = stored.class_names[label] if label >= 0 else judged.prediction.nearest_name
-    return GalleryItem(2, image_uri(np.asarray(stored.images[row])), (f"nearest: {name}", f"distance {distance:.2f}"))
+def _nearest(judged: Judged, stored: StoredImages | None, number: int) -> None:
+    """The nearest labeled images as the reason for the answer, where they can be shown; one that is clicked opens."""
+    near = judged.prediction.neighbors
+    if stored is None or not near or not stored.has(np.array([sample for sample, _ in near])).all():
+        return
+    items = []
+    for sample, distance in near:
+        row = int(stored.rows(np.array([sample]))[0])
+        label = int(stored.labels[row])
+        name = stored.class_names[label] if label >= 0 else "unknown"
+        items.append(GalleryItem(sample, image_uri(np.asarray(stored.images[row])), (name, f"distance {distance:.2f}")))
+    st.markdown("**Nearest labeled images**, in the network's features")
+    clicked = gallery(items, key=f"predict_nearest_{number}", thumb=56)
+    if clicked is not None:
+        stored_image_panel(stored, clicked)
 
 
 def _row(judged: Judged) -> dict[str, str]:

@@ -73,9 +73,9 @@ def predict_samples(request: PredictSamples) -> Predictions:
     pixels = np.asarray(stored.images[rows])
     images = []
     answers = each(predictor.answers(pixels))
-    for sample, image, label, (p, nearest, distance) in zip(ids, pixels, stored.labels[rows], answers, strict=True):
+    for sample, image, label, (p, neighbors) in zip(ids, pixels, stored.labels[rows], answers, strict=True):
         truth = stored.class_names[label] if label >= 0 else None
-        prediction = Prediction(p, image, False, False, nearest, distance)
+        prediction = Prediction(p, image, False, False, neighbors)
         images.append(_answer(predictor, prediction, f"test image {sample}", truth=truth))
     return _answers(predictor, images)
 
@@ -139,7 +139,7 @@ def _answer(
         top=tuple((one["class"], one["probability"]) for one in predictor.top(prediction)),
         truth=truth,
         thumbnail=thumbnail,
-        nearest=prediction.nearest,
+        neighbors=prediction.neighbors,
         nearest_name="" if prediction.nearest is None else predictor.name_of(prediction.nearest),
         distance=prediction.distance,
     )
