@@ -42,11 +42,11 @@ def trained(preset: str, folder: Path, per_class: int, seed: int, checkpoints: P
 
 def answers(predictor: Predictor, images: NDArray[np.uint8]) -> Answers:
     parts = [predictor.answers(np.array(images[at : at + _AT_ONCE])) for at in range(0, len(images), _AT_ONCE)]
-    assert all(part.distances is not None for part in parts)
+    assert all(part.away is not None for part in parts)
     return Answers(
         np.concatenate([part.probabilities for part in parts]),
         None,
-        np.concatenate([part.distances[:, 0] for part in parts if part.distances is not None]),
+        np.concatenate([part.away for part in parts if part.away is not None]),
     )
 
 

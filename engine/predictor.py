@@ -51,13 +51,18 @@ class Prediction(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Of N images: probabilities float32 [N, K], calibrated; neighbors int64 [N, n] and distances float32 [N, n] as in
-    Prediction, None where the run kept no labeled image.
+    """Of N images: probabilities float32 [N, K], calibrated; neighbors int64 [N, n] and how far they are, float32
+    [N, n], as in Prediction, None where the run kept no labeled image.
     """
 
     probabilities: NDArray[np.float32]
     neighbors: NDArray[np.int64] | None
-    distances: NDArray[np.float32] | None
+    away: NDArray[np.float32] | None
+
+    @property
+    def distances(self) -> NDArray[np.float32] | None:
+        """[N]: to the nearest labeled image."""
+        return None if self.away is None else self.away[:, 0]
 
 
 class Predictor:
@@ -177,10 +182,10 @@ class Predictor:
 
 def each(answers: Answers) -> Iterator[tuple[NDArray[np.float32], Neighbors]]:
     """Image by image: probabilities [K], and the nearest labeled images with their distances."""
-    if answers.neighbors is None or answers.distances is None:
+    if answers.neighbors is None or answers.away is None:
         yield from zip(answers.probabilities, repeat(()), strict=False)
         return
-    for probabilities, ids, distances in zip(answers.probabilities, answers.neighbors, answers.distances, strict=True):
+    for probabilities, ids, distances in zip(answers.probabilities, answers.neighbors, answers.away, strict=True):
         yield probabilities, tuple(zip(ids.tolist(), distances.tolist(), strict=True))
 
 

@@ -36,7 +36,8 @@ def compare(predictor: Predictor, answers: Answers, images: NDArray[np.uint8]) -
     largest, changed, distance = 0.0, 0, 0.0
     for start in range(0, len(images), _AT_ONCE):
         block = np.array(images[start : start + _AT_ONCE])
-        (inside, _, here), (outside, there) = predictor.answers(block), answers(block)
+        found, (outside, there) = predictor.answers(block), answers(block)
+        inside, here = found.probabilities, found.distances
         if here is not None:
             distance = max(distance, float("inf") if there is None else float(np.abs(here - there).max()))
         largest = max(largest, float(np.abs(inside - outside).max()))

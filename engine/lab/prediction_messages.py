@@ -21,8 +21,8 @@ class ImagePrediction:
     seen: what the network was given, uint8 [C, H, W]; inverted, cropped: what was done for it. probabilities: by class,
     calibrated where the model has a temperature. top: the five most probable classes,
     best first, with theirs. truth: the class it is known to be. thumbnail: the decoded file, small, as PNG.
-    neighbors: the nearest labeled images of the run and how far they are by cosine, the nearest first; of that one the
-    name and the distance.
+    neighbors: the nearest labeled images of the run and how far they are by cosine, the nearest first. nearest_name,
+    distance: of that one.
     """
 
     name: str

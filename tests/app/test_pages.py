@@ -16,6 +16,7 @@ from engine.lab.messages import ImportImages
 from engine.presets import PRESETS
 from engine.runs.store import Run
 from tests.app.app_helpers import Open, choose_in_list, put_beside, run_rows, words
+from tests.app.known_runs import component
 from tests.fixtures_images import folder_of, grey
 from tests.waiting import PATIENCE
 from ui.shell.page import escape_markdown
@@ -368,6 +369,8 @@ def test_a_link_to_a_run_that_is_gone_is_one_sentence_without_ids(run: Run, open
     for page in ("train", "compare"):
         said = [warning.value for warning in open_page(page, run=GONE).warning]
         assert said == [sentence], page
+    app = open_page("compare", run=GONE)
+    assert [warning.value for warning in app.run().warning] == []  # said once
     near = run.id[:-1] + ("0" if run.id[-1] != "0" else "1")
     assert [warning.value for warning in open_page("errors", run=near).warning] == [sentence]
 
@@ -393,6 +396,12 @@ def test_the_test_set_is_classified_with_true_labels_beside(run: Run, open_page:
         markdown.value for markdown in app.markdown if "✓ correct" in markdown.value or "✗ true class" in markdown.value
     ]
     assert len(verdicts) == 6
+    labeled = set(run.folder.split()["labeled"].tolist())
+    for number in range(6):
+        near = component(app, f"predict_nearest_{number}")["items"]
+        assert len({item["id"] for item in near} & labeled) == len(near) == 4
+        distances = [float(item["lines"][1].removeprefix("distance ")) for item in near]
+        assert distances == sorted(distances)
 
 
 def test_a_run_of_photos_without_any_class_is_shown_on_every_page(lab: Lab, open_page: Open, tmp_path: Path) -> None:

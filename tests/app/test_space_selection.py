@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from collections import Counter
 from typing import Any
 
@@ -17,7 +16,7 @@ from engine.runs.store import Run
 from tests.app.app_helpers import Open, words
 from tests.app.conftest import Downloads
 from tests.app.known_runs import NAMES, known_run, shown_ids, snapshot
-from tests.waiting import PATIENCE
+from tests.waiting import until
 from ui.space.chosen_images import ChosenImages, in_one_line
 
 PARTS = ("labeled", "unlabeled", "validation", "test")
@@ -30,10 +29,7 @@ def run(lab: Lab) -> Run:
 
 def drawn(app: AppTest) -> AppTest:
     """Once the projection, which another process computes, is there."""
-    deadline = time.monotonic() + PATIENCE
-    while not app.metric and time.monotonic() < deadline:
-        time.sleep(0.5)
-        app.run()
+    until(lambda: app.run().metric, "the projection", every=0.5)
     assert not app.exception
     return app
 

@@ -81,7 +81,7 @@ def test_a_zip_of_class_folders_is_uploaded_trained_on_and_a_new_photo_is_classi
 def test_a_benchmark_is_watched_to_its_end(page: Page, url: str, checkpoints: Path) -> None:
     before = {run.id for run in Store(checkpoints).runs()}
     page.goto(f"{url}/compare")
-    page.get_by_text("Benchmark: start several methods").click()
+    page.get_by_role("button", name="Benchmark").click()
     page.get_by_role("button", name="Start 2 runs").click()
 
     def entered() -> list[Run]:

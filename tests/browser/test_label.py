@@ -275,7 +275,7 @@ def test_a_lasso_on_the_space_of_a_run_brings_its_images_onto_the_board(board: P
     left, top = min(x for _, x, _ in places) - 8, min(y for _, _, y in places) - 8
     bottom = max(y for _, _, y in places) + 8
     lasso(board, [(left, top), (middle, top), (middle, bottom), (left, bottom), (left, top)])
-    counted = board.get_by_text(re.compile(r"\d+ selected"))
+    counted = board.get_by_text(re.compile(r"^\d+ images: "))
     expect(counted).to_be_visible()
     count = int(counted.inner_text().split()[0])
     assert 2 < count <= 60  # of so many all are shown

@@ -247,7 +247,7 @@ def test_a_cell_of_the_confusion_matrix_opens_exactly_its_images(
     page.locator(".fewlab-gallery button").first.click()
     expect(page.get_by_text(f"Image {sample} · 8 x 8 px · true class 4")).to_be_visible()
     row = probabilities[list(ids).index(sample)].astype(float)
-    expect(page.get_by_text(f"4 {100 * row[4]:.1f} %")).to_be_visible()
+    expect(page.get_by_text(f"4 ({100 * row[4]:.1f} %)")).to_be_visible()
 
 
 @pytest.mark.slow

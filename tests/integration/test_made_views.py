@@ -43,6 +43,24 @@ def test_weak_views_of_a_digit_are_the_image_shifted_by_a_pixel_and_strong_ones_
     assert all((again[name] == views[name]).all() for name in views)
 
 
+def test_views_are_as_large_as_the_method_asks_for_and_none_that_it_does_not_use(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 8, 8), dtype=np.uint8)
+
+    def sides(local_views: int) -> dict[str, int]:
+        data = {"name": "digits", "labels": {"kind": "none"}}
+        folder = run_of(tmp_path, method={"name": "dino", "local_views": local_views}, data=data)
+        made = make_views(MakeViews(str(folder.path), image.tobytes(), image.shape, 2, 0))
+        return {name: views.shape[-1] for name, views in made.items()}
+
+    assert sides(2) == {"first": 8, "second": 8, "local": 4}
+    assert sides(0) == {"first": 8, "second": 8}
+
+
+def test_a_method_without_steps_has_no_views(tmp_path: Path) -> None:
+    folder = run_of(tmp_path, method={"name": "label_spreading"}, data={"name": "digits"})
+    assert make_views(MakeViews(str(folder.path), bytes(64), (1, 8, 8), 2, 0)) == {}
+
+
 def test_of_images_that_are_gone_it_is_one_sentence(tmp_path: Path) -> None:
     folder = run_of(tmp_path, method={"name": "fixmatch"}, data={"name": "folder", "path": str(tmp_path / "gone")})
     with pytest.raises(FewLabError, match="gone"):

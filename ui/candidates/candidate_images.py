@@ -58,7 +58,8 @@ def candidate_images(run: EvaluatedRun, weights: CandidateWeights) -> int | None
             sample = int(weights.ids[row])
             with st.container(width=_SIDE + 12):
                 image = GalleryItem(sample, image_uri(run.pixels(sample)))
-                asked = asked or gallery([image], key=f"candidates_open_{sample}", thumb=_SIDE)
+                clicked = gallery([image], key=f"candidates_open_{sample}", thumb=_SIDE)
+            asked = clicked if clicked is not None else asked
             named = _named(run, weights, int(row))
             st.image(bars(named, ink()), width=WIDTH, alt=in_words(named))
     return asked

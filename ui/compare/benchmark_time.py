@@ -21,9 +21,10 @@ def benchmark_time(methods: Sequence[str], base: Run, runs: Iterable[Run]) -> Es
     same images with the same network and budget, any other as long as `base`. None where neither says anything yet.
     """
     known: dict[str, float] = {}
+    work = _work(base)
     for run in (base, *runs):
         seconds = whole_seconds(run)
-        if seconds is not None and _work(run) == _work(base):
+        if seconds is not None and _work(run) == work:
             known.setdefault(run.config["method"]["name"], seconds)
     usual = whole_seconds(base)
     each = [known.get(method, usual) for method in methods]

@@ -38,7 +38,9 @@ def pick_runs(runs: dict[str, Run], picker: DeltaGenerator, narrowing: DeltaGene
 
 
 def say_what_is_gone(runs: dict[str, Run]) -> None:
-    """Of the runs in the page's address, those that are no run here; to be called before the picker writes it anew."""
+    """Of the runs in the page's address, those that are no run here, said once; to be called before the picker writes
+    it anew.
+    """
     linked = list(dict.fromkeys([*st.query_params.get_all("runs"), *st.query_params.get_all("run")]))
     unseen = [run_id for run_id in linked if run_id not in runs]
     if not unseen:
@@ -48,6 +50,8 @@ def say_what_is_gone(runs: dict[str, Run]) -> None:
     gone = [run_id for run_id in unseen if run_id not in here]
     if gone:
         say_gone(len(gone), len(linked))
+    if st.query_params.get("run") in gone:
+        st.query_params.pop("run")
 
 
 def _filter(runs: dict[str, Run], part: str, title: str, table: str) -> str:

@@ -12,6 +12,7 @@ from engine.metrics import Metric
 from engine.runs.store import Run
 from ui.compare.run_colors import run_strokes, swatch
 from ui.compare.run_groups import grouped, legend_names, settings, short_names
+from ui.figures.frame import unique_names
 from ui.runs.metrics import declared_metrics
 from ui.runs.run_bar import page_links
 from ui.runs.run_names import answers_by_probe, labels
@@ -118,11 +119,12 @@ def differing_settings(runs: list[Run]) -> None:
         return
     st.caption("Pointed at, a heading says what the setting is called in the config.")
     names, strokes = legend_names(runs), run_strokes(runs)
+    _, _, *titles = unique_names([_COLOR, "run", *(column.title for column in settings_of)])
     rows = [
         {
             _COLOR: swatch(strokes[run.id].color),
             "run": names[run.id],
-            **{column.title: column.values[number] for column in settings_of},
+            **{title: column.values[number] for title, column in zip(titles, settings_of, strict=True)},
         }
         for number, run in enumerate(runs)
     ]
@@ -130,9 +132,9 @@ def differing_settings(runs: list[Run]) -> None:
         _COLOR: _color_column(),
         "run": st.column_config.TextColumn("run", width=_width(["run", *names.values()])),
     }
-    for column in settings_of:
-        columns[column.title] = st.column_config.TextColumn(
-            column.title, width=_width([column.title, *column.values]), help=f"In the config: `{column.key}`"
+    for title, column in zip(titles, settings_of, strict=True):
+        columns[title] = st.column_config.TextColumn(
+            title, width=_width([title, *column.values]), help=f"In the config: `{column.key}`"
         )
     st.dataframe(
         rows, hide_index=True, width="content", column_config=columns, alt="Settings that differ, one run a row"

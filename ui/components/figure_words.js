@@ -81,7 +81,8 @@ function indexOfLargest(values) {
 const axisName = (id) => id.replace(/^([xy])/, "$1axis");
 const titleOf = (layout, id) => asText(layout[axisName(id)]?.title?.text ?? "");
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const number = (value) => value.toLocaleString("en", { maximumSignificantDigits: 4 });
+const number = (value) =>
+  value.toLocaleString("en", Number.isInteger(value) ? undefined : { maximumSignificantDigits: 4 });
 
 // A value as the axis writes it: by the name of its tick, as a share, or as a number.
 function readable(trace, layout, dimension, i) {

@@ -76,7 +76,7 @@ def gallery(
     None.
 
     thumb: the side of an image in screen pixels; smaller images are enlarged with visible pixels. selected: the id
-    that stands out. is_clickable: False where nothing opens, and the images are no buttons.
+    that stands out. is_clickable: False where nothing opens: the images cannot be pressed.
     """
     drawn = [
         {**asdict(item), "border": None if item.border is None else colors.css_color(item.border)} for item in items

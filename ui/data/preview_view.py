@@ -67,7 +67,7 @@ def _counts(preview: Preview) -> str | None:
             height=min(38 + 35 * len(rows), 360),
             on_select="rerun",
             selection_mode="single-row",
-            key=f"data_classes_{preview.name}",
+            key=f"data_classes_{preview.name}_{hash(tuple(preview.classes))}",  # a choice is kept by its row
             # Long names would push the counts out of sight.
             column_config={"class": st.column_config.Column(width=_CLASS - _COUNT * (len(parts) - 1))}
             | {part: st.column_config.Column(width=_COUNT) for part in parts},

@@ -154,19 +154,19 @@ def _card(
 
 def _nearest(judged: Judged, stored: StoredImages | None, number: int) -> None:
     """The nearest labeled images as the reason for the answer, where they can be shown; one that is clicked opens."""
-    near = judged.prediction.neighbors
-    if stored is None or not near or not stored.has(np.array([sample for sample, _ in near])).all():
-        return
     items = []
-    for sample, distance in near:
+    for sample, distance in judged.prediction.neighbors:
+        if stored is None or not stored.has(np.array([sample])).all():
+            continue
         row = int(stored.rows(np.array([sample]))[0])
         label = int(stored.labels[row])
-        name = stored.class_names[label] if label >= 0 else "unknown"
+        name = stored.class_names[label] if label >= 0 else stored.file_name(sample) or f"image {sample}"
         items.append(GalleryItem(sample, image_uri(np.asarray(stored.images[row])), (name, f"distance {distance:.2f}")))
+    if stored is None or not items:
+        return
     st.markdown("**Nearest labeled images**, in the network's features")
-    clicked = gallery(items, key=f"predict_nearest_{number}", thumb=56)
-    if clicked is not None:
-        stored_image_panel(stored, clicked)
+    place = f"predict_nearest_{number}"
+    stored_image_panel(stored, gallery(items, key=place, thumb=56), place)
 
 
 def _row(judged: Judged) -> dict[str, str]:

@@ -22,6 +22,7 @@ from ui.style import colors, formatting
 # In the session: the page, the run and the image that is open; and the page, the run, what a number there counts in
 # words, and its images.
 _OPEN, _LIST = "image_panel", "image_panel_list"
+_STORED = "image_panel_stored"  # the gallery and the image that is open from it
 _LISTED = 120  # images of a list that are drawn
 _LARGE = 240  # screen pixels of the image
 _LIKELIEST = 3  # classes that are named of one evaluation
@@ -56,9 +57,23 @@ def image_panel(run: EvaluatedRun, step: int, page: str, *, threshold: float | N
         _panel(run, step, page, threshold)
 
 
-@st.dialog("Images", width=460, position="right")
-def stored_image_panel(images: StoredImages, sample: int) -> None:
-    """An image that belongs to no run yet, in the same place: large, with what is known of it."""
+def stored_image_panel(images: StoredImages, clicked: int | None, place: str) -> None:
+    """The same place for an image of which no evaluation is at hand: large, with what is known of it. It stays open
+    when the page is drawn again. clicked: the image that was just clicked in the gallery `place`.
+    """
+    if clicked is not None:
+        st.session_state[_STORED] = (place, clicked)
+    opened = st.session_state.get(_STORED)
+    if opened is not None and opened[0] == place and images.has(np.array([opened[1]])).all():
+        _stored_panel(images, int(opened[1]))
+
+
+def _close_stored() -> None:
+    st.session_state.pop(_STORED, None)
+
+
+@st.dialog("Images", width=460, position="right", on_dismiss=_close_stored)
+def _stored_panel(images: StoredImages, sample: int) -> None:
     with show_errors(), st.container(key="image_panel"):
         row = int(images.rows(np.asarray([sample]))[0])
         _large(images, sample, np.asarray(images.images[row]), int(images.labels[row]))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from engine.analysis.evaluated_run import EvaluatedRun
 from engine.lab.prediction_messages import MakeViews
 from ui.components.gallery import image_uri
-from ui.shell.page import escape_markdown, expander
+from ui.shell.page import escape_markdown, expander, show_errors
 from ui.shell.server import catalog, lab
 
 _COUNT = 5  # of each kind
@@ -17,22 +17,27 @@ _SIDE = 64  # screen pixels
 
 
 def image_views(run: EvaluatedRun, sample: int) -> None:
-    """Folded away, and made only where they are asked for. Raises FewLabError if the images are gone."""
+    """Folded away, and made only where they are asked for."""
     if (container := expander("Its views in training", "panel_views", icon=":material/auto_awesome_motion:")) is None:
         return
     titles = catalog()["methods"].get(run.config["method"]["name"], {}).get("view_titles", {})
-    with container:
-        for name, views in _views(run.id, sample, str(run.folder.path), run.pixels(sample)).items():
+    with container, show_errors():
+        views = _views(str(run.folder.path), sample, run.pixels(sample))
+        if not views:
+            st.caption("This method learns without views: it sees each image as it is.")
+        for name, shown in views.items():
             title = titles.get(name, f"{name.replace('_', ' ')} view").capitalize()
             st.caption(escape_markdown(title))
             with st.container(horizontal=True, gap="xsmall"):
-                for view in views:
-                    st.image(image_uri(_enlarged(view)), width=_SIDE, alt=title)
+                for view in shown:
+                    st.image(view, width=_SIDE, alt=title)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _views(run_id: str, sample: int, path: str, _pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
-    return lab().assistant.ask(MakeViews(path, _pixels.tobytes(), _pixels.shape, _COUNT, sample))
+def _views(run: str, sample: int, _pixels: NDArray[np.uint8]) -> dict[str, list[str]]:
+    """Data URIs by the name of the view. run: its folder."""
+    made = lab().assistant.ask(MakeViews(run, _pixels.tobytes(), _pixels.shape, _COUNT, sample))
+    return {name: [image_uri(_enlarged(view)) for view in views] for name, views in made.items()}
 
 
 def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

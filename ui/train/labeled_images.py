@@ -60,6 +60,4 @@ def _gallery(images: StoredImages, ids: NDArray[np.int64], thumb: int) -> None:
         )
         for i in order
     ]
-    clicked = gallery(items, key="train_labeled", thumb=thumb)
-    if clicked is not None:
-        stored_image_panel(images, clicked)
+    stored_image_panel(images, gallery(items, key="train_labeled", thumb=thumb), "train_labeled")

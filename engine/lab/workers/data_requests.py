@@ -37,11 +37,12 @@ from engine.lab.messages import (
     Readiness,
 )
 from engine.lab.prediction_messages import MakeViews
+from engine.methods.base.method import GradientMethod
 from engine.registry import datasets, recipes
 from engine.runs.atomic_write import write_json
 from engine.runs.folder import RunFolder
 from engine.runs.stored_images import store_images
-from engine.training.assemble import load_images
+from engine.training.assemble import load_images, make_method, make_task
 from engine.training.evaluation.pretrained_features import feature_file
 
 _TELL_EVERY = 0.3  # seconds
@@ -148,14 +149,20 @@ def make_views(request: MakeViews) -> dict[str, NDArray[np.uint8]]:
     source: DataSource = datasets[config.data.name](config.data)
     if not source.ready():
         raise DataError("The images of this run are not on this machine: start a run on them to bring them back.")
-    symmetries = source.load().symmetries
+    images = source.load()
+    split = make_split(images, config.data, lambda pool, chance: np.ones((len(pool), images.classes), bool))
+    # Which views there are, and how large, says the method; with what weights it begins is no matter.
+    method = make_method(config.with_changes({"backbone.init": "random"}), make_task(config, images, split))
+    if not isinstance(method, GradientMethod):
+        return {}
     image = np.frombuffer(request.pixels, np.uint8).reshape(request.shape)
     batch = torch.from_numpy(np.repeat(image[None], request.count, 0))
     made = {}
-    for name, params in config.augment.items():
-        recipe = recipes[params.name](params, symmetries, request.shape[0])
+    for view in dict.fromkeys(view for stream in method.streams().values() for view in stream.views.values()):
+        params = config.augment[view.augment]
+        recipe = recipes[params.name](params, images.symmetries, images.channels, view.size)
         views: Tensor = recipe(batch, torch.Generator().manual_seed(request.seed))
-        made[name] = (views * 255).round().byte().numpy()
+        made[view.augment] = (views * 255).round().byte().numpy()
     return made
 
 
