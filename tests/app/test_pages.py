@@ -400,8 +400,8 @@ def test_the_test_set_is_classified_with_true_labels_beside(run: Run, open_page:
     for number in range(6):
         near = component(app, f"predict_nearest_{number}")["items"]
         assert len({item["id"] for item in near} & labeled) == len(near) == 4
-        distances = [float(item["lines"][1].removeprefix("distance ")) for item in near]
-        assert distances == sorted(distances)
+        cosines = [float(item["lines"][1].removeprefix("cos ")) for item in near]
+        assert cosines == sorted(cosines, reverse=True)
 
 
 def test_a_run_of_photos_without_any_class_is_shown_on_every_page(lab: Lab, open_page: Open, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def _nearest(judged: Judged, stored: StoredImages | None, number: int) -> None:
         row = int(stored.rows(np.array([sample]))[0])
         label = int(stored.labels[row])
         name = stored.class_names[label] if label >= 0 else stored.file_name(sample) or f"image {sample}"
-        items.append(GalleryItem(sample, image_uri(np.asarray(stored.images[row])), (name, f"distance {distance:.2f}")))
+        items.append(GalleryItem(sample, image_uri(np.asarray(stored.images[row])), (name, f"cos {1 - distance:.2f}")))
     if stored is None or not items:
         return
     st.markdown("**Nearest labeled images**, in the network's features")
