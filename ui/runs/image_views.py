@@ -24,7 +24,7 @@ def image_views(run: EvaluatedRun, sample: int) -> None:
     with container, show_errors():
         views = _views(str(run.folder.path), sample, run.pixels(sample))
         if not views:
-            st.caption("This method learns without views: it sees each image as it is.")
+            st.caption("This method learns from the images themselves, without views.")
         for name, shown in views.items():
             title = titles.get(name, f"{name.replace('_', ' ')} view").capitalize()
             st.caption(escape_markdown(title))
