@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from engine.runs.store import Run, Store
 from tests.waiting import until
@@ -22,6 +22,7 @@ _STREAMLITS_OWN = (
     "[data-testid=stStatusWidget]",
     "[data-testid=stBaseButton-header]",
 )
+FIGURE = ".fewlab-figure"
 _HIGHEST = 260  # pixels from the top of the window, at 1280 x 800
 
 
@@ -35,6 +36,19 @@ def set_steps(page: Page, steps: int) -> None:
     field.fill(str(steps))
     field.press("Enter")
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+
+
+def opened(page: Page, address: str) -> Page:
+    """With its first figure drawn."""
+    page.goto(address)
+    page.wait_for_selector(f"{FIGURE} .main-svg")
+    return page
+
+
+def plot_area(page: Page) -> FloatRect:
+    box = page.locator(f"{FIGURE} .nsewdrag").first.bounding_box()
+    assert box is not None
+    return box
 
 
 def points(page: Page, number: int = 0) -> int:

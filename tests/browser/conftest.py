@@ -190,6 +190,14 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
+def components(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of `components_app`, which writes plotly's script beside itself: hence a copy."""
+    app = shutil.copy(Path(__file__).with_name("components_app.py"), tmp_path_factory.mktemp("app") / "app.py")
+    serving_options = {"STREAMLIT_SERVER_ENABLE_STATIC_SERVING": "true", "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"}
+    return serve(app, env=serving_options)
+
+
+@pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("browser") / "checkpoints"
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from engine.runs.store import Run
+from engine.runs.store import Run, Store
 from tests.browser.browser_helpers import is_high_enough, serious, to_dark
-from tests.browser.conftest import Studied
+from tests.browser.conftest import REPOSITORY, Serve, Studied
 from tests.fixtures_images import folder_of, grey
+from tests.waiting import PATIENCE
 from ui.style.theme import INK
 
 pytestmark = pytest.mark.slow
@@ -149,3 +153,22 @@ def test_a_row_of_the_classes_that_were_understood_shows_its_images_alone(
     page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 35 + 17})  # the box of the first row
     expect(shown).to_have_count(4)
     expect(shown.filter(has_text="bright")).to_have_count(4)
+
+
+def test_an_image_opens_that_is_clicked_just_when_its_run_has_ended(
+    page: Page, serve: Serve, tmp_path: Path, run: Run
+) -> None:
+    """The page looks for the end every two seconds: what is clicked before it does is not lost to its new drawing."""
+    runs = Store(shutil.copytree(run.folder.path.parent, tmp_path / "checkpoints"))
+    folder, ended = runs.open(run.id), run.status
+    with runs.lock():  # as another FewLab would that trains it
+        folder.write_status(replace(ended, state="running", seconds=60.0, heartbeat=time.time() + PATIENCE))
+        url = serve(REPOSITORY / "app.py", cwd=REPOSITORY, env={"FEWLAB_CHECKPOINTS": str(runs.root)})
+        page.goto(f"{url}/train?run={run.id}")
+        expect(page.get_by_text("final evaluation …").first).to_be_visible()
+        image = page.locator(".stMain .fewlab-gallery button").filter(has_text="%").first
+        image.hover()
+        folder.write_status(ended)
+        image.click()
+        expect(page.get_by_role("dialog")).to_be_in_viewport()
+        expect(page.get_by_text("Finished: step")).to_be_visible()

@@ -55,15 +55,18 @@ def _pick_metric(rows: list[dict[str, Any]]) -> Metric:
     offered = {metric.name: metric for metric in logged_metrics(rows) if metric.compare}
     if not any(name.startswith("test/") for name in offered):
         offered = {_AWAITED: declaration_of(_AWAITED, declared_metrics())} | offered
-    names = list(offered)
-    if len(names) > _BUTTONS:
+    names, is_many = list(offered), len(offered) > _BUTTONS
+    key, other = ("compare_curve_of_many", "compare_curve") if is_many else ("compare_curve", "compare_curve_of_many")
+    if st.session_state.get(key, "") not in (*names, None):
+        # A run that logs one more curve may have just made a list of the buttons.
+        chosen = st.session_state.get(other)
+        st.session_state[key] = chosen if chosen in names else names[0]
+    if is_many:
         name: str | None = st.selectbox(
-            "Curve", names, format_func=lambda name: offered[name].title, key="compare_curve_of_many", width=_LIST
+            "Curve", names, format_func=lambda name: offered[name].title, key=key, width=_LIST
         )
     else:
-        name = st.segmented_control(
-            "Curve", names, default=names[0], format_func=lambda name: offered[name].title, key="compare_curve"
-        )
+        name = st.segmented_control("Curve", names, format_func=lambda name: offered[name].title, key=key)
     return offered[name or names[0]]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
@@ -134,14 +136,22 @@ def class_figures(
             result.coverage,
             "class coverage",
         )
-        bar = live_figure(figure, key="pseudo_classes", revision=run.id, clickable=True)
-        if bar is not None and bar["customdata"]:
-            k, name, _ = bar["customdata"]
-            counted = is_above(pseudo_labels, threshold) & (pseudo_labels.labels == k)
-            show_predicted(run, f"Pseudo-labels {escape_markdown(name)}", pseudo_labels, counted, page)
+        if (clicked := _clicked_class(run, figure, "pseudo_classes")) is not None:
+            k, name = clicked
+            chosen = is_above(pseudo_labels, threshold) & (pseudo_labels.labels == k)
+            show_predicted(run, f"Pseudo-labels {name}", pseudo_labels, chosen, page)
     with right:
         if (pseudo_labels.truth >= 0).any():
-            _coverage(run, pseudo_labels, result, threshold, page)
+            figure = class_shares(
+                "Class coverage: share of each class above threshold",
+                run.class_names,
+                result.coverage,
+                "of its images are above the threshold",
+            )
+            if (clicked := _clicked_class(run, figure, "pseudo_coverage")) is not None:
+                k, name = clicked
+                chosen = is_above(pseudo_labels, threshold) & (pseudo_labels.truth == k)
+                show_predicted(run, f"Images of class {name} above the threshold", pseudo_labels, chosen, page)
         else:
             st.caption("Calibration and class coverage can only be shown where true labels are known.")
     rare = underrepresented(result.per_class)
@@ -155,21 +165,12 @@ def class_figures(
         )
 
 
-def _coverage(
-    run: EvaluatedRun, pseudo_labels: PseudoLabelSet, result: ThresholdResult, threshold: float, page: str
-) -> None:
-    figure = class_shares(
-        "Class coverage: share of each class above threshold",
-        run.class_names,
-        result.coverage,
-        "of its images are above the threshold",
-    )
-    bar = live_figure(figure, key="pseudo_coverage", revision=run.id, clickable=True)
-    if bar is not None and bar["customdata"]:
-        k, name, _ = bar["customdata"]
-        counted = is_above(pseudo_labels, threshold) & (pseudo_labels.truth == k)
-        title = f"Images of class {escape_markdown(name)} above the threshold"
-        show_predicted(run, title, pseudo_labels, counted, page)
+def _clicked_class(run: EvaluatedRun, figure: dict[str, Any], key: str) -> tuple[int, str] | None:
+    """Draws a figure with a bar for each class; the class whose bar was clicked, and its name for markdown, once."""
+    bar = live_figure(figure, key=key, revision=run.id, clickable=True)
+    if bar is None or not bar["customdata"]:
+        return None
+    return int(bar["customdata"][0]), escape_markdown(bar["customdata"][1])
 
 
 def reliability(run: EvaluatedRun, pseudo_labels: PseudoLabelSet, page: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.runs.store import Run
 from ui.figures.frame import unique_names
-from ui.runs.distinct_names import distinct_names
+from ui.runs.distinct_names import distinct_names, what_differs
 from ui.shell.server import title_of
 from ui.style import formatting
 
@@ -72,10 +72,16 @@ def told_apart(runs: Sequence[Run]) -> list[str]:
 
 
 def told_among(run: Run, runs: Sequence[Run]) -> str:
-    """The name of one of these runs, with what distinguishes it from those that have the same."""
-    namesakes = [other for other in runs if other.id == run.id or run_name(other) == run_name(run)]
+    """The name of one of these runs, with what distinguishes it from those that have the same; of equal runs nothing
+    does, and a number would only say that there are others.
+    """
+    name = run_name(run)
+    namesakes = [other for other in runs if other.id == run.id or run_name(other) == name]
     place = next((i for i, other in enumerate(namesakes) if other.id == run.id), None)
-    return run_name(run) if place is None else told_apart(namesakes)[place]
+    if place is None:
+        return name
+    differs = what_differs([name] * len(namesakes), [other.config for other in namesakes])
+    return ", ".join(filter(None, [name, differs[place]]))
 
 
 def told_in_turn(runs: Sequence[Run]) -> list[str]:

@@ -96,13 +96,14 @@ def redraw_part() -> None:
 
 
 def redraw_page() -> None:
-    """For a fragment that polls and finds what the rest of the page does not show yet: draw the whole page again.
+    """For a fragment that polls and finds what the rest of the page does not show yet: draw the whole page again. To be
+    called after what can be clicked in the fragment has been drawn.
 
-    It does nothing while the page is drawn as a whole: that may be for a click which a button further down has yet to
-    see, and which would be lost. The fragment finds the same at its next turn.
+    It does nothing unless the fragment is drawn by itself: the page as a whole, or another fragment with it, may be
+    drawn for a click that has yet to be seen, and which would be lost. The fragment finds the same at its next turn.
     """
     context = get_script_run_ctx()
-    if context is not None and context.fragment_ids_this_run:
+    if context is not None and len(context.fragment_ids_this_run or ()) == 1:
         st.rerun()
 
 

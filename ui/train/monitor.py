@@ -25,8 +25,6 @@ def monitor(shown: Run) -> None:
 
     def live() -> None:
         run = lab().store.run(shown.id)
-        if polling_interval(run) != interval or run.status.state != shown.status.state:
-            redraw_page()
         before = ghost_of(run)
         journal, ghost = RunJournal.read(run), RunJournal.read(before) if before is not None else None
         progress(run.status, told(run))
@@ -36,5 +34,7 @@ def monitor(shown: Run) -> None:
         metric_curves(journal, ghost, _KEY)
         probe_bars(run, _KEY)
         evaluation_galleries(run, _KEY)
+        if polling_interval(run) != interval or run.status.state != shown.status.state:
+            redraw_page()
 
     guarded_fragment(live, interval)()

@@ -56,7 +56,8 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
         return
     _asked().add(key)
     future = st.session_state["estimate_pending"] = _measure(key, config).future
-    guarded_fragment(_line, None if future.done() else 0.5)(future, key, config, runs)
+    is_open = not future.done()
+    guarded_fragment(_line, 0.5 if is_open else None)(future, key, config, runs, is_open)
 
 
 def _after(pending: Future[dict[str, float]]) -> None:
@@ -65,12 +66,12 @@ def _after(pending: Future[dict[str, float]]) -> None:
     st.caption("Measuring the training time …")
 
 
-def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], runs: int) -> None:
+def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], runs: int, is_open: bool) -> None:
+    """is_open: it was not measured yet when the page was drawn."""
     if not future.done():
-        st.session_state["estimate_open"] = key
         st.caption("Measuring the training time …")
         return
-    if st.session_state.pop("estimate_open", None) == key:
+    if is_open:
         redraw_page()  # so that the polling ends
     try:
         figures = future.result()
