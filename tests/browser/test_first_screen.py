@@ -123,6 +123,19 @@ def test_a_legend_takes_no_height_from_a_plot(page: Page, studied: Studied, run:
     )
 
 
+def test_what_stands_below_a_figure_does_not_move_when_it_is_drawn(page: Page, studied: Studied, run: Run) -> None:
+    page.add_init_script(
+        "window.least = Infinity; const look = () => {"
+        " const [above, below] = ['train_loss', 'train_mask'].map((key) => document.querySelector(`.st-key-${key}`));"
+        " const top = (one) => one.getBoundingClientRect().top;"
+        " if (above && below) window.least = Math.min(window.least, top(below) - top(above));"
+        " requestAnimationFrame(look); }; look();"
+    )
+    page.goto(f"{studied.url}/train?run={run.id}")
+    expect(page.locator(".st-key-train_mask .main-svg").first).to_be_visible()
+    assert 325 <= page.evaluate("window.least") < 400
+
+
 @pytest.mark.parametrize("where", ["train", "pseudo_labels", "errors"])
 def test_an_image_opens_one_panel_in_sight_and_escape_closes_it(
     page: Page, studied: Studied, run: Run, where: str

@@ -8,7 +8,7 @@ live_figure.js.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -20,6 +20,10 @@ from ui.style import colors
 SCRIPT = joined_scripts("figure_theme", "figure_downloads", "figure_words", "figure_keyboard", "live_figure")
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
+/* Its place is kept before the script is there, then it is as high as its legend makes it. */
+:is(.stBidiComponent, [data-testid="stBidiComponentRegular"]):has(.fewlab-figure[style*="height"]) {
+  height: auto !important;
+}
 .fewlab-figure .modebar { top: var(--fewlab-bar-top, 2px) !important; }
 .fewlab-figure .modebar-btn:focus-visible { outline: 2px solid var(--st-primary-color) !important; }
 .fewlab-figure .image-of-point {
@@ -109,7 +113,7 @@ def live_figure(
         "script": script_url(),
         "colors": colors.BY_THEME,
     }
-    result = _mounted(data, key)
+    result = _mounted(data, key, height)
     if zoomable and result.zoomed is not None:
         return {"zoomed": result.zoomed}
     if selectable and result.selected is not None:
@@ -125,10 +129,11 @@ def preload_figures() -> None:
     _mounted({"figure": None, "script": script_url()}, "preload_figures")
 
 
-def _mounted(data: dict[str, Any], key: str) -> Any:
+def _mounted(data: dict[str, Any], key: str, height: int | Literal["content"] = "content") -> Any:
     return _component(
         data=data,
         key=key,
+        height=height,
         on_clicked_change=_nothing,
         on_selected_change=_nothing,
         on_zoomed_change=_nothing,
