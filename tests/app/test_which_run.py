@@ -83,6 +83,13 @@ def test_runs_of_one_name_are_told_apart_on_start_and_in_the_queue(
     assert f"3 more in the queue: {name}, seed 3; seed 4; seed 5" in said
 
 
+def test_the_heading_of_train_has_no_number_where_nothing_distinguishes_two_runs(put: Put, open_page: Open) -> None:
+    twins = [put("digits-fixmatch", seed=6, name="the same again") for _ in range(2)]
+    for twin in twins:
+        headings = [heading.value for heading in open_page("train", run=twin.id).subheader]
+        assert "the same again" in headings
+
+
 def test_a_new_tabs_train_page_shows_the_run_that_trains(put: Put, open_page: Open) -> None:
     put("digits-fixmatch")
     assert "No run is open." in words(open_page("train"))
@@ -185,11 +192,13 @@ def test_many_curves_are_offered_in_a_list_because_their_buttons_would_push_the_
     run.add_metrics({"step": 5, "test/accuracy": 0.5, **dict.fromkeys(losses, 0.25)})
     app = open_page("compare", runs=run.id)
     assert len(app.button_group(key="compare_curve").options) == 6
+    app.button_group(key="compare_curve").set_value("loss/labeled").run()
     probes = ("test/knn_full", "test/knn_1_per_class", "test/knn_5_per_class")
     run.add_metrics({"step": 10, **dict.fromkeys(probes, 0.75)})
     app.run()
     curves = app.selectbox(key="compare_curve_of_many")
     assert len(curves.options) == 9
+    assert curves.value == "loss/labeled", "what was chosen by button is lost"
     curves.select("test/knn_full").run()
     assert not app.exception
     assert figures["compare_curves"]["data"][0]["y"] == [0.75]

@@ -55,6 +55,8 @@ def test_many_curves_leave_the_plot_its_height(page: Page, components: str) -> N
     # As high as with one row, which 260 pixels of figure leave 160 of.
     page.wait_for_function(f"document.querySelector('{FIGURE}').clientHeight > 300")
     assert plot_area(page)["height"] > 140
+    place = f"document.querySelector('{FIGURE}').closest('.stElementContainer')"
+    assert page.evaluate(f"{place}.clientHeight >= {place}.scrollHeight"), "the figure is scrolled within its place"
 
 
 def test_points_arrive_while_element_zoom_and_hidden_curve_stay(page: Page, components: str) -> None:

@@ -106,3 +106,14 @@ def test_names_that_differ_in_a_network_say_so_in_words() -> None:
 )
 def test_what_a_search_draws_is_rounded_and_what_a_person_typed_is_not(value: object, said: str) -> None:
     assert distinct_names.value_text(value) == said
+
+
+def test_a_name_says_in_words_what_distinguishes_it_and_nothing_where_nothing_does() -> None:
+    short = RunConfig.parse(PRESETS["digits-fixmatch"].config).model_dump()
+    long = {**short, "budget": {**short["budget"], "steps": 60_000}, "seed": 3}
+    assert distinct_names.what_differs(["a", "a", "b"], [short, long, short]) == [
+        f"{short['budget']['steps']:,} steps, seed 0",
+        "60,000 steps, seed 3",
+        "",
+    ]
+    assert distinct_names.what_differs(["a", "a"], [short, short]) == ["", ""]

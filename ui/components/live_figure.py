@@ -20,9 +20,9 @@ from ui.style import colors
 SCRIPT = joined_scripts("figure_theme", "figure_downloads", "figure_words", "figure_keyboard", "live_figure")
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
-/* Its place is kept before the script is there, then it is as high as its legend makes it. */
-:is(.stBidiComponent, [data-testid="stBidiComponentRegular"]):has(.fewlab-figure[style*="height"]) {
-  height: auto !important;
+/* Its place is kept until the script is there; then it is as high as its legend and the window make it. */
+:is(.stElementContainer, .stBidiComponent, [data-testid="stBidiComponentRegular"]):has(.fewlab-figure[style]) {
+  height: auto !important; flex-basis: auto !important; overflow: visible !important;
 }
 .fewlab-figure .modebar { top: var(--fewlab-bar-top, 2px) !important; }
 .fewlab-figure .modebar-btn:focus-visible { outline: 2px solid var(--st-primary-color) !important; }
