@@ -54,7 +54,7 @@ with run_side:
     if run is None:
         empty_state(
             "train",
-            "No run is open. Choose settings on the left, or simply press Start: its curves appear here.",
+            "No run is open. Choose settings, or simply press Start: its curves appear here.",
             first_step=False,
         )
         beside_form = st.container()

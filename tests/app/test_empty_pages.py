@@ -14,7 +14,7 @@ from tests.app.app_helpers import Open, words
         (
             "train",
             "Train",
-            "No run is open. Choose settings on the left, or simply press Start: its curves appear here.",
+            "No run is open. Choose settings, or simply press Start: its curves appear here.",
         ),
         (
             "compare",

@@ -42,6 +42,22 @@ def test_the_answer_is_on_the_first_screen(page: Page, studied: Studied, run: Ru
     is_high_enough(page, main)
 
 
+@pytest.mark.parametrize("where", ["pseudo_labels", "errors"])
+def test_header_run_and_evaluation_take_at_most_150_pixels(page: Page, studied: Studied, run: Run, where: str) -> None:
+    page.goto(f"{studied.url}/{where}?run={run.id}")
+    slider = page.locator(".stMain [data-testid=stSlider]").filter(has_text="Evaluation after step")
+    expect(slider).to_be_visible()
+    header = page.locator(".st-key-page_header")
+
+    def height() -> float:
+        return float(
+            slider.evaluate("(one) => one.getBoundingClientRect().bottom")
+            - header.evaluate("(one) => one.getBoundingClientRect().top")
+        )
+
+    until(lambda: height() <= 150, "all three within 150 pixels")
+
+
 def test_candidates_are_on_the_first_screen_and_an_image_opens_the_panel(
     tmp_path: Path, serve: Serve, page: Page
 ) -> None:

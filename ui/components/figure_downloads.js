@@ -7,12 +7,12 @@ const TABLE = {
 };
 
 function config(host, state) {
-  const fileName = () =>
-    asText(state.figure.layout.title.text)
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, "-")
-      .replace(/^-|-$/g, "")
-      .slice(0, 60) || "figure";
+  // What it shows and of which run: files of several runs lie side by side.
+  const fileName = () => {
+    const title = asText(state.figure.layout.title.text).toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60);
+    const [run] = /^\d{8}-\d{6}-[\w-]+/.exec(state.revision) ?? [""];
+    return [title.replace(/^-|-$/g, "") || "figure", run].filter(Boolean).join("-");
+  };
   const opaque = () => {
     const colors = themeColors(host);
     return { ...host.layout, paper_bgcolor: colors.background, plot_bgcolor: colors.background };
