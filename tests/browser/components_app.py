@@ -82,12 +82,12 @@ def together() -> None:
             st.session_state["taken"] = clicked
         st.text(f"drawn {drawn}, clicked {st.session_state.get('taken')}")
 
-    with st.container():
+    with st.container():  # a place of its own: the first part is sent anew at every turn
         guarded_fragment(poll, 0.2 if drawn == 1 else None)()
     guarded_fragment(part)()
-    if drawn == 1:
-        time.sleep(4)
-        st.session_state["is_done"] = True
+    while drawn == 1 and not Path(st.query_params["until"]).exists():
+        time.sleep(0.05)
+    st.session_state["is_done"] = True
 
 
 def crowded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -40,13 +41,23 @@ def test_a_refresh_while_the_mouse_is_down_does_not_take_the_click(page: Page, c
     expect(drawn).to_have_text(re.compile("clicked 1$"))
 
 
-def test_a_part_that_has_the_page_drawn_again_does_not_take_the_click_of_another(page: Page, components: str) -> None:
-    page.goto(f"{components}/together")
+def test_a_part_that_has_the_page_drawn_again_does_not_take_the_click_of_another(
+    page: Page, components: str, tmp_path: Path
+) -> None:
+    sent: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    page.goto(f"{components}/together?until={tmp_path / 'clicked'}")
     button = page.locator(".fewlab-gallery button")
     button.wait_for()
-    page.wait_for_timeout(500)  # the other part has asked for its turn meanwhile
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "running")
+    before = len(sent)
+    page.wait_for_timeout(300)
+    while len(sent) == before:  # until the other part has asked for its turn
+        page.wait_for_timeout(50)
+    before = len(sent)
     button.dispatch_event("click")
+    while len(sent) == before:
+        page.wait_for_timeout(50)
+    (tmp_path / "clicked").touch()
     expect(page.get_by_text("drawn 2, clicked 1")).to_be_visible()
 
 

@@ -58,7 +58,7 @@ def _pick_metric(rows: list[dict[str, Any]]) -> Metric:
     names, is_many = list(offered), len(offered) > _BUTTONS
     key, other = ("compare_curve_of_many", "compare_curve") if is_many else ("compare_curve", "compare_curve_of_many")
     if st.session_state.get(key, "") not in (*names, None):
-        # A run that logs one more curve may have just made a list of the buttons.
+        # One more logged curve may have just turned the buttons into a list.
         chosen = st.session_state.get(other)
         st.session_state[key] = chosen if chosen in names else names[0]
     if is_many:

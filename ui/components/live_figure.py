@@ -20,7 +20,7 @@ from ui.style import colors
 SCRIPT = joined_scripts("figure_theme", "figure_downloads", "figure_words", "figure_keyboard", "live_figure")
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
-/* Its place is kept until the script is there; then it is as high as its legend and the window make it. */
+/* The height is reserved until the component's script has set its own. */
 :is(.stElementContainer, .stBidiComponent, [data-testid="stBidiComponentRegular"]):has(.fewlab-figure[style]) {
   height: auto !important; flex-basis: auto !important; overflow: visible !important;
 }
@@ -83,9 +83,9 @@ def live_figure(
     """Draw `figure` (from ui.figures.curves; JSON values only, no NaN), or bring the one already drawn under `key` up
     to date.
 
-    revision: what the figure is about, such as the run id. While it stays the same, so do the person's zoom and hidden
-    legend entries; the zoom also when the page is left and opened again in the same tab. An unchanged figure is not
-    drawn again.
+    revision: what the figure is about, such as the run id, which then is part of the names of its files. While it
+    stays the same, so do the person's zoom and hidden legend entries; the zoom also when the page is left and opened
+    again in the same tab. An unchanged figure is not drawn again.
 
     clickable: a click on a point, bar or cell, or Enter where the arrow keys have led, runs the script (or fragment)
     again and returns {"x", "y", "customdata"} of it, once. selectable: points can be surrounded by a lasso or a box;

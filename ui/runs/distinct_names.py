@@ -43,12 +43,12 @@ def what_differs(
         rows = {key: values for key, values in differing([configs[i] for i in alike_at]).items() if key not in alike}
         for number, i in enumerate(alike_at):
             differs = {key: values[number] for key, values in rows.items() if values[number] is not None}
-            words = [_in_a_name(key, value, configs[i]) for key, value in differs.items()]
+            words = [_setting_phrase(key, value, configs[i]) for key, value in differs.items()]
             said[i] = ", ".join(words[:_SAID])
     return said
 
 
-def _in_a_name(key: str, value: Any, config: dict[str, Any]) -> str:
+def _setting_phrase(key: str, value: Any, config: dict[str, Any]) -> str:
     if key == "budget.steps":
         return f"{formatting.count(value)} steps"
     return f"{setting_words(key, config)} {value_text(value, key)}"

@@ -72,8 +72,8 @@ def told_apart(runs: Sequence[Run]) -> list[str]:
 
 
 def told_among(run: Run, runs: Sequence[Run]) -> str:
-    """The name of one of these runs, with what distinguishes it from those that have the same; of equal runs nothing
-    does, and a number would only say that there are others.
+    """The name of one of these runs, with what distinguishes it from those that have the same; equal runs get no
+    number, which would say nothing about either.
     """
     name = run_name(run)
     namesakes = [other for other in runs if other.id == run.id or run_name(other) == name]

@@ -96,11 +96,12 @@ def redraw_part() -> None:
 
 
 def redraw_page() -> None:
-    """For a fragment that polls and finds what the rest of the page does not show yet: draw the whole page again. To be
-    called after what can be clicked in the fragment has been drawn.
+    """For a fragment that polls and finds what the rest of the page does not show yet: draw the whole page again.
+    Where a click in the fragment still matters, to be called after what reports it.
 
     It does nothing unless the fragment is drawn by itself: the page as a whole, or another fragment with it, may be
-    drawn for a click that has yet to be seen, and which would be lost. The fragment finds the same at its next turn.
+    drawn for a click that has yet to be seen, and which would be lost. The fragment finds the same at its next turn;
+    Streamlit joins turns only while the page takes longer to draw than the slowest of its clocks.
     """
     context = get_script_run_ctx()
     if context is not None and len(context.fragment_ids_this_run or ()) == 1:

@@ -56,8 +56,8 @@ def time_estimate(config: dict[str, Any], runs: int = 1) -> None:
         return
     _asked().add(key)
     future = st.session_state["estimate_pending"] = _measure(key, config).future
-    is_open = not future.done()
-    guarded_fragment(_line, 0.5 if is_open else None)(future, key, config, runs, is_open)
+    was_pending = not future.done()
+    guarded_fragment(_line, 0.5 if was_pending else None)(future, key, config, runs, was_pending)
 
 
 def _after(pending: Future[dict[str, float]]) -> None:
@@ -66,13 +66,13 @@ def _after(pending: Future[dict[str, float]]) -> None:
     st.caption("Measuring the training time …")
 
 
-def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], runs: int, is_open: bool) -> None:
-    """is_open: it was not measured yet when the page was drawn."""
-    if not future.done():
+def _line(future: Future[dict[str, float]], key: str, config: dict[str, Any], runs: int, was_pending: bool) -> None:
+    """was_pending: the speed was still being measured when the page was drawn."""
+    if was_pending:
+        if future.done():
+            redraw_page()  # so that the polling ends
         st.caption("Measuring the training time …")
         return
-    if is_open:
-        redraw_page()  # so that the polling ends
     try:
         figures = future.result()
     except FewLabError as error:
