@@ -7,9 +7,10 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -62,12 +63,7 @@ def predict_folder(
     by its first bytes is passed over; an image that cannot be read gets a row with the sentence why. Links are not
     followed. coverage: of the prediction sets by which an answer is called sure. Raises DataError.
     """
-    if images.is_dir():
-        source: _Source = _Folder(images, {table.resolve(), *([sort_into.resolve()] if sort_into else [])})
-    elif images.is_file():
-        source = _Archive(images)
-    else:
-        raise DataError(f"{images} is no folder and no archive: name the one that holds the images.")
+    source = _source(images, {table.resolve(), *([sort_into.resolve()] if sort_into else [])})
     if not source.names:
         raise DataError(f"There is no image in {images}: name the folder or archive that holds them.")
     lock = FileLock(table.with_name(f".{table.name}.lock"))
@@ -76,6 +72,22 @@ def predict_folder(
             return _continued(predictor, source, table, sort_into, told, coverage)
     except Timeout:
         raise DataError(f"{table.name} is being written already: wait until that is done.") from None
+
+
+def read_named(images: Path, names: Iterable[str]) -> Iterator[bytes | str]:
+    """Of each of the files, named as the table names them, its content, or the sentence why it cannot be read any more.
+    Raises DataError.
+    """
+    with closing(_source(images, set())) as source:
+        there = {_in_table(name): name for name in source.files}
+        for name in names:
+            if name not in there:
+                yield f"{Path(name).name} is no longer in {images}."
+                continue
+            try:
+                yield source.read(there[name])
+            except (OSError, ImageError) as error:
+                yield _why(there[name], error)
 
 
 def _continued(
@@ -114,9 +126,15 @@ def heading(coverage: float) -> tuple[str, ...]:
 
 
 class _Source(Protocol):
-    """Images by name: paths with slashes, in a fixed order."""
+    """Images by name: paths with slashes, in a fixed order. files: everything that may be one; names: what begins like
+    one.
+    """
 
-    names: list[str]
+    @property
+    def files(self) -> list[str]: ...
+
+    @property
+    def names(self) -> list[str]: ...
 
     def read(self, name: str) -> bytes:
         """Raises OSError or ImageError."""
@@ -126,26 +144,41 @@ class _Source(Protocol):
     def close(self) -> None: ...
 
 
+def _source(images: Path, without: set[Path]) -> _Source:
+    """without: files and folders that are the answer. Raises DataError."""
+    if images.is_dir():
+        return _Folder(images, without)
+    if images.is_file():
+        return _Archive(images)
+    raise DataError(f"{images} is no folder and no archive: name the one that holds the images.")
+
+
 class _Folder:
     def __init__(self, root: Path, without: set[Path]) -> None:
-        """without: files and folders that are the answer."""
-        self._root = root
-        self.names = list(self._images(without))
+        self._root, self._without = root, without
 
-    def _images(self, without: set[Path]) -> Iterator[str]:
+    @cached_property
+    def files(self) -> list[str]:
+        return list(self._walk())
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [name for name in self.files if self._is_image(name)]
+
+    def _walk(self) -> Iterator[str]:
         for root, folders, names in os.walk(self._root):
-            folders[:] = sorted(name for name in folders if (Path(root) / name).resolve() not in without)
+            folders[:] = sorted(name for name in folders if (Path(root) / name).resolve() not in self._without)
             for name in sorted(names):
                 path = Path(root) / name
-                if path.is_symlink() or path.resolve() in without:
-                    continue
-                try:
-                    with open_plain_file(path) as file:
-                        is_image = begins_like_image(file.read(_HEAD))
-                except OSError:
-                    is_image = True  # said in its row, when it is read
-                if is_image:
+                if not path.is_symlink() and path.resolve() not in self._without:
                     yield path.relative_to(self._root).as_posix()
+
+    def _is_image(self, name: str) -> bool:
+        try:
+            with open_plain_file(self._root / name) as file:
+                return begins_like_image(file.read(_HEAD))
+        except OSError:
+            return True  # said in its row, when it is read
 
     def read(self, name: str) -> bytes:
         return read_plain_file(self._root / name, LARGEST_FILE)
@@ -163,11 +196,13 @@ class _Archive:
     def __init__(self, path: Path) -> None:
         self._files, self._lock = open_files(str(path)), Lock()
         self._by_name = {file.name: file for file in self._files.files}
-        self.names = [name for name in sorted(self._by_name) if self._is_image(name)]
+        self.files = [name for name in sorted(self._by_name) if not is_junk(name.split("/"))]
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [name for name in self.files if self._is_image(name)]
 
     def _is_image(self, name: str) -> bool:
-        if is_junk(name.split("/")):
-            return False
         try:
             return begins_like_image(self._files.read(self._by_name[name], _HEAD))
         except ImageError:
@@ -182,6 +217,12 @@ class _Archive:
 
     def close(self) -> None:
         self._files.close()
+
+
+def _why(name: str, error: OSError | ImageError) -> str:
+    if isinstance(error, ImageError):
+        return str(error)
+    return f"{Path(name).name} cannot be read: {error.strerror or type(error).__name__}."
 
 
 def _in_table(name: str) -> str:
@@ -233,10 +274,8 @@ def _decoded(
     def read(name: str) -> Pixels | str:
         try:
             return predictor.preparation.fitted(predictor.read(source.read(name), name)).pixels
-        except OSError as error:
-            return f"{Path(name).name} cannot be read: {error.strerror or type(error).__name__}."
-        except ImageError as error:
-            return str(error)
+        except (OSError, ImageError) as error:
+            return _why(name, error)
 
     names = iter(files)
     waiting: tuple[list[str], list[Future[Pixels | str]]] | None = None

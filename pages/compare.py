@@ -11,11 +11,11 @@ from ui.compare.benchmark_form import benchmark_button
 from ui.compare.curves import draw_curves
 from ui.compare.experiment_guide import experiment_guide
 from ui.compare.run_choice import choose_runs, pick_runs, say_what_is_gone
-from ui.compare.run_colors import color_chips
 from ui.compare.run_groups import as_csv
 from ui.compare.settings_view import label_budgets, many_settings
 from ui.compare.tables import differing_settings, final_metrics, means_over_seeds
 from ui.report.report import report
+from ui.runs.run_colors import color_chips
 from ui.runs.run_names import run_name
 from ui.shell.page import empty_state, escape_markdown, guarded_fragment, header, how_it_works, redraw_page
 from ui.shell.server import lab

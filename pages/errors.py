@@ -61,8 +61,8 @@ def page(run: EvaluatedRun, others: list[Run]) -> None:
     everything, final = len(run.folder.split()[part]), run.status.metrics.get(f"{part}/accuracy")
     if everything > len(predictions) and final is not None:
         st.caption(
-            f"Evaluations keep a fixed sample of the {part} images. On all {formatting.count(everything)}, the final"
-            f" accuracy is {formatting.percent(final)}."
+            f"Evaluations keep the predictions for a fixed sample of the {part} images; these are what opens here. On"
+            f" all {formatting.count(everything)}, the final accuracy is {formatting.percent(final)}."
         )
     most_confident_errors(run, predictions, _KEY)
     left, right = st.columns(2)

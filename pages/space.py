@@ -16,9 +16,10 @@ from ui.runs.run_names import run_name
 from ui.shell.page import empty_state, header, how_it_works, show_errors
 from ui.shell.server import lab, projector
 from ui.space.form import METHODS, space_form, stand_still
-from ui.space.map_view import animation, map_view, travels, trust_tiles
+from ui.space.map_view import animation, map_view, travels
 from ui.space.projection_job import projection, projection_inputs
 from ui.space.selection_view import selection_view
+from ui.space.trust_tiles import trust_tiles
 from ui.style import formatting
 
 header("Space", "Explore the feature space: images the network finds similar lie close together.")
@@ -66,7 +67,7 @@ def page(run: EvaluatedRun, others: list[Run]) -> None:
             map_of_other(other, nearest, source, request, sample, by, revision)
     with second if beside is None else st.container():
         selection_view(run, inputs, projected, step, _KEY)
-    trust_tiles(projected)
+    trust_tiles(run, inputs, projected, request.metric, step, _KEY)
     image_panel(run, step, _KEY)
 
 

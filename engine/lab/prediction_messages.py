@@ -111,6 +111,20 @@ class Predict(_PredictionRequest):
         return cls(arguments["run"], files, arguments["as_it_is"], parts)
 
 
+@dataclass(frozen=True)
+class PredictNamed(_PredictionRequest):
+    """Classify some of the images of a folder or archive, each by its name in the table that PredictFolder wrote."""
+
+    name = "predict_named"
+    run: str
+    path: str
+    files: tuple[str, ...]
+
+    @classmethod
+    def read(cls, arguments: Plain) -> Self:
+        return cls(**{**arguments, "files": tuple(arguments["files"])})
+
+
 class ShownImage(NamedTuple):
     """An image file as a browser can show it. width, height: of the upright image, in pixels. uri: the same image, at
     most 1,024 pixels a side, as a data URI.

@@ -37,6 +37,14 @@ def choose_in_list(app: AppTest, *run_ids: str) -> None:
     app.run()
 
 
+def choose_row(app: AppTest, table: int, row: int) -> None:
+    """Of the tables on the page, in their order."""
+    key = app.dataframe[table].key
+    assert key is not None
+    app.session_state[key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+    app.run()
+
+
 def put_beside(lab: Lab, config: dict[str, Any], status: Status) -> RunFolder:
     """A run that was never queued here: a lab takes up what is queued before its status can be changed."""
     elsewhere = Store(lab.store.root.parent / "elsewhere").create(config)

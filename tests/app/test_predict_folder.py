@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +21,9 @@ from engine.lab.lab import Lab
 from engine.lab.messages import PredictFolder
 from engine.lab.workers.prediction_requests import predict_all
 from engine.runs.store import Run
-from tests.app.app_helpers import Open, words
+from tests.app.app_helpers import Open, choose_row, words
 from tests.app.conftest import Downloads
+from tests.app.known_runs import component
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +88,53 @@ def test_a_table_that_is_there_is_shown_again_and_goes_on(open_page: Open, run: 
     assert "30 images classified" in words(app)
     assert app.button(key="predict_folder_go").label == "Go on"
     assert "31 images classified" in words(finished(app))
+
+
+def test_a_class_opens_its_images_the_least_probable_first_and_each_its_card(
+    open_page: Open, run: Run, photos: Path, downloads: Downloads
+) -> None:
+    app = finished(asked(open_page, run, photos))
+    assert "Choose a class to see its images." in words(app)
+    rows = [row for row in csv.DictReader(io.StringIO(downloads[f"{run.id}-predictions.csv"])) if not row["error"]]
+    counts = app.dataframe[0].value.to_dict("records")
+    assert {row["class"]: row["images"] for row in counts} == Counter(row["class"] for row in rows)
+    choose_row(app, 0, 0)
+    assert not app.exception
+    assert f"**“{counts[0]['class']}”**: {counts[0]['images']}" in words(app)
+    of_class = sorted((row for row in rows if row["class"] == counts[0]["class"]), key=lambda row: row["probability"])
+    assert {row["file"] for row in app.dataframe[1].value.to_dict("records")} == {row["file"] for row in of_class}
+    shown = [item["lines"] for item in component(app, "predict_folder_gallery")["items"]]
+    assert [lines[0] for lines in shown] == [counts[0]["class"]] * min(24, len(of_class))
+    shares = [float(lines[1].removesuffix(" %")) for lines in shown]
+    assert shares == sorted(shares)
+    assert shares == pytest.approx([100 * float(row["probability"]) for row in of_class[:24]], abs=0.06)
+
+
+def test_images_that_are_gone_are_said_and_the_others_are_shown(open_page: Open, run: Run, photos: Path) -> None:
+    app = finished(asked(open_page, run, photos))
+    gone = list(photos.glob("[12]*.png"))
+    for path in gone:
+        path.unlink()
+    choose_row(app, 0, 0)
+    assert not app.exception
+    shown = {path.name for path in gone} & set(app.dataframe[1].value["file"])
+    left = len(app.dataframe[1].value) - len(shown)
+    assert len(component(app, "predict_folder_gallery")["items"]) <= left
+    unread = re.search(r"(\d+) of these cannot be read now\. \d+\.png is no longer in", words(app).replace("\\", ""))
+    assert unread is not None
+    assert int(unread[1]) == min(24, len(app.dataframe[1].value)) - len(
+        component(app, "predict_folder_gallery")["items"]
+    )
+
+
+def test_where_the_folder_is_gone_the_table_stays(open_page: Open, run: Run, photos: Path) -> None:
+    app = finished(asked(open_page, run, photos))
+    shutil.rmtree(photos)
+    choose_row(app, 0, 0)
+    assert not app.exception
+    assert "is no folder and no archive" in words(app)
+    assert "30 images classified" in words(app)
+    assert len(app.dataframe[1].value) == app.dataframe[0].value["images"][0]
 
 
 def test_another_coverage_is_another_table(open_page: Open, run: Run, photos: Path) -> None:

@@ -31,6 +31,9 @@ def test_chosen_runs_are_compared_and_a_choice_ends_with_the_rows_it_was_made_in
     assert all(app.button(key=f"runs_{what}").disabled for what in ("compare", "rename", "retrain", "delete"))
     choose_in_list(app, run.id, second.id)
     assert app.button(key="runs_rename").disabled  # of one run only
+    swatches = {row["id"]: row["color"] for row in run_rows(app) if row["color"]}
+    assert swatches.keys() == {run.id, second.id}
+    assert len(set(swatches.values())) == 1  # one configuration, two seeds
     # Another list, in which the same places hold other runs: nothing is chosen there.
     app.text_input(key="runs_search").set_value(second.id).run()
     assert [row["id"] for row in run_rows(app)] == [second.id]

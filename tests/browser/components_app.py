@@ -12,7 +12,7 @@ from ui.components.gallery import GalleryItem, gallery, image_uri
 from ui.components.live_figure import live_figure
 from ui.components.plotly_script import write_script
 from ui.figures.classification import Bars, confidence_histogram, confusion_matrix, grouped_bars
-from ui.figures.curves import Series, line_chart
+from ui.figures.curves import Mark, Series, line_chart
 from ui.figures.space import Coloring, scatter
 from ui.shell.page import guarded_fragment, redraw_page
 from ui.style import colors
@@ -101,6 +101,8 @@ def narrow() -> None:
         for title in ("Confidence histogram: used right of τ", "Short"):
             rising = Series("a", [0, 1], [0, 1], colors.RIGHT)
             live_figure(line_chart(title, "value", [rising]), key=title, revision="r")
+        marked = line_chart("Confidence histogram: marked right of τ", "value", [rising], marks=[Mark(0.9, "τ = 0.90")])
+        live_figure(marked, key="marked", revision="r")
 
 
 def chosen() -> None:

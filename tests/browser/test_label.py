@@ -214,6 +214,25 @@ def test_a_group_is_left_at_once_and_what_it_labeled_is_not_asked_again(board: P
     assert (said.given[first].of, said.given[second].of) == (CLASSES[1], CLASSES[2])
 
 
+def test_the_number_of_labels_brings_what_was_labeled_last_onto_the_board_and_into_sight(
+    board: Page, checkpoints: Path
+) -> None:
+    names = [answer(board) for _ in range(3)]
+    saved(board)
+    given = labels(checkpoints).given
+    board.set_viewport_size({"width": 390, "height": 844})
+    button = board.get_by_role("button", name="Show images: Labels")
+    button.scroll_into_view_if_needed()
+    button.click()
+    grid = board.locator(".fewlab-board .grid button")
+    expect(grid).to_have_count(min(48, len(given)))
+    expect(grid.first).to_be_in_viewport()
+    shown = [one.get_attribute("data-name") or "" for one in grid.all()]
+    assert set(shown[:3]) == set(names)
+    # A group was labeled in one word, and has one number.
+    assert [given[name].number for name in shown] == sorted((one.number for one in given.values()), reverse=True)[:48]
+
+
 def test_a_lasso_on_the_map_brings_what_it_surrounds_onto_the_board(board: Page) -> None:
     board.get_by_text("Map of all images").click()
     figure = board.locator(".js-plotly-plot")

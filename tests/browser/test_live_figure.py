@@ -207,8 +207,8 @@ def test_a_downloaded_figure_has_the_typeface_of_the_page(page: Page, components
 def test_the_bar_of_a_narrow_figure_does_not_cover_its_title(page: Page, components: str) -> None:
     opened(page, f"{components}/narrow")
     figures = page.locator(FIGURE)
-    expect(figures).to_have_count(2)
-    for number, words in enumerate(("used right of τ", "Short")):
+    expect(figures).to_have_count(3)
+    for number, words in enumerate(("used right of τ", "Short", "marked right of τ")):
         figure = figures.nth(number)
         expect(figure.locator(".gtitle")).to_contain_text(words)
         assert figure.evaluate("(one) => one.clientWidth") <= 330
@@ -219,6 +219,10 @@ def test_the_bar_of_a_narrow_figure_does_not_cover_its_title(page: Page, compone
         assert bar is not None
         apart = title["x"] + title["width"] <= bar["x"] or title["y"] + title["height"] <= bar["y"]
         assert apart, (title, bar)
+        for label in figure.locator(".annotation-text").all():
+            what = label.bounding_box()
+            assert what is not None
+            assert what["y"] + what["height"] <= bar["y"], (what, bar)
         # Where there is room it stands in the line of the title.
         assert (title["y"] + title["height"] > bar["y"]) == (words == "Short")
 

@@ -62,6 +62,48 @@ def test_a_point_shows_its_image_while_the_mouse_is_on_it(page: Page, url: str, 
     expect(shown).to_have_count(0)
 
 
+def test_the_numbers_below_the_map_open_the_points_behind_them(page: Page, url: str, studied: Studied) -> None:
+    opened(page, url, studied.run)
+    with np.load(sorted(studied.run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
+        ids, embeddings = arrays["ids"], arrays["embeddings"].astype(np.float64)
+    images = load_stored_images(
+        studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures"))
+    )
+    labels = images.true_labels(ids)
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    likeness = unit @ unit.T
+    np.fill_diagonal(likeness, -np.inf)
+    near = np.argsort(-likeness, axis=1)[:, :15]
+    purity = dict(zip(ids.tolist(), (labels[near] == labels[:, None]).mean(1).tolist(), strict=True))
+    sample = ids[np.sort(np.random.default_rng(0).permutation(len(ids))[:1000])]  # that both shares are taken of
+    below = sum(purity[one] < 1 for one in sample.tolist())
+    panel = page.get_by_role("dialog")
+    for label in ("Trustworthiness", "Neighbors of the same class", "Points"):
+        page.get_by_role("button", name=f"Show images: {label}").click()
+        expect(panel).to_be_in_viewport()
+        # Of the panel that is drawn anew the images come after its words.
+        buttons = panel.locator(".fewlab-gallery button")
+        expect(buttons.first).to_be_visible()
+        count = int(
+            re.findall(r": ([\d,]+)$", panel.locator("p", has=page.locator("strong")).first.inner_text())[0].replace(
+                ",", ""
+            )
+        )
+        shown = buttons.evaluate_all("all => all.map((one) => [Number(one.dataset.id), one.innerText])")
+        assert len(shown) == min(count, 120)
+        if label == "Points":
+            assert count == len(ids)
+        else:
+            shares = [float(text.splitlines()[-1].removesuffix(" %")) for _, text in shown]
+            assert shares == sorted(shares)
+            assert shares[0] < 100
+            if label == "Neighbors of the same class":
+                assert shares == pytest.approx([100 * purity[one] for one, _ in shown], abs=0.06)
+                assert count == pytest.approx(below, abs=2)  # equally far neighbors: the last digit decides
+        page.keyboard.press("Escape")
+        expect(panel).to_have_count(0)
+
+
 def test_points_become_their_images_where_the_map_is_zoomed_in(page: Page, url: str, studied: Studied) -> None:
     opened(page, url, studied.run)
     there = points_on_screen(page)
@@ -181,6 +223,42 @@ def test_points_travel_through_all_evaluations(page: Page, url: str, run: Run) -
     until(lambda: player.get_by_role("button", name="Play").count() == 1, "the end")
     expect(player.locator("output")).to_have_text(f"step {steps[-1]:,}")
     assert page.evaluate(CANVAS) == end
+
+
+def test_a_traveling_point_shows_its_image_and_its_class_under_the_mouse(
+    page: Page, url: str, studied: Studied
+) -> None:
+    opened(page, url, studied.run)
+    player = animated(page)
+    player.get_by_role("slider", name="Evaluation").fill("0")
+    box = player.locator("canvas").bounding_box()
+    assert box is not None
+    # Where the first frame has the points, by its own numbers: the widest of all frames reaches 12 pixels from an edge.
+    places = np.array(
+        player.evaluate("(one) => [...one.fewlab.frames.slice(0, 2 * one.fewlab.groups.length)]"), float
+    ).reshape(-1, 2)
+    reach = player.evaluate("(one) => one.fewlab.extent")
+    scale = min((box["width"] - 24) / 2 / reach[0], (box["height"] - 24) / 2 / reach[1])
+    spots = np.array([box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]) + places * [scale, -scale]
+    gaps = np.linalg.norm(spots[:, None] - spots[None], axis=2) + 1e9 * np.eye(len(spots))
+    lonely = int(gaps.min(1).argmax())
+    shown = player.locator(".image-of-point")
+    expect(shown).to_have_count(0)
+    page.mouse.move(*(spots[lonely] + 1))
+    expect(shown).to_be_visible()
+    columns, left, top = shown.evaluate(
+        "(one) => [one.style.backgroundSize, ...one.style.backgroundPosition.split(' ')].map(parseFloat)"
+    )
+    assert round(-top / 96) * round(columns / 96) + round(-left / 96) == lonely
+    with np.load(sorted(studied.run.folder.snapshots.glob("*.npz"))[-1]) as arrays:
+        ids = np.sort(arrays["ids"])
+    images = load_stored_images(
+        studied.checkpoints, next(event["pictures"] for event in studied.run.folder.events() if event.get("pictures"))
+    )
+    truth = int(images.true_labels(ids[[lonely]])[0])
+    assert shown.inner_text() == images.class_names[truth]
+    page.mouse.move(5, 5)
+    expect(shown).to_have_count(0)
 
 
 def test_traveling_points_stand_where_the_map_stood(page: Page, url: str, run: Run) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from engine.config.run_config import RunConfig
 from engine.errors import DataError
-from engine.folder_prediction import heading, predict_folder
+from engine.folder_prediction import heading, predict_folder, read_named
 from engine.lab.executors.inline import train
 from engine.predictor import Predictor
 from engine.runs.store import Run
@@ -105,6 +105,36 @@ def test_what_is_there_is_not_classified_again_and_a_torn_row_is(
     assert torn.read_bytes() == expected
     assert predict_folder(predictor, folder, torn) == (0, 156, 0)
     assert torn.read_bytes() == expected
+
+
+def test_files_are_read_again_by_the_names_in_the_table(predictor: Predictor, folder: Path, tmp_path: Path) -> None:
+    table, packed = tmp_path / "table.csv", tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("left/1.png", "=1+1.png"):
+            archive.write(folder / name, name)
+    predict_folder(predictor, folder, table)
+    names = [row[0].removeprefix("'") for row in rows(table)[1:]]
+    contents = dict(zip(names, read_named(folder, names), strict=True))
+    for name, content in contents.items():
+        if name == "pipe.png":
+            assert content == "pipe.png cannot be read: it is a pipe, a device or a socket."
+        else:
+            odd = os.fsdecode(b"\xff\xfe.png") if "\\" in name else name
+            assert content == (folder / odd).read_bytes()
+    assert list(read_named(packed, ["=1+1.png", "left/1.png", "right/2.png"])) == [
+        (folder / "=1+1.png").read_bytes(),
+        (folder / "left" / "1.png").read_bytes(),
+        f"2.png is no longer in {packed}.",
+    ]
+
+
+def test_no_file_outside_the_folder_is_read_again(folder: Path, tmp_path: Path) -> None:
+    saved(tmp_path / "outside.png", 3)
+    (folder / "left" / "1.png").unlink()
+    for name in ("../outside.png", str(tmp_path / "outside.png"), "left/1.png", "link.png"):
+        assert list(read_named(folder, [name])) == [f"{Path(name).name} is no longer in {folder}."]
+    with pytest.raises(DataError, match="is no folder and no archive"):
+        list(read_named(tmp_path / "nothing", ["a.png"]))
 
 
 @pytest.mark.parametrize("left", ["nothing", "half of the heading", "the heading alone"])

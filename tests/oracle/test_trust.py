@@ -9,7 +9,14 @@ import pytest
 from sklearn.manifold import trustworthiness as of_all
 
 from engine.analysis.neighbors import nearest_neighbors
-from engine.analysis.trust import SAMPLE, knn_purity, trust_rows, trustworthiness
+from engine.analysis.trust import (
+    SAMPLE,
+    knn_purity,
+    purity_of_points,
+    trust_of_points,
+    trust_rows,
+    trustworthiness,
+)
 from engine.errors import ShapeError
 
 
@@ -21,6 +28,8 @@ def test_purity_is_the_share_of_neighbors_with_the_same_known_label() -> None:
     assert found.overall == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)
     assert found.per_class[:2].tolist() == [0.5, 1.0]
     assert math.isnan(found.per_class[2])
+    assert purity_of_points(indices, labels) == pytest.approx([0.5, 0.5, 1, 1, math.nan], nan_ok=True)
+    assert purity_of_points(indices[[3, 4]], labels, np.array([3, 4])) == pytest.approx([1, math.nan], nan_ok=True)
 
 
 def test_purity_equals_a_slow_count() -> None:
@@ -67,6 +76,26 @@ def test_trustworthiness_of_five_points_is_the_papers_sum(metric: str) -> None:
     assert trustworthiness(features, np.stack([at, 0 * at], 1), metric, 1) == 1.0  # type: ignore[arg-type]
 
 
+def test_trust_of_each_of_five_points_is_its_term_of_the_papers_sum() -> None:
+    at = np.array([0, 1, 3, 7, 15])
+    layout = np.array([[0, 0], [10, 0], [1, 0], [30, 0], [33, 0]], float)
+    # As above: too far by 1, 1, 1, 3 and 0; 1 - 2 / (k (2n - 3k - 1)) of each for n = 5, k = 1.
+    found = trust_of_points(at[:, None].astype(float), layout, "euclidean", 1)
+    assert found == pytest.approx([1 - 2 / 6, 1 - 2 / 6, 1 - 2 / 6, 0, 1])
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("count", [40, 1500])
+def test_the_mean_over_points_is_the_trustworthiness_of_all(metric: str, count: int) -> None:
+    features = np.random.default_rng(count).normal(size=(count, 6))
+    layout, rows = features[:, :2] + 0.3 * features[:, 2:4], trust_rows(count)
+    found = trust_of_points(features, layout, metric)  # type: ignore[arg-type]
+    assert len(found) == len(rows)
+    wanted = of_all(features[rows], layout[rows], n_neighbors=15, metric=metric)
+    assert found.mean() == pytest.approx(wanted, abs=1e-12)
+    assert 0 <= found.min() < found.max() <= 1
+
+
 def test_trustworthiness_of_many_points_is_near_that_of_all() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(3000, 4))
@@ -88,3 +117,4 @@ def test_the_sample_is_the_same_on_every_machine_and_reaches_over_all_points() -
 
 def test_so_few_points_that_the_measure_is_not_defined_have_none() -> None:
     assert math.isnan(trustworthiness(np.eye(3), np.eye(3)[:, :2], "euclidean"))
+    assert np.isnan(trust_of_points(np.eye(3), np.eye(3)[:, :2], "euclidean")).tolist() == [True] * 3

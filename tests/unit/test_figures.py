@@ -81,8 +81,11 @@ def test_a_mark_is_a_line_at_its_step_with_its_label() -> None:
     layout = two_curves(marks=[Mark(120, "threshold 0.90"), Mark(125, "threshold 0.85")])["layout"]
     assert [shape["x0"] for shape in layout["shapes"]] == [shape["x1"] for shape in layout["shapes"]] == [120, 125]
     assert [label["text"] for label in layout["annotations"]] == ["threshold 0.90", "threshold 0.85"]
-    # Near marks do not write over each other.
-    assert layout["annotations"][0]["yshift"] != layout["annotations"][1]["yshift"]
+    # Above the plot, where no curve is, and near ones not over each other.
+    assert [(label["y"], label["yanchor"]) for label in layout["annotations"]] == [(1, "bottom")] * 2
+    first, second = (label["yshift"] for label in layout["annotations"])
+    assert 0 < first < second < layout["meta"]["above"]
+    assert "meta" not in two_curves()["layout"]
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_jump() -> None:

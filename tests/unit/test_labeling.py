@@ -116,6 +116,43 @@ def test_a_test_set_is_labeled_first_and_never_learned_from(labeling: Labeling) 
     assert labeling.queue(standing, 5, "auto")[0].strategy != "held_back"
 
 
+def test_labels_that_accuracy_counts_as_wrong_are_named_the_most_confident_first(labeling: Labeling) -> None:
+    label(labeling, range(30))
+    wrong = {3, 8, 16}
+    say(labeling, *(Label(images=(NAMES[row],), of=CLASSES[(TRUTH[row] + 1) % 3]) for row in wrong))
+    standing = labeling.standing()
+    assert standing.accuracy is not None
+    assert standing.head is not None
+    assert standing.head.cross is not None
+    found = standing.mistakes.tolist()
+    assert len(found) == standing.accuracy.total - standing.accuracy.right
+    assert wrong <= set(found)
+    confidence = dict(zip(standing.head.rows.tolist(), standing.head.cross.max(1).tolist(), strict=True))
+    assert found == sorted(found, key=lambda row: -confidence[row])
+
+
+def test_of_a_test_set_the_wrong_ones_are_those_that_the_head_answers_otherwise(labeling: Labeling) -> None:
+    label(labeling, range(30))
+    say(labeling, HoldBack(images=NAMES[40:50]))
+    say(labeling, *(Label(images=(NAMES[row],), of="a") for row in range(40, 50)))
+    standing = labeling.standing()
+    assert standing.head is not None
+    assert set(standing.mistakes.tolist()) == {row for row in range(40, 50) if standing.head.predictions[row] != 0}
+    assert len(standing.mistakes) >= 6  # as many as are of another class
+
+
+def test_before_there_is_an_accuracy_there_are_no_mistakes(labeling: Labeling) -> None:
+    label(labeling, range(1))
+    assert labeling.standing().mistakes.tolist() == []
+
+
+def test_what_was_labeled_last_comes_first(labeling: Labeling) -> None:
+    for row in (5, 2, 7, 2):
+        say(labeling, Label(images=(NAMES[row],), of="a"))
+    say(labeling, Exclude(images=(NAMES[5],)))
+    assert labeling.labeled(labeling.standing()).tolist() == [2, 7]
+
+
 def test_a_held_back_image_is_not_proposed_for_training(labeling: Labeling) -> None:
     say(labeling, Classes(classes=CLASSES), HoldBack(images=NAMES[:80]), Skip(images=NAMES[:80]))
     assert {one.row for one in labeling.queue(labeling.standing(), 100, "spread")} == set(range(80, 90))

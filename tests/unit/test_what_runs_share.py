@@ -13,8 +13,8 @@ from engine.presets import PRESETS
 from engine.runs.folder import RunFolder, Status
 from engine.runs.store import Run
 from ui.compare.benchmark_form import config_of_entry
-from ui.compare.run_groups import grouped
 from ui.runs.metrics import difference_from
+from ui.runs.repeated_runs import grouped
 from ui.train.time_estimate import cost_key
 
 

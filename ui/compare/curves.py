@@ -9,13 +9,14 @@ import streamlit as st
 from engine.analysis.compare import over_seeds
 from engine.metrics import Metric, declaration_of
 from engine.runs.store import Run
-from ui.compare.run_colors import Stroke, run_strokes, shade
-from ui.compare.run_groups import grouped, journal, legend_names, short_names
+from ui.compare.run_groups import journal, legend_names, short_names
 from ui.components.live_figure import live_figure
 from ui.figures.compare import SeedBand, seed_bands
 from ui.figures.curves import Series, line_chart
 from ui.figures.frame import Figure
 from ui.runs.metrics import declared_metrics, logged_metrics
+from ui.runs.repeated_runs import grouped
+from ui.runs.run_colors import Stroke, run_strokes, shade
 from ui.shell.page import escape_markdown
 
 _BUTTONS, _LIST = 7, 320  # curves that have a button each, in one row; the width of a list of more, in pixels

@@ -6,10 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from engine.analysis.compare import without_seeds
 from engine.csv_text import csv_text
 from engine.runs.store import Run
 from ui.runs.distinct_names import what_differs
+from ui.runs.repeated_runs import settings
 from ui.runs.run_names import data_title, labels, method_title, run_name
 
 
@@ -50,24 +50,6 @@ def journal(run: Run) -> list[dict[str, Any]]:
     except OSError:
         return []
     return _metrics(run.id, (state.st_size, state.st_mtime_ns), run)
-
-
-def grouped(chosen: list[Run]) -> list[list[Run]]:
-    """Runs that differ in their seed alone stand together. A repeated seed counts once."""
-    groups: dict[str, dict[tuple[int, int], Run]] = {}
-    for run in chosen:
-        groups.setdefault(without_seeds(settings(run)), {})[
-            run.config["seed"], run.config["data"].get("split_seed")
-        ] = run
-    return [list(by_seed.values()) for by_seed in groups.values()]
-
-
-def settings(run: Run) -> dict[str, Any]:
-    """The run's config, and what was changed while it trained: such a run is no repetition of one that was left
-    alone.
-    """
-    changes = [f"{change.key} = {change.value} at step {change.step}" for change in run.folder.changes()]
-    return {**run.config, **({"changed while it trained": changes} if changes else {})}
 
 
 def as_csv(chosen: list[Run]) -> str:

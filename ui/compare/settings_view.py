@@ -6,10 +6,10 @@ import streamlit as st
 
 from engine.analysis.compare import budget_curve, differing, without_budget
 from engine.runs.store import Run
-from ui.compare.run_groups import settings
 from ui.components.live_figure import live_figure
 from ui.figures.compare import label_budget_curves, parallel_coordinates
 from ui.runs.distinct_names import distinct_names, setting_titles, value_text
+from ui.runs.repeated_runs import settings
 from ui.runs.run_names import method_title
 from ui.runs.settings_table import setting_order
 

@@ -10,11 +10,12 @@ import streamlit as st
 
 from engine.metrics import Metric
 from engine.runs.store import Run
-from ui.compare.run_colors import run_strokes, swatch
-from ui.compare.run_groups import grouped, legend_names, settings, short_names
+from ui.compare.run_groups import legend_names, short_names
 from ui.figures.frame import unique_names
 from ui.runs.metrics import declared_metrics
+from ui.runs.repeated_runs import grouped, settings
 from ui.runs.run_bar import page_links
+from ui.runs.run_colors import run_strokes, swatch
 from ui.runs.run_names import answers_by_probe, labels
 from ui.runs.settings_table import setting_columns
 from ui.shell.page import escape_markdown

@@ -23,6 +23,7 @@ function board(of) {
       at: 0,
       order: "", // that the person chose, by which the queue was made
       together: false, // whether many images of the queue are seen, or one
+      group: "", // the last one that was seen
       left: null, // {queue, at} while a group is seen: what was before it
       leaving: null, // the group that "Back to the queue" was pressed in, until the server shows the queue
       selected: new Set(),
@@ -68,6 +69,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   acknowledge();
   enqueue();
   draw();
+  if (isGroup() && state.group !== data.group) bringIntoSight();
+  state.group = data.group;
   flush();
 
   const onKey = (event) => {
@@ -96,6 +99,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   function isGroup() {
     return Boolean(data.group) && data.group !== state.leaving;
+  }
+
+  // What was pressed to see the group may stand a screen below the board.
+  function bringIntoSight() {
+    const { top, bottom } = root.getBoundingClientRect();
+    if (top < 0 || top > window.innerHeight / 2 || bottom < 0) root.scrollIntoView({ block: "start" });
   }
 
   function isOne() {

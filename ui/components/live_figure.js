@@ -141,6 +141,8 @@ function draw(host, state) {
   }
 }
 
+const BAR = 2; // pixels between the bar and the edge of the figure
+
 // Every row of the legend beyond the first makes the figure higher, or it would make the plot lower.
 const LEGEND_ROW = 30;
 function makeRoomForLegend(host, state) {
@@ -152,15 +154,23 @@ function makeRoomForLegend(host, state) {
   draw(host, state);
 }
 
-// The bar stands in the line of the title, and below the title where that reaches so far.
+// The bar stands in the line of the title, below it where the title reaches so far, and at the foot of the figure where
+// that would cover what a line means: wherever it covers no words.
 function placeBar(host, state) {
   const [title, bar] = [host.querySelector(".gtitle"), host.querySelector(".modebar")];
-  const line = `${host.clientWidth} ${title?.textContent}`;
-  if (!title || !bar || state.barBeside === line) return; // what stays is not measured again
-  state.barBeside = line;
-  const [words, buttons] = [title.getBoundingClientRect(), bar.getBoundingClientRect()];
-  const isCovered = words.right + 4 > buttons.left;
-  host.style.setProperty("--fewlab-bar-top", isCovered ? `${words.bottom - host.getBoundingClientRect().top}px` : "");
+  const labels = (host.layout.annotations ?? []).map(({ x, text }) => `${x} ${text}`);
+  const said = [host.clientWidth, title?.textContent, ...labels].join("\n");
+  if (!title || !bar || state.barBeside === said) return; // what stays is not measured again
+  state.barBeside = said;
+  const frame = host.getBoundingClientRect();
+  const words = [...host.querySelectorAll(".gtitle, .annotation-text, .xtitle, .xtick text, .legendtext")];
+  const boxes = words.map((one) => one.getBoundingClientRect());
+  const { left, height } = bar.getBoundingClientRect();
+  const covers = (top) =>
+    boxes.some((box) => box.right + 4 > left && box.bottom > frame.top + top && box.top < frame.top + top + height);
+  const below = boxes[words.indexOf(title)].bottom - frame.top;
+  const place = [BAR, below, frame.height - height - BAR].find((top) => !covers(top)) ?? below;
+  host.style.setProperty("--fewlab-bar-top", `${place}px`);
 }
 
 function watch(host, state) {
@@ -183,46 +193,15 @@ function watch(host, state) {
     if (event?.points && state.selected)
       state.selected(event.points.map((point) => point.customdata?.[0] ?? point.customdata));
   });
-  host.on("plotly_hover", (event) => showImage(host, state, event));
+  host.on("plotly_hover", ({ points, event }) => {
+    const place = points[0].customdata?.[1];
+    if (Number.isInteger(place) && !state.held) showImage(host, state, place, event);
+  });
   host.on("plotly_unhover", () => hideImage(state));
   host.on("plotly_click", (event) => {
     const { x, y, customdata } = event.points[0];
     state.clicked?.({ x, y, customdata: customdata ?? null });
   });
-}
-
-// The image of the point under the mouse, above it or, where there is no room, below.
-const SIDE = 96; // pixels
-const FRAME = 2;
-const AWAY = 48; // from the point, whose words stand beside it
-function showImage(host, state, { points, event }) {
-  const place = points[0].customdata?.[1];
-  if (!state.sprites || !Number.isInteger(place) || state.held) return;
-  const { url, side, columns } = state.sprites;
-  hideImage(state);
-  const image = (state.image = document.createElement("div"));
-  image.className = "image-of-point";
-  Object.assign(image.style, {
-    backgroundImage: `url("${new URL(url.replace(/^\//, ""), document.baseURI)}")`,
-    width: `${SIDE}px`,
-    height: `${SIDE}px`,
-    borderWidth: `${FRAME}px`,
-    backgroundSize: `${columns * SIDE}px auto`,
-    backgroundPosition: `${-SIDE * (place % columns)}px ${-SIDE * Math.floor(place / columns)}px`,
-    imageRendering: side < 32 ? "pixelated" : "auto",
-  });
-  const box = host.getBoundingClientRect();
-  const framed = SIDE + 2 * FRAME;
-  // Where plotly does not say where the mouse is, in the upper right corner.
-  const [x, y] = event ? [event.clientX - box.left, event.clientY - box.top] : [host.clientWidth, framed + AWAY];
-  image.style.left = `${Math.max(0, Math.min(x - framed / 2, host.clientWidth - framed))}px`;
-  image.style.top = `${y > framed + AWAY ? y - framed - AWAY : y + AWAY}px`;
-  host.append(image);
-}
-
-function hideImage(state) {
-  state.image?.remove();
-  state.image = null;
 }
 
 function reset(host, state) {

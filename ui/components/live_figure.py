@@ -8,6 +8,7 @@ live_figure.js.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
@@ -17,7 +18,9 @@ from ui.components.plotly_script import script_url
 from ui.components.sprite_sheet import SpriteSheet
 from ui.style import colors
 
-SCRIPT = joined_scripts("figure_theme", "figure_downloads", "figure_words", "figure_keyboard", "live_figure")
+SCRIPT = joined_scripts(
+    "figure_theme", "figure_downloads", "figure_words", "figure_keyboard", "point_image", "live_figure"
+)
 _CSS = """
 .fewlab-figure { position: relative; width: 100%; min-width: 0; overflow: hidden; }
 /* The height is reserved until the component's script has set its own. */
@@ -26,11 +29,6 @@ _CSS = """
 }
 .fewlab-figure .modebar { top: var(--fewlab-bar-top, 2px) !important; }
 .fewlab-figure .modebar-btn:focus-visible { outline: 2px solid var(--st-primary-color) !important; }
-.fewlab-figure .image-of-point {
-  position: absolute; z-index: 2; box-sizing: content-box; pointer-events: none;
-  border: 0 solid color-mix(in srgb, var(--st-text-color) 45%, transparent); border-radius: 6px;
-  background-color: var(--st-background-color);
-}
 .fewlab-figure:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: -2px; border-radius: 6px; }
 .fewlab-figure .key-marker {
   position: absolute; z-index: 1; pointer-events: none; border-radius: 3px;
@@ -62,7 +60,7 @@ _CSS = """
 _component = st.components.v2.component(
     "fewlab_live_figure",
     html='<div class="fewlab-figure"></div>',
-    css=_CSS,
+    css=_CSS + Path(__file__).with_name("point_image.css").read_text(encoding="utf-8"),
     js=SCRIPT,
     isolate_styles=False,
 )

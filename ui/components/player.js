@@ -1,7 +1,7 @@
 // Points that travel: all frames of a layout through time in one component, drawn on a canvas, so that playing asks the
-// server nothing. Loaded by ui/components/player.py, after figure_theme.js. Frames are int16 in base64, one after the
-// other, x and y in turns, scaled to the widest frame. It takes the place of a map that ui/figures/space.py draws, and
-// has its title, height, colors and markers.
+// server nothing. Loaded by ui/components/player.py, after figure_theme.js and point_image.js. Frames are int16 in
+// base64, one after the other, x and y in turns, scaled to the widest frame. It takes the place of a map that
+// ui/figures/space.py draws, and has its title, height, colors and markers.
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".fewlab-player");
@@ -22,6 +22,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     chosen: data.chosen && new Set(data.chosen),
     look: data.look,
     height: data.height,
+    sprites: data.sprites,
     fills: true,
   });
   host.setAttribute("role", "group");
@@ -51,7 +52,16 @@ function extent(frames) {
 }
 
 function start(host, parentElement) {
-  const state = { at: 0, playing: false, handle: 0 };
+  const state = { at: 0, playing: false, handle: 0, mouse: null };
+  const plot = host.querySelector(".plot");
+  plot.onpointermove = (event) => {
+    state.mouse = event.pointerType === "touch" ? null : event;
+    showUnderMouse(host, state);
+  };
+  plot.onpointerleave = () => {
+    state.mouse = null;
+    hideImage(state);
+  };
   const [button, slider] = [host.querySelector(".play"), host.querySelector("input")];
   button.onclick = () => (state.playing ? pause(host, state) : play(host, state));
   slider.oninput = () => {
@@ -144,17 +154,14 @@ function show(host, state) {
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
+  const at = positions(host, state);
   const count = state.groups.length;
-  const [from, part] = [Math.floor(state.at), state.at - Math.floor(state.at)];
-  const [a, b] = [from * count * 2, Math.min(from + 1, state.steps.length - 1) * count * 2];
-  const scale = Math.min((width - 24) / 2 / state.extent[0], (height - 24) / 2 / state.extent[1]);
   const put = (i, isMarked) => {
-    const x = state.frames[a + 2 * i] * (1 - part) + state.frames[b + 2 * i] * part;
-    const y = state.frames[a + 2 * i + 1] * (1 - part) + state.frames[b + 2 * i + 1] * part;
+    const [x, y] = at(i);
     const { image, room } = state.stamps[state.groups[i]][isMarked ? 1 : 0];
     const { faded, opacity } = state.look;
     pen.globalAlpha = state.chosen && !state.chosen.has(i) ? faded : isMarked ? 1 : opacity;
-    pen.drawImage(image, width / 2 + x * scale - room, height / 2 - y * scale - room, 2 * room, 2 * room);
+    pen.drawImage(image, x - room, y - room, 2 * room, 2 * room);
   };
   for (let i = 0; i < count; i += 1) if (!state.marked.has(i)) put(i, false);
   state.marked.forEach((i) => put(i, true)); // the labeled few over all others
@@ -162,6 +169,36 @@ function show(host, state) {
   host.querySelector("input").value = String(Math.round(state.at));
   host.querySelector("input").setAttribute("aria-valuetext", said);
   host.querySelector("output").textContent = said;
+  showUnderMouse(host, state);
+}
+
+// Where each point is now, in pixels of the plot.
+function positions(host, state) {
+  const { clientWidth: width, clientHeight: height } = host.querySelector(".plot");
+  const count = state.groups.length;
+  const [from, part] = [Math.floor(state.at), state.at - Math.floor(state.at)];
+  const [a, b] = [from * count * 2, Math.min(from + 1, state.steps.length - 1) * count * 2];
+  const scale = Math.min((width - 24) / 2 / state.extent[0], (height - 24) / 2 / state.extent[1]);
+  const between = (i) => state.frames[a + i] * (1 - part) + state.frames[b + i] * part;
+  return (i) => [width / 2 + between(2 * i) * scale, height / 2 - between(2 * i + 1) * scale];
+}
+
+// The image of the nearest point; the labeled lie over all others.
+const REACH = 6; // pixels
+function showUnderMouse(host, state) {
+  hideImage(state);
+  if (!state.sprites || !state.mouse) return;
+  const plot = host.querySelector(".plot");
+  const box = plot.getBoundingClientRect();
+  const [x, y] = [state.mouse.clientX - box.left, state.mouse.clientY - box.top];
+  const at = positions(host, state);
+  let [nearest, least] = [null, REACH * REACH];
+  for (let i = 0; i < state.groups.length; i += 1) {
+    const [px, py] = at(i);
+    const distance = (px - x) ** 2 + (py - y) ** 2 - (state.marked.has(i) ? 1 : 0);
+    if (distance <= least) [nearest, least] = [i, distance];
+  }
+  if (nearest !== null) showImage(plot, state, nearest, state.mouse, state.names[state.groups[nearest]]);
 }
 
 function legend(host, state) {

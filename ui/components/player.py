@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ui.components.joined_scripts import joined_scripts
+from ui.components.sprite_sheet import SpriteSheet
 from ui.style.colors import BY_THEME
 
 _HEIGHT = 520  # pixels, as the map whose place it takes
@@ -42,7 +44,11 @@ _HTML = """<div class="fewlab-player"><div class="title"></div>
 <button type="button" class="explore">Explore this evaluation</button></div></div>"""
 
 _component = st.components.v2.component(
-    "fewlab_player", html=_HTML, css=_CSS, js=joined_scripts("figure_theme", "player"), isolate_styles=False
+    "fewlab_player",
+    html=_HTML,
+    css=_CSS + Path(__file__).with_name("point_image.css").read_text(encoding="utf-8"),
+    js=joined_scripts("figure_theme", "point_image", "player"),
+    isolate_styles=False,
 )
 
 
@@ -68,6 +74,7 @@ def player(
     chosen: NDArray[np.int64] | None,
     look: Look,
     title: str,
+    sprites: SpriteSheet | None,
     *,
     key: str,
     on_explore: Callable[[int], None],
@@ -76,7 +83,8 @@ def player(
 
     groups: [N], for each point the position of its color in `paints` ("#RRGGBB"; those of classes in the variant of the
     theme); names: what the paints mean. marked: points drawn as diamonds over all others, which are circles. chosen:
-    points that do not fade, None for all. on_explore: called before the page runs again, with the step at which the
+    points that do not fade, None for all. sprites: the images of the points, in their order; the one under the mouse
+    shows its tile. on_explore: called before the page runs again, with the step at which the
     person wants to look closer.
     """
 
@@ -94,6 +102,7 @@ def player(
         "look": look._asdict(),
         "title": title,
         "height": _HEIGHT,
+        "sprites": None if sprites is None else sprites.served(key),
         "colors": BY_THEME,
     }
     _component(data=data, key=key, on_explored_change=explored)

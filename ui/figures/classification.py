@@ -25,6 +25,7 @@ from ui.figures.frame import (
     trace_uid,
     unique_names,
     vertical_line,
+    with_labels_above,
 )
 from ui.style import colors, formatting
 
@@ -111,8 +112,7 @@ def confidence_histogram(
     if threshold is not None:
         layout["shapes"] = [vertical_line(threshold, width=2)]
         middle = (borders[0] + borders[-1]) / 2
-        label = line_label(threshold, f"τ = {threshold:.2f}", left=bool(threshold > middle), outside=True)
-        layout["annotations"], layout["meta"] = [label], {"above": 16}
+        with_labels_above(figure, [line_label(threshold, f"τ = {threshold:.2f}", left=bool(threshold > middle))])
     return figure
 
 

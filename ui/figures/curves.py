@@ -28,11 +28,13 @@ from ui.figures.frame import (
     plain_text,
     trace_uid,
     vertical_line,
+    with_labels_above,
     without_template,
 )
 from ui.style import colors
 
 _MARKERS_UP_TO = 60  # points; beyond, markers would merge into a band
+_LABEL_ROWS = 3  # of marks: those of neighbors stand one above the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,9 @@ def line_chart(
     """Curves over training steps, at most 2,000 points each with their extremes kept.
 
     ghosts: the curves of another run, thin, pale and dotted behind; one legend entry, `ghost_name`, shows or hides all
-    of them. marks: vertical lines with a label. percent: y is a share, shown on a fixed axis from 0 to 100 %. x_max:
-    where the run will end. x_format: how the tip over a point writes x. markers: few points are marked one by one.
-    zoom: the axis of shares begins below where the curves live once they have left their start.
+    of them. marks: vertical lines, each with a label above the plot. percent: y is a share, shown on a fixed axis from
+    0 to 100 %. x_max: where the run will end. x_format: how the tip over a point writes x. markers: few points are
+    marked one by one. zoom: the axis of shares begins below where the curves live once they have left their start.
     """
     traces = []
     for index, ghost in enumerate(ghosts):
@@ -114,13 +116,13 @@ def line_chart(
     lowest = where_curves_live([one.y for one in (*series, *ghosts)]) if zoom else 0.0
     layout["yaxis"].update({"range": [lowest, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     layout["shapes"] = [vertical_line(mark.step) for mark in marks]
-    layout["annotations"] = [
-        # Shares are high where a run goes well, losses low: labels stand where the curves are not.
-        line_label(
-            mark.step, mark.label, row=index % 3, left=x_max is not None and mark.step > 0.8 * x_max, below=percent
-        )
+    late = 0.8 * x_max if x_max is not None else math.inf
+    rows = min(len(marks), _LABEL_ROWS)
+    labels = [
+        line_label(mark.step, mark.label, row=index % _LABEL_ROWS, left=mark.step > late)
         for index, mark in enumerate(marks)
     ]
+    with_labels_above(figure, labels, rows)
     return figure
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ui.style import colors
 
 Figure = dict[str, Any]
+_LABEL_ROW = 14  # pixels
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")  # of markers, beside their color
 PERCENT_TICKS = {
     "nticks": 6,
@@ -97,31 +98,33 @@ def horizontal_line(y: float) -> dict[str, Any]:
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": y, "y1": y, "line": line}
 
 
-def level_label(y: float, text: str) -> dict[str, Any]:
-    """Below a horizontal line, at its left end."""
-    place = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "y", "y": y, "yanchor": "top"}
-    return {**place, "text": text, "showarrow": False, "font": {"size": 11}}
-
-
-def line_label(
-    x: float, text: str, *, row: int = 0, left: bool = False, below: bool = False, outside: bool = False
-) -> dict[str, Any]:
-    """Beside a vertical line, at its top; below: at its foot; outside: above the plot, where it covers nothing."""
-    if below or outside:
-        height = {"y": 0 if below else 1, "yanchor": "bottom", "yshift": 2 + 14 * row}
-    else:
-        height = {"y": 1, "yanchor": "top", "yshift": -14 * row}
+def line_label(x: float, text: str, *, row: int = 0, left: bool = False) -> dict[str, Any]:
+    """What a vertical line means, above the plot, where it covers nothing. row: above the labels of earlier rows."""
     side = {"xanchor": "right", "xshift": -3} if left else {"xanchor": "left", "xshift": 3}
     return {
         "xref": "x",
         "x": x,
         "yref": "paper",
-        **height,
+        "y": 1,
+        "yanchor": "bottom",
+        "yshift": 2 + _LABEL_ROW * row,
         **side,
         "text": plain_text(text),
         "showarrow": False,
         "font": {"size": 11},
     }
+
+
+def with_labels_above(figure: Figure, labels: Sequence[dict[str, Any]], rows: int = 1) -> None:
+    """Give the figure these `line_label`s and, between title and plot, the room for their rows."""
+    figure["layout"]["annotations"] = list(labels)
+    if labels:
+        figure["layout"]["meta"] = {"above": 2 + _LABEL_ROW * rows}
+
+
+def room_above(figure: Figure) -> int:
+    """Pixels between title and plot that `with_labels_above` took: so much higher the figure is to be drawn."""
+    return int(figure["layout"].get("meta", {}).get("above", 0))
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

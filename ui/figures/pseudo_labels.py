@@ -18,7 +18,6 @@ from ui.figures.frame import (
     framed,
     horizontal_line,
     json_numbers,
-    level_label,
     plain_text,
     shorten,
     shorten_unique,
@@ -225,11 +224,11 @@ def history_figure(
                 "hovertemplate": "step %{x:,d}: %{fullData.name}, confidence %{y:.1%}<extra></extra>",
             }
         )
-    figure = framed(traces, title, "step", "confidence")
+    dashed = "" if threshold is None else f", dashed: τ = {threshold:.2f}"
+    figure = framed(traces, f"{title}{dashed}", "step", "confidence")
     layout = figure["layout"]
     layout["xaxis"]["rangemode"] = "tozero"
     layout["yaxis"].update({"range": [0, 1.05], **PERCENT_TICKS})
     if threshold is not None:
         layout["shapes"] = [horizontal_line(threshold)]
-        layout["annotations"] = [level_label(threshold, f"τ = {threshold:.2f}")]
     return figure

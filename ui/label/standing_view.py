@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from engine.analysis.labeling.label_head import Outlook
 from engine.data.labels.labeling import Standing
 from ui.label.board_view import show_group
 from ui.label.image_choice import OpenSet
+from ui.runs.counted_images import metric_of_images
 from ui.style import formatting
 
-_MOST_SUSPECTS = 48
+_TOGETHER = 48  # images on the board
 
 
 def standing_view(opened: OpenSet, standing: Standing) -> None:
     """Inside a fragment."""
-    labeled = int((standing.labels >= 0).sum())
     total = len(opened.labeling.names)
-    st.metric("Labels", formatting.count(labeled), help=f"Of {formatting.count(total)} images.")
+    labeled = opened.labeling.labeled(standing)
+    of_all = f"Of {formatting.count(total)} images."
+    _counted(opened, "Labels", formatting.count(len(labeled)), labeled, key="label_labels", help=of_all)
     if standing.accuracy is None:
         st.caption(_what_is_missing(opened, standing))
         return
     accuracy = standing.accuracy
     of = "held-back images" if standing.is_held_back else "labels, each left out once"
-    st.metric(
+    _counted(
+        opened,
         "Accuracy",
         formatting.percent(accuracy.accuracy),
+        standing.mistakes,
+        key="label_accuracy",
         help=(
             "Of a linear head on pretrained features. Held-back images were drawn at random and are never trained on."
             if standing.is_held_back
@@ -52,8 +59,21 @@ def standing_view(opened: OpenSet, standing: Standing) -> None:
         width="stretch",
         help="Labels that a head trained on all others contradicts.",
     ):
-        show_group(opened, [int(row) for row in found[:_MOST_SUSPECTS]])
-        st.rerun(scope="fragment")
+        _show(opened, found)
+
+
+def _counted(opened: OpenSet, label: str, value: str, rows: NDArray[np.int64], *, key: str, help: str) -> None:
+    """A metric that opens the images behind it, of an accuracy those that were wrong, if there are any."""
+    if not len(rows):
+        st.metric(label, value, help=help)
+    elif metric_of_images(label, value, key, help=help):
+        _show(opened, rows)
+
+
+def _show(opened: OpenSet, rows: NDArray[np.int64]) -> None:
+    """The first of them, on the board."""
+    show_group(opened, [int(row) for row in rows[:_TOGETHER]])
+    st.rerun(scope="fragment")
 
 
 def _what_is_missing(opened: OpenSet, standing: Standing) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from collections import Counter
 from pathlib import Path
 
 import streamlit as st
@@ -16,12 +13,12 @@ from engine.lab.messages import PredictFolder
 from engine.runs.store import Run
 from ui.forms.background_job import BackgroundJob, new_progress_file
 from ui.forms.uploads import uploaded_images
+from ui.predict.folder_results import folder_results
 from ui.shell.page import escape_markdown, guarded_fragment, redraw_page
 from ui.shell.remembered import remember, remembered
 from ui.shell.server import lab
 from ui.style import formatting
 
-_SHOWN = 500  # rows
 _JOBS = "folder_predictions"  # in the session: table by job
 
 
@@ -51,7 +48,7 @@ def folder_view(run: Run, coverage: float) -> None:
             jobs[table] = BackgroundJob(lab().assistant.ask_later(request), progress)
             st.rerun()
     if table.exists():
-        _found(table, run)
+        folder_results(run, path, table, coverage)
 
 
 def _images() -> tuple[str, str]:
@@ -98,39 +95,3 @@ def _watch(job: BackgroundJob) -> None:
             job.cancel()
 
     guarded_fragment(watch, 1.0)()
-
-
-def _found(table: Path, run: Run) -> None:
-    content = table.read_bytes()
-    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
-    refused = [row for row in rows if row["error"]]
-    classes = Counter(row["class"] for row in rows if not row["error"])
-    sure = next((name for name in rows[0] if name.startswith("sure at")), None) if rows else None
-    said = f"{formatting.count(len(rows) - len(refused))} images classified"
-    if sure and any(row[sure] for row in rows):
-        said += f", {formatting.count(sum(row[sure] == 'yes' for row in rows))} {sure}"
-    if any(row["unfamiliar"] == "yes" for row in rows):
-        unlike = sum(row["unfamiliar"] == "yes" for row in rows)
-        said += f", {formatting.count(unlike)} unlike every labeled image"
-    if refused:
-        said += f", {formatting.count(len(refused))} refused"
-    st.markdown(escape_markdown(f"{said}.".replace("%", " %")))
-    st.download_button(
-        "Download as CSV",
-        content,
-        f"{run.id}-predictions.csv",
-        "text/csv",
-        key="predict_folder_csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
-    shares = [{"class": name, "images": count} for name, count in classes.most_common()]
-    one, other = st.columns([1, 2])
-    one.dataframe(shares, hide_index=True, width="stretch")
-    other.dataframe(rows[:_SHOWN], hide_index=True, width="stretch")
-    if len(rows) > _SHOWN:
-        other.caption(f"The first {formatting.count(_SHOWN)} rows; the file has all of them.")
-    if refused:
-        with st.expander(f"Refused: {formatting.count(len(refused))}"):
-            listed = [{"file": row["file"], "why": row["error"]} for row in refused[:_SHOWN]]
-            st.dataframe(listed, hide_index=True, width="stretch")

@@ -80,7 +80,7 @@ def prediction_view(predictions: Predictions, run: Run, coverage: float, files: 
         stored = stored_images_of(run.folder)
         for number, one in enumerate(judged):
             with columns[number % len(columns)]:
-                _card(one, number, certainty, coverage, stored, run, files[number] if files else None)
+                prediction_card(one, number, certainty, coverage, stored, run, files[number] if files else None)
     else:
         st.dataframe([_row(one) for one in judged], hide_index=True, width="stretch")
     st.download_button(
@@ -98,7 +98,7 @@ def prediction_view(predictions: Predictions, run: Run, coverage: float, files: 
         )
 
 
-def _card(
+def prediction_card(
     judged: Judged,
     number: int,
     certainty: Certainty,
@@ -107,6 +107,9 @@ def _card(
     run: Run,
     file: File | None,
 ) -> None:
+    """One answer with its reasons. number: of the card on the page. stored: the run's own images. file: where a part of
+    it may be marked.
+    """
     prediction = judged.prediction
     is_part = file is not None and marked_parts([file]) != (None,)
     with st.container(border=True):

@@ -9,8 +9,9 @@ import numpy as np
 import streamlit as st
 
 from engine.runs.store import Run
-from ui.runs.current_run import open_page
+from ui.runs.current_run import COMPARED, open_page
 from ui.runs.distinct_names import what_differs
+from ui.runs.run_colors import run_strokes, swatch
 from ui.runs.run_names import answers_by_probe, automatic_name, data_title, labels, method_title, run_name
 from ui.shell.server import lab
 from ui.style import formatting
@@ -20,6 +21,7 @@ _POINTS = 24  # of a curve the size of a word
 _COLUMNS = (
     *(
         "open",
+        "color",
         "run",
         "method",
         "accuracy",
@@ -48,7 +50,7 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
     def open_clicked() -> None:
         st.session_state[f"{key}_opening"] = runs[st.session_state[opened]["row"]].id
 
-    rows = _rows(runs)
+    rows = _rows(runs, _compared(runs, st.session_state.get(of_these)))
     table = st.dataframe(
         rows,
         hide_index=True,
@@ -63,6 +65,9 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
         column_order=[name for name in _COLUMNS if name not in _SELDOM or any(row[name] for row in rows)],
         column_config={
             "open": st.column_config.ButtonColumn("", type="tertiary", on_click=open_clicked, key=opened, width=52),
+            "color": st.column_config.ImageColumn(
+                "", width=32, help="Its color on Compare: of the runs chosen here, or of the last comparison."
+            ),
             "run": st.column_config.TextColumn("Run", width=115),
             "method": st.column_config.TextColumn("Method", width=105, help="Of runs with a name of their own."),
             "accuracy": st.column_config.NumberColumn(
@@ -93,12 +98,24 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
     return [runs[row] for row in sorted(table.selection.rows) if row < len(runs)]
 
 
-def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+def _compared(runs: Sequence[Run], table: Any) -> list[Run]:
+    """The runs whose colors are shown. table: the state of the table, as it was left."""
+    chosen = [runs[row] for row in sorted(table["selection"]["rows"]) if row < len(runs)] if table else []
+    if chosen:
+        return chosen
+    last: list[str] = st.session_state.get(COMPARED, [])
+    by_id = {run.id: run for run in lab().store.runs()}
+    return [by_id[run_id] for run_id in last if run_id in by_id]
+
+
+def _rows(runs: Sequence[Run], compared: list[Run]) -> list[dict[str, Any]]:
     differs = what_differs([run.name or automatic_name(run.config) for run in runs], [run.config for run in runs])
+    strokes = run_strokes(compared)
     return [
         {
             "id": run.id,
             "open": "Open",
+            "color": swatch(strokes[run.id].color) if run.id in strokes else None,
             "run": run.name or method_title(run.config),
             "method": method_title(run.config) if run.name else None,
             "accuracy": _percent(run.status.metrics.get("test/accuracy")),

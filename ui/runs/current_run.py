@@ -14,6 +14,7 @@ from ui.shell.server import lab
 
 _KEY = "current_run"
 GHOST = "train_ghost"
+COMPARED = "compare_chosen"  # in the session: ids of the runs of the last comparison, in their order
 
 
 def current_run() -> Run | None:

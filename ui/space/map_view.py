@@ -1,4 +1,4 @@
-"""The points of a projection as a figure or in motion, and how far it can be trusted."""
+"""The points of a projection as a figure or in motion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ui.figures.space import FADED, OPACITY, POINT, labeled_size, scatter
 from ui.space.point_colors import coloring, tips
 from ui.space.selection import select_images, selected_images
 from ui.space.zoom import remember_zoom, zoomed
-from ui.style import colors, formatting
+from ui.style import colors
 
 
 def map_view(
@@ -93,6 +93,7 @@ def animation(
         None if selected is None else np.flatnonzero(np.isin(projection.ids, selected)),
         Look(POINT, OPACITY, labeled_size(len(marked)), colors.MUTED, FADED),
         title,
+        _sprites(run, projection),
         key="space_player",
         on_explore=on_explore,
     )
@@ -100,21 +101,3 @@ def animation(
         "Colors are those of the last evaluation."
         + (" The animation cannot show confidence: colors are true classes." if by == "confidence" else "")
     )
-
-
-def trust_tiles(projection: Projection) -> None:
-    columns = st.columns(3)
-    columns[0].metric(
-        "Trustworthiness",
-        formatting.percent(float(projection.trustworthiness[-1])),
-        help=(
-            "How far a point's neighbors in the figure are neighbors in the full space, too: 100 % is perfect, 50 % is"
-            " chance."
-        ),
-    )
-    columns[1].metric(
-        "Neighbors of the same class",
-        formatting.percent(float(projection.purity[-1])),
-        help="Share of the nearest neighbors in the full space, not in the figure, with a point's own true class.",
-    )
-    columns[2].metric("Points", formatting.count(len(projection.ids)))

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.metrics import Metric
 from ui.components.live_figure import live_figure
 from ui.figures.curves import Series, line_chart
+from ui.figures.frame import room_above
 from ui.runs.ghost import ghost_name
 from ui.runs.metrics import logged_metrics
 from ui.runs.run_journal import RunJournal
@@ -87,7 +88,7 @@ def _draw(
         zoom=is_accuracy,
         ghost_name=ghost_name(ghost.run, journal.run) if ghost is not None else "",
     )
-    live_figure(figure, key=key, revision=journal.run.id, height=height)
+    live_figure(figure, key=key, revision=journal.run.id, height=height + room_above(figure))
 
 
 def _series(journal: RunJournal, metrics: list[Metric]) -> list[Series]:

@@ -54,6 +54,20 @@ class Standing:
         """Labels by class."""
         return [int(count) for count in np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))]
 
+    @property
+    def mistakes(self) -> Ints:
+        """Positions of the images that `accuracy` counts as wrong, the most confident mistakes first."""
+        if self.head is None or self.accuracy is None:
+            return np.empty(0, np.int64)
+        if self.is_held_back:
+            rows = np.flatnonzero((self.labels >= 0) & self.held_back)
+            truth, answers = self.labels[rows], self.head.probabilities[rows]
+        else:
+            assert self.head.cross is not None  # as accuracy is there
+            rows, truth, answers = self.head.rows, self.head.labels, self.head.cross
+        wrong = np.flatnonzero(answers.argmax(1) != truth)
+        return rows[wrong[np.argsort(-answers[wrong].max(1), kind="stable")]]
+
 
 @dataclass(frozen=True)
 class _Learned:
@@ -197,6 +211,13 @@ class Labeling:
         """[N, 2]: the two directions in which the features differ most."""
         with self._lock:
             return None if self._pool is None else self._pool.plane
+
+    def labeled(self, standing: Standing) -> Ints:
+        """Positions of the images with a label, the last labeled first; at the end those that came with one."""
+        rows = np.flatnonzero(standing.labels >= 0)
+        given = standing.given.given
+        when = [given[self.names[row]].number if self.names[row] in given else 0 for row in rows]
+        return rows[np.argsort(-np.array(when, np.int64), kind="stable")]
 
     def suspects(self, standing: Standing) -> Ints:
         """Positions of labels that the other labels contradict, the most doubtful first."""

@@ -15,14 +15,16 @@ from PIL import Image
 from engine.allowed_folders import check_allowed
 from engine.analysis.occlusion import occlusion
 from engine.errors import ImageError, ImportCancelled
-from engine.folder_prediction import predict_folder
+from engine.folder_prediction import predict_folder, read_named
 from engine.images.decode import Pixels, read_image
+from engine.images.part import Part
 from engine.lab.messages import FolderPredicted, PredictFolder
 from engine.lab.prediction_messages import (
     Explain,
     ImagePrediction,
     Predict,
     Predictions,
+    PredictNamed,
     PredictSamples,
     ShowImage,
     ShownImage,
@@ -40,18 +42,38 @@ _EXACT = 64  # pixels a side up to which an image is shown exactly
 def predict(request: Predict) -> Predictions:
     """An image that cannot be read has its sentence in place of an answer. Raises RunError if the run has no model."""
     predictor = _predictor(request.run)
-    images = []
-    for (name, content), part in zip_longest(request.files, request.parts):
-        try:
-            decoded = predictor.read(content, name) if part is None else predictor.read_part(content, part, name)
-        except ImageError as error:
-            images.append(ImagePrediction(name, error=str(error)))
-            continue
-        (prediction,) = predictor.predict([decoded], request.as_it_is)
-        is_large = part is not None or max(decoded.shape) >= max(_THUMBNAIL)
-        large = decoded if is_large else read_image(content, smallest=max(_THUMBNAIL))
-        images.append(_answer(predictor, prediction, name, thumbnail=_small(large, _THUMBNAIL, "PNG")))
+    images = [
+        _read_and_answer(predictor, name, content, part, request.as_it_is)
+        for (name, content), part in zip_longest(request.files, request.parts)
+    ]
     return _answers(predictor, images)
+
+
+def predict_named(request: PredictNamed) -> Predictions:
+    """As predict. Raises RunError, ConfigError for a place that is not open to others, or DataError."""
+    check_allowed(request.path, "The folder")
+    predictor = _predictor(request.run)
+    contents = read_named(Path(request.path).expanduser(), request.files)
+    images = [
+        ImagePrediction(name, error=content)
+        if isinstance(content, str)
+        else _read_and_answer(predictor, name, content, None, as_it_is=False)
+        for name, content in zip(request.files, contents, strict=True)
+    ]
+    return _answers(predictor, images)
+
+
+def _read_and_answer(
+    predictor: Predictor, name: str, content: bytes, part: Part | None, as_it_is: bool
+) -> ImagePrediction:
+    try:
+        decoded = predictor.read(content, name) if part is None else predictor.read_part(content, part, name)
+    except ImageError as error:
+        return ImagePrediction(name, error=str(error))
+    (prediction,) = predictor.predict([decoded], as_it_is)
+    is_large = part is not None or max(decoded.shape) >= max(_THUMBNAIL)
+    large = decoded if is_large else read_image(content, smallest=max(_THUMBNAIL))
+    return _answer(predictor, prediction, name, thumbnail=_small(large, _THUMBNAIL, "PNG"))
 
 
 def show_image(request: ShowImage) -> ShownImage:

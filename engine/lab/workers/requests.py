@@ -27,7 +27,7 @@ from engine.lab.messages import (
     PreviewData,
     PreviewFiles,
 )
-from engine.lab.prediction_messages import Explain, MakeViews, Predict, PredictSamples, ShowImage
+from engine.lab.prediction_messages import Explain, MakeViews, Predict, PredictNamed, PredictSamples, ShowImage
 from engine.lab.request import Request
 from engine.lab.workers.data_requests import (
     check_imported,
@@ -40,7 +40,14 @@ from engine.lab.workers.data_requests import (
     preview_files,
 )
 from engine.lab.workers.export_requests import export_model, open_shared_runs
-from engine.lab.workers.prediction_requests import explain, predict, predict_all, predict_samples, show_image
+from engine.lab.workers.prediction_requests import (
+    explain,
+    predict,
+    predict_all,
+    predict_named,
+    predict_samples,
+    show_image,
+)
 from engine.lab.workers.sweep_requests import check_planned
 from engine.presets import PRESETS
 from engine.presets.preset import TIMED, TIMED_SECONDS
@@ -124,6 +131,7 @@ HANDLERS: dict[str, tuple[type[Request[Any]], Callable[[Any], Any]]] = {
         (CheckSweep, check_planned),
         (Predict, predict),
         (PredictSamples, predict_samples),
+        (PredictNamed, predict_named),
         (PredictFolder, predict_all),
         (Explain, explain),
         (MakeViews, make_views),

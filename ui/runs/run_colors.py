@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.analysis.compare import without_seeds
 from engine.runs.store import Run
-from ui.compare.run_groups import settings
+from ui.runs.repeated_runs import settings
 from ui.style import colors
 
 

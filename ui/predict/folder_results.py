@@ -1,0 +1,145 @@
+"""What a model found in a folder or archive: counts that open their images, the table, and its download."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from engine.csv_text import cell_as_it_was
+from engine.lab.prediction_messages import Predictions, PredictNamed
+from engine.runs.store import Run
+from engine.runs.stored_images import stored_images_of
+from ui.components.gallery import GalleryItem, gallery, image_uri
+from ui.predict.prediction_view import prediction_card
+from ui.predict.verdicts import judge
+from ui.shell.page import escape_markdown, show_errors
+from ui.shell.server import lab
+from ui.style import formatting
+
+_SHOWN = 500  # rows
+_GALLERY = 24  # images that are read again
+_MINUTES = 2  # for which that may keep the page waiting
+_OPEN = "predict_folder_open"  # in the session: the table and the file whose card is open
+_KIND = "predict_folder_kind"
+_ALL, _UNSURE, _UNLIKE = "images classified", "not sure", "unlike every labeled image"
+Row = dict[str, str]
+
+
+def folder_results(run: Run, path: str, table: Path, coverage: float) -> None:
+    """path: of the images. table: the CSV, as far as it is written."""
+    content = table.read_bytes()
+    rows = _whole_rows(content)
+    refused = [row for row in rows if row["error"]]
+    answered = [row for row in rows if not row["error"]]
+    sure = next((name for name in rows[0] if name.startswith("sure at")), None) if rows else None
+    kinds = _kinds(answered, sure)
+    said = ", ".join(f"{formatting.count(len(some))} {words}" for words, some in kinds.items() if words != _UNSURE)
+    said += f", {formatting.count(len(refused))} refused" if refused else ""
+    st.markdown(escape_markdown(f"{said}.".replace("%", " %")))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        shown = _ALL
+        if len(kinds) > 1:
+            shown = st.segmented_control("Show", list(kinds), default=_ALL, format_func=_spaced, key=_KIND) or _ALL
+        st.download_button(
+            "Download as CSV",
+            content,
+            f"{run.id}-predictions.csv",
+            "text/csv",
+            key="predict_folder_csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+    one, other = st.columns([1, 2])
+    with one:
+        chosen = _pick_class(kinds[shown], f"predict_folder_classes_{table.stem}_{shown}")
+    with other:
+        listed = [row for row in kinds[shown] if chosen in (None, row["class"])]
+        if chosen is None and shown == _ALL:
+            st.caption("Choose a class to see its images.")
+        else:
+            _images(run, path, listed, f"“{chosen}”" if chosen is not None else _spaced(shown), table.stem, coverage)
+        st.dataframe(listed[:_SHOWN], hide_index=True, width="stretch")
+        if len(listed) > _SHOWN:
+            st.caption(f"The first {formatting.count(_SHOWN)} rows; the file has all of them.")
+    if refused:
+        with st.expander(f"Refused: {formatting.count(len(refused))}"):
+            errors = [{"file": row["file"], "why": row["error"]} for row in refused[:_SHOWN]]
+            st.dataframe(errors, hide_index=True, width="stretch")
+
+
+def _whole_rows(content: bytes) -> list[Row]:
+    """Without one that was torn by a kill."""
+    read = csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline=""))
+    return [{name: cell_as_it_was(cell) for name, cell in row.items()} for row in read if None not in row.values()]
+
+
+def _kinds(answered: list[Row], sure: str | None) -> dict[str, list[Row]]:
+    """All answers, and parts of them by what is said of them; a part that is empty, or that is all, is left out."""
+    kinds = {_ALL: answered}
+    if sure is not None and any(row[sure] for row in answered):
+        kinds[sure] = [row for row in answered if row[sure] == "yes"]
+        kinds[_UNSURE] = [row for row in answered if row[sure] == "no"]
+    kinds[_UNLIKE] = [row for row in answered if row["unfamiliar"] == "yes"]
+    return {words: some for words, some in kinds.items() if words in (_ALL, sure) or some}
+
+
+def _spaced(kind: str) -> str:
+    return kind.replace("%", " %")
+
+
+def _pick_class(rows: list[Row], key: str) -> str | None:
+    """How many images each class has; the one whose row is chosen."""
+    counts = Counter(row["class"] for row in rows).most_common()
+    table = st.dataframe(
+        [{"class": name, "images": count} for name, count in counts],
+        hide_index=True,
+        width="stretch",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=key,
+    )
+    chosen = table.selection.rows
+    return counts[chosen[0]][0] if chosen and chosen[0] < len(counts) else None
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the images …")
+def _named(run: str, written: int, path: str, files: tuple[str, ...]) -> Predictions:
+    """`written`: when the model was."""
+    return lab().assistant.ask(PredictNamed(run, path, files), timeout=60 * _MINUTES)
+
+
+def _images(run: Run, path: str, rows: Sequence[Row], words: str, table: str, coverage: float) -> None:
+    """The least probable answers first, because they are the ones to look at; one that is clicked has its card."""
+    first = sorted(rows, key=lambda row: float(row["probability"]))[:_GALLERY]
+    more = f", the {_GALLERY} least probable shown" if len(rows) > _GALLERY else ""
+    st.markdown(f"**{escape_markdown(words)}**: {formatting.count(len(rows))}{more}")
+    if not first:
+        return
+    with show_errors():
+        written = run.folder.model_file.stat().st_mtime_ns
+        found = _named(str(run.folder.path), written, path, tuple(row["file"] for row in first))
+        items = [
+            GalleryItem(number, image_uri(one.seen), (one.top[0][0], formatting.percent(one.top[0][1])))
+            for number, one in enumerate(found.images)
+            if one.seen is not None
+        ]
+        unread = [one.error for one in found.images if one.error]
+        if unread:
+            count = f"{len(unread)} of these cannot be read now. " if len(unread) > 1 else ""
+            st.caption(count + escape_markdown(unread[0]))
+        opened, of_table = None, st.session_state.get(_OPEN)
+        names = [one.name for one in found.images]
+        if of_table is not None and of_table[0] == table and of_table[1] in names:
+            opened = names.index(of_table[1])
+        clicked = gallery(items, key="predict_folder_gallery", thumb=64, selected=opened)
+        if clicked is not None:
+            st.session_state[_OPEN] = (table, names[clicked])
+            st.rerun()  # so that the image is marked
+        if opened is not None:
+            judged = judge(found.images[opened], found.certainty, coverage, found.class_names)
+            prediction_card(judged, 0, found.certainty, coverage, stored_images_of(run.folder), run, None)
