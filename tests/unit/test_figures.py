@@ -85,6 +85,9 @@ def test_a_mark_is_a_line_at_its_step_with_its_label() -> None:
     assert [(label["y"], label["yanchor"]) for label in layout["annotations"]] == [(1, "bottom")] * 2
     first, second = (label["yshift"] for label in layout["annotations"])
     assert 0 < first < second < layout["meta"]["above"]
+    far = two_curves(marks=[Mark(120, "a"), Mark(730, "b"), Mark(1990, "c")], x_max=2000)["layout"]
+    assert len({label["yshift"] for label in far["annotations"]}) == 1
+    assert [label["xanchor"] for label in far["annotations"]] == ["left", "left", "right"]
     assert "meta" not in two_curves()["layout"]
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.runs.store import Run
-from ui.runs.current_run import COMPARED, say_gone
+from ui.runs.current_run import compared_runs, remember_comparison, say_gone
 from ui.runs.run_names import run_titles
 from ui.shell.server import lab, title_of
 
@@ -31,7 +31,7 @@ def pick_runs(runs: dict[str, Run], picker: DeltaGenerator, narrowing: DeltaGene
     chosen = picker.multiselect(
         "Runs, newest first", offered, choice, format_func=lambda run_id: titles[run_id], key=state_key
     )
-    st.session_state[COMPARED] = chosen
+    remember_comparison(chosen)
     if st.query_params.get_all("runs") != chosen:
         st.query_params["runs"] = chosen
     return [runs[run_id] for run_id in chosen]
@@ -68,21 +68,14 @@ def _filter(runs: dict[str, Run], part: str, title: str, table: str) -> str:
 
 def choose_runs(run_ids: list[str]) -> None:
     """Compare these from the next look on."""
-    st.session_state[COMPARED] = run_ids
+    remember_comparison(run_ids)
     st.query_params["runs"] = run_ids
     st.session_state[_GENERATION] = st.session_state.get(_GENERATION, 0) + 1
 
 
 def _default_choice(runs: dict[str, Run]) -> list[str]:
     linked = [run_id for run_id in st.query_params.get_all("runs") if run_id in runs]
-    before = [run_id for run_id in st.session_state.get(COMPARED, []) if run_id in runs]
     current = st.query_params.get("run")  # from a page that looks at one run
     if not linked and current in runs:
-        return [current, *(run_id for run_id in before or _newest(runs) if run_id != current)]
-    return linked or before or _newest(runs)
-
-
-def _newest(runs: dict[str, Run]) -> list[str]:
-    """Two, of those that have a curve: only where there are none, of those that wait for their turn."""
-    with_curve = [run_id for run_id, run in runs.items() if run.folder.metrics_file.exists()]
-    return (with_curve or list(runs))[:2]
+        return [current, *(run_id for run_id in compared_runs(runs) if run_id != current)]
+    return linked or compared_runs(runs)

@@ -35,6 +35,7 @@ from ui.style import colors
 
 _MARKERS_UP_TO = 60  # points; beyond, markers would merge into a band
 _LABEL_ROWS = 3  # of marks: those of neighbors stand one above the other
+_LABEL_SHARE = 0.3  # of the axis that a label takes, in a figure of half a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,26 @@ def line_chart(
     layout["yaxis"].update({"range": [lowest, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     layout["shapes"] = [vertical_line(mark.step) for mark in marks]
     late = 0.8 * x_max if x_max is not None else math.inf
-    rows = min(len(marks), _LABEL_ROWS)
+    rows = _label_rows([mark.step for mark in marks], x_max or max((mark.step for mark in marks), default=1), late)
     labels = [
-        line_label(mark.step, mark.label, row=index % _LABEL_ROWS, left=mark.step > late)
-        for index, mark in enumerate(marks)
+        line_label(mark.step, mark.label, row=row, left=mark.step > late) for mark, row in zip(marks, rows, strict=True)
     ]
-    with_labels_above(figure, labels, rows)
+    with_labels_above(figure, labels, 1 + max(rows, default=0))
     return figure
+
+
+def _label_rows(steps: Sequence[float], width: float, late: float) -> list[int]:
+    """Of the labels at these steps, which have their line at their left or, after `late`, at their right: for each the
+    lowest row where it meets no other, and the highest of all where there is none.
+    """
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(_LABEL_ROWS)]
+    rows = []
+    for step in steps:
+        start, end = (step - _LABEL_SHARE * width, step) if step > late else (step, step + _LABEL_SHARE * width)
+        free = [row for row, others in enumerate(taken) if all(end <= a or b <= start for a, b in others)]
+        rows.append(free[0] if free else _LABEL_ROWS - 1)
+        taken[rows[-1]].append((start, end))
+    return rows
 
 
 def where_curves_live(curves: Sequence[npt.ArrayLike]) -> float:

@@ -89,7 +89,7 @@ def _kinds(answered: list[Row], sure: str | None) -> dict[str, list[Row]]:
 
 
 def _spaced(kind: str) -> str:
-    return kind.replace("%", " %")
+    return "all" if kind == _ALL else kind.replace("%", " %")
 
 
 def _pick_class(rows: list[Row], key: str) -> str | None:
@@ -114,7 +114,9 @@ def _named(run: str, written: int, path: str, files: tuple[str, ...]) -> Predict
 
 
 def _images(run: Run, path: str, rows: Sequence[Row], words: str, table: str, coverage: float) -> None:
-    """The least probable answers first, because they are the ones to look at; one that is clicked has its card."""
+    """The least probable answers first, because they are the ones to look at; one that is clicked has its card in the
+    side panel.
+    """
     first = sorted(rows, key=lambda row: float(row["probability"]))[:_GALLERY]
     more = f", the {_GALLERY} least probable shown" if len(rows) > _GALLERY else ""
     st.markdown(f"**{escape_markdown(words)}**: {formatting.count(len(rows))}{more}")
@@ -132,14 +134,23 @@ def _images(run: Run, path: str, rows: Sequence[Row], words: str, table: str, co
         if unread:
             count = f"{len(unread)} of these cannot be read now. " if len(unread) > 1 else ""
             st.caption(count + escape_markdown(unread[0]))
-        opened, of_table = None, st.session_state.get(_OPEN)
         names = [one.name for one in found.images]
-        if of_table is not None and of_table[0] == table and of_table[1] in names:
-            opened = names.index(of_table[1])
+        table_opened, file = st.session_state.get(_OPEN, ("", ""))
+        opened = names.index(file) if table_opened == table and file in names else None
         clicked = gallery(items, key="predict_folder_gallery", thumb=64, selected=opened)
         if clicked is not None:
             st.session_state[_OPEN] = (table, names[clicked])
             st.rerun()  # so that the image is marked
         if opened is not None:
-            judged = judge(found.images[opened], found.certainty, coverage, found.class_names)
-            prediction_card(judged, 0, found.certainty, coverage, stored_images_of(run.folder), run, None)
+            _panel(run, found, opened, coverage)
+
+
+def _close() -> None:
+    st.session_state.pop(_OPEN, None)
+
+
+@st.dialog("Images", width=460, position="right", on_dismiss=_close)
+def _panel(run: Run, found: Predictions, number: int, coverage: float) -> None:
+    with show_errors(), st.container(key="image_panel"):
+        judged = judge(found.images[number], found.certainty, coverage, found.class_names)
+        prediction_card(judged, 0, found.certainty, coverage, stored_images_of(run.folder), run, None, is_in_panel=True)

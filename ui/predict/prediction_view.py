@@ -106,9 +106,11 @@ def prediction_card(
     stored: StoredImages | None,
     run: Run,
     file: File | None,
+    *,
+    is_in_panel: bool = False,
 ) -> None:
     """One answer with its reasons. number: of the card on the page. stored: the run's own images. file: where a part of
-    it may be marked.
+    it may be marked. is_in_panel: from a panel no other opens.
     """
     prediction = judged.prediction
     is_part = file is not None and marked_parts([file]) != (None,)
@@ -129,7 +131,7 @@ def prediction_card(
         explains = st.session_state.get(f"predict_explain_{number}", False)
         looks = where_it_looks(run, prediction) if explains else None
         gallery([*items, *filter(None, [looks])], key=f"predict_seen_{number}", thumb=84, is_clickable=False)
-        _nearest(judged, stored, number)
+        _nearest(judged, stored, number, opens=not is_in_panel)
         with st.container(horizontal=True):
             st.toggle(
                 "Where does it look?",
@@ -155,8 +157,10 @@ def prediction_card(
         st.html(probability_bars(list(judged.class_names), prediction.probabilities, decision_threshold=threshold))
 
 
-def _nearest(judged: Judged, stored: StoredImages | None, number: int) -> None:
-    """The nearest labeled images as the reason for the answer, where they can be shown; one that is clicked opens."""
+def _nearest(judged: Judged, stored: StoredImages | None, number: int, opens: bool) -> None:
+    """The nearest labeled images as the reason for the answer, where they can be shown; one that is clicked opens, if
+    any does.
+    """
     items = []
     for sample, distance in judged.prediction.neighbors:
         if stored is None or not stored.has(np.array([sample])).all():
@@ -169,7 +173,9 @@ def _nearest(judged: Judged, stored: StoredImages | None, number: int) -> None:
         return
     st.markdown("**Nearest labeled images**, in the network's features")
     place = f"predict_nearest_{number}"
-    stored_image_panel(stored, gallery(items, key=place, thumb=56), place)
+    clicked = gallery(items, key=place if opens else f"{place}_still", thumb=56, is_clickable=opens)
+    if opens:
+        stored_image_panel(stored, clicked, place)
 
 
 def _row(judged: Judged) -> dict[str, str]:

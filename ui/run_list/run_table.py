@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from engine.runs.store import Run
-from ui.runs.current_run import COMPARED, open_page
+from ui.runs.current_run import compared_runs, open_page
 from ui.runs.distinct_names import what_differs
 from ui.runs.run_colors import run_strokes, swatch
 from ui.runs.run_names import answers_by_probe, automatic_name, data_title, labels, method_title, run_name
@@ -66,9 +66,9 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
         column_config={
             "open": st.column_config.ButtonColumn("", type="tertiary", on_click=open_clicked, key=opened, width=52),
             "color": st.column_config.ImageColumn(
-                "", width=32, help="Its color on Compare: of the runs chosen here, or of the last comparison."
+                "", width=30, help="Its color on Compare: of the runs chosen here, else of those compared there."
             ),
-            "run": st.column_config.TextColumn("Run", width=115),
+            "run": st.column_config.TextColumn("Run", width=110),
             "method": st.column_config.TextColumn("Method", width=105, help="Of runs with a name of their own."),
             "accuracy": st.column_config.NumberColumn(
                 "Accuracy",
@@ -77,7 +77,7 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
                 help="Of the test images.",
             ),
             "differs": st.column_config.TextColumn(
-                "Differs in", width=105, help="The settings in which runs of one name differ."
+                "Differs in", width=92, help="The settings in which runs of one name differ."
             ),
             "tags": st.column_config.ListColumn("Tags", width=120),
             "note": st.column_config.TextColumn("Note", width=180),
@@ -86,8 +86,8 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
                 "Curve", y_min=0.0, y_max=1.0, width=75, help="Test accuracy at the evaluations, from 0 to 100 %."
             ),
             "data": st.column_config.TextColumn("Images", width=120),
-            "state": st.column_config.TextColumn("State", width=84),
-            "time": st.column_config.TextColumn("Duration", width=75),
+            "state": st.column_config.TextColumn("State", width=78),
+            "time": st.column_config.TextColumn("Duration", width=72),
             "when": st.column_config.DatetimeColumn("When", format="D MMM, HH:mm", width=100),
             "disk": st.column_config.NumberColumn("Disk", format="%.1f MB", width=64),
             "reason": st.column_config.TextColumn("Why it ended", width=300),
@@ -101,11 +101,8 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
 def _compared(runs: Sequence[Run], table: Any) -> list[Run]:
     """The runs whose colors are shown. table: the state of the table, as it was left."""
     chosen = [runs[row] for row in sorted(table["selection"]["rows"]) if row < len(runs)] if table else []
-    if chosen:
-        return chosen
-    last: list[str] = st.session_state.get(COMPARED, [])
     by_id = {run.id: run for run in lab().store.runs()}
-    return [by_id[run_id] for run_id in last if run_id in by_id]
+    return chosen or [by_id[run_id] for run_id in compared_runs(by_id)]
 
 
 def _rows(runs: Sequence[Run], compared: list[Run]) -> list[dict[str, Any]]:
@@ -115,7 +112,7 @@ def _rows(runs: Sequence[Run], compared: list[Run]) -> list[dict[str, Any]]:
         {
             "id": run.id,
             "open": "Open",
-            "color": swatch(strokes[run.id].color) if run.id in strokes else None,
+            "color": swatch(strokes[run.id].color) if run.id in strokes else "",
             "run": run.name or method_title(run.config),
             "method": method_title(run.config) if run.name else None,
             "accuracy": _percent(run.status.metrics.get("test/accuracy")),

@@ -14,7 +14,7 @@ from ui.shell.server import lab
 
 _KEY = "current_run"
 GHOST = "train_ghost"
-COMPARED = "compare_chosen"  # in the session: ids of the runs of the last comparison, in their order
+_COMPARED = "compare_chosen"  # in the session: ids of the runs of the last comparison, in their order
 
 
 def current_run() -> Run | None:
@@ -81,6 +81,19 @@ def open_page(page: str, run_id: str | None = None) -> None:
     if run_id is not None:
         st.session_state[_KEY] = run_id
     st.switch_page(page, query_params={"run": run_id} if run_id else None)
+
+
+def compared_runs(runs: dict[str, Run]) -> list[str]:
+    """Of these runs, newest first, those that this tab compared last; before it compared any the newest two, of those
+    that have a curve: only where there are none, of those that wait for their turn.
+    """
+    before = [run_id for run_id in st.session_state.get(_COMPARED, []) if run_id in runs]
+    with_curve = [run_id for run_id, run in runs.items() if run.folder.metrics_file.exists()]
+    return before or (with_curve or list(runs))[:2]
+
+
+def remember_comparison(run_ids: list[str]) -> None:
+    st.session_state[_COMPARED] = run_ids
 
 
 def open_comparison(run_ids: list[str]) -> None:

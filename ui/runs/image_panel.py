@@ -24,7 +24,7 @@ from ui.style import colors, formatting
 _OPEN, _LIST = "image_panel", "image_panel_list"
 _STORED = "image_panel_stored"  # the gallery and the image that is open from it
 _LISTED = 120  # images of a list that are drawn
-_LARGE = 240  # screen pixels of the image
+_LARGE = 208  # screen pixels of the image
 _LIKELIEST = 3  # classes that are named of one evaluation
 _CHANGES = 12  # steps of changed predictions that are named
 _LINKS = ["pages/train.py", "pages/pseudo_labels.py", "pages/space.py", "pages/errors.py", "pages/predict.py"]
@@ -162,7 +162,7 @@ def _history(run: EvaluatedRun, history: ImageHistory, step: int, threshold: flo
     figure = history_figure(
         history.steps, history.confidence, history.labels, names, threshold, "Predicted class and confidence"
     )
-    live_figure(figure, key="panel_history", revision=f"{run.id} {history.id}", height=240)
+    live_figure(figure, key="panel_history", revision=f"{run.id} {history.id}", height=300)
     said = []
     if threshold is not None:
         first = history.first_above(threshold)
