@@ -60,6 +60,26 @@ def test_runs_of_one_name_say_in_the_list_what_they_differ_in(lab: Lab, open_pag
         lab.delete(folder.id)
 
 
+def test_what_was_changed_while_a_run_trained_is_said_in_words_where_runs_are_compared(
+    lab: Lab, open_page: Open
+) -> None:
+    changed, left_alone = (put_beside(lab, CONFIG, Status("finished", steps=4000)) for _ in range(2))
+    for folder in (changed, left_alone):
+        folder.add_metrics({"step": 2000, "test/accuracy": 0.5})
+    changed.add_event("change", 1000, key="method.threshold", value=0.8)
+    changed.add_event("change", 1500, key="optimizer.lr", value=0.01)
+    app = open_page("compare", runs=[changed.id, left_alone.id])
+    metrics, differing = (table.value.to_dict("records") for table in app.dataframe)
+    assert metrics[0]["run"] == "τ 0.8 from step 1,000 and 1 more change"
+    assert [row["changed while it trained"] for row in differing] == [
+        "τ 0.8 from step 1,000, η 0.01 from step 1,500",
+        "–",
+    ]
+    assert metrics[0]["color"] != metrics[1]["color"]  # it repeats no run
+    for folder in (changed, left_alone):
+        lab.delete(folder.id)
+
+
 def test_a_run_is_found_by_its_tags_and_its_note(lab: Lab, open_page: Open) -> None:
     run, other = (put_beside(lab, {**CONFIG, "seed": seed}, Status("finished")) for seed in (6, 7))
     app = open_page("runs")

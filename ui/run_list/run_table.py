@@ -38,7 +38,7 @@ _COLUMNS = (
     ),
     "reason",
 )
-_SELDOM = ("method", "tags", "note")  # columns that are there only where a run has something to say in them
+_SELDOM = ("color", "method", "tags", "note")  # columns that are there only where a run has something to say in them
 
 
 def run_table(runs: Sequence[Run], key: str) -> list[Run]:

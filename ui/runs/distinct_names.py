@@ -11,6 +11,7 @@ from ui.forms import schema_form as forms
 from ui.shell.server import catalog, title_of
 from ui.style import formatting
 
+CHANGED = "changed while it trained"  # beside a run's settings, in words, one by one
 _SAID = 2  # differing settings that a name is given to tell it from another
 _PARTS = {"method": "methods", "data": "datasets", "backbone": "backbones", "optimizer": "optimizers"}
 _WORDS = {"data": "data set", "backbone": "network", "data.labels.kind": "labels"}
@@ -43,7 +44,8 @@ def what_differs(
         rows = {key: values for key, values in differing([configs[i] for i in alike_at]).items() if key not in alike}
         for number, i in enumerate(alike_at):
             differs = {key: values[number] for key, values in rows.items() if values[number] is not None}
-            words = [_setting_phrase(key, value, configs[i]) for key, value in differs.items()]
+            last = sorted(differs, key=lambda key: key == CHANGED)
+            words = [_setting_phrase(key, differs[key], configs[i]) for key in last]
             said[i] = ", ".join(words[:_SAID])
     return said
 
@@ -51,6 +53,9 @@ def what_differs(
 def _setting_phrase(key: str, value: Any, config: dict[str, Any]) -> str:
     if key == "budget.steps":
         return f"{formatting.count(value)} steps"
+    if key == CHANGED:
+        first, *others = value
+        return f"{first} and {len(others)} more change{'' if len(others) == 1 else 's'}" if others else str(first)
     return f"{setting_words(key, config)} {value_text(value, key)}"
 
 

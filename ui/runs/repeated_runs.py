@@ -6,6 +6,8 @@ from typing import Any
 
 from engine.analysis.compare import without_seeds
 from engine.runs.store import Run
+from ui.runs.distinct_names import CHANGED, setting_words, value_text
+from ui.style import formatting
 
 
 def grouped(chosen: list[Run]) -> list[list[Run]]:
@@ -22,5 +24,8 @@ def settings(run: Run) -> dict[str, Any]:
     """The run's config, and what was changed while it trained: such a run is no repetition of one that was left
     alone.
     """
-    changes = [f"{change.key} = {change.value} at step {change.step}" for change in run.folder.changes()]
-    return {**run.config, **({"changed while it trained": changes} if changes else {})}
+    changes = [
+        f"{setting_words(change.key, run.config)} {value_text(change.value)} from step {formatting.count(change.step)}"
+        for change in run.folder.changes()
+    ]
+    return {**run.config, **({CHANGED: changes} if changes else {})}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from engine.runs.folder import Change
 from engine.runs.journal import Row
 from engine.runs.store import Run
 from ui.figures.curves import Mark
-from ui.shell.server import catalog
-from ui.style import formatting
+from ui.runs.distinct_names import setting_words, value_text
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class RunJournal:
     def marks(self) -> list[Mark]:
         """The live changes, for figures over the steps."""
         return [
-            Mark(change.step, f"{_symbol(self.run.config, change.key)} {_number(change.value)}")
+            Mark(change.step, f"{setting_words(change.key, self.run.config)} {value_text(change.value)}")
             for change in self.changes
         ]
 
@@ -51,15 +49,3 @@ class RunJournal:
         """Why the last change that was asked for was not made; None if it was made."""
         asked = [event for event in self.events if event.get("event") in ("change", "refused")]
         return str(asked[-1].get("reason")) if asked and asked[-1]["event"] == "refused" else None
-
-
-def _number(value: Any) -> str:
-    return formatting.decimal(float(value)) if isinstance(value, (int, float)) else str(value)
-
-
-def _symbol(config: dict[str, Any], key: str) -> str:
-    """What a setting is called in a figure: its symbol, else its own name."""
-    part, name = key.split(".")[0], key.split(".")[-1]
-    about = catalog().get(f"{part}s", {}).get((config.get(part) or {}).get("name"), {})
-    field = about.get("schema", {}).get("properties", {}).get(name, {})
-    return field.get("symbol") or name.replace("_", " ")
