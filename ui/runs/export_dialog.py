@@ -21,7 +21,7 @@ _FORMS = {
 }
 
 
-@st.dialog("Take this model along", width="large")
+@st.dialog("Take this model along", width=640)
 def export_dialog(run: Run) -> None:
     """One file that holds everything from prepared images to probabilities; what was made stays until the form is
     another one.
