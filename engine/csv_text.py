@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet takes a cell for a formula
+# Text that a spreadsheet takes for a formula; and with apostrophes before it, to which one more is added, so that what
+# was written can be read again.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
@@ -20,7 +23,7 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if not isinstance(value, str) or not value.startswith(_FORMULA):
+    if not isinstance(value, str) or not _FORMULA.match(value):
         return value
     try:
         float(value)
@@ -31,7 +34,19 @@ def _cell(value: Any) -> Any:
 
 def cell_as_it_was(cell: str) -> str:
     """A cell's text without the apostrophe that keeps a spreadsheet from taking it for a formula."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA else cell
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def ends_of_records(text: str) -> Iterator[int]:
+    """Where each record of a CSV that ends in a line break ends, so that one that was torn by a kill is told; a record
+    may hold line breaks inside quotes.
+    """
+    quoted = False
+    for match in re.finditer(r'"|\n', text):
+        if match[0] == '"':
+            quoted = not quoted
+        elif not quoted:
+            yield match.end()
 
 
 def yes_or_no(said: bool | None) -> str:

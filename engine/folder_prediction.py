@@ -20,7 +20,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from engine.analysis.conformal import USUAL
-from engine.csv_text import cell_as_it_was, csv_text, yes_or_no
+from engine.csv_text import cell_as_it_was, csv_text, ends_of_records, yes_or_no
 from engine.data.importing.folder_layout import is_junk
 from engine.data.importing.image_files import open_files
 from engine.errors import DataError, ImageError
@@ -79,15 +79,12 @@ def read_named(images: Path, names: Iterable[str]) -> Iterator[bytes | str]:
     Raises DataError.
     """
     with closing(_source(images, set())) as source:
-        there = {_in_table(name): name for name in source.files}
         for name in names:
-            if name not in there:
-                yield f"{Path(name).name} is no longer in {images}."
-                continue
             try:
-                yield source.read(there[name])
+                found = source.find(name)
+                yield f"{Path(name).name} is no longer in {images}." if found is None else source.read(found)
             except (OSError, ImageError) as error:
-                yield _why(there[name], error)
+                yield _why(name, error)
 
 
 def _continued(
@@ -126,15 +123,13 @@ def heading(coverage: float) -> tuple[str, ...]:
 
 
 class _Source(Protocol):
-    """Images by name: paths with slashes, in a fixed order. files: everything that may be one; names: what begins like
-    one.
-    """
-
-    @property
-    def files(self) -> list[str]: ...
+    """Images by name: paths with slashes, in a fixed order."""
 
     @property
     def names(self) -> list[str]: ...
+
+    def find(self, in_table: str) -> str | None:
+        """The file of this name in the table, if it is there. Raises OSError."""
 
     def read(self, name: str) -> bytes:
         """Raises OSError or ImageError."""
@@ -158,12 +153,8 @@ class _Folder:
         self._root, self._without = root, without
 
     @cached_property
-    def files(self) -> list[str]:
-        return list(self._walk())
-
-    @cached_property
     def names(self) -> list[str]:
-        return [name for name in self.files if self._is_image(name)]
+        return [name for name in self._walk() if self._is_image(name)]
 
     def _walk(self) -> Iterator[str]:
         for root, folders, names in os.walk(self._root):
@@ -179,6 +170,23 @@ class _Folder:
                 return begins_like_image(file.read(_HEAD))
         except OSError:
             return True  # said in its row, when it is read
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        return {_in_table(name): name for name in self._walk()}
+
+    def find(self, in_table: str) -> str | None:
+        if "\\" in in_table:  # perhaps an escape, for a character that no table holds
+            return self._by_name.get(in_table)
+        # The folder may hold a million others, which are not listed for the sake of one.
+        path, place = Path(in_table), self._root
+        if path.anchor or ".." in path.parts:
+            return None
+        for part in path.parts:
+            place = place / part
+            if place.is_symlink():
+                return None
+        return in_table if not place.is_dir() and place.exists() else None
 
     def read(self, name: str) -> bytes:
         return read_plain_file(self._root / name, LARGEST_FILE)
@@ -196,17 +204,22 @@ class _Archive:
     def __init__(self, path: Path) -> None:
         self._files, self._lock = open_files(str(path)), Lock()
         self._by_name = {file.name: file for file in self._files.files}
-        self.files = [name for name in sorted(self._by_name) if not is_junk(name.split("/"))]
+        self._in_table = {_in_table(name): name for name in self._by_name}
 
     @cached_property
     def names(self) -> list[str]:
-        return [name for name in self.files if self._is_image(name)]
+        return [name for name in sorted(self._by_name) if self._is_image(name)]
 
     def _is_image(self, name: str) -> bool:
+        if is_junk(name.split("/")):
+            return False
         try:
             return begins_like_image(self._files.read(self._by_name[name], _HEAD))
         except ImageError:
             return True  # as above
+
+    def find(self, in_table: str) -> str | None:
+        return self._in_table.get(in_table)
 
     def read(self, name: str) -> bytes:
         with self._lock:
@@ -240,7 +253,7 @@ def _complete_rows(table: Path, columns: tuple[str, ...]) -> dict[str, str]:
     kept, files = 0, dict[str, str]()
     lines = data.decode("utf-8", "replace")
     reader = csv.reader(io.StringIO(lines, newline=""))
-    ends = _ends_of_records(lines)
+    ends = ends_of_records(lines)
     for number, (row, end) in enumerate(zip(reader, ends, strict=False)):
         if number == 0 and tuple(row) != columns:
             raise DataError(f"{table} is not a table of such predictions: choose another file for them.")
@@ -252,16 +265,6 @@ def _complete_rows(table: Path, columns: tuple[str, ...]) -> dict[str, str]:
         with table.open("r+b") as out:
             out.truncate(whole)
     return files
-
-
-def _ends_of_records(text: str) -> Iterator[int]:
-    """Where each record that ends in a line break ends; one may hold line breaks inside quotes."""
-    quoted = False
-    for match in re.finditer(r'"|\n', text):
-        if match[0] == '"':
-            quoted = not quoted
-        elif not quoted:
-            yield match.end()
 
 
 def _decoded(

@@ -56,11 +56,11 @@ else:
     alone = ended if words or tagged else without_sweeps(ended, all_sweeps)
     if alone:
         line = st.container()
-        chosen = run_table(alone[:_SHOWN], "runs_table")
+        chosen = run_table(alone[:_SHOWN], "runs_table", runs)
         with line:
             actions(chosen, "runs")
     if not (words or tagged):
-        sweep_groups(ended, all_sweeps)
+        sweep_groups(ended, all_sweeps, runs)
     on_disk = formatting.size(sum(disk_used(run.id, run.status.state) for run in runs))
     said = f"{formatting.count(len(runs))} run{'s' if len(runs) > 1 else ''}, {on_disk} on disk."
     if len(alone) > _SHOWN:

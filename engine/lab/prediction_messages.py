@@ -116,6 +116,7 @@ class PredictNamed(_PredictionRequest):
     """Classify some of the images of a folder or archive, each by its name in the table that PredictFolder wrote."""
 
     name = "predict_named"
+    slow = True
     run: str
     path: str
     files: tuple[str, ...]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import shutil
 import time
 from collections import Counter
@@ -15,7 +14,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from engine.csv_text import csv_text
 from engine.errors import ConfigError
+from engine.folder_prediction import heading
 from engine.lab.executors.inline import train
 from engine.lab.lab import Lab
 from engine.lab.messages import PredictFolder
@@ -24,6 +25,7 @@ from engine.runs.store import Run
 from tests.app.app_helpers import Open, choose_row, words
 from tests.app.conftest import Downloads
 from tests.app.known_runs import component
+from ui.predict.folder_results import whole_rows
 
 
 @pytest.fixture(scope="module")
@@ -112,19 +114,37 @@ def test_a_class_opens_its_images_the_least_probable_first_and_each_its_card(
 
 def test_images_that_are_gone_are_said_and_the_others_are_shown(open_page: Open, run: Run, photos: Path) -> None:
     app = finished(asked(open_page, run, photos))
-    gone = list(photos.glob("[12]*.png"))
-    for path in gone:
-        path.unlink()
+    contents = {path.name: path.read_bytes() for path in photos.glob("[12]*.png")}
+    for name in contents:
+        (photos / name).unlink()
     choose_row(app, 0, 0)
     assert not app.exception
-    shown = {path.name for path in gone} & set(app.dataframe[1].value["file"])
-    left = len(app.dataframe[1].value) - len(shown)
-    assert len(component(app, "predict_folder_gallery")["items"]) <= left
-    unread = re.search(r"(\d+) of these cannot be read now\. \d+\.png is no longer in", words(app).replace("\\", ""))
-    assert unread is not None
-    assert int(unread[1]) == min(24, len(app.dataframe[1].value)) - len(
-        component(app, "predict_folder_gallery")["items"]
-    )
+    rows = sorted(app.dataframe[1].value.to_dict("records"), key=lambda row: float(row["probability"]))[:24]
+    unread = [row["file"] for row in rows if row["file"] in contents]
+    assert 1 < len(unread) < len(rows)
+    assert f"{len(unread)} of these cannot be read now. {unread[0]} is no longer in" in words(app).replace("\\", "")
+    assert len(component(app, "predict_folder_gallery")["items"]) == len(rows) - len(unread)
+    # They come back, and are shown.
+    for name, content in contents.items():
+        (photos / name).write_bytes(content)
+    app.run()
+    assert "cannot be read now" not in words(app)
+    assert len(component(app, "predict_folder_gallery")["items"]) == len(rows)
+
+
+def test_a_table_that_was_torn_anywhere_has_its_whole_rows_and_no_other() -> None:
+    whole = csv_text(
+        [
+            heading(0.9),
+            ("a.png", "cat", "0.9000", *[""] * 4, "yes", "cat", "b", "0.1", "no", ""),
+            ("c.png", *[""] * 11, "c.png cannot be read."),
+            ("two\nlines.png", "dog", "0.8000", *[""] * 4, "no", "dog", "b", "0.1", "no", ""),
+        ]
+    ).encode()
+    ends = [whole.index(line) + len(line) for line in (b"no,\r\n", b"read.\r\n")] + [len(whole)]
+    for size in range(len(whole) + 1):
+        names = [row["file"] for row in whole_rows(whole[:size])]
+        assert names == ["a.png", "c.png", "two\nlines.png"][: sum(end <= size for end in ends)]
 
 
 def test_where_the_folder_is_gone_the_table_stays(open_page: Open, run: Run, photos: Path) -> None:

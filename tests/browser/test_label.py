@@ -214,19 +214,22 @@ def test_a_group_is_left_at_once_and_what_it_labeled_is_not_asked_again(board: P
     assert (said.given[first].of, said.given[second].of) == (CLASSES[1], CLASSES[2])
 
 
+@pytest.mark.parametrize("key", ["Enter", "Space"])
 def test_the_number_of_labels_brings_what_was_labeled_last_onto_the_board_and_into_sight(
-    board: Page, checkpoints: Path
+    board: Page, checkpoints: Path, key: str
 ) -> None:
     names = [answer(board) for _ in range(3)]
     saved(board)
-    given = labels(checkpoints).given
+    said = labels(checkpoints)
+    given = said.given
     board.set_viewport_size({"width": 390, "height": 844})
-    button = board.get_by_role("button", name="Show images: Labels")
-    button.scroll_into_view_if_needed()
-    button.click()
+    # By keyboard: what has the focus is pressed, and no image labeled or skipped.
+    board.get_by_role("button", name="Show images: Labels").press(key)
     grid = board.locator(".fewlab-board .grid button")
     expect(grid).to_have_count(min(48, len(given)))
     expect(grid.first).to_be_in_viewport()
+    expect(board.locator(".fewlab-board .hint")).to_contain_text(re.compile(r"^Labeled last: "))
+    assert labels(checkpoints).number == said.number
     shown = [one.get_attribute("data-name") or "" for one in grid.all()]
     assert set(shown[:3]) == set(names)
     # A group was labeled in one word, and has one number.

@@ -34,7 +34,7 @@ label_board(
     [BoardClass("cat", len(order), "red"), BoardClass("dog", 0, "blue")],  # a number that says what is drawn
     of="letters",
     order=order,
-    group="",
+    group="", about="",
     acknowledged=st.session_state.setdefault("acknowledged", {}),
     on_sent=lambda sent: [
         st.session_state["acknowledged"].update({one.tab: one.first + len(one.records) - 1}) for one in sent

@@ -85,6 +85,12 @@ def test_a_mark_is_a_line_at_its_step_with_its_label() -> None:
     assert [(label["y"], label["yanchor"]) for label in layout["annotations"]] == [(1, "bottom")] * 2
     first, second = (label["yshift"] for label in layout["annotations"])
     assert 0 < first < second < layout["meta"]["above"]
+    crowd = two_curves(marks=[Mark(100 + 20 * k, f"τ 0.{k}") for k in range(9)], x_max=1000)["layout"]
+    assert len(crowd["shapes"]) == 9
+    assert [label["text"] for label in crowd["annotations"]] == ["τ 0.6", "τ 0.7", "τ 0.8"]  # the last that fit
+    assert len({label["yshift"] for label in crowd["annotations"]}) == 3
+    start = two_curves(marks=[Mark(0, "a"), Mark(0, "b")])["layout"]["annotations"]
+    assert start[0]["yshift"] != start[1]["yshift"]
     far = two_curves(marks=[Mark(120, "a"), Mark(730, "b"), Mark(1990, "c")], x_max=2000)["layout"]
     assert len({label["yshift"] for label in far["annotations"]}) == 1
     assert [label["xanchor"] for label in far["annotations"]] == ["left", "left", "right"]

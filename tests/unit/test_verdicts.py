@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
+
 from engine.analysis.certainty import Certainty
 from engine.analysis.conformal import Conformal
-from engine.csv_text import csv_text
+from engine.csv_text import cell_as_it_was, csv_text
 from engine.lab.prediction_messages import ImagePrediction
 from ui.predict.verdicts import Judged, as_csv, judge, note, verdict
 
@@ -116,3 +118,10 @@ def test_of_many_possible_classes_the_most_probable_ones_are_named_and_the_other
     assert verdict(judge(even, certainty, 0.9, names)) == (
         "Not sure: **class 0** · 6.0 %, **class 1** · 6.0 %, **class 2** · 6.0 %, **class 3** · 6.0 % or 6 more"
     )
+
+
+@pytest.mark.parametrize("text", ["=1+1", "'=1+1", "''=x", "'plain", "-5", "'-5", "- a", "@x", "\tb", "a=b", "'", ""])
+def test_a_cell_that_would_be_a_formula_is_none_and_can_be_read_as_it_was(text: str) -> None:
+    ((cell,),) = csv.reader(io.StringIO(csv_text([[text]]), newline=""))
+    assert text == "-5" or not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert cell_as_it_was(cell) == text

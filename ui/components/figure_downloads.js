@@ -132,7 +132,7 @@ function asCsv(figure) {
   const { columns, rows } = tableOf(figure);
   const cell = (value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   // An apostrophe stands before text that a spreadsheet would take for a formula, as in engine/csv_text.py.
-  const plain = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
+  const plain = (text) => (/^'*[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
   const line = (row) => row.map((value) => cell(plain(asText(String(value ?? ""))))).join(",");
   return [columns, ...rows].map(line).join("\n") + "\n";
 }

@@ -7,6 +7,7 @@ const PAUSE = 1200; // milliseconds without a word after which the server, which
 const GATHER = 150; // milliseconds for which labels are gathered before they are sent together
 const TAIL = 9; // letters of a long name that are always seen
 const TOGETHER = 24; // images of the queue that are seen at once
+const HEADER = 64; // pixels at the top of the window that the page's header takes
 const MANY = 6; // classes above which their keys take the room of the image on a low screen
 const boards = new Map(); // what this tab knows of each set, also while its page is left
 
@@ -78,6 +79,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const types = target.closest?.("input, textarea, select, [contenteditable], [role=combobox], [role=slider]");
     if (types || event.ctrlKey || event.metaKey || event.altKey || !root.isConnected || state.root !== root) return;
     if (target.closest?.("[role=dialog], [data-baseweb=popover]")) return;
+    // What has the focus elsewhere on the page is pressed by these.
+    const presses = event.key === "Enter" || event.key === " ";
+    if (presses && !root.contains(target) && target.closest?.("button, a, summary, [role=button], [role=radio]")) return;
     if (press(event.key, event.repeat)) event.preventDefault();
   };
   // Every answer of the server comes here anew: what listens is this call and no earlier one.
@@ -103,8 +107,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   // What was pressed to see the group may stand a screen below the board.
   function bringIntoSight() {
-    const { top, bottom } = root.getBoundingClientRect();
-    if (top < 0 || top > window.innerHeight / 2 || bottom < 0) root.scrollIntoView({ block: "start" });
+    const { top } = root.getBoundingClientRect();
+    if (top < HEADER || top > window.innerHeight / 2) root.scrollIntoView({ block: "start" });
   }
 
   function isOne() {
@@ -353,7 +357,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   function grid() {
     const whole = element("div", "many");
-    whole.append(element("div", "hint", "Select what belongs to one class, then press its key."));
+    const about = isGroup() && data.about ? `${data.about}. ` : "";
+    whole.append(element("div", "hint", `${about}Select what belongs to one class, then press its key.`));
     const area = element("div", "grid");
     state.queue.forEach((image, k) => {
       const button = element("button");

@@ -70,6 +70,7 @@ def label_board(
     of: str,
     order: str,
     group: str,
+    about: str,
     acknowledged: dict[str, int],
     on_sent: Callable[[list[Sent]], None],
     on_pause: Callable[[], None] | None,
@@ -82,11 +83,12 @@ def label_board(
     order: that the person chose for the queue, empty before there is a choice; after another choice its first image
     takes the place of what is looked at.
     group: names a group that was asked for, whose images these are; empty for the queue, of which the browser shows one
-    image or many. of: names what is labeled; a list that was not sent when the browser was closed is sent for the same
-    `of` later. acknowledged: the highest number of each tab that is on the disk. on_sent: called with what was said and
-    is not acknowledged yet, before the page is drawn again; what is no record is left out. on_pause: called once
-    nothing was said for a moment; None where nobody waits for that. on_similar: called with the name of an image of
-    which more are wanted, and on_leave when a group is left for the queue, before the page is drawn again.
+    image or many. about: what the images of the group are, in words that begin a sentence, or "". of: names what is
+    labeled; a list that was not sent when the browser was closed is sent for the same `of` later. acknowledged: the
+    highest number of each tab that is on the disk. on_sent: called with what was said and is not acknowledged yet,
+    before the page is drawn again; what is no record is left out. on_pause: called once nothing was said for a moment;
+    None where nobody waits for that. on_similar: called with the name of an image of which more are wanted, and
+    on_leave when a group is left for the queue, before the page is drawn again.
     """
 
     def received() -> None:
@@ -102,6 +104,7 @@ def label_board(
         "of": of,
         "order": order,
         "group": group,
+        "about": about,
         "images": [asdict(image) for image in images],
         "classes": [{**asdict(one), "key": KEYS[k : k + 1]} for k, one in enumerate(classes)],
         "acknowledged": acknowledged,

@@ -84,8 +84,8 @@ def player(
     groups: [N], for each point the position of its color in `paints` ("#RRGGBB"; those of classes in the variant of the
     theme); names: what the paints mean. marked: points drawn as diamonds over all others, which are circles. chosen:
     points that do not fade, None for all. sprites: the images of the points, in their order; the one under the mouse
-    shows its tile. on_explore: called before the page runs again, with the step at which the
-    person wants to look closer.
+    shows its tile. on_explore: called before the page runs again, with the step at which the person wants to look
+    closer.
     """
 
     def explored() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -118,26 +118,38 @@ def line_chart(
     layout["yaxis"].update({"range": [lowest, 1.02], **PERCENT_TICKS} if percent else {"rangemode": "tozero"})
     layout["shapes"] = [vertical_line(mark.step) for mark in marks]
     late = 0.8 * x_max if x_max is not None else math.inf
-    rows = _label_rows([mark.step for mark in marks], x_max or max((mark.step for mark in marks), default=1), late)
-    labels = [
-        line_label(mark.step, mark.label, row=row, left=mark.step > late) for mark, row in zip(marks, rows, strict=True)
-    ]
-    with_labels_above(figure, labels, 1 + max(rows, default=0))
+    placed = _placed(marks, x_max or max((mark.step for mark in marks), default=0) or 1, late)
+    labels = [line_label(one.mark.step, one.mark.label, row=one.row, left=one.mark.step > late) for one in placed]
+    with_labels_above(figure, labels, 1 + max((one.row for one in placed), default=0))
     return figure
 
 
-def _label_rows(steps: Sequence[float], width: float, late: float) -> list[int]:
-    """Of the labels at these steps, which have their line at their left or, after `late`, at their right: for each the
-    lowest row where it meets no other, and the highest of all where there is none.
+class _Placed(NamedTuple):
+    """The label of a mark in its row, from start to end on the axis."""
+
+    mark: Mark
+    row: int
+    start: float
+    end: float
+
+    def meets(self, start: float, end: float) -> bool:
+        return start < self.end and self.start < end
+
+
+def _placed(marks: Sequence[Mark], width: float, late: float) -> list[_Placed]:
+    """The labels, which have their line at their left or, after `late`, at their right, each in the lowest row where it
+    meets no other. Where there is no such row, the oldest in the way gives its place.
     """
-    taken: list[list[tuple[float, float]]] = [[] for _ in range(_LABEL_ROWS)]
-    rows = []
-    for step in steps:
-        start, end = (step - _LABEL_SHARE * width, step) if step > late else (step, step + _LABEL_SHARE * width)
-        free = [row for row, others in enumerate(taken) if all(end <= a or b <= start for a, b in others)]
-        rows.append(free[0] if free else _LABEL_ROWS - 1)
-        taken[rows[-1]].append((start, end))
-    return rows
+    placed: list[_Placed] = []
+    for mark in marks:
+        reach = _LABEL_SHARE * width
+        start, end = (mark.step - reach, mark.step) if mark.step > late else (mark.step, mark.step + reach)
+        in_the_way = [one for one in placed if one.meets(start, end)]
+        free = sorted(set(range(_LABEL_ROWS)) - {one.row for one in in_the_way})
+        row = free[0] if free else in_the_way[0].row
+        placed = [one for one in placed if one.row != row or not one.meets(start, end)]
+        placed.append(_Placed(mark, row, start, end))
+    return placed
 
 
 def where_curves_live(curves: Sequence[npt.ArrayLike]) -> float:

@@ -27,13 +27,13 @@ _ORDERS: dict[str, Strategy] = {
     "doubtful labels": "doubtful",
     "at random": "random",
 }
-_GROUP = "label_group"  # in the session: the images of a group that was asked for, and its name
+_GROUP = "label_group"  # in the session: the images of a group that was asked for, its name, and what they are
 _ACKNOWLEDGED, _ERROR = "label_acknowledged", "label_error"
 
 
-def show_group(opened: OpenSet, rows: list[int]) -> None:
-    """Show these images together on the board, to be labeled at once."""
-    st.session_state[_GROUP] = (opened.key, rows, uuid4().hex)
+def show_group(opened: OpenSet, rows: list[int], about: str = "") -> None:
+    """Show these images together on the board, to be labeled at once. about: what they are, in words."""
+    st.session_state[_GROUP] = (opened.key, rows, uuid4().hex, about)
 
 
 def board_view(opened: OpenSet, standing: Standing) -> None:
@@ -41,7 +41,7 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
     labeling = opened.labeling
     if handed_over := [labeling.position[name] for name in take_group(opened.folder) if name in labeling.position]:
         show_group(opened, handed_over)
-    of, rows, group = st.session_state.get(_GROUP, ("", [], ""))
+    of, rows, group, about = st.session_state.get(_GROUP, ("", [], "", ""))
     is_group = of == opened.key
     order = _order(labeling)
     queue = labeling.queue(standing, _NEXT, _ORDERS[order]) if not is_group else [Suggestion(row, "") for row in rows]
@@ -63,6 +63,7 @@ def board_view(opened: OpenSet, standing: Standing) -> None:
         of=opened.folder.name,
         order=order if labeling.has_features else "",
         group=group if is_group else "",
+        about=about,
         acknowledged=st.session_state.setdefault(_ACKNOWLEDGED, {}),
         on_sent=lambda sent: _write(labeling, sent),
         on_pause=labeling.catch_up if standing.is_behind else None,

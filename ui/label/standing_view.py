@@ -21,7 +21,7 @@ def standing_view(opened: OpenSet, standing: Standing) -> None:
     total = len(opened.labeling.names)
     labeled = opened.labeling.labeled(standing)
     of_all = f"Of {formatting.count(total)} images."
-    _counted(opened, "Labels", formatting.count(len(labeled)), labeled, key="label_labels", help=of_all)
+    _counted(opened, "Labels", formatting.count(len(labeled)), labeled, "Labeled last", key="label_labels", help=of_all)
     if standing.accuracy is None:
         st.caption(_what_is_missing(opened, standing))
         return
@@ -32,6 +32,7 @@ def standing_view(opened: OpenSet, standing: Standing) -> None:
         "Accuracy",
         formatting.percent(accuracy.accuracy),
         standing.mistakes,
+        "Answered wrongly, the most confident first",
         key="label_accuracy",
         help=(
             "Of a linear head on pretrained features. Held-back images were drawn at random and are never trained on."
@@ -59,20 +60,24 @@ def standing_view(opened: OpenSet, standing: Standing) -> None:
         width="stretch",
         help="Labels that a head trained on all others contradicts.",
     ):
-        _show(opened, found)
+        _show(opened, found, "Contradicted by a head trained on all other labels")
 
 
-def _counted(opened: OpenSet, label: str, value: str, rows: NDArray[np.int64], *, key: str, help: str) -> None:
+def _counted(
+    opened: OpenSet, label: str, value: str, rows: NDArray[np.int64], about: str, *, key: str, help: str
+) -> None:
     """A metric that opens the images behind it, of an accuracy those that were wrong, if there are any."""
     if not len(rows):
         st.metric(label, value, help=help)
     elif metric_of_images(label, value, key, help=help):
-        _show(opened, rows)
+        _show(opened, rows, about)
 
 
-def _show(opened: OpenSet, rows: NDArray[np.int64]) -> None:
+def _show(opened: OpenSet, rows: NDArray[np.int64], about: str) -> None:
     """The first of them, on the board."""
-    show_group(opened, [int(row) for row in rows[:_TOGETHER]])
+    count = formatting.count(len(rows))
+    some = f"the first {_TOGETHER} of {count}" if len(rows) > _TOGETHER else count
+    show_group(opened, [int(row) for row in rows[:_TOGETHER]], f"{about}: {some}")
     st.rerun(scope="fragment")
 
 

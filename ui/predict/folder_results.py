@@ -10,7 +10,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from engine.csv_text import cell_as_it_was
+from engine.csv_text import cell_as_it_was, ends_of_records
+from engine.errors import LabError
 from engine.lab.prediction_messages import Predictions, PredictNamed
 from engine.runs.store import Run
 from engine.runs.stored_images import stored_images_of
@@ -33,7 +34,7 @@ Row = dict[str, str]
 def folder_results(run: Run, path: str, table: Path, coverage: float) -> None:
     """path: of the images. table: the CSV, as far as it is written."""
     content = table.read_bytes()
-    rows = _whole_rows(content)
+    rows = whole_rows(content)
     refused = [row for row in rows if row["error"]]
     answered = [row for row in rows if not row["error"]]
     sure = next((name for name in rows[0] if name.startswith("sure at")), None) if rows else None
@@ -56,7 +57,7 @@ def folder_results(run: Run, path: str, table: Path, coverage: float) -> None:
         )
     one, other = st.columns([1, 2])
     with one:
-        chosen = _pick_class(kinds[shown], f"predict_folder_classes_{table.stem}_{shown}")
+        chosen = _pick_class(kinds[shown])
     with other:
         listed = [row for row in kinds[shown] if chosen in (None, row["class"])]
         if chosen is None and shown == _ALL:
@@ -72,10 +73,12 @@ def folder_results(run: Run, path: str, table: Path, coverage: float) -> None:
             st.dataframe(errors, hide_index=True, width="stretch")
 
 
-def _whole_rows(content: bytes) -> list[Row]:
+def whole_rows(content: bytes) -> list[Row]:
     """Without one that was torn by a kill."""
-    read = csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline=""))
-    return [{name: cell_as_it_was(cell) for name, cell in row.items()} for row in read if None not in row.values()]
+    text = content.decode("utf-8", "replace")
+    whole = text[: max(ends_of_records(text), default=0)]
+    read = csv.DictReader(io.StringIO(whole, newline=""))
+    return [{name: cell_as_it_was(cell) for name, cell in row.items()} for row in read]
 
 
 def _kinds(answered: list[Row], sure: str | None) -> dict[str, list[Row]]:
@@ -92,7 +95,7 @@ def _spaced(kind: str) -> str:
     return "all" if kind == _ALL else kind.replace("%", " %")
 
 
-def _pick_class(rows: list[Row], key: str) -> str | None:
+def _pick_class(rows: list[Row]) -> str | None:
     """How many images each class has; the one whose row is chosen."""
     counts = Counter(row["class"] for row in rows).most_common()
     table = st.dataframe(
@@ -101,7 +104,7 @@ def _pick_class(rows: list[Row], key: str) -> str | None:
         width="stretch",
         on_select="rerun",
         selection_mode="single-row",
-        key=key,
+        key=f"predict_folder_classes_{hash(tuple(counts))}",  # a choice is kept by the number of its row
     )
     chosen = table.selection.rows
     return counts[chosen[0]][0] if chosen and chosen[0] < len(counts) else None
@@ -109,8 +112,11 @@ def _pick_class(rows: list[Row], key: str) -> str | None:
 
 @st.cache_data(max_entries=8, show_spinner="Reading the images …")
 def _named(run: str, written: int, path: str, files: tuple[str, ...]) -> Predictions:
-    """`written`: when the model was."""
-    return lab().assistant.ask(PredictNamed(run, path, files), timeout=60 * _MINUTES)
+    """`written`: when the model was. Raises LabError."""
+    try:
+        return lab().assistant.ask_later(PredictNamed(run, path, files)).result(60 * _MINUTES)
+    except TimeoutError:
+        raise LabError(f"These images could not be read within {_MINUTES} minutes: choose the class again.") from None
 
 
 def _images(run: Run, path: str, rows: Sequence[Row], words: str, table: str, coverage: float) -> None:
@@ -124,7 +130,8 @@ def _images(run: Run, path: str, rows: Sequence[Row], words: str, table: str, co
         return
     with show_errors():
         written = run.folder.model_file.stat().st_mtime_ns
-        found = _named(str(run.folder.path), written, path, tuple(row["file"] for row in first))
+        asked = (str(run.folder.path), written, path, tuple(row["file"] for row in first))
+        found = _named(*asked)
         items = [
             GalleryItem(number, image_uri(one.seen), (one.top[0][0], formatting.percent(one.top[0][1])))
             for number, one in enumerate(found.images)
@@ -132,6 +139,7 @@ def _images(run: Run, path: str, rows: Sequence[Row], words: str, table: str, co
         ]
         unread = [one.error for one in found.images if one.error]
         if unread:
+            _named.clear(*asked)  # they may be there again
             count = f"{len(unread)} of these cannot be read now. " if len(unread) > 1 else ""
             st.caption(count + escape_markdown(unread[0]))
         names = [one.name for one in found.images]

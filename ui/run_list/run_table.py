@@ -19,30 +19,14 @@ from ui.style import formatting
 _ROW, _MOST_ROWS_IN_SIGHT = 36, 14  # pixels; what is below is scrolled to
 _POINTS = 24  # of a curve the size of a word
 _COLUMNS = (
-    *(
-        "open",
-        "color",
-        "run",
-        "method",
-        "accuracy",
-        "differs",
-        "tags",
-        "note",
-        "given",
-        "curve",
-        "data",
-        "state",
-        "time",
-        "when",
-        "disk",
-    ),
-    "reason",
+    *("open", "color", "run", "method", "accuracy", "differs", "tags", "note", "given", "curve"),
+    *("data", "state", "time", "when", "disk", "reason"),
 )
 _SELDOM = ("color", "method", "tags", "note")  # columns that are there only where a run has something to say in them
 
 
-def run_table(runs: Sequence[Run], key: str) -> list[Run]:
-    """The chosen ones of these runs, in the order of the table."""
+def run_table(runs: Sequence[Run], key: str, among: Sequence[Run]) -> list[Run]:
+    """The chosen ones of these runs, in the order of the table. among: all runs, newest first."""
     # A choice is kept by the number of its row: other rows are another table, which begins without one.
     of_these = f"{key}_{hash(tuple(run.id for run in runs))}"
     opened = f"{of_these}_open"
@@ -50,7 +34,7 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
     def open_clicked() -> None:
         st.session_state[f"{key}_opening"] = runs[st.session_state[opened]["row"]].id
 
-    rows = _rows(runs, _compared(runs, st.session_state.get(of_these)))
+    rows = _rows(runs, _compared(runs, st.session_state.get(of_these), among))
     table = st.dataframe(
         rows,
         hide_index=True,
@@ -98,10 +82,10 @@ def run_table(runs: Sequence[Run], key: str) -> list[Run]:
     return [runs[row] for row in sorted(table.selection.rows) if row < len(runs)]
 
 
-def _compared(runs: Sequence[Run], table: Any) -> list[Run]:
+def _compared(runs: Sequence[Run], table: Any, among: Sequence[Run]) -> list[Run]:
     """The runs whose colors are shown. table: the state of the table, as it was left."""
     chosen = [runs[row] for row in sorted(table["selection"]["rows"]) if row < len(runs)] if table else []
-    by_id = {run.id: run for run in lab().store.runs()}
+    by_id = {run.id: run for run in among}
     return chosen or [by_id[run_id] for run_id in compared_runs(by_id)]
 
 

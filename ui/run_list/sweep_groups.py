@@ -13,8 +13,8 @@ from ui.shell.page import expander
 from ui.style import formatting
 
 
-def sweep_groups(shown: list[Run], sweeps: list[SweepFolder]) -> None:
-    """A table for each sweep that some of the runs belong to."""
+def sweep_groups(shown: list[Run], sweeps: list[SweepFolder], among: list[Run]) -> None:
+    """A table for each sweep that some of the runs belong to. among: all runs, newest first."""
     for sweep, status in readable(sweeps):
         members = set(status.run_ids())
         runs = [run for run in shown if run.id in members]
@@ -30,6 +30,6 @@ def sweep_groups(shown: list[Run], sweeps: list[SweepFolder]) -> None:
                 )
                 key = f"runs_of_{sweep.name}"
                 line = st.container()
-                chosen = run_table(runs, key)
+                chosen = run_table(runs, key, among)
                 with line:
                     actions(chosen, key)

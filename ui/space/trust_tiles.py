@@ -24,7 +24,7 @@ def trust_tiles(
     """metric: by which the projection has its neighbors. step: whose predictions the images are shown with."""
     first, second, third = st.columns(3)
     rows, count = trust_rows(len(projection.ids)), len(projection.ids)
-    sampled = f", of a sample of {formatting.count(len(rows))}" if len(rows) < count else ""
+    sampled = f" (of a sample of {formatting.count(len(rows))})" if len(rows) < count else ""
     with first:
         meaning = (
             "How far a point's neighbors in the figure are neighbors in the full space, too: 100 % is perfect, 50 % is"
@@ -32,14 +32,14 @@ def trust_tiles(
         )
         if _tile(run, "Trustworthiness", float(projection.trustworthiness[-1]), "space_trust", meaning):
             trust = trust_of_points(inputs.last(), projection.frames[-1], metric)
-            title = f"Points with other neighbors in the full space{sampled}, the lowest share first"
+            title = f"Points by trustworthiness, the lowest first{sampled}"
             _show(run, projection, *_lowest(rows, trust), step, title, page)
     with second:
         meaning = "Share of the nearest neighbors in the full space, not in the figure, with a point's own true class."
         if _tile(run, "Neighbors of the same class", float(projection.purity[-1]), "space_purity", meaning):
             indices = nearest_neighbors(inputs.last(), NEIGHBORS, metric, rows).indices
             purity = purity_of_points(indices, projection.labels, rows)
-            title = f"Points with neighbors of other classes{sampled}, the lowest share first"
+            title = f"Points with neighbors of other classes, the lowest share of their own first{sampled}"
             _show(run, projection, *_lowest(rows, purity), step, title, page)
     with third:
         if _tile(run, "Points", count, "space_points"):
