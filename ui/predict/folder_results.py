@@ -26,7 +26,6 @@ _SHOWN = 500  # rows
 _GALLERY = 24  # images that are read again
 _MINUTES = 2  # for which that may keep the page waiting
 _OPEN = "predict_folder_open"  # in the session: the table and the file whose card is open
-_KIND = "predict_folder_kind"
 _ALL, _UNSURE, _UNLIKE = "images classified", "not sure", "unlike every labeled image"
 Row = dict[str, str]
 
@@ -42,10 +41,13 @@ def folder_results(run: Run, path: str, table: Path, coverage: float) -> None:
     said = ", ".join(f"{formatting.count(len(some))} {words}" for words, some in kinds.items() if words != _UNSURE)
     said += f", {formatting.count(len(refused))} refused" if refused else ""
     st.markdown(escape_markdown(f"{said}.".replace("%", " %")))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    one, other = st.columns([1, 2])
+    with other:
         shown = _ALL
         if len(kinds) > 1:
-            shown = st.segmented_control("Show", list(kinds), default=_ALL, format_func=_spaced, key=_KIND) or _ALL
+            key = f"predict_folder_kind_{hash(tuple(kinds))}"
+            shown = st.segmented_control("Show", list(kinds), default=_ALL, format_func=_spaced, key=key) or _ALL
+    with one:
         st.download_button(
             "Download as CSV",
             content,
@@ -55,8 +57,6 @@ def folder_results(run: Run, path: str, table: Path, coverage: float) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
-    one, other = st.columns([1, 2])
-    with one:
         chosen = _pick_class(kinds[shown])
     with other:
         listed = [row for row in kinds[shown] if chosen in (None, row["class"])]
@@ -82,7 +82,7 @@ def whole_rows(content: bytes) -> list[Row]:
 
 
 def _kinds(answered: list[Row], sure: str | None) -> dict[str, list[Row]]:
-    """All answers, and parts of them by what is said of them; a part that is empty, or that is all, is left out."""
+    """All answers, and parts of them by what is said of them, those that are empty left out."""
     kinds = {_ALL: answered}
     if sure is not None and any(row[sure] for row in answered):
         kinds[sure] = [row for row in answered if row[sure] == "yes"]
